@@ -1,0 +1,12 @@
+//! Everything that is ours and not sqlx's: what users name.
+
+pub use crate::lint::{
+    CallSite, Certainty, Fact, Finding, Level, Lint, Related, UnknownName, explain,
+};
+pub use crate::snapshot::{
+    Activity, Bucket, ControlStats, HandleInfo, LintStats, Operation, PoolStats, SiteStats,
+    Snapshot, Timing, TrackerStats, WaiterInfo,
+};
+
+#[cfg(not(feature = "track"))]
+pub use crate::off::*;

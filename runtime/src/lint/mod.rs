@@ -1,0 +1,210 @@
+//! What can be wrong, how loudly it is said, and one occurrence of it.
+
+use std::fmt;
+use std::str::FromStr;
+
+mod finding;
+
+pub use finding::{CallSite, Fact, Finding, Related};
+
+/// A named thing that can be wrong with how a program uses its pools.
+///
+/// Names are written as in `rustc`: `outlived_scope` in configuration and logs, [`Lint::OutlivedScope`] in code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
+#[non_exhaustive]
+pub enum Lint {
+    /// A handle is still alive after the function that took it has returned.
+    OutlivedScope,
+    /// Every permit is held by a scope that itself waits for one.
+    PoolDeadlock,
+    /// `acquire` gave up waiting.
+    PoolTimeout,
+    /// A second permit of a pool is taken while holding one.
+    NestedAcquire,
+    /// A query went to the pool while a transaction of that pool was open.
+    OutsideTransaction,
+    /// A handle is held without talking to the database.
+    HeldIdle,
+    /// A handle is held for longer than a set limit, busy or not.
+    HeldTooLong,
+    /// A transaction that wrote was dropped without commit or rollback.
+    ImplicitRollback,
+    /// One call site ran many times in one root scope, with differing arguments.
+    NPlusOne,
+    /// One call site ran many times in one root scope, with the same arguments.
+    RedundantQuery,
+    /// A scope sent more queries than its budget.
+    QueryBudget,
+    /// A statement took longer than its limit.
+    SlowQuery,
+    /// A pool stays close to its limit.
+    PoolPressure,
+    /// Permits are in use by nobody that is known.
+    UnaccountedConnections,
+    /// `Pool::close` waits for a handle.
+    CloseBlocked,
+    /// Connections are opened and closed all the time.
+    ConnectionChurn,
+    /// One call site keeps many pools on one database.
+    DuplicatePool,
+}
+
+impl Lint {
+    /// Every lint, in the order in which the documentation lists them.
+    pub const ALL: [Lint; 17] = [
+        Lint::OutlivedScope,
+        Lint::PoolDeadlock,
+        Lint::PoolTimeout,
+        Lint::NestedAcquire,
+        Lint::OutsideTransaction,
+        Lint::HeldIdle,
+        Lint::HeldTooLong,
+        Lint::ImplicitRollback,
+        Lint::NPlusOne,
+        Lint::RedundantQuery,
+        Lint::QueryBudget,
+        Lint::SlowQuery,
+        Lint::PoolPressure,
+        Lint::UnaccountedConnections,
+        Lint::CloseBlocked,
+        Lint::ConnectionChurn,
+        Lint::DuplicatePool,
+    ];
+
+    /// The name in configuration, attributes and logs: `outlived_scope`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Lint::OutlivedScope => "outlived_scope",
+            Lint::PoolDeadlock => "pool_deadlock",
+            Lint::PoolTimeout => "pool_timeout",
+            Lint::NestedAcquire => "nested_acquire",
+            Lint::OutsideTransaction => "outside_transaction",
+            Lint::HeldIdle => "held_idle",
+            Lint::HeldTooLong => "held_too_long",
+            Lint::ImplicitRollback => "implicit_rollback",
+            Lint::NPlusOne => "n_plus_one",
+            Lint::RedundantQuery => "redundant_query",
+            Lint::QueryBudget => "query_budget",
+            Lint::SlowQuery => "slow_query",
+            Lint::PoolPressure => "pool_pressure",
+            Lint::UnaccountedConnections => "unaccounted_connections",
+            Lint::CloseBlocked => "close_blocked",
+            Lint::ConnectionChurn => "connection_churn",
+            Lint::DuplicatePool => "duplicate_pool",
+        }
+    }
+}
+
+impl fmt::Display for Lint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// There is no lint or level of this name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownName(pub(crate) String);
+
+impl fmt::Display for UnknownName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unknown name `{}`", self.0)
+    }
+}
+
+impl std::error::Error for UnknownName {}
+
+impl FromStr for Lint {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Lint::ALL
+            .into_iter()
+            .find(|lint| lint.name() == name)
+            .ok_or_else(|| UnknownName(name.to_owned()))
+    }
+}
+
+/// What happens when a lint finds something; the words are `rustc`'s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
+pub enum Level {
+    /// Nothing: not looked for, not counted, not told to [`on_finding`](super::leash::on_finding).
+    Allow,
+    /// An event at WARN.
+    Warn,
+    /// A panic on the path on which the program is running anyway; an event at ERROR where there must be no panic.
+    Deny,
+}
+
+impl Level {
+    /// The name in configuration and attributes: `allow`, `warn`, `deny`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Level::Allow => "allow",
+            Level::Warn => "warn",
+            Level::Deny => "deny",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Level {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "allow" => Ok(Level::Allow),
+            "warn" => Ok(Level::Warn),
+            "deny" => Ok(Level::Deny),
+            _ => Err(UnknownName(name.to_owned())),
+        }
+    }
+}
+
+/// How sure a finding is of its cause. Only what is certain can panic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
+pub enum Certainty {
+    /// The evidence allows no other reading.
+    Certain,
+    /// The evidence points there; something that is not seen could still explain it.
+    Likely,
+    /// The occurrence is certain, its cause is not known.
+    Unknown,
+}
+
+impl fmt::Display for Certainty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Certainty::Certain => "certain",
+            Certainty::Likely => "likely",
+            Certainty::Unknown => "unknown",
+        })
+    }
+}
+
+/// The page of a lint, as Markdown: what it says, why it matters, an example that triggers it, the fix.
+pub const fn explain(lint: Lint) -> &'static str {
+    match lint {
+        Lint::OutlivedScope => include_str!("pages/outlived_scope.md"),
+        _ => include_str!("pages/not_yet.md"),
+    }
+}

@@ -1,0 +1,340 @@
+//! What the tracker knows at one moment, as plain data for readers.
+//!
+//! Nothing here refers back to the tracker: a snapshot can be kept, compared, sent elsewhere.
+
+use std::time::Duration;
+
+use crate::lint::{CallSite, Level, Lint};
+
+mod timing;
+
+pub use timing::{Bucket, Timing};
+
+/// Everything the tracker knows, at one moment. Taken by [`leash::snapshot`](crate::leash::snapshot).
+///
+/// Counters, sums and buckets only grow; [`since`](Snapshot::since) gives what an interval added. `Display` is a table.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// One row per call site and statement text, busiest first (by total time).
+    pub sites: Vec<SiteStats>,
+    /// Every live handle, oldest first.
+    pub handles: Vec<HandleInfo>,
+    /// Everyone who waits for a permit, longest first.
+    pub waiters: Vec<WaiterInfo>,
+    /// Every pool that is alive.
+    pub pools: Vec<PoolStats>,
+    /// One row per lint: its level and what it found.
+    pub lints: Vec<LintStats>,
+    /// The tracker's own size.
+    pub tracker: TrackerStats,
+}
+
+/// The counters of one call site and one statement text.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct SiteStats {
+    /// The source file; `None` for statements of code that is not tracked.
+    pub file: Option<String>,
+    /// The line, from 1; that of the function's name where only the function is known, 0 where not even that.
+    pub line: u32,
+    /// The column of the method's name, from 1, in characters; 0 where it is not known.
+    pub column: u32,
+    /// The function around it; `None` in code that is not tracked.
+    pub function: Option<String>,
+    /// The statement's text as sent, without its bound values, at most 4 KiB of it.
+    pub sql: String,
+    /// Operation and targets: `SELECT exam`.
+    pub summary: String,
+    /// How many different texts share this row; more than 1 only where a call site went over its limit of texts.
+    /// An estimate (± 13 %) above 1.
+    pub texts: u64,
+    /// Statements begun.
+    pub calls: u64,
+    /// Statements that went well; no row is no error.
+    pub ok: u64,
+    /// Statements that failed.
+    pub errors: u64,
+    /// Statements given up half-way: the future was dropped, or the stream was not read to its end.
+    pub cancelled: u64,
+    /// Rows read.
+    pub rows_returned: u64,
+    /// Rows written, as the database says.
+    pub rows_affected: u64,
+    /// How long statements took, without the wait for a permit and without the consumer's time between rows.
+    pub time: Timing,
+}
+
+impl SiteStats {
+    /// Statements running right now: `calls − ok − errors − cancelled`.
+    pub fn in_flight(&self) -> u64 {
+        self.calls
+            .saturating_sub(self.ok + self.errors + self.cancelled)
+    }
+}
+
+/// What a live handle is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
+#[non_exhaustive]
+pub enum Activity {
+    /// Nothing is sent, nothing is awaited from the database.
+    Idle,
+    /// A statement is running.
+    Busy,
+    /// A row stream is open: the consumer holds it, or a row is awaited.
+    Streaming,
+    /// Plain sqlx has the connection (`&mut PgConnection`, `as_sqlx`): what happens there is not seen.
+    Lent,
+}
+
+/// One live handle: a claim on one pool permit.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct HandleInfo {
+    /// A number that no other handle of this process has.
+    pub id: u64,
+    /// The pool's name.
+    pub pool: String,
+    /// Where it was taken.
+    pub site: CallSite,
+    /// The function whose scope it belongs to now; `None` when it belongs to none.
+    pub scope: Option<String>,
+    /// The functions that handed it up before, innermost first.
+    pub handed_up: Vec<String>,
+    /// The task that took it: an opaque number, the same for handles of one task while that task lives.
+    pub task: Option<u64>,
+    /// Time since it was taken.
+    pub age: Duration,
+    /// What it is doing.
+    pub activity: Activity,
+    /// Time since it last talked to the database; `None` while it does or while it is lent.
+    pub idle: Option<Duration>,
+    /// Open transactions and savepoints on it.
+    pub transaction_depth: u32,
+    /// Statements sent on it.
+    pub statements: u64,
+    /// Rows read from its open stream.
+    pub stream_rows: u64,
+    /// Why it is meant to live long, if somebody said so.
+    pub reserved: Option<String>,
+    /// Its last operations, latest first.
+    pub operations: Vec<Operation>,
+}
+
+/// Something that was done with a handle.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Operation {
+    /// Operation and targets: `SELECT exam`, `begin`, `commit`.
+    pub summary: String,
+    /// Where, if known.
+    pub site: Option<CallSite>,
+    /// Time since it began.
+    pub age: Duration,
+}
+
+/// Somebody who waits for a permit.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct WaiterInfo {
+    /// The pool's name.
+    pub pool: String,
+    /// Where the wait began.
+    pub site: CallSite,
+    /// The function that waits.
+    pub scope: Option<String>,
+    /// Time since the wait began.
+    pub age: Duration,
+}
+
+/// One pool.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct PoolStats {
+    /// A number that no other pool of this process has.
+    pub id: u64,
+    /// Its name: given by [`PoolExt::named`](crate::leash::PoolExt::named), else where it leads, without password.
+    pub name: String,
+    /// The database's name by OpenTelemetry: `postgresql`, `mysql`, `sqlite`.
+    pub system: String,
+    /// Where it was connected.
+    pub site: CallSite,
+    /// The most connections it may have.
+    pub max_connections: u32,
+    /// Connections open or being opened, idle ones among them.
+    pub size: u32,
+    /// Connections nobody holds.
+    pub idle: u32,
+    /// Handles alive.
+    pub handles: u64,
+    /// Those of them that are meant to live long.
+    pub reserved: u64,
+    /// Acquires waiting.
+    pub waiting: u64,
+    /// Whether plain sqlx has been given this pool: what it takes is not seen.
+    pub lent: bool,
+    /// Whether it is closed.
+    pub closed: bool,
+    /// Permits taken since the pool was made.
+    pub acquired: u64,
+    /// Acquires that gave up after `acquire_timeout`.
+    pub timeouts: u64,
+    /// Acquires that failed otherwise.
+    pub acquire_errors: u64,
+    /// Acquires that were dropped while waiting.
+    pub abandoned: u64,
+    /// Connections detached.
+    pub detached: u64,
+    /// Connections leaked by `leak()`.
+    pub leaked: u64,
+    /// How long acquires waited, the successful ones.
+    pub wait: Timing,
+    /// What was sent for the driver's own bookkeeping, which no call site counts.
+    pub control: ControlStats,
+}
+
+/// Operations that are no statements of the user's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct ControlStats {
+    /// Transactions begun.
+    pub begins: u64,
+    /// Savepoints set: transactions begun inside a transaction.
+    pub savepoints: u64,
+    /// Transactions and savepoints committed.
+    pub commits: u64,
+    /// Transactions and savepoints rolled back by `rollback()`.
+    pub rollbacks: u64,
+    /// Transactions and savepoints dropped while open: sqlx rolls them back.
+    pub implicit_rollbacks: u64,
+    /// Pings sent by the user.
+    pub pings: u64,
+    /// Statements prepared by the user.
+    pub prepares: u64,
+    /// Statements described.
+    pub describes: u64,
+}
+
+/// What one lint has found.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct LintStats {
+    /// The lint.
+    pub lint: Lint,
+    /// Its level, attributes aside.
+    pub level: Level,
+    /// Findings, those allowed not counted.
+    pub found: u64,
+    /// Those of them that were not logged because one like them just was.
+    pub suppressed: u64,
+}
+
+/// The tracker's own size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct TrackerStats {
+    /// Rows of counters.
+    pub rows: u64,
+    /// Entries of the live map: handles and waiters.
+    pub live: u64,
+    /// Scopes that have sent a statement or taken a handle and have not ended.
+    pub scopes: u64,
+    /// Pools alive.
+    pub pools: u64,
+    /// Bytes held by all this, estimated.
+    pub bytes: u64,
+}
+
+impl Snapshot {
+    /// What happened after `earlier` was taken: counters and buckets are the difference, everything that is a state
+    /// (handles, waiters, the pools' sizes) is that of `self`.
+    ///
+    /// Rows without a call in between are left out. Minima and maxima of the interval are those of its buckets.
+    #[must_use]
+    pub fn since(&self, earlier: &Snapshot) -> Snapshot {
+        let mut delta = self.clone();
+        delta.sites.retain_mut(|row| {
+            if let Some(before) = earlier.sites.iter().find(|before| before.is_same_row(row)) {
+                row.subtract(before);
+            }
+            row.calls > 0
+        });
+        for pool in &mut delta.pools {
+            if let Some(before) = earlier.pools.iter().find(|before| before.id == pool.id) {
+                pool.subtract(before);
+            }
+        }
+        for row in &mut delta.lints {
+            if let Some(before) = earlier.lints.iter().find(|before| before.lint == row.lint) {
+                row.found = row.found.saturating_sub(before.found);
+                row.suppressed = row.suppressed.saturating_sub(before.suppressed);
+            }
+        }
+        delta
+    }
+}
+
+impl SiteStats {
+    fn is_same_row(&self, other: &SiteStats) -> bool {
+        (self.line, self.column) == (other.line, other.column)
+            && self.file == other.file
+            && self.function == other.function
+            && self.sql == other.sql
+    }
+
+    fn subtract(&mut self, before: &SiteStats) {
+        // A row that finished more than it began in the interval (begun before it) must not wrap.
+        for (now, then) in [
+            (&mut self.calls, before.calls),
+            (&mut self.ok, before.ok),
+            (&mut self.errors, before.errors),
+            (&mut self.cancelled, before.cancelled),
+            (&mut self.rows_returned, before.rows_returned),
+            (&mut self.rows_affected, before.rows_affected),
+        ] {
+            *now = now.saturating_sub(then);
+        }
+        self.time = self.time.since(&before.time);
+    }
+}
+
+impl PoolStats {
+    fn subtract(&mut self, before: &PoolStats) {
+        for (now, then) in [
+            (&mut self.acquired, before.acquired),
+            (&mut self.timeouts, before.timeouts),
+            (&mut self.acquire_errors, before.acquire_errors),
+            (&mut self.abandoned, before.abandoned),
+            (&mut self.detached, before.detached),
+            (&mut self.leaked, before.leaked),
+            (&mut self.control.begins, before.control.begins),
+            (&mut self.control.savepoints, before.control.savepoints),
+            (&mut self.control.commits, before.control.commits),
+            (&mut self.control.rollbacks, before.control.rollbacks),
+            (
+                &mut self.control.implicit_rollbacks,
+                before.control.implicit_rollbacks,
+            ),
+            (&mut self.control.pings, before.control.pings),
+            (&mut self.control.prepares, before.control.prepares),
+            (&mut self.control.describes, before.control.describes),
+        ] {
+            *now = now.saturating_sub(then);
+        }
+        self.wait = self.wait.since(&before.wait);
+    }
+}
