@@ -1,1 +1,3 @@
-//! Tests.
+//! What the tests share.
+
+pub use leash_test_support as support;

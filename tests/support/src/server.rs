@@ -1,0 +1,336 @@
+//! A database server for this test process.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
+
+use sqlx::{Connection, MySqlConnection, PgConnection};
+
+use crate::Kind;
+use crate::install::{self, User};
+use crate::watchdog;
+
+/// How long a server may take to make its files, and to accept connections: slow machines run many tests at once.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A server that accepts connections.
+#[derive(Debug)]
+pub(crate) struct Server {
+    url: String,
+    /// Holds the pipe that keeps a server of ours running. Never dropped: this value lives in a static.
+    ours: Option<Child>,
+}
+
+impl Server {
+    /// A server that somebody else runs.
+    pub(crate) fn given(url: String) -> Self {
+        Self { url, ours: None }
+    }
+
+    /// The URL of the database in which databases are made.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn is_ours(&self) -> bool {
+        self.ours.is_some()
+    }
+}
+
+/// The same server, another database.
+pub(crate) fn with_database(url: &str, name: &str) -> String {
+    let (address, parameters) = match url.split_once('?') {
+        Some((address, parameters)) => (address, format!("?{parameters}")),
+        None => (url, String::new()),
+    };
+    let host = address.find("://").map_or(0, |scheme| scheme + 3);
+    let end = address[host..]
+        .find('/')
+        .map_or(address.len(), |slash| host + slash);
+    format!("{}/{name}{parameters}", &address[..end])
+}
+
+/// Starts a server from what is installed, and waits until it accepts connections.
+pub(crate) async fn start(kind: Kind) -> Result<Server, String> {
+    let program =
+        |name: &str| install::program(name).ok_or_else(|| format!("`{name}` is not installed"));
+    let (setup, daemon, account) = match kind {
+        Kind::Postgres => (program("initdb")?, program("postgres")?, "postgres"),
+        Kind::MySql => (
+            program("mariadb-install-db")?,
+            program("mariadbd")?,
+            "mysql",
+        ),
+    };
+    let place = Place::new(kind, install::unprivileged(account)?)
+        .map_err(|error| format!("no directory for a server: {error}"))?;
+
+    let setup = place.start(&setup_command(kind, &setup, &place.directory), "TERM")?;
+    let status = place.wait(setup).await?;
+    if !status.success() {
+        return Err(place.failure("setting up the server failed"));
+    }
+
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        // Free now; should another process be faster, the server ends, and the next port is tried.
+        let port = free_port().map_err(|error| format!("no free port: {error}"))?;
+        let (command, signal, url) = match kind {
+            Kind::Postgres => (
+                postgres_command(&daemon, &place.directory, port),
+                "INT",
+                format!("postgres://postgres@127.0.0.1:{port}/postgres"),
+            ),
+            Kind::MySql => (
+                mariadb_command(&daemon, &place.directory, port),
+                "TERM",
+                format!("mysql://root@127.0.0.1:{port}/mysql"),
+            ),
+        };
+        let mut child = place.start(&command, signal)?;
+        if place.ready(&mut child, kind, &url, deadline).await? {
+            return Ok(Server {
+                url,
+                ours: Some(child),
+            });
+        }
+        if Instant::now() >= deadline {
+            return Err(place.failure("the server does not start"));
+        }
+    }
+}
+
+fn setup_command(kind: Kind, program: &Path, directory: &Path) -> Vec<String> {
+    let data = directory.join("data");
+    match kind {
+        Kind::Postgres => command(
+            program,
+            &[
+                "--no-sync",
+                "--auth=trust",
+                "--username=postgres",
+                "--encoding=UTF8",
+                "--no-locale",
+                "--no-instructions",
+                &format!("--pgdata={}", data.display()),
+            ],
+        ),
+        Kind::MySql => command(
+            program,
+            &[
+                "--no-defaults",
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+                "--skip-name-resolve",
+                &format!("--datadir={}", data.display()),
+            ],
+        ),
+    }
+}
+
+fn postgres_command(program: &Path, directory: &Path, port: u16) -> Vec<String> {
+    // Nothing here has to survive a power cut.
+    command(
+        program,
+        &[
+            "-D",
+            &directory.join("data").display().to_string(),
+            "-c",
+            &format!("port={port}"),
+            "-c",
+            "listen_addresses=127.0.0.1",
+            "-c",
+            "unix_socket_directories=",
+            "-c",
+            "max_connections=300",
+            "-c",
+            "shared_buffers=32MB",
+            "-c",
+            "fsync=off",
+            "-c",
+            "synchronous_commit=off",
+            "-c",
+            "full_page_writes=off",
+            "-c",
+            "autovacuum=off",
+            "-c",
+            "jit=off",
+        ],
+    )
+}
+
+fn mariadb_command(program: &Path, directory: &Path, port: u16) -> Vec<String> {
+    command(
+        program,
+        &[
+            "--no-defaults",
+            &format!("--datadir={}", directory.join("data").display()),
+            &format!("--socket={}", directory.join("socket").display()),
+            &format!("--pid-file={}", directory.join("pid").display()),
+            &format!("--port={port}"),
+            "--bind-address=127.0.0.1",
+            "--skip-name-resolve",
+            "--max-connections=300",
+            "--performance-schema=OFF",
+            "--innodb-buffer-pool-size=32M",
+            "--innodb-log-file-size=16M",
+            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-flush-method=nosync",
+            "--innodb-doublewrite=OFF",
+            "--character-set-server=utf8mb4",
+        ],
+    )
+}
+
+fn command(program: &Path, arguments: &[&str]) -> Vec<String> {
+    std::iter::once(program.display().to_string())
+        .chain(arguments.iter().map(ToString::to_string))
+        .collect()
+}
+
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+/// The private directory of a server, and who owns it.
+struct Place {
+    directory: PathBuf,
+    user: Option<User>,
+    log: File,
+}
+
+impl Place {
+    fn new(kind: Kind, user: Option<User>) -> io::Result<Self> {
+        let directory = tempfile::Builder::new()
+            .prefix(&format!("leash-{}-", kind.name()))
+            .permissions(fs::Permissions::from_mode(0o700))
+            .tempdir()?;
+        if let Some(user) = &user {
+            chown(directory.path(), Some(user.uid), Some(user.gid))?;
+        }
+        let log = File::create(directory.path().join("log"))?;
+        // From here on the directory goes when the server does.
+        Ok(Self {
+            directory: directory.keep(),
+            user,
+            log,
+        })
+    }
+
+    fn start(&self, command: &[String], signal: &str) -> Result<Child, String> {
+        watchdog::start(
+            command,
+            signal,
+            &self.directory,
+            self.user.as_ref(),
+            &self.log,
+        )
+        .map_err(|error| format!("{} does not start: {error}", command[0]))
+    }
+
+    async fn wait(&self, mut child: Child) -> Result<ExitStatus, String> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut pause = Pause::new();
+        loop {
+            if let Some(status) = child.try_wait().map_err(|error| error.to_string())? {
+                return Ok(status);
+            }
+            if Instant::now() >= deadline {
+                return Err(self.failure("setting up the server takes too long"));
+            }
+            pause.rest().await;
+        }
+    }
+
+    /// Whether the server accepts connections; not, if it ended instead.
+    async fn ready(
+        &self,
+        child: &mut Child,
+        kind: Kind,
+        url: &str,
+        deadline: Instant,
+    ) -> Result<bool, String> {
+        let mut pause = Pause::new();
+        loop {
+            if child
+                .try_wait()
+                .map_err(|error| error.to_string())?
+                .is_some()
+            {
+                return Ok(false);
+            }
+            let Err(error) = greet(kind, url).await else {
+                return Ok(true);
+            };
+            if Instant::now() >= deadline {
+                return Err(self.failure(&format!("the server accepts no connection: {error}")));
+            }
+            pause.rest().await;
+        }
+    }
+
+    /// What went wrong, with the last of what the server said. The directory stays, to be looked at.
+    fn failure(&self, what: &str) -> String {
+        let log = fs::read(self.directory.join("log")).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        let last = lines[lines.len().saturating_sub(20)..].join("\n");
+        format!("{what}; see {}\n{last}", self.directory.display())
+    }
+}
+
+async fn greet(kind: Kind, url: &str) -> sqlx::Result<()> {
+    match kind {
+        Kind::Postgres => PgConnection::connect(url).await?.close().await,
+        Kind::MySql => MySqlConnection::connect(url).await?.close().await,
+    }
+}
+
+/// Between two looks at something that has no way to call: from 5 ms, twice as long every time, to 200 ms.
+struct Pause(Duration);
+
+impl Pause {
+    fn new() -> Self {
+        Self(Duration::from_millis(5))
+    }
+
+    async fn rest(&mut self) {
+        tokio::time::sleep(self.0).await;
+        self.0 = (self.0 * 2).min(Duration::from_millis(200));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_database;
+
+    #[track_caller]
+    fn check(url: &str, expected: &str) {
+        assert_eq!(with_database(url, "exam"), expected);
+    }
+
+    #[test]
+    fn a_database_replaced() {
+        check(
+            "postgres://u:p@localhost:5432/postgres",
+            "postgres://u:p@localhost:5432/exam",
+        );
+    }
+
+    #[test]
+    fn a_database_added() {
+        check("mysql://root@127.0.0.1", "mysql://root@127.0.0.1/exam");
+    }
+
+    #[test]
+    fn parameters_stay() {
+        check(
+            "postgres:///postgres?host=/run/postgresql",
+            "postgres:///exam?host=/run/postgresql",
+        );
+    }
+}

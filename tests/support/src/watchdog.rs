@@ -1,0 +1,113 @@
+//! A child process that does not outlive this one.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use crate::install::User;
+
+/// Runs a command, and waits in the background for the end of its own standard input: a pipe whose other end this test
+/// process holds. However the process ends, the kernel closes that end; then the command is stopped with the given
+/// signal, and its directory removed. The mark tells the script that the command did not end by itself.
+const SCRIPT: &str = r#"
+directory=$1 signal=$2
+shift 2
+exec 3<&0 </dev/null
+"$@" 3<&- &
+child=$!
+{
+    cat
+    : > "$directory/over"
+    kill -s "$signal" "$child"
+} <&3 >/dev/null 2>&1 &
+watch=$!
+exec 3<&-
+wait "$child"
+status=$?
+if [ -e "$directory/over" ]; then
+    rm -rf -- "$directory"
+else
+    kill "$watch" 2>/dev/null
+fi
+exit "$status"
+"#;
+
+/// Starts `command` (a program and its arguments) as `user`, to be stopped with `signal` when this process ends. What
+/// it says goes to `log`.
+pub(crate) fn start(
+    command: &[String],
+    signal: &str,
+    directory: &Path,
+    user: Option<&User>,
+    log: &File,
+) -> io::Result<Child> {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", SCRIPT, "sh"])
+        .arg(directory)
+        .arg(signal)
+        .args(command)
+        .current_dir(directory)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::piped())
+        .stdout(log.try_clone()?)
+        .stderr(log.try_clone()?)
+        // Ctrl-C is for the test process; the script hears of it by the pipe.
+        .process_group(0);
+    if let Some(user) = user {
+        shell.uid(user.uid).gid(user.gid);
+    }
+    shell.spawn()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use super::start;
+
+    fn command(words: &[&str]) -> Vec<String> {
+        words.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_end_of_the_pipe_stops_the_command_and_removes_the_directory() {
+        let directory = tempfile::tempdir().unwrap().keep();
+        let log = File::create(directory.join("log")).unwrap();
+        let mut child =
+            start(&command(&["sleep", "1000"]), "TERM", &directory, None, &log).unwrap();
+        assert!(child.try_wait().unwrap().is_none());
+        // What the kernel does when this process ends.
+        drop(child.stdin.take());
+        assert!(!child.wait().unwrap().success());
+        assert!(!directory.exists());
+    }
+
+    #[test]
+    fn a_command_that_ends_by_itself_leaves_the_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = File::create(directory.path().join("log")).unwrap();
+        let mut child = start(
+            &command(&["sh", "-c", "echo said; exit 7"]),
+            "TERM",
+            directory.path(),
+            None,
+            &log,
+        )
+        .unwrap();
+        // Not `wait`, which closes the pipe first.
+        let status = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            std::thread::yield_now();
+        };
+        assert_eq!(status.code(), Some(7));
+        assert_eq!(
+            fs::read_to_string(directory.path().join("log")).unwrap(),
+            "said\n"
+        );
+    }
+}
