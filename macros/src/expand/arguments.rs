@@ -1,0 +1,79 @@
+//! The arguments of an `async fn`, which its future owns.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{Attribute, FnArg, Pat, PatIdent, Token, parse_quote};
+
+use super::relax;
+
+/// Takes the patterns out of the signature; returns the statements that bind them inside the future.
+///
+/// rustc lowers an `async fn` the same way and in the same order, so that arguments are dropped as ever, and those that
+/// the body does not use are still captured.
+///
+/// ```text
+/// in:  (&self, mut id: i64, (a, b): (u8, u8), _: Guard)
+/// out: (&self, id: i64, __arg2: (u8, u8), __arg3: Guard)
+///      let _ = &self;
+///      let mut id = id;
+///      let __arg2 = __arg2; let (a, b) = __arg2;
+///      let __arg3 = __arg3; let _ = __arg3;
+/// ```
+pub(super) fn rebind(inputs: &mut Punctuated<FnArg, Token![,]>) -> TokenStream {
+    let mut statements = TokenStream::new();
+    for (index, input) in inputs.iter_mut().enumerate() {
+        match input {
+            FnArg::Receiver(receiver) => {
+                let word = &receiver.self_token;
+                let span = Span::mixed_site().located_at(word.span());
+                let attributes = conditions(&receiver.attrs);
+                statements.extend(quote_spanned!(span=> #(#attributes)* let _ = &#word;));
+            }
+            FnArg::Typed(input) => {
+                let statement = match &mut *input.pat {
+                    Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => {
+                        simple(&input.attrs, pat)
+                    }
+                    pat => destructured(&input.attrs, pat, index),
+                };
+                statements.extend(statement);
+                input.attrs.iter_mut().for_each(relax);
+            }
+        }
+    }
+    statements
+}
+
+fn simple(attributes: &[Attribute], pat: &mut PatIdent) -> TokenStream {
+    let mutability = pat.mutability.take();
+    let name = &pat.ident;
+    let span = Span::mixed_site().located_at(name.span());
+    // These would be told that the user reads a name that says it is not read.
+    let silent = name.to_string().starts_with('_').then(|| {
+        quote_spanned!(span=> #[allow(clippy::used_underscore_binding, clippy::no_effect_underscore_binding)])
+    });
+    quote_spanned!(span=> #(#attributes)* #silent let #mutability #name = #name;)
+}
+
+fn destructured(attributes: &[Attribute], pat: &mut Pat, index: usize) -> TokenStream {
+    let span = Span::mixed_site().located_at(pat.span());
+    let name = format_ident!("__arg{index}", span = span);
+    let written = std::mem::replace(pat, parse_quote!(#name));
+    let conditions = conditions(attributes);
+    quote_spanned! {span=>
+        #(#conditions)* let #name = #name;
+        #(#attributes)* let #written = #name;
+    }
+}
+
+/// The attributes that decide whether the argument exists.
+fn conditions(attributes: &[Attribute]) -> impl Iterator<Item = impl ToTokens> {
+    attributes
+        .iter()
+        .filter(|attribute| {
+            attribute.path().is_ident("cfg") || attribute.path().is_ident("cfg_attr")
+        })
+        .map(|attribute| quote!(#attribute))
+}

@@ -1,0 +1,92 @@
+//! The static that describes a function to the runtime.
+
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+
+use crate::location::Location;
+use crate::model::Function;
+use crate::options::{Amount, Options};
+
+/// ```text
+/// in:  #[track(root, max_queries = 3, allow(slow_query, reason = "a report"))] async fn find(…)
+/// out: struct __LeashHere;
+///      static __LEASH: P::Function = P::Function::new(|| type_name::<__LeashHere>(), file!(), 12, 5)
+///          .root()
+///          .levels(const { &[(P::Lint::SlowQuery, P::Level::Allow, "a report")] })
+///          .limits(const { &[(P::Lint::QueryBudget, P::Limit::Count(3))] });
+///      fn __leash() -> &'static P::Function { &__LEASH }
+/// ```
+pub(super) fn items(private: &TokenStream, function: &Function) -> TokenStream {
+    let name = function.signature.ident.span();
+    let Location { file, line, column } = Location::of(name);
+    let settings = settings(private, &function.options);
+    quote_spanned! {Span::mixed_site().located_at(name)=>
+        struct __LeashHere;
+        static __LEASH: #private::Function = #private::Function::new(
+            || ::core::any::type_name::<__LeashHere>(),
+            #file,
+            #line,
+            #column,
+        ) #settings;
+        fn __leash() -> &'static #private::Function {
+            &__LEASH
+        }
+    }
+}
+
+fn settings(private: &TokenStream, options: &Options) -> TokenStream {
+    let mut settings = TokenStream::new();
+    if let Some(name) = &options.name {
+        settings.extend(quote!(.named(#name)));
+    }
+    if options.root {
+        settings.extend(quote!(.root()));
+    }
+    if options.returns_handle {
+        settings.extend(quote!(.returns_handle()));
+    }
+    if !options.levels.is_empty() {
+        let levels = options.levels.iter().map(|(lint, level)| {
+            let lint = format_ident!("{}", lint.variant());
+            let word = match level.word {
+                "allow" => "Allow",
+                "warn" => "Warn",
+                _ => "Deny",
+            };
+            let word = format_ident!("{word}");
+            let reason = level
+                .reason
+                .as_ref()
+                .map_or_else(|| quote!(""), ToTokens::to_token_stream);
+            quote!((#private::Lint::#lint, #private::Level::#word, #reason))
+        });
+        settings.extend(quote!(.levels(const { &[#(#levels),*] })));
+    }
+    if !options.limits.is_empty() {
+        let limits = options.limits.iter().map(|(lint, limit)| {
+            let lint = format_ident!("{}", lint.variant());
+            let amount = amount(limit.amount);
+            quote!((#private::Lint::#lint, #private::Limit::#amount))
+        });
+        settings.extend(quote!(.limits(const { &[#(#limits),*] })));
+    }
+    settings
+}
+
+fn amount(amount: Amount) -> TokenStream {
+    match amount {
+        Amount::Time(time) => {
+            let seconds = Literal::u64_unsuffixed(time.as_secs());
+            let nanos = Literal::u32_unsuffixed(time.subsec_nanos());
+            quote!(Time(::core::time::Duration::new(#seconds, #nanos)))
+        }
+        Amount::Count(count) => variant("Count", &Literal::u64_unsuffixed(count)),
+        Amount::Percent(percent) => variant("Percent", &Literal::u32_unsuffixed(percent)),
+        Amount::PerSecond(rate) => variant("PerSecond", &Literal::u32_unsuffixed(rate)),
+    }
+}
+
+fn variant(name: &str, number: &Literal) -> TokenStream {
+    let name = Ident::new(name, Span::mixed_site());
+    quote!(#name(#number))
+}

@@ -1,0 +1,401 @@
+//! Options and item to what is to be done with each function: all validation, nothing else.
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::{
+    Attribute, Block, Expr, ImplItem, Item, ItemFn, ItemImpl, ItemMod, ItemTrait, ReturnType,
+    Signature, Stmt, Token, TraitItem, Type, Visibility,
+};
+
+use crate::attributes::{self, any_foreign};
+use crate::errors::Errors;
+use crate::options::Options;
+use crate::returns::{self, Returned};
+
+const GOES_ON: &str = "`#[track]` goes on an `async fn`, a fn that returns a future or a stream, an impl block, a trait or an inline module";
+
+/// Whether the runtime tracks at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    On,
+    Off,
+}
+
+/// A part of the item and what becomes of it.
+#[derive(Debug)]
+pub(crate) enum Node {
+    Function(Box<Function>),
+    Container(Container, Vec<Node>),
+    /// Other attributes expand first: to be emitted with `#[track]` as the last one.
+    Later {
+        attributes: Vec<Attribute>,
+        options: Options,
+        item: TokenStream,
+    },
+    Untouched(TokenStream),
+}
+
+/// An item without its members.
+#[derive(Debug)]
+pub(crate) enum Container {
+    Impl(ItemImpl),
+    Trait(ItemTrait),
+    Mod(ItemMod),
+}
+
+/// A function that is to be rewritten.
+#[derive(Debug)]
+pub(crate) struct Function {
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) visibility: Visibility,
+    pub(crate) defaultness: Option<Token![default]>,
+    pub(crate) signature: Signature,
+    pub(crate) body: Block,
+    pub(crate) options: Options,
+    pub(crate) form: Form,
+}
+
+#[derive(Debug)]
+pub(crate) enum Form {
+    /// `async fn f() -> T`
+    Async,
+    /// `async fn f() -> !`
+    Diverging,
+    /// `fn f() -> impl Future<Output = T>` and its like
+    Returns(Returned),
+    /// What `#[tokio::test]` or `#[sqlx::test]` made of an `async fn`.
+    Entry(Entry),
+    /// A sync fn: it has no scope, but may hold async blocks.
+    Plain,
+}
+
+/// Where the user's body sits in the sync fn that a test attribute made.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    /// In the one async block.
+    Block,
+    /// In the inner `async fn` of the same name, which is this statement.
+    Function(usize, Box<Function>),
+}
+
+/// Reads the item below `#[track(options)]`.
+pub(crate) fn read(item: Item, options: &Options, mode: Mode, errors: &mut Errors) -> Node {
+    Reader { mode, errors }.item(item, options, Options::stacked)
+}
+
+struct Reader<'e> {
+    mode: Mode,
+    errors: &'e mut Errors,
+}
+
+impl Reader<'_> {
+    /// `merge` says how the item's own attribute joins the options around it.
+    fn item(
+        &mut self,
+        item: Item,
+        around: &Options,
+        merge: fn(&Options, &Options) -> Options,
+    ) -> Node {
+        let mut item = item;
+        if let Item::Fn(ItemFn { attrs, .. })
+        | Item::Impl(ItemImpl { attrs, .. })
+        | Item::Trait(ItemTrait { attrs, .. })
+        | Item::Mod(ItemMod { attrs, .. }) = &mut item
+        {
+            let options = merge(around, &attributes::take(attrs, self.errors));
+            if options.skip {
+                return Node::Untouched(item.into_token_stream());
+            }
+            return match item {
+                Item::Fn(item) => self.function(Function {
+                    attributes: item.attrs,
+                    visibility: item.vis,
+                    defaultness: None,
+                    signature: item.sig,
+                    body: *item.block,
+                    options,
+                    form: Form::Plain,
+                }),
+                Item::Impl(item) => self.implementation(item, options),
+                Item::Trait(item) => self.definition(item, options),
+                Item::Mod(item) => self.module(item, options),
+                item => Node::Untouched(item.into_token_stream()),
+            };
+        }
+        self.wrong_item(&item);
+        Node::Untouched(item.into_token_stream())
+    }
+
+    fn wrong_item(&mut self, item: &Item) {
+        let (word, what) = match item {
+            Item::Struct(item) => (item.ident.to_token_stream(), "a struct"),
+            Item::Enum(item) => (item.ident.to_token_stream(), "an enum"),
+            Item::Union(item) => (item.ident.to_token_stream(), "a union"),
+            Item::Const(item) => (item.ident.to_token_stream(), "a constant"),
+            Item::Static(item) => (item.ident.to_token_stream(), "a static"),
+            Item::Type(item) => (item.ident.to_token_stream(), "a type alias"),
+            Item::Use(item) => (item.use_token.to_token_stream(), "an import"),
+            Item::Macro(item) => (item.mac.path.to_token_stream(), "a macro"),
+            Item::ForeignMod(item) => (item.abi.to_token_stream(), "an extern block"),
+            Item::Verbatim(tokens) => {
+                let message = format!(
+                    "{GOES_ON}; this has no body, so put it on the trait or on the method in the impl"
+                );
+                return self.errors.at(tokens, message);
+            }
+            item => (item.to_token_stream(), "something else"),
+        };
+        self.errors
+            .at(word, format!("{GOES_ON}; this is {what}, so remove it"));
+    }
+
+    fn implementation(&mut self, mut item: ItemImpl, options: Options) -> Node {
+        self.check_container(&options, "an impl block");
+        if self.comes_later(&item.attrs, &options) {
+            let attributes = std::mem::take(&mut item.attrs);
+            return Node::later(attributes, options, item);
+        }
+        let members = std::mem::take(&mut item.items);
+        let members = members.into_iter().map(|member| match member {
+            ImplItem::Fn(mut member) => {
+                let options = options.refined(&attributes::take(&mut member.attrs, self.errors));
+                self.function(Function {
+                    attributes: member.attrs,
+                    visibility: member.vis,
+                    defaultness: member.defaultness,
+                    signature: member.sig,
+                    body: member.block,
+                    options,
+                    form: Form::Plain,
+                })
+            }
+            member => Node::Untouched(member.into_token_stream()),
+        });
+        let members = members.collect();
+        Node::Container(Container::Impl(item), members)
+    }
+
+    fn definition(&mut self, mut item: ItemTrait, options: Options) -> Node {
+        self.check_container(&options, "a trait");
+        if self.comes_later(&item.attrs, &options) {
+            let attributes = std::mem::take(&mut item.attrs);
+            return Node::later(attributes, options, item);
+        }
+        let members = std::mem::take(&mut item.items);
+        let members = members.into_iter().map(|member| match member {
+            TraitItem::Fn(mut member) => {
+                let own = attributes::take(&mut member.attrs, self.errors);
+                let Some(body) = member.default else {
+                    self.check_bodyless(&own);
+                    return Node::Untouched(member.into_token_stream());
+                };
+                self.function(Function {
+                    attributes: member.attrs,
+                    visibility: Visibility::Inherited,
+                    defaultness: None,
+                    signature: member.sig,
+                    body,
+                    options: options.refined(&own),
+                    form: Form::Plain,
+                })
+            }
+            member => Node::Untouched(member.into_token_stream()),
+        });
+        let members = members.collect();
+        Node::Container(Container::Trait(item), members)
+    }
+
+    fn module(&mut self, mut item: ItemMod, options: Options) -> Node {
+        self.check_container(&options, "a module");
+        let Some((_, content)) = &mut item.content else {
+            let message =
+                "`#[track]` cannot look into another file; put it on the impl blocks and fns there";
+            self.errors.at(&item.ident, message);
+            return Node::Untouched(item.into_token_stream());
+        };
+        if self.comes_later(&item.attrs, &options) {
+            let attributes = std::mem::take(&mut item.attrs);
+            return Node::later(attributes, options, item);
+        }
+        let content = std::mem::take(content);
+        let members = content.into_iter().map(|member| match member {
+            Item::Mod(ItemMod { content: None, .. }) => Node::Untouched(member.into_token_stream()),
+            Item::Fn(_) | Item::Impl(_) | Item::Trait(_) | Item::Mod(_) => {
+                self.item(member, &options, Options::refined)
+            }
+            member => Node::Untouched(member.into_token_stream()),
+        });
+        let members = members.collect();
+        Node::Container(Container::Mod(item), members)
+    }
+
+    fn function(&mut self, mut function: Function) -> Node {
+        if function.options.skip {
+            return Node::untouched(function);
+        }
+        if !function.options.last && any_foreign(&function.attributes) {
+            // Not judged here in either mode: what the others make of it is what counts.
+            return match self.mode {
+                Mode::On => {
+                    let attributes = std::mem::take(&mut function.attributes);
+                    let options = function.options.clone();
+                    Node::later(attributes, options, function)
+                }
+                Mode::Off => Node::untouched(function),
+            };
+        }
+        let signature = &function.signature;
+        // Nothing of what is emitted could stand in them.
+        let fixed = signature.constness.is_some() || signature.abi.is_some();
+        if !fixed {
+            function.form = form(&function);
+        }
+        if matches!(function.form, Form::Plain) {
+            self.check_plain(&function.options);
+        }
+        match self.mode {
+            Mode::On if !fixed => Node::Function(Box::new(function)),
+            Mode::On | Mode::Off => Node::untouched(function),
+        }
+    }
+
+    /// Whether the other attributes must expand first.
+    fn comes_later(&self, attributes: &[Attribute], options: &Options) -> bool {
+        // Once at the end, there is no later: what is still there stays as it is.
+        self.mode == Mode::On && !options.last && any_foreign(attributes)
+    }
+
+    fn check_container(&mut self, options: &Options, what: &str) {
+        for word in options.words_among(&["name"]) {
+            let message =
+                format!("`name` names one function, and this is {what}; move it to a method");
+            self.errors.at(word, message);
+        }
+    }
+
+    fn check_bodyless(&mut self, options: &Options) {
+        for word in options.words.iter().filter(|word| *word != "skip") {
+            let message = format!(
+                "`{word}` means nothing here, since this method has no body; move it to the impl"
+            );
+            self.errors.at(word, message);
+        }
+    }
+
+    fn check_plain(&mut self, options: &Options) {
+        let scoped = ["root", "returns_handle", "max_queries", "query_budget"];
+        for word in options.words_among(&scoped) {
+            let message = format!(
+                "`{word}` needs a function that runs as a future; make it `async`, or remove `{word}`"
+            );
+            self.errors.at(word, message);
+        }
+    }
+}
+
+impl Node {
+    fn later(attributes: Vec<Attribute>, options: Options, item: impl ToTokens) -> Node {
+        let options = Options {
+            last: true,
+            ..options
+        };
+        let item = item.into_token_stream();
+        Node::Later {
+            attributes,
+            options,
+            item,
+        }
+    }
+
+    fn untouched(function: Function) -> Node {
+        Node::Untouched(function.into_token_stream())
+    }
+}
+
+/// The function as the user wrote it.
+impl ToTokens for Function {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let outer = |attribute: &&Attribute| matches!(attribute.style, syn::AttrStyle::Outer);
+        for attribute in self.attributes.iter().filter(outer) {
+            attribute.to_tokens(tokens);
+        }
+        self.visibility.to_tokens(tokens);
+        self.defaultness.to_tokens(tokens);
+        self.signature.to_tokens(tokens);
+        self.body.brace_token.surround(tokens, |tokens| {
+            for attribute in self.attributes.iter().filter(|it| !outer(it)) {
+                attribute.to_tokens(tokens);
+            }
+            for statement in &self.body.stmts {
+                statement.to_tokens(tokens);
+            }
+        });
+    }
+}
+
+fn form(function: &Function) -> Form {
+    let signature = &function.signature;
+    if signature.asyncness.is_some() {
+        return match &signature.output {
+            ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)) => Form::Diverging,
+            _ => Form::Async,
+        };
+    }
+    if let Some(returned) = returns::read(&signature.output) {
+        return Form::Returns(returned);
+    }
+    // Only what an attribute made can be such an entry; `#[tokio::main]` leaves no trace but the name.
+    if function.options.last || signature.ident == "main" {
+        return entry(function).map_or(Form::Plain, Form::Entry);
+    }
+    Form::Plain
+}
+
+/// Finds the user's async body in `fn t() { … block_on(async { body }) … }`.
+fn entry(function: &Function) -> Option<Entry> {
+    for (index, statement) in function.body.stmts.iter().enumerate() {
+        match statement {
+            Stmt::Item(Item::Fn(inner))
+                if inner.sig.asyncness.is_some() && inner.sig.ident == function.signature.ident =>
+            {
+                let inner = inner.clone();
+                let mut inner = Function {
+                    attributes: inner.attrs,
+                    visibility: inner.vis,
+                    defaultness: None,
+                    signature: inner.sig,
+                    body: *inner.block,
+                    options: function.options.clone(),
+                    form: Form::Plain,
+                };
+                inner.form = form(&inner);
+                return Some(Entry::Function(index, Box::new(inner)));
+            }
+            _ => {}
+        }
+    }
+    (async_blocks(&function.body) == 1).then_some(Entry::Block)
+}
+
+/// How many async blocks stand in the function itself, in no closure and in no other async block.
+fn async_blocks(body: &Block) -> usize {
+    let mut body = body.clone();
+    let mut count = 0;
+    each_async_block(&mut body, |_| count += 1);
+    count
+}
+
+pub(crate) fn each_async_block(body: &mut Block, found: impl FnMut(&mut Expr)) {
+    struct Find<F>(F);
+    impl<F: FnMut(&mut Expr)> syn::visit_mut::VisitMut for Find<F> {
+        fn visit_expr_mut(&mut self, expr: &mut Expr) {
+            match expr {
+                Expr::Async(_) => (self.0)(expr),
+                Expr::Closure(_) => {}
+                expr => syn::visit_mut::visit_expr_mut(self, expr),
+            }
+        }
+        fn visit_item_mut(&mut self, _: &mut Item) {}
+    }
+    syn::visit_mut::VisitMut::visit_block_mut(&mut Find(found), body);
+}

@@ -1,0 +1,151 @@
+//! Whether a return type is a future or a stream, as far as its words tell.
+
+use syn::punctuated::Punctuated;
+use syn::visit_mut::{VisitMut, visit_type_mut};
+use syn::{
+    GenericArgument, Path, PathArguments, PathSegment, ReturnType, Token, TraitBoundModifier, Type,
+    TypeParamBound, parse_quote,
+};
+
+/// What a sync fn returns that runs later than the fn itself.
+#[derive(Debug)]
+pub(crate) struct Returned {
+    pub(crate) kind: Kind,
+    /// `Pin<Box<…>>` or its aliases, or a type that must be `Unpin` and thus goes into a box.
+    pub(crate) boxed: bool,
+    /// The whole type where a `let` can name it.
+    pub(crate) annotation: Option<Box<Type>>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// With the type of its output, where that is written.
+    Future(Option<Box<Type>>),
+    Stream,
+}
+
+/// Reads the return type of a sync fn.
+pub(crate) fn read(output: &ReturnType) -> Option<Returned> {
+    let ReturnType::Type(_, ty) = output else {
+        return None;
+    };
+    let ty = peeled(ty);
+    match ty {
+        Type::ImplTrait(implemented) => {
+            let bounds = Bounds::read(&implemented.bounds)?;
+            Some(Returned {
+                kind: bounds.kind,
+                boxed: bounds.unpin,
+                annotation: None,
+            })
+        }
+        Type::Path(path) if path.qself.is_none() => Some(Returned {
+            kind: boxed(&path.path)?,
+            boxed: true,
+            annotation: Some(Box::new(inferable(ty))),
+        }),
+        _ => None,
+    }
+}
+
+/// The type as it may stand in a `let`, where `impl Trait` may not.
+pub(crate) fn inferable(ty: &Type) -> Type {
+    struct Infer;
+    impl VisitMut for Infer {
+        fn visit_type_mut(&mut self, ty: &mut Type) {
+            if let Type::ImplTrait(_) = ty {
+                *ty = parse_quote!(_);
+            } else {
+                visit_type_mut(self, ty);
+            }
+        }
+    }
+    let mut ty = ty.clone();
+    Infer.visit_type_mut(&mut ty);
+    ty
+}
+
+/// `BoxFuture<'_, T>` and its like, and what they stand for.
+fn boxed(path: &Path) -> Option<Kind> {
+    let last = path.segments.last()?;
+    if last.ident == "BoxFuture" || last.ident == "LocalBoxFuture" {
+        Some(Kind::Future(last_type(last).map(inferable).map(Box::new)))
+    } else if last.ident == "BoxStream" || last.ident == "LocalBoxStream" {
+        Some(Kind::Stream)
+    } else if last.ident == "Pin" {
+        let Type::Path(inner) = last_type(last)? else {
+            return None;
+        };
+        let inner = inner.path.segments.last().filter(|it| it.ident == "Box")?;
+        let bounds = match last_type(inner)? {
+            Type::TraitObject(object) => &object.bounds,
+            Type::ImplTrait(implemented) => &implemented.bounds,
+            _ => return None,
+        };
+        Bounds::read(bounds).map(|bounds| bounds.kind)
+    } else {
+        None
+    }
+}
+
+struct Bounds {
+    kind: Kind,
+    unpin: bool,
+}
+
+impl Bounds {
+    /// `None` if it is no future, or promises more of it than a wrapper can keep.
+    fn read(bounds: &Punctuated<TypeParamBound, Token![+]>) -> Option<Bounds> {
+        let mut kind = None;
+        let mut unpin = false;
+        for bound in bounds {
+            let TypeParamBound::Trait(bound) = bound else {
+                continue;
+            };
+            let last = bound.path.segments.last()?;
+            match last.ident.to_string().as_str() {
+                "Future" => kind = Some(Kind::Future(output(last).map(inferable).map(Box::new))),
+                "Stream" => kind = Some(Kind::Stream),
+                "Unpin" => unpin = true,
+                "Send" | "Sync" => {}
+                _ if matches!(bound.modifier, TraitBoundModifier::Maybe(_)) => {}
+                _ => return None,
+            }
+        }
+        kind.map(|kind| Bounds { kind, unpin })
+    }
+}
+
+/// The `T` of `Future<Output = T>`.
+fn output(future: &PathSegment) -> Option<&Type> {
+    let PathArguments::AngleBracketed(arguments) = &future.arguments else {
+        return None;
+    };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::AssocType(assoc) if assoc.ident == "Output" => Some(&assoc.ty),
+        _ => None,
+    })
+}
+
+fn last_type(segment: &PathSegment) -> Option<&Type> {
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
+        return None;
+    };
+    arguments
+        .args
+        .iter()
+        .rev()
+        .find_map(|argument| match argument {
+            GenericArgument::Type(ty) => Some(peeled(ty)),
+            _ => None,
+        })
+}
+
+/// Without the parentheses and invisible groups that other macros leave.
+fn peeled(ty: &Type) -> &Type {
+    match ty {
+        Type::Paren(inner) => peeled(&inner.elem),
+        Type::Group(inner) => peeled(&inner.elem),
+        ty => ty,
+    }
+}

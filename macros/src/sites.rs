@@ -1,0 +1,276 @@
+//! Finds the query and acquire expressions in a body and gives each a call site.
+//!
+//! No type is known here, only words. So everything that goes around the user's expressions is an identity for what
+//! is not sqlx's: `at` is a future of the same output, `enter` and `leave` return what they get. Only `tap` changes a
+//! type, and stands only where the words leave no doubt that the receiver is a query of sqlx ([`chain`]).
+
+mod chain;
+mod known;
+
+use std::collections::HashSet;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::visit_mut::{self, VisitMut};
+use syn::{Block, Expr, ExprCall, ExprMethodCall, Item, Macro, Signature, Stmt, Type};
+
+use crate::location::Location;
+
+/// Methods that return a future, and talk to the database or take a connection.
+const AWAITED: [&str; 23] = [
+    "acquire",
+    "begin",
+    "begin_with",
+    "commit",
+    "connect",
+    "connect_with",
+    "copy_in_raw",
+    "copy_out_raw",
+    "describe",
+    "execute",
+    "execute_many",
+    "fetch",
+    "fetch_all",
+    "fetch_many",
+    "fetch_one",
+    "fetch_optional",
+    "ping",
+    "prepare",
+    "prepare_with",
+    "rollback",
+    "transaction",
+    "try_begin",
+    "try_begin_with",
+];
+
+/// Methods that take an executor, or are taken by one.
+const RUNS: [&str; 7] = [
+    "execute",
+    "execute_many",
+    "fetch",
+    "fetch_all",
+    "fetch_many",
+    "fetch_one",
+    "fetch_optional",
+];
+
+/// Those of them that return a stream.
+const STREAMS: [&str; 3] = ["execute_many", "fetch", "fetch_many"];
+
+/// Tags every site in the body; tells how many there are.
+pub(crate) fn tag(private: &TokenStream, signature: &Signature, body: &mut Block) -> usize {
+    let mut tagger = Tagger {
+        private,
+        builders: chain::builders(signature, body),
+        count: 0,
+    };
+    tagger.visit_block_mut(body);
+    tagger.count
+}
+
+struct Tagger<'p> {
+    /// The path of `__private`.
+    private: &'p TokenStream,
+    /// The variables that hold a `QueryBuilder`.
+    builders: HashSet<Ident>,
+    count: usize,
+}
+
+/// Where an expression stands, as far as it decides whether a bare call runs as a future there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Position {
+    /// Before `.await`, or polled by a macro like `join!`.
+    Polled,
+    Anywhere,
+}
+
+impl VisitMut for Tagger<'_> {
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        match expr {
+            Expr::Await(awaited) => self.expr(&mut awaited.base, Position::Polled),
+            Expr::Macro(mac) if mac.mac.path.is_ident("dbg") => {
+                if let Some(plain) = self.dbg(&mac.mac) {
+                    *expr = plain;
+                }
+            }
+            _ => self.expr(expr, Position::Anywhere),
+        }
+    }
+
+    fn visit_stmt_mut(&mut self, statement: &mut Stmt) {
+        if let Stmt::Macro(mac) = statement
+            && mac.mac.path.is_ident("dbg")
+        {
+            if let Some(plain) = self.dbg(&mac.mac) {
+                *statement = Stmt::Expr(plain, mac.semi_token);
+            }
+            return;
+        }
+        visit_mut::visit_stmt_mut(self, statement);
+    }
+
+    fn visit_macro_mut(&mut self, mac: &mut Macro) {
+        self.known_macro(mac);
+    }
+
+    /// Another function, which is not tracked by this attribute.
+    fn visit_item_mut(&mut self, _: &mut Item) {}
+
+    /// Constants in types run nothing.
+    fn visit_type_mut(&mut self, _: &mut Type) {}
+}
+
+impl Tagger<'_> {
+    fn expr(&mut self, expr: &mut Expr, position: Position) {
+        match expr {
+            Expr::Paren(inner) if position == Position::Polled => {
+                self.expr(&mut inner.expr, position);
+            }
+            Expr::Group(inner) if position == Position::Polled => {
+                self.expr(&mut inner.expr, position);
+            }
+            Expr::MethodCall(call) => {
+                if let Some(tagged) = self.method(call, position) {
+                    *expr = tagged;
+                }
+            }
+            Expr::Call(call) if position == Position::Polled => {
+                visit_mut::visit_expr_call_mut(self, call);
+                if let Some(word) = called(call) {
+                    *expr = self.at(&word, call);
+                }
+            }
+            // Already polled ones come from `visit_expr_mut`; all else has no site of its own.
+            Expr::Await(_) | Expr::Macro(_) if position == Position::Polled => {
+                self.visit_expr_mut(expr);
+            }
+            expr => visit_mut::visit_expr_mut(self, expr),
+        }
+    }
+
+    /// `receiver.method(arguments)`
+    fn method(&mut self, call: &mut ExprMethodCall, position: Position) -> Option<Expr> {
+        // Before the children, which change under the tagging.
+        let chain = chain::root(call, &self.builders);
+        visit_mut::visit_expr_method_call_mut(self, call);
+
+        let word = call.method.clone();
+        let one_of = |words: &[&str]| words.iter().any(|one| word == one);
+        let executor = match call.args.first() {
+            Some(Expr::Closure(_)) | None => None,
+            Some(_) if call.args.len() == 1 && one_of(&RUNS) => call.args.first_mut(),
+            Some(_) => None,
+        };
+        if position == Position::Polled && one_of(&AWAITED) {
+            if chain.is_some()
+                && let Some(executor) = executor
+            {
+                *executor = tap(self.private, executor);
+            }
+            return Some(self.at(&word, call));
+        }
+        let executor = executor?;
+        if one_of(&STREAMS) {
+            let private = self.private;
+            let site = self.site(&word);
+            let span = here(word.span());
+            let entered = quote_spanned!(span=> #private::enter(#site, #executor));
+            *executor = Expr::Verbatim(entered);
+            if chain.is_some() {
+                *executor = tap(private, executor);
+            }
+            return Some(Expr::Verbatim(
+                quote_spanned!(span=> #private::leave(#call)),
+            ));
+        }
+        let chain = chain?;
+        *executor = tap(self.private, executor);
+        // `raw_sql` gives a `BoxFuture`, whose type may be named around it.
+        (chain != chain::Root::RawSql).then(|| self.at(&word, call))
+    }
+
+    /// ```text
+    /// in:  pool.acquire()
+    /// out: P::at({ fn here() -> &'static P::Site { static SITE: P::Site = …; &SITE } here }, pool.acquire())
+    /// ```
+    fn at(&mut self, word: &Ident, future: impl ToTokens) -> Expr {
+        let private = self.private;
+        let site = self.site(word);
+        Expr::Verbatim(quote_spanned!(here(word.span())=> #private::at(#site, #future)))
+    }
+
+    /// A fn item has no size, so that it adds nothing to a future. It is no closure, because the type of a closure
+    /// names the `'static` of its result, the compiler forgets lifetimes in what a future holds across an await, and
+    /// then `join!` around it would no longer be `Send`.
+    fn site(&mut self, word: &Ident) -> TokenStream {
+        self.count += 1;
+        let private = self.private;
+        let Location { file, line, column } = Location::of(word.span());
+        quote_spanned! {here(word.span())=>
+            {
+                fn here() -> &'static #private::Site {
+                    static SITE: #private::Site = #private::Site::new(&__LEASH, #file, #line, #column);
+                    &SITE
+                }
+                here
+            }
+        }
+    }
+}
+
+/// ```text
+/// in:  sqlx::query("…").execute(&mut *tx)
+/// out: sqlx::query("…").execute(P::tap(&mut *tx))
+/// ```
+fn tap(private: &TokenStream, executor: &Expr) -> Expr {
+    let span = here(syn::spanned::Spanned::span(executor));
+    Expr::Verbatim(quote_spanned!(span=> #private::tap(#executor)))
+}
+
+/// The last word of a called path that is a site, as in `Executor::execute(&pool, query)`.
+fn called(call: &ExprCall) -> Option<Ident> {
+    let Expr::Path(path) = &*call.func else {
+        return None;
+    };
+    let word = &path.path.segments.last()?.ident;
+    AWAITED.iter().any(|one| word == one).then(|| word.clone())
+}
+
+/// A span for generated tokens around a user's: theirs on the page, ours in names and lints.
+fn here(user: Span) -> Span {
+    Span::mixed_site().located_at(user)
+}
+
+impl Tagger<'_> {
+    /// `dbg!` prints the source of its argument, which must stay as the user wrote it. So this is what std makes of it.
+    ///
+    /// ```text
+    /// in:  dbg!(pool.acquire().await)
+    /// out: match P::at(…, pool.acquire()).await {
+    ///          value => { eprintln!("[{}:{}:{}] {} = {:#?}", …, stringify!(pool.acquire().await), &value); value }
+    ///      }
+    /// ```
+    fn dbg(&mut self, mac: &Macro) -> Option<Expr> {
+        let mut value: Expr = mac.parse_body().ok()?;
+        let before = self.count;
+        self.visit_expr_mut(&mut value);
+        if self.count == before {
+            return None;
+        }
+        let source = &mac.tokens;
+        let span = syn::spanned::Spanned::span(&mac.path);
+        let Location { file, line, column } = Location::of(span);
+        let printed = quote_spanned! {here(span)=>
+            match #value {
+                value => {
+                    ::std::eprintln!(
+                        "[{}:{}:{}] {} = {:#?}",
+                        #file, #line, #column, ::core::stringify!(#source), &value
+                    );
+                    value
+                }
+            }
+        };
+        Some(Expr::Verbatim(quote!({ #printed })))
+    }
+}

@@ -1,0 +1,174 @@
+//! Whether a receiver is, beyond doubt, a query of sqlx.
+
+use std::collections::HashSet;
+
+use proc_macro2::Ident;
+use syn::visit_mut::{self, VisitMut};
+use syn::{
+    Block, Expr, ExprMethodCall, FnArg, Item, Local, Pat, PatIdent, PatType, Path, Signature, Type,
+};
+
+/// What a chain of calls begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Root {
+    Query,
+    RawSql,
+}
+
+const QUERIES: [&str; 6] = [
+    "query",
+    "query_as",
+    "query_as_with",
+    "query_scalar",
+    "query_scalar_with",
+    "query_with",
+];
+
+const MACROS: [&str; 12] = [
+    "query",
+    "query_as",
+    "query_as_unchecked",
+    "query_file",
+    "query_file_as",
+    "query_file_as_unchecked",
+    "query_file_scalar",
+    "query_file_scalar_unchecked",
+    "query_file_unchecked",
+    "query_scalar",
+    "query_scalar_unchecked",
+    "query_unchecked",
+];
+
+/// The root of `sqlx::query("…").bind(1).fetch_one(…)`.
+pub(super) fn root(call: &ExprMethodCall, builders: &HashSet<Ident>) -> Option<Root> {
+    let mut receiver = &*call.receiver;
+    loop {
+        match receiver {
+            Expr::MethodCall(call)
+                if call.method == "build_query_as" || call.method == "build_query_scalar" =>
+            {
+                return Some(Root::Query);
+            }
+            Expr::MethodCall(call) if call.method == "build" => {
+                return is_builder(&call.receiver, builders).then_some(Root::Query);
+            }
+            Expr::MethodCall(call) => receiver = &call.receiver,
+            Expr::Paren(inner) => receiver = &inner.expr,
+            Expr::Group(inner) => receiver = &inner.expr,
+            Expr::Macro(mac) => {
+                return is_sqlx(&mac.mac.path, &MACROS).then_some(Root::Query);
+            }
+            Expr::Call(call) => {
+                let Expr::Path(path) = &*call.func else {
+                    return None;
+                };
+                // A `query()` of nothing is somebody else's.
+                if path.qself.is_some() || call.args.is_empty() {
+                    return None;
+                }
+                return if is_sqlx(&path.path, &["raw_sql"]) {
+                    Some(Root::RawSql)
+                } else {
+                    is_sqlx(&path.path, &QUERIES).then_some(Root::Query)
+                };
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// `query`, `sqlx::query`, `sqlx_leash::query::<Sqlite>`; not `reports::query`, which is the user's own.
+fn is_sqlx(path: &Path, words: &[&str]) -> bool {
+    let mut segments = path.segments.iter().rev();
+    let last = segments.next();
+    let named = last.is_some_and(|last| words.iter().any(|word| last.ident == word));
+    named
+        && segments
+            .next()
+            .is_none_or(|before| before.ident.to_string().starts_with("sqlx"))
+}
+
+/// `builder` of `let mut builder = QueryBuilder::new("…")`, or that call itself.
+fn is_builder(receiver: &Expr, builders: &HashSet<Ident>) -> bool {
+    match receiver {
+        Expr::Path(path) => path
+            .path
+            .get_ident()
+            .is_some_and(|it| builders.contains(it)),
+        Expr::MethodCall(call) => is_builder(&call.receiver, builders),
+        Expr::Paren(inner) => is_builder(&inner.expr, builders),
+        Expr::Call(call) => makes_builder(&call.func),
+        _ => false,
+    }
+}
+
+fn makes_builder(func: &Expr) -> bool {
+    let Expr::Path(path) = func else {
+        return false;
+    };
+    let mut segments = path.path.segments.iter().rev().skip(1);
+    segments
+        .next()
+        .is_some_and(|segment| segment.ident == "QueryBuilder")
+}
+
+/// The variables that can be nothing but a `QueryBuilder`: a name that is also given to something else does not count.
+pub(super) fn builders(signature: &Signature, body: &Block) -> HashSet<Ident> {
+    let mut names = Names::default();
+    for input in &signature.inputs {
+        if let FnArg::Typed(input) = input {
+            names.typed(input);
+        }
+    }
+    // A visitor by reference would be a feature of syn more, for this alone.
+    names.visit_block_mut(&mut body.clone());
+    &names.builders - &names.others
+}
+
+#[derive(Default)]
+struct Names {
+    builders: HashSet<Ident>,
+    others: HashSet<Ident>,
+}
+
+impl Names {
+    fn typed(&mut self, typed: &PatType) {
+        if let (Pat::Ident(pat), true) = (&*typed.pat, is_builder_type(&typed.ty)) {
+            self.builders.insert(pat.ident.clone());
+        } else {
+            self.visit_pat_mut(&mut typed.pat.clone());
+        }
+    }
+}
+
+impl VisitMut for Names {
+    fn visit_local_mut(&mut self, local: &mut Local) {
+        if let Some(init) = &mut local.init {
+            self.visit_expr_mut(&mut init.expr);
+        }
+        match (&local.pat, &local.init) {
+            (Pat::Type(typed), _) => self.typed(&typed.clone()),
+            (Pat::Ident(pat), Some(init)) if is_builder(&init.expr, &HashSet::new()) => {
+                self.builders.insert(pat.ident.clone());
+            }
+            _ => visit_mut::visit_pat_mut(self, &mut local.pat),
+        }
+    }
+
+    fn visit_pat_ident_mut(&mut self, pat: &mut PatIdent) {
+        self.others.insert(pat.ident.clone());
+    }
+
+    fn visit_item_mut(&mut self, _: &mut Item) {}
+}
+
+fn is_builder_type(ty: &Type) -> bool {
+    match ty {
+        Type::Reference(reference) => is_builder_type(&reference.elem),
+        Type::Path(path) => {
+            let last = path.path.segments.last();
+            last.is_some_and(|last| last.ident == "QueryBuilder")
+        }
+        _ => false,
+    }
+}

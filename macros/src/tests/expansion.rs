@@ -1,0 +1,852 @@
+//! What each kind of item becomes.
+
+use expect_test::{Expect, expect};
+
+use super::{expand, folded, pretty};
+use crate::model::Mode;
+
+#[track_caller]
+fn check(source: &str, expected: Expect) {
+    expected.assert_eq(&folded(source));
+}
+
+#[test]
+fn in_full() {
+    let source = r#"#[track(root)]
+        async fn find(pool: &Pool) -> sqlx::Result<Exam> {
+            query.fetch_one(pool).await
+        }"#;
+    expect![[r#"
+        fn find(pool: &Pool) -> impl ::core::future::Future<Output = sqlx::Result<Exam>> {
+            struct __LeashHere;
+            static __LEASH: P::Function = P::Function::new(
+                    || ::core::any::type_name::<__LeashHere>(),
+                    ::core::file!(),
+                    2,
+                    18,
+                )
+                .root();
+            fn __leash() -> &'static P::Function {
+                &__LEASH
+            }
+            P::scope(
+                __leash,
+                async move {
+                    if let ::core::option::Option::Some(__leash_value) = ::core::option::Option::None::<
+                        sqlx::Result<Exam>,
+                    > {
+                        #[allow(unreachable_code)] return __leash_value;
+                    }
+                    let pool = pool;
+                    let __leash_value: sqlx::Result<Exam> = {
+                        const _: () = ();
+                        P::at(
+                                {
+                                    fn here() -> &'static P::Site {
+                                        static SITE: P::Site = P::Site::new(
+                                            &__LEASH,
+                                            ::core::file!(),
+                                            3,
+                                            19,
+                                        );
+                                        &SITE
+                                    }
+                                    here
+                                },
+                                query.fetch_one(pool),
+                            )
+                            .await
+                    };
+                    #[allow(unreachable_code)] __leash_value
+                },
+                |ended, value| ended.judge(P::may_hold!(value)),
+            )
+        }
+    "#]].assert_eq(&pretty(&expand(source, Mode::On).to_string()));
+}
+
+#[test]
+fn async_fn() {
+    check(
+        r#"#[track]
+        /// Documented.
+        pub async fn find<'a>(pool: &'a Pool, id: i64) -> sqlx::Result<Exam>
+        where
+            Exam: 'a,
+        {
+            let query = sqlx::query_as("…");
+            query.bind(id).fetch_one(pool).await
+        }"#,
+        expect![[r#"
+            /// Documented.
+            pub fn find<'a>(
+                pool: &'a Pool,
+                id: i64,
+            ) -> impl ::core::future::Future<Output = sqlx::Result<Exam>>
+            where
+                Exam: 'a,
+            {
+                leash! {
+                    3, 22
+                }
+                P::scope(
+                    __leash,
+                    async move {
+                        let pool = pool;
+                        let id = id;
+                        let __leash_value: sqlx::Result<Exam> = {
+                            let query = sqlx::query_as("…");
+                            P::at(site!(8, 28), query.bind(id).fetch_one(pool)).await
+                        };
+                        #[allow(unreachable_code)] __leash_value
+                    },
+                    |ended, value| ended.judge(P::may_hold!(value)),
+                )
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn options() {
+    check(
+        r#"#[track(name = "exams.find", root, returns_handle, max_queries = 3, held_idle = "1m 30s 5ms",
+            pool_pressure = "90%", connection_churn = "2/s", warn(leaks), allow(held_idle, reason = "a report"))]
+        async fn find() {}"#,
+        expect![[r#"
+            fn find() -> impl ::core::future::Future<Output = ()> {
+                leash! {
+                    3, 18.named("exams.find").root().returns_handle().levels(const { &
+                    [(P::Lint::OutlivedScope, P::Level::Warn, ""),
+                    (P::Lint::HeldIdle, P::Level::Allow, "a report"),
+                    (P::Lint::HeldTooLong, P::Level::Warn, ""),
+                    (P::Lint::ImplicitRollback, P::Level::Warn, "")]
+                    }).limits(const { & [(P::Lint::HeldIdle,
+                    P::Limit::Time(::core::time::Duration::new(90, 5000000))),
+                    (P::Lint::PoolPressure, P::Limit::Percent(90)),
+                    (P::Lint::ConnectionChurn,
+                    P::Limit::PerSecond(2)), (P::Lint::QueryBudget,
+                    P::Limit::Count(3))] })
+                }
+                P::scope(
+                    __leash,
+                    async move {
+                        let __leash_value: () = {};
+                        #[allow(unreachable_code)] __leash_value
+                    },
+                    |ended, value| ended.judge(P::may_hold!(value)),
+                )
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn arguments() {
+    check(
+        r#"#[track]
+        async fn find(mut self, mut id: i64, (a, b): (u8, u8), _: Guard, _kept: Guard,
+            #[allow(unused_variables)] unused: u8, #[cfg(test)] &x: &u8) {}"#,
+        expect![[r#"
+            fn find(
+                mut self,
+                id: i64,
+                __arg2: (u8, u8),
+                __arg3: Guard,
+                _kept: Guard,
+                #[allow(unused_variables)]
+                unused: u8,
+                #[cfg(test)]
+                __arg6: &u8,
+            ) -> impl ::core::future::Future<Output = ()> {
+                leash! {
+                    2, 18
+                }
+                P::scope(
+                    __leash,
+                    async move {
+                        let _ = &self;
+                        let mut id = id;
+                        let __arg2 = __arg2;
+                        let (a, b) = __arg2;
+                        let __arg3 = __arg3;
+                        let _ = __arg3;
+                        #[allow(
+                            clippy::used_underscore_binding,
+                            clippy::no_effect_underscore_binding
+                        )]
+                        let _kept = _kept;
+                        #[allow(unused_variables)]
+                        let unused = unused;
+                        #[cfg(test)]
+                        let __arg6 = __arg6;
+                        #[cfg(test)]
+                        let &x = __arg6;
+                        let __leash_value: () = {};
+                        #[allow(unreachable_code)] __leash_value
+                    },
+                    |ended, value| ended.judge(P::may_hold!(value)),
+                )
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn diverging() {
+    check(
+        "#[track] async fn serve() -> ! { loop {} }",
+        expect![[r#"
+        async fn serve() -> ! {
+            leash! {
+                1, 19
+            }
+            match P::scope(
+                    __leash,
+                    async move {
+                        let __leash_value: ::core::convert::Infallible = {
+                            const _: () = ();
+                            loop {}
+                        };
+                        #[allow(unreachable_code)] __leash_value
+                    },
+                    |ended, value| ended.judge(P::may_hold!(value)),
+                )
+                .await
+            {}
+        }
+    "#]],
+    );
+}
+
+#[test]
+fn nested_impl_trait() {
+    check(
+        "#[track] async fn find() -> Result<impl Iterator<Item = u8>> { Ok([].into_iter()) }",
+        expect![[r#"
+            fn find() -> impl ::core::future::Future<Output = Result<impl Iterator<Item = u8>>> {
+                leash! {
+                    1, 19
+                }
+                P::scope(
+                    __leash,
+                    async move {
+                        let __leash_value: Result<_> = {
+                            const _: () = ();
+                            Ok([].into_iter())
+                        };
+                        #[allow(unreachable_code)] __leash_value
+                    },
+                    |ended, value| ended.judge(P::may_hold!(value)),
+                )
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn impl_with_overrides() {
+    check(
+        r#"#[track(max_queries = 3)]
+        impl Store for Repo {
+            const LIMIT: u8 = 3;
+            const fn limit() -> u8 { Self::LIMIT }
+            fn sync(&self) -> u8 { 1 }
+            #[track(skip)]
+            async fn skipped(&self) { self.pool.acquire().await }
+            #[track(root)]
+            async fn find(&self) { self.pool.acquire().await }
+        }"#,
+        expect![[r#"
+            impl Store for Repo {
+                const LIMIT: u8 = 3;
+                const fn limit() -> u8 {
+                    Self::LIMIT
+                }
+                fn sync(&self) -> u8 {
+                    1
+                }
+                async fn skipped(&self) {
+                    self.pool.acquire().await
+                }
+                fn find(&self) -> impl ::core::future::Future<Output = ()> {
+                    leash! {
+                        9, 22.root().limits(const { & [(P::Lint::QueryBudget,
+                        P::Limit::Count(3))] })
+                    }
+                    P::scope(
+                        __leash,
+                        async move {
+                            let _ = &self;
+                            let __leash_value: () = {
+                                const _: () = ();
+                                P::at(site!(9, 46), self.pool.acquire()).await
+                            };
+                            #[allow(unreachable_code)] __leash_value
+                        },
+                        |ended, value| ended.judge(P::may_hold!(value)),
+                    )
+                }
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn trait_with_default_bodies() {
+    check(
+        "#[track] trait Store { async fn get(&self); async fn set(&self) { self.get().await } }",
+        expect![[r#"
+            trait Store {
+                async fn get(&self);
+                fn set(&self) -> impl ::core::future::Future<Output = ()> {
+                    leash! {
+                        1, 54
+                    }
+                    P::scope(
+                        __leash,
+                        async move {
+                            let _ = &self;
+                            let __leash_value: () = {
+                                const _: () = ();
+                                self.get().await
+                            };
+                            #[allow(unreachable_code)] __leash_value
+                        },
+                        |ended, value| ended.judge(P::may_hold!(value)),
+                    )
+                }
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn module() {
+    check(
+        "#[track] mod store { use super::*; struct Repo; mod deep { async fn find() {} } }",
+        expect![[r#"
+            mod store {
+                use super::*;
+                struct Repo;
+                mod deep {
+                    fn find() -> impl ::core::future::Future<Output = ()> {
+                        leash! {
+                            1, 69
+                        }
+                        P::scope(
+                            __leash,
+                            async move {
+                                let __leash_value: () = {};
+                                #[allow(unreachable_code)] __leash_value
+                            },
+                            |ended, value| ended.judge(P::may_hold!(value)),
+                        )
+                    }
+                }
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn boxed_fn_of_async_trait() {
+    check(
+        "#[track] fn find<'a>(&'a self) -> Pin<Box<dyn Future<Output = Result<u8>> + Send + 'a>> {
+            Box::pin(async move { self.pool.acquire().await })
+        }",
+        expect![[r#"
+            fn find<'a>(&'a self) -> Pin<Box<dyn Future<Output = Result<u8>> + Send + 'a>> {
+                leash! {
+                    1, 13
+                }
+                {
+                    const _: () = ();
+                    Box::pin(
+                        P::scope(
+                            __leash,
+                            async move {
+                                P::at(site!(2, 45), self.pool.acquire()).await
+                            },
+                            |ended, value: &Result<u8>| {
+                                ended.judge(P::may_hold!(value))
+                            },
+                        ),
+                    )
+                }
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn boxed_fn_with_early_return() {
+    check(
+        "#[track] fn find(&self) -> BoxFuture<'_, u8> {
+            if self.empty { return ready(1).boxed(); }
+            self.later(|| { return 3; })
+        }",
+        expect![[r#"
+            fn find(&self) -> BoxFuture<'_, u8> {
+                leash! {
+                    1, 13
+                }
+                let __leash_body: BoxFuture<'_, u8> = '__leash: {
+                    if self.empty {
+                        break '__leash ready(1).boxed();
+                    }
+                    self.later(|| {
+                        return 3;
+                    })
+                };
+                #[allow(unreachable_code)]
+                ::std::boxed::Box::pin(
+                    P::scope(
+                        __leash,
+                        __leash_body,
+                        |ended, value: &u8| ended.judge(P::may_hold!(value)),
+                    ),
+                )
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn impl_future_fn() {
+    check(
+        "#[track] fn find(&self) -> impl Future<Output = u8> + Send { async { 1 } }",
+        expect![[r#"
+            fn find(&self) -> impl Future<Output = u8> + Send {
+                leash! {
+                    1, 13
+                }
+                let __leash_body = {
+                    const _: () = ();
+                    async { 1 }
+                };
+                #[allow(unreachable_code)]
+                P::scope(
+                    __leash,
+                    __leash_body,
+                    |ended, value: &u8| ended.judge(P::may_hold!(value)),
+                )
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn stream_fn() {
+    check(
+        r#"#[track] fn rows(&self) -> BoxStream<'_, Row> { sqlx::query("…").fetch(&self.pool) }"#,
+        expect![[r#"
+            fn rows(&self) -> BoxStream<'_, Row> {
+                leash! {
+                    1, 13
+                }
+                let __leash_body: BoxStream<'_, Row> = {
+                    const _: () = ();
+                    P::leave(
+                        sqlx::query("…")
+                            .fetch(
+                                P::tap(
+                                    P::enter(site!(1, 66), &self.pool),
+                                ),
+                            ),
+                    )
+                };
+                #[allow(unreachable_code)]
+                ::std::boxed::Box::pin(P::scope_stream(__leash, __leash_body))
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn sync_fn_with_async_block() {
+    check(
+        "#[track] fn spawned(&self) -> JoinHandle<()> { spawn(async move { pool.acquire().await; }) }",
+        expect![[r#"
+            fn spawned(&self) -> JoinHandle<()> {
+                leash! {
+                    1, 13
+                }
+                {
+                    const _: () = ();
+                    spawn(async move {
+                        P::at(site!(1, 72), pool.acquire()).await;
+                    })
+                }
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn test_attribute_expanded_first() {
+    check(
+        "#[track(__last, max_queries = 3)] fn test() { let body = async { pool.acquire().await }; block_on(body) }",
+        expect![[r#"
+            fn test() {
+                leash! {
+                    1, 38.limits(const { & [(P::Lint::QueryBudget,
+                    P::Limit::Count(3))] })
+                }
+                {
+                    let body = P::scope(
+                        __leash,
+                        async { P::at(site!(1, 71), pool.acquire()).await },
+                        |ended, value: &()| ended.judge(P::may_hold!(value)),
+                    );
+                    block_on(body)
+                }
+            }
+        "#]],
+    );
+    check(
+        "#[track(__last)] fn test() { async fn test(pool: Pool) { pool.acquire().await } run(test) }",
+        expect![[r#"
+            fn test() {
+                leash! {
+                    1, 21
+                }
+                {
+                    fn test(pool: Pool) -> impl ::core::future::Future<Output = ()> {
+                        leash! {
+                            1, 39
+                        }
+                        P::scope(
+                            __leash,
+                            async move {
+                                let pool = pool;
+                                let __leash_value: () = {
+                                    const _: () = ();
+                                    P::at(site!(1, 63), pool.acquire()).await
+                                };
+                                #[allow(unreachable_code)] __leash_value
+                            },
+                            |ended, value| ended.judge(P::may_hold!(value)),
+                        )
+                    }
+                    run(test)
+                }
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn off_is_the_item_as_written() {
+    let source = r#"#[track(max_queries = 3)]
+        impl Repo {
+            #[track(root)]
+            #[instrument]
+            async fn find(&self) -> u8 { sqlx::query("…").fetch_one(&self.pool).await }
+        }"#;
+    expect![[r#"
+        impl Repo {
+            #[instrument]
+            async fn find(&self) -> u8 {
+                sqlx::query("…").fetch_one(&self.pool).await
+            }
+        }
+    "#]]
+    .assert_eq(&pretty(&expand(source, Mode::Off).to_string()));
+}
+
+/// The body alone.
+#[track_caller]
+fn check_body(body: &str, expected: Expect) {
+    let expansion = folded(&format!("#[track]\nfn f() {{ {body} }}"));
+    let (_, body) = expansion.split_once("}\n").expect("the body");
+    expected.assert_eq(body);
+}
+
+#[test]
+fn awaited_sites() {
+    check_body(
+        r#"async {
+            let mut tx = pool.begin().await?;
+            repo.save(&mut tx, repo.acquire().await).await;
+            (Executor::execute(&mut *tx, "…")).await;
+            tx.commit().await
+        };"#,
+        expect![[r#"
+                {
+                    async {
+                        let mut tx = P::at(site!(3, 31), pool.begin()).await?;
+                        repo.save(&mut tx, P::at(site!(4, 37), repo.acquire()).await)
+                            .await;
+                        (P::at(site!(5, 24), Executor::execute(&mut *tx, "…")))
+                            .await;
+                        P::at(site!(6, 16), tx.commit()).await
+                    };
+                }
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn query_chains() {
+    check_body(
+        r#"async {
+            sqlx::query("…").bind(1).execute(&mut *tx).await;
+            let later = query_as::<_, Exam>("…").fetch_one(pool);
+            let rows = sqlx::query!("…").fetch(&pool);
+            sqlx::raw_sql("…").fetch_all(&pool);
+            let mut builder = sqlx::QueryBuilder::<Sqlite>::new("…");
+            builder.build().fetch_all(&pool).await;
+            builder.build_query_as().fetch_all(&pool).await;
+        };"#,
+        expect![[r#"
+                {
+                    async {
+                        P::at(
+                                site!(3, 38),
+                                sqlx::query("…").bind(1).execute(P::tap(&mut *tx)),
+                            )
+                            .await;
+                        let later = P::at(
+                            site!(4, 50),
+                            query_as::<_, Exam>("…").fetch_one(P::tap(pool)),
+                        );
+                        let rows = P::leave(
+                            sqlx::query!("…")
+                                .fetch(
+                                    P::tap(
+                                        P::enter(site!(5, 42), &pool),
+                                    ),
+                                ),
+                        );
+                        sqlx::raw_sql("…").fetch_all(P::tap(&pool));
+                        let mut builder = sqlx::QueryBuilder::<Sqlite>::new("…");
+                        P::at(
+                                site!(8, 29),
+                                builder.build().fetch_all(P::tap(&pool)),
+                            )
+                            .await;
+                        P::at(
+                                site!(9, 38),
+                                builder.build_query_as().fetch_all(P::tap(&pool)),
+                            )
+                            .await;
+                    };
+                }
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn foreign_chains_are_no_queries() {
+    check_body(
+        r#"async {
+            reports::query("…").execute(&client).await;
+            query().execute(&client).await;
+            Client::builder().build().execute(&client).await;
+            client.query("…").execute(&client).await;
+            client.execute(|| 3);
+            client.fetch(a, b);
+        };"#,
+        expect![[r#"
+                {
+                    async {
+                        P::at(site!(3, 33), reports::query("…").execute(&client))
+                            .await;
+                        P::at(site!(4, 21), query().execute(&client)).await;
+                        P::at(
+                                site!(5, 39),
+                                Client::builder().build().execute(&client),
+                            )
+                            .await;
+                        P::at(site!(6, 31), client.query("…").execute(&client))
+                            .await;
+                        client.execute(|| 3);
+                        client.fetch(a, b);
+                    };
+                }
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn streams() {
+    check_body(
+        r#"async {
+            let mut rows = pool.fetch("…");
+            sqlx::query("…").fetch(&mut *conn).map(|row| row);
+            client.fetch(|| 3);
+            client.fetch(url).await;
+        };"#,
+        expect![[r#"
+                {
+                    async {
+                        let mut rows = P::leave(
+                            pool.fetch(P::enter(site!(3, 33), "…")),
+                        );
+                        P::leave(
+                                sqlx::query("…")
+                                    .fetch(
+                                        P::tap(
+                                            P::enter(site!(4, 30), &mut *conn),
+                                        ),
+                                    ),
+                            )
+                            .map(|row| row);
+                        client.fetch(|| 3);
+                        P::at(site!(6, 20), client.fetch(url)).await;
+                    };
+                }
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn inside_macros() {
+    check_body(
+        r#"async {
+            tokio::join!(biased; pool.acquire(), repo.find(), sqlx::query("…").fetch_one(&pool));
+            futures::try_join!(pool.acquire())?;
+            vec![pool.acquire().await; 3];
+            assert!(pool.acquire().await.is_ok());
+            assert!(pool.acquire().await.is_ok(), "message");
+            matches!(pool.acquire().await, Ok(_) if true);
+            println!("{} {x}", pool.acquire().await, x = pool.begin().await);
+            ensure!(pool.acquire().await.is_ok());
+            unknown!(pool.acquire().await);
+            info!(%id, "{}", pool.acquire().await);
+        };"#,
+        expect![[r#"
+                {
+                    async {
+                        tokio::join!(
+                            biased; P::at(site!(3, 39), pool.acquire()), repo.find(),
+                            P::at(site!(3, 80), sqlx::query("…")
+                            .fetch_one(P::tap(& pool)))
+                        );
+                        futures::try_join!(P::at(site!(4, 37), pool.acquire()))?;
+                        vec![P::at(site!(5, 23), pool.acquire()). await; 3];
+                        assert!(
+                            P::at(site!(6, 26), pool.acquire()). await .is_ok(),
+                            "assertion failed: {}", ::core::stringify!(pool.acquire(). await
+                            .is_ok())
+                        );
+                        assert!(
+                            P::at(site!(7, 26), pool.acquire()). await .is_ok(),
+                            "message"
+                        );
+                        matches!(
+                            P::at(site!(8, 27), pool.acquire()). await, Ok(_) if true
+                        );
+                        println!(
+                            "{} {x}", P::at(site!(9, 37), pool.acquire()). await, x =
+                            P::at(site!(9, 63), pool.begin()). await
+                        );
+                        ensure!(pool.acquire(). await .is_ok());
+                        unknown!(pool.acquire(). await);
+                        info!(% id, "{}", pool.acquire(). await);
+                    };
+                }
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn inside_select() {
+    check_body(
+        r#"async {
+            tokio::select! {
+                biased;
+                Ok(conn) = pool.acquire(), if pool.ping().await => { conn.commit().await }
+                _ = shutdown.recv() => return,
+                else => pool.begin().await,
+            }
+            futures::select! {
+                conn = pool.acquire().fuse() => conn,
+                row = pool.acquire() => row.commit().await,
+                complete => break,
+            }
+        };"#,
+        expect![[r#"
+                {
+                    async {
+                        tokio::select! {
+                            biased; Ok(conn) = P::at(site!(5, 33), pool.acquire()),
+                            if P::at(site!(5, 52), pool.ping()). await => {
+                            P::at(site!(5, 75), conn.commit()). await } _ = shutdown
+                            .recv() => return, else => P::at(site!(7, 30), pool
+                            .begin()). await,
+                        }
+                        futures::select! {
+                            conn = pool.acquire().fuse() => conn, row = pool.acquire() =>
+                            P::at(site!(11, 45), row.commit()). await, complete =>
+                            break,
+                        }
+                    };
+                }
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn inside_streams() {
+    check_body(
+        "async_stream::stream! { let conn = pool.acquire().await; yield conn; };",
+        expect![[r#"
+                {
+                    async_stream::stream! {
+                        let conn = P::at(site!(2, 50), pool.acquire()). await; yield
+                        conn;
+                    };
+                }
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn debug_macro_prints_what_was_written() {
+    check_body(
+        "async { dbg!(pool.acquire().await); };",
+        expect![[r#"
+            {
+                async {
+                    {
+                        match P::at(site!(2, 28), pool.acquire()).await {
+                            value => {
+                                ::std::eprintln!(
+                                    "[{}:{}:{}] {} = {:#?}", ::core::file!(), 2, 18,
+                                    ::core::stringify!(pool.acquire(). await), & value
+                                );
+                                value
+                            }
+                        }
+                    };
+                };
+            }
+        }
+    "#]],
+    );
+}
+
+#[test]
+fn inner_items_are_not_tracked() {
+    check_body(
+        "async fn inner() { pool.acquire().await } async { pool.begin().await };",
+        expect![[r#"
+                {
+                    async fn inner() {
+                        pool.acquire().await
+                    }
+                    async { P::at(site!(2, 65), pool.begin()).await };
+                }
+            }
+        "#]],
+    );
+}

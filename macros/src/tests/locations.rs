@@ -1,0 +1,39 @@
+//! Call sites and functions stand where the user's words stand.
+
+use super::expand;
+use crate::model::Mode;
+
+#[test]
+fn sites_stand_on_the_method() {
+    let source = "#[track]
+async fn find(pool: &Pool) {
+    sqlx::query(\"…\")
+        .bind(1)
+        .fetch_one(pool).await;
+    println!(\"{:?}\", pool.acquire().await);
+    Executor::execute(pool, \"…\").await
+}";
+    let expansion = expand(source, Mode::On).to_string();
+    for (word, line, column) in [
+        ("find", 2, 10),
+        ("fetch_one", 5, 10),
+        ("acquire", 6, 27),
+        ("execute", 7, 15),
+    ] {
+        let text = source.lines().nth(line - 1).expect("the line");
+        let before = text.split(word).next().expect("the word").chars().count();
+        assert_eq!(before + 1, column, "{word} in {text:?}");
+        let location = format!(":: core :: file ! () , {line} , {column}");
+        assert!(
+            expansion.contains(&location),
+            "no {location} in {expansion}"
+        );
+    }
+}
+
+#[test]
+fn lines_have_no_suffix() {
+    let source = format!("#[track]{}async fn find() {{}}", "\n".repeat(12_344));
+    let expansion = expand(&source, Mode::On).to_string();
+    assert!(expansion.contains("12345 , 10"), "{expansion}");
+}

@@ -1,0 +1,115 @@
+//! Attributes that rewrite the item expand first.
+
+use expect_test::{Expect, expect};
+
+use super::folded;
+
+#[track_caller]
+fn check(source: &str, expected: Expect) {
+    expected.assert_eq(&folded(source));
+}
+
+#[test]
+fn a_function() {
+    check(
+        r#"#[track(root, max_queries = 3, allow(slow_query, reason = "why"))]
+        /// Documented.
+        #[instrument(skip_all)]
+        #[cfg_attr(test, allow(unused))]
+        async fn find() {}"#,
+        expect![[r#"
+            /// Documented.
+            #[instrument(skip_all)]
+            #[cfg_attr(test, allow(unused))]
+            #[::sqlx::track(__last, root, query_budget = 3, allow(slow_query, reason = "why"))]
+            async fn find() {}
+        "#]],
+    );
+}
+
+#[test]
+fn a_method_takes_the_options_of_its_impl_along() {
+    check(
+        r#"#[track(max_queries = 3, held_idle = "60s", deny(leaks), crate = ::db)]
+        impl Repo {
+            #[track(max_queries = 7, allow(held_idle))]
+            #[instrument]
+            async fn find(&self) {}
+        }"#,
+        expect![[r#"
+            impl Repo {
+                #[instrument]
+                #[::db::track(
+                    __last,
+                    crate = ::db,
+                    held_idle = "60s",
+                    query_budget = 7,
+                    deny(outlived_scope),
+                    allow(held_idle),
+                    deny(held_too_long),
+                    deny(implicit_rollback)
+                )]
+                async fn find(&self) {}
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn an_impl_keeps_the_attributes_inside() {
+    check(
+        r#"#[track]
+        #[async_trait]
+        impl Store for Repo {
+            #[track(skip)]
+            async fn find(&self) {}
+        }"#,
+        expect![[r#"
+            #[async_trait]
+            #[::sqlx::track(__last)]
+            impl Store for Repo {
+                #[track(skip)]
+                async fn find(&self) {}
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_still_there_at_the_end_stays() {
+    check(
+        r#"#[track(__last)]
+        #[unheard_of]
+        async fn find() {}"#,
+        expect![[r#"
+            #[unheard_of]
+            fn find() -> impl ::core::future::Future<Output = ()> {
+                leash! {
+                    3, 18
+                }
+                P::scope(
+                    __leash,
+                    async move {
+                        let __leash_value: () = {};
+                        #[allow(unreachable_code)] __leash_value
+                    },
+                    |ended, value| ended.judge(P::may_hold!(value)),
+                )
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn attributes_hidden_behind_a_condition() {
+    check(
+        r#"#[track]
+        #[cfg_attr(feature = "trace", instrument)]
+        async fn find() {}"#,
+        expect![[r##"
+            #[cfg_attr(feature = "trace", instrument)]
+            #[::sqlx::track(__last)]
+            async fn find() {}
+        "##]],
+    );
+}
