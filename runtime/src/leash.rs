@@ -10,3 +10,10 @@ pub use crate::snapshot::{
 
 #[cfg(not(feature = "track"))]
 pub use crate::off::*;
+
+#[cfg(feature = "track")]
+pub use crate::{
+    config::Config,
+    driver::{Backend, Conn, HandleExt, PoolExt},
+    on::{InScope, ScopeExt, on_finding, report, scope, snapshot, spawn_reporter, testing},
+};

@@ -1,12 +1,12 @@
 //! The whole off mode of `leash`: every public name, doing nothing.
 
-use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
 use sqlx::{Database, Pool};
 
-use crate::lint::{Finding, Level, Lint};
+use crate::config::ConfigError;
+use crate::lint::{Finding, Level, Limit, Lint};
 use crate::snapshot::Snapshot;
 
 /// What code generic over the database needs beside sqlx's own bounds to execute on `&Pool<DB>`. Off: every database.
@@ -151,44 +151,6 @@ impl std::str::FromStr for Config {
         Ok(Self {})
     }
 }
-
-/// The limit of a lint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
-    /// A duration.
-    Time(Duration),
-    /// A number of occurrences.
-    Count(u64),
-    /// A share of the pool, in percent.
-    Percent(u32),
-    /// Occurrences per second.
-    PerSecond(u32),
-}
-
-impl From<Duration> for Limit {
-    fn from(limit: Duration) -> Self {
-        Limit::Time(limit)
-    }
-}
-
-impl From<u64> for Limit {
-    fn from(limit: u64) -> Self {
-        Limit::Count(limit)
-    }
-}
-
-/// What is wrong with a configuration. Off: never made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ConfigError {}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {}
-    }
-}
-
-impl std::error::Error for ConfigError {}
 
 /// Calls `callback` with every finding. Off: never.
 #[inline]

@@ -3,9 +3,19 @@
 use std::fmt;
 use std::str::FromStr;
 
+#[cfg(feature = "track")]
+mod emit;
 mod finding;
+#[cfg(feature = "track")]
+mod leak;
+mod limit;
 
+#[cfg(feature = "track")]
+pub(crate) use emit::{Collector, Verdict, on_finding, read_all};
 pub use finding::{CallSite, Fact, Finding, Related};
+#[cfg(feature = "track")]
+pub(crate) use leak::outlived_scope;
+pub use limit::Limit;
 
 /// A named thing that can be wrong with how a program uses its pools.
 ///

@@ -1,0 +1,178 @@
+//! One statement on its way: counted when it begins, when it ends, and when it is given up.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::config;
+use crate::context;
+use crate::handle::Handle;
+use crate::report;
+use crate::site::{Place, Site};
+use crate::snapshot::Activity;
+use crate::tally::{self, Outcome, Tally};
+
+/// A statement that was handed over but not begun: a future that was never polled is no call.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// The call site, when it is known at the call already (streams); else the one that is polled.
+    site: Option<&'static Site>,
+    activity: Activity,
+    /// Found at the call, where the text is not at hand any more when the statement begins.
+    tally: Option<Arc<Tally>>,
+}
+
+impl Prepared {
+    /// A statement whose result is awaited as a whole.
+    pub(crate) fn future() -> Self {
+        context::answer_that_it_counts();
+        Self { site: context::site(), activity: Activity::Busy, tally: None }
+    }
+
+    /// A statement whose rows the consumer reads one by one.
+    pub(crate) fn stream() -> Self {
+        Self { activity: Activity::Streaming, ..Self::future() }
+    }
+
+    /// Looks the text up now.
+    pub(crate) fn resolve(mut self, sql: &str) -> Self {
+        self.tally = Some(self.look_up(sql));
+        self
+    }
+
+    fn look_up(&self, sql: &str) -> Arc<Tally> {
+        tally::of(self.site.or_else(context::site), context::function(), sql)
+    }
+
+    /// Where it was called, if that is known.
+    pub(crate) fn place(&self) -> Option<Place> {
+        self.site.map(Site::place)
+    }
+
+    /// The statement begins now.
+    pub(crate) fn begin(&mut self, sql: &str, system: &'static str, handle: Option<&Arc<Handle>>) -> Running {
+        let began = Instant::now();
+        let mut running = Running {
+            counted: None,
+            handle: handle.cloned(),
+            system,
+            began,
+            waited: Duration::ZERO,
+            paused: false,
+            rows: 0,
+            affected: 0,
+            ended: false,
+        };
+        if config::is_off() {
+            return running;
+        }
+        let tally = self.tally.take().unwrap_or_else(|| self.look_up(sql));
+        if let Some(handle) = handle {
+            handle.begin_statement(&tally, self.activity, began);
+        }
+        // However many layers see a statement, the outermost counts it.
+        if !context::is_counted() {
+            if let Some(scope) = context::scope() {
+                scope.count_statement();
+            }
+            let calls = tally.begin();
+            running.counted = Some((tally, calls));
+        }
+        running
+    }
+}
+
+/// A statement that has begun. Dropped before [`end`](Running::end), it was cancelled.
+#[derive(Debug)]
+pub(crate) struct Running {
+    /// Its tally, and how many calls this one makes there.
+    counted: Option<(Arc<Tally>, u64)>,
+    handle: Option<Arc<Handle>>,
+    system: &'static str,
+    /// When the current stretch of waiting for the database began.
+    began: Instant,
+    /// What earlier stretches took.
+    waited: Duration,
+    /// The consumer has a row and has not asked for the next: its time is not the statement's.
+    paused: bool,
+    rows: u64,
+    affected: u64,
+    ended: bool,
+}
+
+impl Running {
+    #[inline]
+    pub(crate) fn row(&mut self) {
+        self.rows += 1;
+    }
+
+    pub(crate) fn affected(&mut self, rows: u64) {
+        // SQLite and PostgreSQL report a number for reads, too.
+        if self.counted.as_ref().is_some_and(|(tally, _)| tally.writes()) {
+            self.affected += rows;
+        }
+    }
+
+    /// A row goes to the consumer of a stream.
+    #[inline]
+    pub(crate) fn yielded_row(&mut self) {
+        self.rows += 1;
+        if let Some(handle) = &self.handle {
+            handle.read_rows(self.rows);
+        }
+    }
+
+    /// The consumer has something: until it asks again, time is its own. Rows that lie ready cost no clock read.
+    #[inline]
+    pub(crate) fn pause(&mut self) {
+        if !self.paused {
+            self.waited += self.began.elapsed();
+            self.paused = true;
+        }
+    }
+
+    /// The stream has nothing ready: the database is being waited for.
+    #[inline]
+    pub(crate) fn resume(&mut self) {
+        if self.paused {
+            self.began = Instant::now();
+            self.paused = false;
+        }
+    }
+
+    /// The statement is over.
+    pub(crate) fn end(&mut self, error: Option<&sqlx::Error>) {
+        self.finish(if error.is_none() { Outcome::Ok } else { Outcome::Error }, error);
+    }
+
+    fn finish(&mut self, outcome: Outcome, error: Option<&sqlx::Error>) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let now = Instant::now();
+        let time = if self.paused { self.waited } else { self.waited + now.saturating_duration_since(self.began) };
+        if let Some(handle) = &self.handle {
+            handle.become_idle(now);
+        }
+        let Some((tally, calls)) = &self.counted else {
+            return;
+        };
+        tally.finish(outcome, time, self.rows, self.affected);
+        report::query(&report::Query {
+            tally,
+            system: self.system,
+            pool: self.handle.as_ref().map(|handle| &handle.pool),
+            outcome,
+            error,
+            time,
+            rows: self.rows,
+            affected: self.affected,
+            calls: *calls,
+        });
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.finish(Outcome::Cancelled, None);
+    }
+}

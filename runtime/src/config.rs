@@ -1,0 +1,13 @@
+//! Levels and limits. Nearest wins: attribute, then environment, then code, then default.
+
+mod error;
+#[cfg(feature = "track")]
+mod layer;
+#[cfg(feature = "track")]
+mod parse;
+
+pub use error::ConfigError;
+#[cfg(feature = "track")]
+pub use layer::Config;
+#[cfg(feature = "track")]
+pub(crate) use layer::{is_off, level, level_of_process, report_interval};

@@ -1,0 +1,68 @@
+//! What can be wrong with a configuration.
+
+use std::fmt;
+
+/// What is wrong with a configuration, and the remedy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// An entry names no lint, group or setting.
+    UnknownName {
+        /// The entry as written.
+        entry: String,
+        /// The name in it.
+        name: String,
+        /// A name that may be meant.
+        suggestion: Option<&'static str>,
+    },
+    /// An entry's value is not what its name takes.
+    BadValue {
+        /// The entry as written.
+        entry: String,
+        /// The value in it.
+        value: String,
+        /// What it takes.
+        expected: &'static str,
+    },
+    /// An entry is not of the form `name=value`.
+    Malformed {
+        /// The entry as written.
+        entry: String,
+    },
+    /// The environment variable is no Unicode.
+    NotUnicode,
+    /// More than one of these.
+    Several(Vec<ConfigError>),
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConfigError::UnknownName { entry, name, suggestion } => {
+                write!(f, "`{entry}`: there is no lint, group or setting `{name}`")?;
+                match suggestion {
+                    Some(suggestion) => write!(f, "; did you mean `{suggestion}`?"),
+                    None => f.write_str("; settings are `cap`, `report` and `off`, groups `all`, `leaks`, `pool` and `queries`"),
+                }
+            }
+            ConfigError::BadValue { entry, value, expected } => {
+                write!(f, "`{entry}`: `{value}` is not {expected}")
+            }
+            ConfigError::Malformed { entry } => {
+                write!(f, "`{entry}`: an entry is written `name=value` or `name[pool]=value`, as in `held_idle=warn:10s`")
+            }
+            ConfigError::NotUnicode => f.write_str("the value is not Unicode"),
+            ConfigError::Several(errors) => {
+                for (index, error) in errors.iter().enumerate() {
+                    if index > 0 {
+                        f.write_str("; ")?;
+                    }
+                    error.fmt(f)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}

@@ -1,0 +1,36 @@
+//! The face of sqlx, tracked: what shadows which of sqlx's names, and how each works. Nothing else knows sqlx.
+
+mod acquire;
+pub(crate) mod backend;
+mod conn;
+mod connection;
+#[cfg(feature = "postgres")]
+mod copy;
+mod executor;
+mod ext;
+#[cfg(feature = "postgres")]
+mod listener;
+mod known;
+mod options;
+mod pool;
+mod pool_connection;
+mod sent;
+mod stream;
+mod tap;
+#[cfg(feature = "migrate")]
+mod testing_fn;
+mod transaction;
+
+pub(crate) mod names;
+
+pub use acquire::{Acquire, Acquired, acquire_borrowed, begin_borrowed};
+pub use backend::Backend;
+pub use conn::Conn;
+pub use connection::Connection;
+pub use ext::{HandleExt, PoolExt};
+pub use options::PoolOptions;
+pub use pool::Pool;
+pub use pool_connection::PoolConnection;
+pub use sent::Sent;
+pub use tap::{Tap, tap};
+pub use transaction::Transaction;

@@ -1,0 +1,187 @@
+//! `Acquire`: the tracked trait in sqlx's shape, and sqlx's own for those who ask for it (the migrator).
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::panic::Location;
+
+use futures_core::future::BoxFuture;
+use sqlx::{Database, Error};
+
+use super::{Conn, Pool, PoolConnection, Transaction};
+use crate::site::Place;
+
+/// sqlx's `Acquire`, giving tracked connections and transactions.
+pub trait Acquire<'c> {
+    /// The database.
+    type Database: Database;
+
+    /// The connection. Derefs to a tracked one, which derefs to the driver's.
+    type Connection: Deref<Target = Conn<'c, Self::Database>> + DerefMut + Send;
+
+    /// Gives a connection.
+    fn acquire(self) -> BoxFuture<'c, Result<Self::Connection, Error>>;
+
+    /// Begins a transaction.
+    fn begin(self) -> BoxFuture<'c, Result<Transaction<'c, Self::Database>, Error>>;
+}
+
+/// A connection got through [`Acquire`]: pooled, or borrowed from a connection or transaction.
+pub struct Acquired<'c, DB: Database> {
+    conn: Conn<'c, DB>,
+}
+
+impl<'c, DB: Database> Acquired<'c, DB> {
+    pub(super) fn new(conn: Conn<'c, DB>) -> Self {
+        Self { conn }
+    }
+}
+
+impl<'c, DB: Database> Deref for Acquired<'c, DB> {
+    type Target = Conn<'c, DB>;
+
+    #[inline]
+    fn deref(&self) -> &Self::Target {
+        &self.conn
+    }
+}
+
+impl<DB: Database> DerefMut for Acquired<'_, DB> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.conn
+    }
+}
+
+impl<DB: Database> AsRef<DB::Connection> for Acquired<'_, DB> {
+    fn as_ref(&self) -> &DB::Connection {
+        &self.conn
+    }
+}
+
+impl<DB: Database> AsMut<DB::Connection> for Acquired<'_, DB> {
+    fn as_mut(&mut self) -> &mut DB::Connection {
+        &mut self.conn
+    }
+}
+
+impl<DB: Database> fmt::Debug for Acquired<'_, DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acquired").finish_non_exhaustive()
+    }
+}
+
+impl<'c, DB: Database> Acquire<'c> for &'_ Pool<DB> {
+    type Database = DB;
+    type Connection = Acquired<'c, DB>;
+
+    #[track_caller]
+    fn acquire(self) -> BoxFuture<'c, Result<Self::Connection, Error>> {
+        let taken = self.take(Place::here(Location::caller()));
+        Box::pin(async move { Ok(Acquired::new(taken.await?)) })
+    }
+
+    #[track_caller]
+    fn begin(self) -> BoxFuture<'c, Result<Transaction<'c, DB>, Error>> {
+        let taken = self.take(Place::here(Location::caller()));
+        Box::pin(async move { Transaction::begin_on(taken.await?, None).await })
+    }
+}
+
+macro_rules! acquire_by_reborrow {
+    ($ty:ty, |$this:ident| $conn:expr) => {
+        impl<'c, DB: Database> Acquire<'c> for &'c mut $ty {
+            type Database = DB;
+            type Connection = Acquired<'c, DB>;
+
+            fn acquire(self) -> BoxFuture<'c, Result<Self::Connection, Error>> {
+                let $this = self;
+                Box::pin(std::future::ready(Ok(Acquired::new($conn.reborrow()))))
+            }
+
+            fn begin(self) -> BoxFuture<'c, Result<Transaction<'c, DB>, Error>> {
+                let $this = self;
+                Box::pin(Transaction::begin_on($conn.reborrow(), None))
+            }
+        }
+
+        // The migrator asks for sqlx's own.
+        impl<'c, DB: Database> sqlx::Acquire<'c> for &'c mut $ty {
+            type Database = DB;
+            type Connection = &'c mut DB::Connection;
+
+            fn acquire(self) -> BoxFuture<'c, Result<Self::Connection, Error>> {
+                let $this = self;
+                Box::pin(std::future::ready(Ok(&mut **$conn)))
+            }
+
+            fn begin(self) -> BoxFuture<'c, Result<sqlx::Transaction<'c, DB>, Error>> {
+                let $this = self;
+                sqlx::Transaction::begin(&mut **$conn, None)
+            }
+        }
+    };
+}
+
+acquire_by_reborrow!(PoolConnection<DB>, |this| this.conn_mut());
+acquire_by_reborrow!(Transaction<'_, DB>, |this| this.conn_mut());
+acquire_by_reborrow!(Conn<'_, DB>, |this| this);
+
+/// A connection for plain sqlx: what happens with it is not seen, who holds it is.
+pub struct LentConnection<DB: Database> {
+    conn: Conn<'static, DB>,
+}
+
+impl<DB: Database> Deref for LentConnection<DB> {
+    type Target = DB::Connection;
+
+    fn deref(&self) -> &Self::Target {
+        &self.conn
+    }
+}
+
+impl<DB: Database> DerefMut for LentConnection<DB> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.conn
+    }
+}
+
+impl<DB: Database> fmt::Debug for LentConnection<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LentConnection").finish_non_exhaustive()
+    }
+}
+
+impl<'c, DB: Database> sqlx::Acquire<'c> for &'_ Pool<DB> {
+    type Database = DB;
+    type Connection = LentConnection<DB>;
+
+    #[track_caller]
+    fn acquire(self) -> BoxFuture<'c, Result<Self::Connection, Error>> {
+        let taken = self.take(Place::here(Location::caller()));
+        Box::pin(async move { Ok(LentConnection { conn: taken.await? }) })
+    }
+
+    fn begin(self) -> BoxFuture<'c, Result<sqlx::Transaction<'c, DB>, Error>> {
+        let pool = super::PoolExt::as_sqlx(self).clone();
+        // In a task of its own it runs to its end, whatever happens to who asked for it: a begin of sqlx's that is
+        // dropped half-way leaves its connection inside a transaction.
+        let begun = sqlx_core::rt::spawn(async move { pool.begin().await });
+        Box::pin(async move { Ok(begun.await?) })
+    }
+}
+
+/// For drivers' implementations of [`Acquire`].
+#[doc(hidden)]
+pub fn acquire_borrowed<'c, DB: Database>(
+    connection: &'c mut DB::Connection,
+) -> BoxFuture<'c, Result<Acquired<'c, DB>, Error>> {
+    Box::pin(std::future::ready(Ok(Acquired::new(Conn::borrowed(connection)))))
+}
+
+/// For drivers' implementations of [`Acquire`].
+#[doc(hidden)]
+pub fn begin_borrowed<'c, DB: Database>(
+    connection: &'c mut DB::Connection,
+) -> BoxFuture<'c, Result<Transaction<'c, DB>, Error>> {
+    Box::pin(Transaction::begin_on(Conn::borrowed(connection), None))
+}

@@ -1,0 +1,129 @@
+//! What the tracked face needs of a driver.
+
+use futures_core::future::BoxFuture;
+use futures_core::stream::BoxStream;
+use sqlx::{Database, Describe, Either, Error, SqlStr};
+
+use super::Sent;
+
+/// A database whose pools can be tracked: what code generic over the database needs, beside sqlx's own bounds, to execute
+/// on `&Pool<DB>`.
+///
+/// Implemented for all of sqlx's databases. Its methods forward to the driver; they exist because a bound
+/// `&mut DB::Connection: Executor` in an implementation of `Executor` makes the compiler overflow in crates that never heard
+/// of this one. A third-party driver implements it with [`impl_backend!`](crate::impl_backend).
+pub trait Backend: Database {
+    /// Forwards to the connection's `Executor::fetch_many`.
+    #[doc(hidden)]
+    fn fetch_many<'e>(
+        connection: &'e mut Self::Connection,
+        query: Sent<Self>,
+    ) -> BoxStream<'e, Result<Either<Self::QueryResult, Self::Row>, Error>>;
+
+    /// Forwards to the connection's `Executor::fetch_optional`.
+    #[doc(hidden)]
+    fn fetch_optional<'e>(
+        connection: &'e mut Self::Connection,
+        query: Sent<Self>,
+    ) -> BoxFuture<'e, Result<Option<Self::Row>, Error>>;
+
+    /// Forwards to the connection's `Executor::prepare_with`.
+    #[doc(hidden)]
+    fn prepare_with<'e>(
+        connection: &'e mut Self::Connection,
+        sql: SqlStr,
+        parameters: &'e [Self::TypeInfo],
+    ) -> BoxFuture<'e, Result<Self::Statement, Error>>;
+
+    /// Forwards to the connection's `Executor::describe`.
+    #[doc(hidden)]
+    fn describe<'e>(connection: &'e mut Self::Connection, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Self>, Error>>;
+}
+
+/// Implements [`Backend`](crate::leash::Backend) and the tracked `Acquire` for a driver: `impl_backend!(MyDb, MyConnection)`.
+#[macro_export]
+macro_rules! impl_backend {
+    ($db:ty, $connection:ty $(,)?) => {
+        impl $crate::leash::Backend for $db {
+            #[inline]
+            fn fetch_many<'e>(
+                connection: &'e mut $connection,
+                query: $crate::__private::Sent<Self>,
+            ) -> $crate::__private::BoxStream<
+                'e,
+                ::core::result::Result<
+                    $crate::Either<
+                        <Self as $crate::Database>::QueryResult,
+                        <Self as $crate::Database>::Row,
+                    >,
+                    $crate::Error,
+                >,
+            > {
+                $crate::Executor::fetch_many(connection, query)
+            }
+
+            #[inline]
+            fn fetch_optional<'e>(
+                connection: &'e mut $connection,
+                query: $crate::__private::Sent<Self>,
+            ) -> $crate::__private::BoxFuture<
+                'e,
+                ::core::result::Result<::core::option::Option<<Self as $crate::Database>::Row>, $crate::Error>,
+            > {
+                $crate::Executor::fetch_optional(connection, query)
+            }
+
+            #[inline]
+            fn prepare_with<'e>(
+                connection: &'e mut $connection,
+                sql: $crate::SqlStr,
+                parameters: &'e [<Self as $crate::Database>::TypeInfo],
+            ) -> $crate::__private::BoxFuture<
+                'e,
+                ::core::result::Result<<Self as $crate::Database>::Statement, $crate::Error>,
+            > {
+                $crate::Executor::prepare_with(connection, sql, parameters)
+            }
+
+            #[inline]
+            fn describe<'e>(
+                connection: &'e mut $connection,
+                sql: $crate::SqlStr,
+            ) -> $crate::__private::BoxFuture<'e, ::core::result::Result<$crate::Describe<Self>, $crate::Error>>
+            {
+                $crate::Executor::describe(connection, sql)
+            }
+        }
+
+        impl<'c> $crate::Acquire<'c> for &'c mut $connection {
+            type Database = $db;
+            type Connection = $crate::__private::Acquired<'c, $db>;
+
+            #[track_caller]
+            fn acquire(
+                self,
+            ) -> $crate::__private::BoxFuture<'c, ::core::result::Result<Self::Connection, $crate::Error>> {
+                $crate::__private::acquire_borrowed(self)
+            }
+
+            #[track_caller]
+            fn begin(
+                self,
+            ) -> $crate::__private::BoxFuture<
+                'c,
+                ::core::result::Result<$crate::Transaction<'c, $db>, $crate::Error>,
+            > {
+                $crate::__private::begin_borrowed(self)
+            }
+        }
+    };
+}
+
+#[cfg(feature = "postgres")]
+impl_backend!(sqlx::Postgres, sqlx::PgConnection);
+#[cfg(feature = "mysql")]
+impl_backend!(sqlx::MySql, sqlx::MySqlConnection);
+#[cfg(feature = "_sqlite")]
+impl_backend!(sqlx::Sqlite, sqlx::SqliteConnection);
+#[cfg(feature = "any")]
+impl_backend!(sqlx::Any, sqlx::AnyConnection);

@@ -1,0 +1,229 @@
+//! A connection under a handle: pooled, or borrowed from somewhere.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use sqlx::Database;
+
+use super::PoolConnection;
+use crate::handle::{Handle, Held};
+
+/// What a tracked connection or transaction dereferences to.
+///
+/// `&mut Conn` is an [`Executor`](sqlx::Executor), and dereferences further to the driver's own connection, which is then
+/// *lent*: what plain sqlx does with it is not seen, until the connection is used through its handle again.
+pub struct Conn<'c, DB: Database> {
+    // Dropped first: the handle ends before sqlx's value, whose drop spawns a task and panics outside a runtime.
+    claim: Claim,
+    source: Source<'c, DB>,
+    /// Keeps the type `!UnwindSafe`, as which `#[track]` knows a value that may hold a handle.
+    marker: PhantomData<&'static mut ()>,
+}
+
+/// The claim on a permit that goes with a connection.
+enum Claim {
+    /// It ends with this value.
+    Own(Held),
+    /// It is somebody else's further out.
+    Lent(Arc<Handle>),
+    /// The connection is not from a pool that is known.
+    None,
+}
+
+enum Source<'c, DB: Database> {
+    Pooled(sqlx::pool::PoolConnection<DB>),
+    Borrowed(&'c mut DB::Connection),
+    /// Taken out; nothing is left to use.
+    Taken,
+}
+
+const TAKEN: &str = "BUG: a connection is taken out only by who consumes it";
+
+impl<'c, DB: Database> Conn<'c, DB> {
+    fn build(claim: Claim, source: Source<'c, DB>) -> Self {
+        Self { claim, source, marker: PhantomData }
+    }
+
+    pub(super) fn pooled(held: Held, connection: sqlx::pool::PoolConnection<DB>) -> Self {
+        Self::build(Claim::Own(held), Source::Pooled(connection))
+    }
+
+    /// A pool's connection while everything is switched off.
+    pub(super) fn untracked(connection: sqlx::pool::PoolConnection<DB>) -> Self {
+        Self::build(Claim::None, Source::Pooled(connection))
+    }
+
+    /// A connection of somebody else's, with the handle that it was lent from, where that is known.
+    pub(super) fn borrowed(connection: &'c mut DB::Connection) -> Self {
+        let claim = lent::of(connection).map_or(Claim::None, Claim::Lent);
+        Self::build(claim, Source::Borrowed(connection))
+    }
+
+    /// The same connection for a shorter time.
+    pub(super) fn reborrow(&mut self) -> Conn<'_, DB> {
+        let claim = self.handle().map_or(Claim::None, |handle| Claim::Lent(Arc::clone(handle)));
+        Conn::build(claim, Source::Borrowed(self.connection()))
+    }
+
+    pub(crate) fn handle(&self) -> Option<&Arc<Handle>> {
+        match &self.claim {
+            Claim::Own(held) => Some(held.handle()),
+            Claim::Lent(handle) => Some(handle),
+            Claim::None => None,
+        }
+    }
+
+    /// The driver's connection, for use under the handle.
+    pub(super) fn connection(&mut self) -> &mut DB::Connection {
+        match &mut self.source {
+            Source::Pooled(connection) => connection,
+            Source::Borrowed(connection) => connection,
+            Source::Taken => unreachable!("{TAKEN}"),
+        }
+    }
+
+    /// Both at once.
+    pub(super) fn parts(&mut self) -> (Option<&Arc<Handle>>, &mut DB::Connection) {
+        let handle = match &self.claim {
+            Claim::Own(held) => Some(held.handle()),
+            Claim::Lent(handle) => Some(handle),
+            Claim::None => None,
+        };
+        let connection = match &mut self.source {
+            Source::Pooled(connection) => &mut **connection,
+            Source::Borrowed(connection) => connection,
+            Source::Taken => unreachable!("{TAKEN}"),
+        };
+        (handle, connection)
+    }
+
+    /// The connection must not go back into the pool as it is.
+    pub(super) fn poison(&mut self) {
+        if let Some(handle) = self.handle() {
+            handle.poison();
+        }
+    }
+
+    pub(super) fn close_on_drop(&mut self) {
+        if let Source::Pooled(connection) = &mut self.source {
+            connection.close_on_drop();
+        }
+    }
+
+    /// Gives the connection back to its pool ahead of the drop; nothing is left to use.
+    pub(super) fn give_back(&mut self) -> impl Future<Output = ()> + Send + use<DB> + 'static {
+        self.claim = Claim::None;
+        match &mut self.source {
+            Source::Pooled(connection) => connection.return_to_pool(),
+            Source::Borrowed(_) | Source::Taken => unreachable!("{TAKEN}"),
+        }
+    }
+
+    /// sqlx's own pool connection and the claim on its permit.
+    pub(super) fn take_pooled(mut self) -> (Option<Held>, sqlx::pool::PoolConnection<DB>) {
+        let held = match std::mem::replace(&mut self.claim, Claim::None) {
+            Claim::Own(held) => Some(held),
+            Claim::Lent(_) | Claim::None => None,
+        };
+        match std::mem::replace(&mut self.source, Source::Taken) {
+            Source::Pooled(connection) => (held, connection),
+            Source::Borrowed(_) | Source::Taken => unreachable!("{TAKEN}"),
+        }
+    }
+}
+
+impl<DB: Database> Deref for Conn<'_, DB> {
+    type Target = DB::Connection;
+
+    #[inline]
+    fn deref(&self) -> &DB::Connection {
+        match &self.source {
+            Source::Pooled(connection) => connection,
+            Source::Borrowed(connection) => connection,
+            Source::Taken => unreachable!("{TAKEN}"),
+        }
+    }
+}
+
+impl<DB: Database> DerefMut for Conn<'_, DB> {
+    fn deref_mut(&mut self) -> &mut DB::Connection {
+        let (handle, connection) = self.parts();
+        if let Some(handle) = handle {
+            handle.lend();
+            lent::note(connection, handle);
+        }
+        connection
+    }
+}
+
+impl<DB: Database> AsRef<DB::Connection> for Conn<'_, DB> {
+    fn as_ref(&self) -> &DB::Connection {
+        self
+    }
+}
+
+impl<DB: Database> AsMut<DB::Connection> for Conn<'_, DB> {
+    fn as_mut(&mut self) -> &mut DB::Connection {
+        self
+    }
+}
+
+impl<DB: Database> From<PoolConnection<DB>> for Conn<'_, DB> {
+    fn from(connection: PoolConnection<DB>) -> Self {
+        connection.into_conn()
+    }
+}
+
+impl<'c, DB: Database> From<&'c mut DB::Connection> for Conn<'c, DB> {
+    fn from(connection: &'c mut DB::Connection) -> Self {
+        Self::borrowed(connection)
+    }
+}
+
+impl<DB: Database> fmt::Debug for Conn<'_, DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conn").finish_non_exhaustive()
+    }
+}
+
+impl<DB: Database> Drop for Conn<'_, DB> {
+    fn drop(&mut self) {
+        if let Claim::Own(held) = &self.claim
+            && held.handle().is_poisoned()
+        {
+            self.close_on_drop();
+        }
+    }
+}
+
+/// Which handle a plain connection was just lent from, on this thread.
+///
+/// `Connection::begin` and the like are called on the plain connection right after it was dereferenced; the address finds
+/// the way back. An entry counts only while its handle is alive and still lent, so a stale one finds nothing.
+pub(super) mod lent {
+    use std::cell::RefCell;
+    use std::sync::{Arc, Weak};
+
+    use crate::handle::Handle;
+
+    thread_local! {
+        static LAST: RefCell<(usize, Weak<Handle>)> = const { RefCell::new((0, Weak::new())) };
+    }
+
+    fn address<C>(connection: &C) -> usize {
+        std::ptr::from_ref(connection).addr()
+    }
+
+    pub(super) fn note<C>(connection: &C, handle: &Arc<Handle>) {
+        let _ = LAST.try_with(|last| *last.borrow_mut() = (address(connection), Arc::downgrade(handle)));
+    }
+
+    /// The handle that `connection` was lent from.
+    pub(in crate::driver) fn of<C>(connection: &C) -> Option<Arc<Handle>> {
+        let (last, handle) = LAST.try_with(|last| last.borrow().clone()).ok()?;
+        (last == address(connection)).then(|| handle.upgrade()).flatten().filter(|handle| handle.is_alive() && handle.is_lent())
+    }
+}

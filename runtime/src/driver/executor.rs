@@ -1,0 +1,307 @@
+//! Tracked executors: `&mut Conn` and `&Pool`.
+//!
+//! Every method of sqlx's trait is overridden: the provided ones box again at each step. No `Executor` bound stands in an
+//! implementation here, see [`Backend`].
+
+use std::panic::Location;
+
+use futures_core::future::BoxFuture;
+use futures_core::stream::BoxStream;
+use futures_util::TryStreamExt;
+use sqlx::{Describe, Either, Error, Execute, Executor, SqlStr};
+use sqlx_core::try_stream;
+
+use super::sent::Sent;
+use super::stream::{Counted, Step, picked};
+use super::{Backend, Conn, Pool, known};
+use crate::call::{Prepared, Running};
+use crate::pool_state::Control;
+use crate::site::Place;
+
+impl<DB: Backend> Conn<'_, DB> {
+    /// Runs a statement whose rows are wanted in a form of their own: `take` is given each step.
+    async fn run<T: Default>(
+        &mut self,
+        mut prepared: Prepared,
+        sent: Sent<DB>,
+        take: impl Fn(&mut T, Step<DB>) + Send,
+    ) -> Result<T, Error> {
+        let (handle, connection) = self.parts();
+        let mut running = prepared.begin(sent.text(), known::system::<DB>(), handle);
+        let mut steps = DB::fetch_many(connection, sent);
+        let mut taken = T::default();
+        loop {
+            match steps.try_next().await {
+                Ok(None) => break,
+                Ok(Some(step)) => {
+                    count::<DB>(&mut running, &step);
+                    take(&mut taken, step);
+                }
+                Err(error) => {
+                    running.end(Some(&error));
+                    return Err(error);
+                }
+            }
+        }
+        running.end(None);
+        Ok(taken)
+    }
+
+    async fn run_execute(&mut self, prepared: Prepared, sent: Sent<DB>) -> Result<DB::QueryResult, Error> {
+        self.run(prepared, sent, |total: &mut DB::QueryResult, step| total.extend(step.left())).await
+    }
+
+    async fn run_fetch_all(&mut self, prepared: Prepared, sent: Sent<DB>) -> Result<Vec<DB::Row>, Error> {
+        self.run(prepared, sent, |rows: &mut Vec<DB::Row>, step| rows.extend(step.right())).await
+    }
+
+    async fn run_fetch_optional(&mut self, mut prepared: Prepared, sent: Sent<DB>) -> Result<Option<DB::Row>, Error> {
+        let (handle, connection) = self.parts();
+        let mut running = prepared.begin(sent.text(), known::system::<DB>(), handle);
+        let result = DB::fetch_optional(connection, sent).await;
+        if let Ok(Some(_)) = result {
+            running.row();
+        }
+        running.end(result.as_ref().err());
+        result
+    }
+
+    fn stream(&mut self, prepared: Prepared, sent: Sent<DB>) -> Counted<'_, DB> {
+        let prepared = prepared.resolve(sent.text());
+        let (handle, connection) = self.parts();
+        Counted::new(prepared, handle.cloned(), DB::fetch_many(connection, sent))
+    }
+
+    async fn run_prepare(&mut self, sql: SqlStr, parameters: &[DB::TypeInfo]) -> Result<DB::Statement, Error> {
+        let (handle, connection) = self.parts();
+        let control = handle.map(|handle| handle.begin_control(Control::Prepare));
+        let result = DB::prepare_with(connection, sql, parameters).await;
+        drop(control);
+        result
+    }
+
+    async fn run_describe(&mut self, sql: SqlStr) -> Result<Describe<DB>, Error> {
+        let (handle, connection) = self.parts();
+        let control = handle.map(|handle| handle.begin_control(Control::Describe));
+        let result = DB::describe(connection, sql).await;
+        drop(control);
+        result
+    }
+}
+
+fn count<DB: Backend>(running: &mut Running, step: &Step<DB>) {
+    match step {
+        Either::Left(result) => running.affected(known::rows_affected::<DB>(result)),
+        Either::Right(_) => running.row(),
+    }
+}
+
+/// As sqlx's `fetch_one` does.
+fn one<T>(row: Option<T>) -> Result<T, Error> {
+    row.ok_or(Error::RowNotFound)
+}
+
+impl<'c, DB: Backend> Executor<'c> for &'c mut Conn<'_, DB> {
+    type Database = DB;
+
+    fn execute<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<DB::QueryResult, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        Box::pin(self.run_execute(Prepared::future(), Sent::new(query)))
+    }
+
+    fn execute_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<DB::QueryResult, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        Box::pin(picked(self.stream(Prepared::stream(), Sent::new(query)), Either::left))
+    }
+
+    fn fetch<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<DB::Row, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        Box::pin(picked(self.stream(Prepared::stream(), Sent::new(query)), Either::right))
+    }
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Step<DB>, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        Box::pin(self.stream(Prepared::stream(), Sent::new(query)))
+    }
+
+    fn fetch_all<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Vec<DB::Row>, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        Box::pin(self.run_fetch_all(Prepared::future(), Sent::new(query)))
+    }
+
+    fn fetch_one<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<DB::Row, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        let (prepared, sent) = (Prepared::future(), Sent::new(query));
+        Box::pin(async move { one(self.run_fetch_optional(prepared, sent).await?) })
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        Box::pin(self.run_fetch_optional(Prepared::future(), Sent::new(query)))
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [DB::TypeInfo],
+    ) -> BoxFuture<'e, Result<DB::Statement, Error>>
+    where
+        'c: 'e,
+    {
+        Box::pin(self.run_prepare(sql, parameters))
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<DB>, Error>>
+    where
+        'c: 'e,
+    {
+        Box::pin(self.run_describe(sql))
+    }
+}
+
+impl<DB: Backend> Pool<DB> {
+    /// Takes a connection, waiting where the statement was called.
+    fn take_for(
+        &self,
+        prepared: &Prepared,
+        location: &'static Location<'static>,
+    ) -> impl Future<Output = Result<Conn<'static, DB>, Error>> + Send + use<DB> + 'static {
+        self.take(prepared.place().unwrap_or_else(|| Place::here(location)))
+    }
+}
+
+/// A stream that holds a connection of its own. As in sqlx, a generator: the connection and what borrows it live together.
+macro_rules! pool_stream {
+    ($pool:ident, $query:ident, $step:ident => $item:expr) => {{
+        let (prepared, sent) = (Prepared::stream(), Sent::new($query));
+        let taking = $pool.take_for(&prepared, Location::caller());
+        Box::pin(try_stream! {
+            let mut conn = taking.await?;
+            let mut steps = conn.stream(prepared, sent);
+            while let Some($step) = steps.try_next().await? {
+                if let Some(item) = $item {
+                    r#yield!(item);
+                }
+            }
+            Ok(())
+        })
+    }};
+}
+
+impl<'p, DB: Backend> Executor<'p> for &'_ Pool<DB> {
+    type Database = DB;
+
+    #[track_caller]
+    fn execute<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<DB::QueryResult, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        let (prepared, sent) = (Prepared::future(), Sent::new(query));
+        let taking = self.take_for(&prepared, Location::caller());
+        Box::pin(async move { taking.await?.run_execute(prepared, sent).await })
+    }
+
+    #[track_caller]
+    fn execute_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<DB::QueryResult, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        pool_stream!(self, query, step => step.left())
+    }
+
+    #[track_caller]
+    fn fetch<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<DB::Row, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        pool_stream!(self, query, step => step.right())
+    }
+
+    #[track_caller]
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Step<DB>, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        pool_stream!(self, query, step => Some(step))
+    }
+
+    #[track_caller]
+    fn fetch_all<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Vec<DB::Row>, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        let (prepared, sent) = (Prepared::future(), Sent::new(query));
+        let taking = self.take_for(&prepared, Location::caller());
+        Box::pin(async move { taking.await?.run_fetch_all(prepared, sent).await })
+    }
+
+    #[track_caller]
+    fn fetch_one<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<DB::Row, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        let (prepared, sent) = (Prepared::future(), Sent::new(query));
+        let taking = self.take_for(&prepared, Location::caller());
+        Box::pin(async move { one(taking.await?.run_fetch_optional(prepared, sent).await?) })
+    }
+
+    #[track_caller]
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        let (prepared, sent) = (Prepared::future(), Sent::new(query));
+        let taking = self.take_for(&prepared, Location::caller());
+        Box::pin(async move { taking.await?.run_fetch_optional(prepared, sent).await })
+    }
+
+    #[track_caller]
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [DB::TypeInfo],
+    ) -> BoxFuture<'e, Result<DB::Statement, Error>>
+    where
+        'p: 'e,
+    {
+        let taking = self.take(Place::here(Location::caller()));
+        Box::pin(async move { taking.await?.run_prepare(sql, parameters).await })
+    }
+
+    #[track_caller]
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<DB>, Error>>
+    where
+        'p: 'e,
+    {
+        let taking = self.take(Place::here(Location::caller()));
+        Box::pin(async move { taking.await?.run_describe(sql).await })
+    }
+}

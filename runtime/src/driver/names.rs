@@ -1,0 +1,93 @@
+//! Which names of sqlx are shadowed, module by module.
+
+use super::{Pool, PoolOptions, Transaction};
+
+/// sqlx's `pool`, with the tracked types in place of its own.
+pub mod pool {
+    pub use super::super::{Pool, PoolConnection, PoolOptions};
+    pub use sqlx::pool::*;
+
+    /// A connection, pooled or borrowed.
+    pub type MaybePoolConnection<'c, DB> = super::super::Conn<'c, DB>;
+}
+
+/// sqlx's `prelude`, with the tracked traits in place of its own.
+pub mod prelude {
+    pub use super::super::{Acquire, Connection};
+    pub use sqlx::prelude::*;
+}
+
+/// sqlx's `testing`, whose tests are given tracked pools.
+#[cfg(feature = "migrate")]
+#[doc(hidden)]
+pub mod testing {
+    pub use super::super::testing_fn::TestFn;
+    pub use sqlx::testing::*;
+}
+
+/// sqlx's `postgres`, with the tracked types in place of its own.
+#[cfg(feature = "postgres")]
+pub mod postgres {
+    pub use super::super::copy::{PgCopyIn, PgPoolCopyExt, PgPoolCopyIn};
+    pub use super::super::listener::PgListener;
+    pub use super::{PgPool, PgPoolOptions, PgTransaction};
+    pub use sqlx::postgres::*;
+}
+
+/// sqlx's `mysql`, with the tracked types in place of its own.
+#[cfg(feature = "mysql")]
+pub mod mysql {
+    pub use super::{MySqlPool, MySqlPoolOptions, MySqlTransaction};
+    pub use sqlx::mysql::*;
+}
+
+/// sqlx's `sqlite`, with the tracked types in place of its own.
+#[cfg(feature = "_sqlite")]
+pub mod sqlite {
+    pub use super::{SqlitePool, SqlitePoolOptions, SqliteTransaction};
+    pub use sqlx::sqlite::*;
+}
+
+/// sqlx's `any`, with the tracked types in place of its own.
+#[cfg(feature = "any")]
+pub mod any {
+    pub use super::AnyPoolOptions;
+    pub use sqlx::any::*;
+}
+
+/// A tracked pool of PostgreSQL connections.
+#[cfg(feature = "postgres")]
+pub type PgPool = Pool<sqlx::Postgres>;
+/// Options of a tracked pool of PostgreSQL connections.
+#[cfg(feature = "postgres")]
+pub type PgPoolOptions = PoolOptions<sqlx::Postgres>;
+/// A tracked PostgreSQL transaction.
+#[cfg(feature = "postgres")]
+pub type PgTransaction<'c> = Transaction<'c, sqlx::Postgres>;
+
+/// A tracked pool of MySQL connections.
+#[cfg(feature = "mysql")]
+pub type MySqlPool = Pool<sqlx::MySql>;
+/// Options of a tracked pool of MySQL connections.
+#[cfg(feature = "mysql")]
+pub type MySqlPoolOptions = PoolOptions<sqlx::MySql>;
+/// A tracked MySQL transaction.
+#[cfg(feature = "mysql")]
+pub type MySqlTransaction<'c> = Transaction<'c, sqlx::MySql>;
+
+/// A tracked pool of SQLite connections.
+#[cfg(feature = "_sqlite")]
+pub type SqlitePool = Pool<sqlx::Sqlite>;
+/// Options of a tracked pool of SQLite connections.
+#[cfg(feature = "_sqlite")]
+pub type SqlitePoolOptions = PoolOptions<sqlx::Sqlite>;
+/// A tracked SQLite transaction.
+#[cfg(feature = "_sqlite")]
+pub type SqliteTransaction<'c> = Transaction<'c, sqlx::Sqlite>;
+
+/// A tracked pool of connections to whatever the URL names.
+#[cfg(feature = "any")]
+pub type AnyPool = Pool<sqlx::Any>;
+/// Options of a tracked pool of connections to whatever the URL names.
+#[cfg(feature = "any")]
+pub type AnyPoolOptions = PoolOptions<sqlx::Any>;

@@ -1,0 +1,295 @@
+//! The tracked `Pool`: sqlx's 18 methods with sqlx's signatures and timing.
+
+use std::any::Any;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::panic::Location;
+use std::sync::{Arc, Weak};
+use std::task::Poll;
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use once_cell::sync::Lazy;
+use rustc_hash::FxBuildHasher;
+use sqlx::pool::CloseEvent;
+use sqlx::{Connection, Database, Error, SqlSafeStr};
+
+use super::{Conn, PoolConnection, PoolOptions, Transaction, known};
+use crate::config;
+use crate::handle::Waiting;
+use crate::pool_state::{self, Gauge, PoolState};
+use crate::report;
+use crate::site::Place;
+
+/// sqlx's `Pool`, tracked. Cheap to clone.
+pub struct Pool<DB: Database>(Arc<Shared<DB>>);
+
+/// What the clones of a pool share.
+struct Shared<DB: Database> {
+    pool: sqlx::Pool<DB>,
+    options: PoolOptions<DB>,
+    state: Arc<PoolState>,
+}
+
+/// By the address of sqlx's own pool: two tracked pools made from one sqlx pool are one.
+static KNOWN: Lazy<DashMap<usize, Weak<dyn Any + Send + Sync>, FxBuildHasher>> = Lazy::new(DashMap::default);
+
+fn address<DB: Database>(pool: &sqlx::Pool<DB>) -> usize {
+    // The options live beside the pool's own state, for as long.
+    std::ptr::from_ref(pool.options()).addr()
+}
+
+impl<DB: Database> Pool<DB> {
+    /// The tracked pool of a pool of sqlx's; `connected` is where it was made.
+    pub(super) fn track(pool: sqlx::Pool<DB>, connected: Place) -> Self {
+        let address = address(&pool);
+        let known = KNOWN.get(&address).and_then(|known| known.value().upgrade());
+        if let Some(shared) = known.and_then(|known| known.downcast::<Shared<DB>>().ok()) {
+            return Self(shared);
+        }
+        let max_connections = pool.options().get_max_connections();
+        let endpoint = known::endpoint::<DB>(&pool.connect_options());
+        let options = PoolOptions::from(pool.options().clone());
+        let state = PoolState::new(endpoint, connected, max_connections);
+        let shared = Arc::new(Shared { pool, options, state });
+        let as_any: Arc<dyn Any + Send + Sync> = Arc::clone(&shared) as _;
+        // Somebody may have been faster: the first one stays.
+        let first = match KNOWN.entry(address) {
+            Entry::Occupied(mut entry) => match entry.get().upgrade() {
+                Some(first) => Some(first),
+                None => {
+                    entry.insert(Arc::downgrade(&as_any));
+                    None
+                }
+            },
+            Entry::Vacant(entry) => {
+                entry.insert(Arc::downgrade(&as_any));
+                None
+            }
+        };
+        if let Some(first) = first.and_then(|first| first.downcast::<Shared<DB>>().ok()) {
+            return Self(first);
+        }
+        let gauge: Weak<Shared<DB>> = Arc::downgrade(&shared);
+        pool_state::register(gauge, shared.state.id());
+        report::started(&shared.state);
+        Self(shared)
+    }
+
+    pub(super) fn sqlx(&self) -> &sqlx::Pool<DB> {
+        &self.0.pool
+    }
+
+    pub(super) fn state(&self) -> &Arc<PoolState> {
+        &self.0.state
+    }
+
+    /// Takes a permit; `fallback` is where, unless a call site is being polled.
+    pub(super) fn take(
+        &self,
+        fallback: Place,
+    ) -> impl Future<Output = Result<Conn<'static, DB>, Error>> + Send + use<DB> + 'static {
+        let acquire = self.0.pool.acquire();
+        let state = Arc::clone(&self.0.state);
+        async move {
+            if config::is_off() {
+                return Ok(Conn::untracked(acquire.await?));
+            }
+            let waiting = Waiting::new(state, fallback, current_task().await);
+            match acquire.await {
+                Ok(connection) => Ok(Conn::pooled(waiting.granted(), connection)),
+                Err(error) => {
+                    waiting.failed(&error);
+                    Err(error)
+                }
+            }
+        }
+    }
+
+    fn try_take(&self, fallback: Place) -> Option<Conn<'static, DB>> {
+        let connection = self.0.pool.try_acquire()?;
+        if config::is_off() {
+            return Some(Conn::untracked(connection));
+        }
+        let waiting = Waiting::new(Arc::clone(&self.0.state), fallback, None);
+        Some(Conn::pooled(waiting.granted(), connection))
+    }
+
+    /// Connects with default pool options, opening one connection at once.
+    #[track_caller]
+    pub fn connect(url: &str) -> impl Future<Output = Result<Self, Error>> {
+        PoolOptions::<DB>::new().connect(url)
+    }
+
+    /// Connects with default pool options and the given connect options, opening one connection at once.
+    #[track_caller]
+    pub fn connect_with(
+        options: <DB::Connection as Connection>::Options,
+    ) -> impl Future<Output = Result<Self, Error>> + use<DB> {
+        PoolOptions::<DB>::new().connect_with(options)
+    }
+
+    /// A pool with default options that opens connections as needed.
+    ///
+    /// # Errors
+    ///
+    /// If the URL cannot be parsed.
+    #[track_caller]
+    pub fn connect_lazy(url: &str) -> Result<Self, Error> {
+        PoolOptions::<DB>::new().connect_lazy(url)
+    }
+
+    /// A pool with default options and the given connect options that opens connections as needed.
+    #[track_caller]
+    pub fn connect_lazy_with(options: <DB::Connection as Connection>::Options) -> Self {
+        PoolOptions::<DB>::new().connect_lazy_with(options)
+    }
+
+    /// Takes a connection, waiting up to `acquire_timeout`.
+    #[track_caller]
+    pub fn acquire(&self) -> impl Future<Output = Result<PoolConnection<DB>, Error>> + use<DB> + 'static {
+        let taken = self.take(Place::here(Location::caller()));
+        async move { Ok(PoolConnection::new(taken.await?)) }
+    }
+
+    /// Takes a connection if one is idle.
+    #[track_caller]
+    pub fn try_acquire(&self) -> Option<PoolConnection<DB>> {
+        self.try_take(Place::here(Location::caller())).map(PoolConnection::new)
+    }
+
+    /// Takes a connection and begins a transaction on it.
+    #[track_caller]
+    pub fn begin(&self) -> impl Future<Output = Result<Transaction<'static, DB>, Error>> {
+        let taken = self.take(Place::here(Location::caller()));
+        async move { Transaction::begin_on(taken.await?, None).await }
+    }
+
+    /// Takes a connection if one is idle, and begins a transaction on it.
+    #[track_caller]
+    pub fn try_begin(&self) -> impl Future<Output = Result<Option<Transaction<'static, DB>>, Error>> {
+        let place = Place::here(Location::caller());
+        async move {
+            match self.try_take(place) {
+                Some(conn) => Transaction::begin_on(conn, None).await.map(Some),
+                None => Ok(None),
+            }
+        }
+    }
+
+    /// Takes a connection and begins a transaction on it with a statement of one's own.
+    #[track_caller]
+    pub fn begin_with(
+        &self,
+        statement: impl SqlSafeStr,
+    ) -> impl Future<Output = Result<Transaction<'static, DB>, Error>> {
+        let taken = self.take(Place::here(Location::caller()));
+        async move { Transaction::begin_on(taken.await?, Some(statement.into_sql_str())).await }
+    }
+
+    /// Takes a connection if one is idle, and begins a transaction on it with a statement of one's own.
+    #[track_caller]
+    pub fn try_begin_with(
+        &self,
+        statement: impl SqlSafeStr,
+    ) -> impl Future<Output = Result<Option<Transaction<'static, DB>>, Error>> {
+        let place = Place::here(Location::caller());
+        async move {
+            match self.try_take(place) {
+                Some(conn) => Transaction::begin_on(conn, Some(statement.into_sql_str())).await.map(Some),
+                None => Ok(None),
+            }
+        }
+    }
+
+    /// Closes the pool, at once for who wants a connection; the future waits for those who have one.
+    pub fn close(&self) -> impl Future<Output = ()> + '_ {
+        self.0.pool.close()
+    }
+
+    /// Whether [`close`](Pool::close) was called.
+    pub fn is_closed(&self) -> bool {
+        self.0.pool.is_closed()
+    }
+
+    /// A future that is ready when [`close`](Pool::close) is called.
+    pub fn close_event(&self) -> CloseEvent {
+        self.0.pool.close_event()
+    }
+
+    /// Connections open or being opened, idle ones among them.
+    pub fn size(&self) -> u32 {
+        self.0.pool.size()
+    }
+
+    /// Connections that nobody holds.
+    pub fn num_idle(&self) -> usize {
+        self.0.pool.num_idle()
+    }
+
+    /// The connect options.
+    pub fn connect_options(&self) -> Arc<<DB::Connection as Connection>::Options> {
+        self.0.pool.connect_options()
+    }
+
+    /// Sets the connect options for connections opened from now on.
+    pub fn set_connect_options(&self, options: <DB::Connection as Connection>::Options) {
+        self.0.pool.set_connect_options(options);
+    }
+
+    /// The pool's options.
+    pub fn options(&self) -> &PoolOptions<DB> {
+        &self.0.options
+    }
+}
+
+/// A number for the task that is being polled: the address of its waker's data, the same while the task lives.
+pub(super) async fn current_task() -> Option<u64> {
+    poll_fn(|cx| Poll::Ready(Some(cx.waker().data().addr() as u64))).await
+}
+
+impl<DB: Database> From<sqlx::Pool<DB>> for Pool<DB> {
+    /// Tracks a pool of sqlx's. Two tracked pools made from one are one.
+    #[track_caller]
+    fn from(pool: sqlx::Pool<DB>) -> Self {
+        Self::track(pool, Place::here(Location::caller()))
+    }
+}
+
+impl<DB: Database> Clone for Pool<DB> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<DB: Database> fmt::Debug for Pool<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.pool.fmt(f)
+    }
+}
+
+impl<DB: Database> Gauge for Shared<DB> {
+    fn state(&self) -> &Arc<PoolState> {
+        &self.state
+    }
+
+    fn size(&self) -> u32 {
+        self.pool.size()
+    }
+
+    fn idle(&self) -> u32 {
+        u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.pool.is_closed()
+    }
+}
+
+impl<DB: Database> Drop for Shared<DB> {
+    fn drop(&mut self) {
+        pool_state::unregister(self.state.id());
+        // Only an entry that is dead: the address may belong to another by now.
+        KNOWN.remove_if(&address(&self.pool), |_, known| known.strong_count() == 0);
+    }
+}

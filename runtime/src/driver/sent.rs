@@ -1,0 +1,56 @@
+//! A query taken apart, so that its text is known before it is sent.
+
+use sqlx::{Database, Execute, SqlStr};
+use sqlx_core::error::BoxDynError;
+
+/// The parts of an [`Execute`], handed on as one.
+///
+/// Taken apart in the order in which drivers do it: `statement`, `take_arguments`, `persistent` (which for some queries
+/// depends on the arguments having been taken), `sql`.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Sent<DB: Database> {
+    statement: Option<DB::Statement>,
+    arguments: Option<Result<Option<DB::Arguments>, BoxDynError>>,
+    persistent: bool,
+    sql: SqlStr,
+}
+
+impl<DB: Database> Sent<DB> {
+    pub(crate) fn new<'q>(mut query: impl Execute<'q, DB>) -> Self {
+        let statement = query.statement().cloned();
+        let arguments = Some(query.take_arguments());
+        let persistent = query.persistent();
+        Self { statement, arguments, persistent, sql: query.sql() }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        self.sql.as_str()
+    }
+
+    pub(crate) fn clone_text(&self) -> SqlStr {
+        self.sql.clone()
+    }
+}
+
+impl<DB: Database> Execute<'_, DB> for Sent<DB> {
+    #[inline]
+    fn sql(self) -> SqlStr {
+        self.sql
+    }
+
+    #[inline]
+    fn statement(&self) -> Option<&DB::Statement> {
+        self.statement.as_ref()
+    }
+
+    #[inline]
+    fn take_arguments(&mut self) -> Result<Option<DB::Arguments>, BoxDynError> {
+        self.arguments.take().unwrap_or(Ok(None))
+    }
+
+    #[inline]
+    fn persistent(&self) -> bool {
+        self.persistent
+    }
+}

@@ -1,0 +1,114 @@
+//! A row stream, counted.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use futures_core::stream::BoxStream;
+use sqlx::{Database, Either, Error};
+
+use super::known;
+use crate::call::{Prepared, Running};
+use crate::context;
+
+/// What a statement gives, step by step.
+pub(super) type Step<DB> = Either<<DB as Database>::QueryResult, <DB as Database>::Row>;
+
+/// A driver's stream, whose statement begins with its first poll.
+pub(super) struct Counted<'e, DB: Database> {
+    stream: BoxStream<'e, Result<Step<DB>, Error>>,
+    statement: Statement,
+    /// What the stream polls may count statements of its own, which this one covers.
+    covers: bool,
+}
+
+enum Statement {
+    Prepared(Prepared, &'static str, Option<std::sync::Arc<crate::handle::Handle>>),
+    Running(Running),
+}
+
+impl<'e, DB: Database> Counted<'e, DB> {
+    /// A stream on a connection. `prepared` has its text looked up.
+    pub(super) fn new(
+        prepared: Prepared,
+        handle: Option<std::sync::Arc<crate::handle::Handle>>,
+        stream: BoxStream<'e, Result<Step<DB>, Error>>,
+    ) -> Self {
+        let system = handle.as_ref().map_or(known::system::<DB>(), |handle| handle.pool.endpoint.system);
+        Self { stream, statement: Statement::Prepared(prepared, system, handle), covers: false }
+    }
+
+    /// A stream of an executor that may turn out to count.
+    pub(super) fn covering(prepared: Prepared, stream: BoxStream<'e, Result<Step<DB>, Error>>) -> Self {
+        Self { covers: true, ..Self::new(prepared, None, stream) }
+    }
+}
+
+impl<DB: Database> Stream for Counted<'_, DB> {
+    type Item = Result<Step<DB>, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let running = match &mut this.statement {
+            Statement::Running(running) => running,
+            Statement::Prepared(prepared, system, handle) => {
+                let running = prepared.begin("", system, handle.as_ref());
+                this.statement = Statement::Running(running);
+                let Statement::Running(running) = &mut this.statement else { unreachable!("BUG: just put there") };
+                running
+            }
+        };
+        let covered = this.covers.then(context::mark_counted);
+        let step = this.stream.as_mut().poll_next(cx);
+        drop(covered);
+        match step {
+            Poll::Pending => {
+                running.resume();
+                return Poll::Pending;
+            }
+            Poll::Ready(Some(Ok(Either::Right(_)))) => {
+                running.pause();
+                running.yielded_row();
+            }
+            Poll::Ready(Some(Ok(Either::Left(ref result)))) => {
+                running.pause();
+                running.affected(known::rows_affected::<DB>(result));
+            }
+            Poll::Ready(Some(Err(ref error))) => running.end(Some(error)),
+            Poll::Ready(None) => running.end(None),
+        }
+        step
+    }
+}
+
+/// Only what `pick` takes of each step: the rows, or the results.
+pub(super) fn picked<S, I, T>(steps: S, pick: fn(I) -> Option<T>) -> Picked<S, I, T> {
+    Picked { steps, pick }
+}
+
+/// See [`picked`].
+pub(super) struct Picked<S, I, T> {
+    steps: S,
+    pick: fn(I) -> Option<T>,
+}
+
+impl<S, I, T> Stream for Picked<S, I, T>
+where
+    S: Stream<Item = Result<I, Error>> + Unpin,
+{
+    type Item = Result<T, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            return match Pin::new(&mut self.steps).poll_next(cx) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(None) => Poll::Ready(None),
+                Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error))),
+                Poll::Ready(Some(Ok(step))) => match (self.pick)(step) {
+                    Some(item) => Poll::Ready(Some(Ok(item))),
+                    None => continue,
+                },
+            };
+        }
+    }
+}

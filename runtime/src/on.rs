@@ -1,0 +1,153 @@
+//! The functions of `leash`, on.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use once_cell::sync::Lazy;
+use pin_project_lite::pin_project;
+
+use crate::context::{self, FrameKind};
+use crate::scope::Scope;
+use crate::site::Function;
+use crate::snapshot::{Snapshot, TrackerStats};
+use crate::{handle, lint, pool_state, tally};
+
+pub mod testing;
+
+/// Runs `future` in a scope of its own, named `name`: for code that is no function, or cannot have the attribute.
+///
+/// What it returns counts as able to hold a handle: handles pass to the enclosing scope.
+#[track_caller]
+pub fn scope<F: Future>(name: &'static str, future: F) -> InScope<F> {
+    let function = named_function(name, Location::caller());
+    InScope { future, branch: Some(Branch { function, scope: None, kind: FrameKind::Scope }), done: false }
+}
+
+/// Carries the current scope into a task.
+pub trait ScopeExt: Future + Sized {
+    /// The future, as a branch of the scope that is current now: for `tokio::spawn(work().in_current_scope())`.
+    ///
+    /// Its queries count there; what it takes is its own, and handed up when it ends.
+    fn in_current_scope(self) -> InScope<Self> {
+        let branch = context::scope().map(|parent| {
+            let function = parent.function();
+            Branch { function, scope: Some(Scope::branch(parent)), kind: FrameKind::Carried }
+        });
+        InScope { future: self, branch, done: false }
+    }
+}
+
+impl<F: Future> ScopeExt for F {}
+
+pin_project! {
+    /// A future in a scope that is no tracked function's.
+    #[derive(Debug)]
+    pub struct InScope<F> {
+        #[pin]
+        future: F,
+        branch: Option<Branch>,
+        done: bool,
+    }
+}
+
+#[derive(Debug)]
+struct Branch {
+    function: &'static Function,
+    scope: Option<Arc<Scope>>,
+    kind: FrameKind,
+}
+
+impl<F: Future> Future for InScope<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let Some(branch) = this.branch else {
+            return this.future.poll(cx);
+        };
+        let entered = context::enter(branch.function, branch.kind, &mut branch.scope);
+        let poll = this.future.poll(cx);
+        drop(entered);
+        let value = ready!(poll);
+        *this.done = true;
+        branch.end();
+        Poll::Ready(value)
+    }
+}
+
+impl Branch {
+    fn end(&mut self) {
+        if let Some(scope) = self.scope.take() {
+            scope.end_handing_up();
+        }
+    }
+}
+
+impl Drop for Branch {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The functions that stand for named scopes: one for each name and place in the source, so no more than the program has.
+fn named_function(name: &'static str, location: &'static Location<'static>) -> &'static Function {
+    type Named = HashMap<(&'static str, &'static Location<'static>), &'static Function>;
+    static NAMED: Lazy<Mutex<Named>> = Lazy::new(Mutex::default);
+    let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+    named.entry((name, location)).or_insert_with(|| {
+        let function = Function::new(|| "", location.file(), location.line(), location.column()).named(name);
+        Box::leak(Box::new(function))
+    })
+}
+
+/// What the tracker knows now: counters, live handles, waiters, pools, its own size.
+///
+/// Costs a walk over everything that lives, with no lock held that a query needs for longer than it takes to copy a
+/// part of the map.
+pub fn snapshot() -> Snapshot {
+    let mut sites = tally::read_all();
+    sites.sort_by(|a, b| b.time.total.cmp(&a.time.total));
+    let (handles, waiters) = handle::read_all();
+    let (rows, row_bytes) = tally::size();
+    let (live, live_bytes) = handle::size();
+    let pools: Vec<_> = pool_state::all().iter().map(|gauge| gauge.state().read(&**gauge)).collect();
+    let scopes = Scope::alive();
+    Snapshot {
+        sites,
+        handles,
+        waiters,
+        lints: lint::read_all(),
+        tracker: TrackerStats {
+            rows: rows as u64,
+            live: live as u64,
+            scopes,
+            pools: pools.len() as u64,
+            bytes: (row_bytes + live_bytes) as u64 + scopes * size_of::<Scope>() as u64,
+        },
+        pools,
+    }
+}
+
+/// Calls `callback` with every finding that is not allowed, before any panic.
+///
+/// It runs on the thread that found it, with no lock held. A panic in it is caught and logged. It stays for the rest of
+/// the process.
+pub fn on_finding(callback: impl Fn(&lint::Finding) + Send + Sync + 'static) {
+    lint::on_finding(callback);
+}
+
+/// Reports every `report` interval (60 s unless configured) from a thread of its own, until the process ends. Further calls
+/// change nothing. See [`report`].
+pub fn spawn_reporter() {
+    crate::report::spawn_reporter();
+}
+
+/// Reports now what happened since the last report, as events at INFO: a line per pool at target `sqlx_leash::pool` (idle
+/// pools share one), a line per call site at `sqlx_leash::sites`.
+pub fn report() {
+    crate::report::report();
+}

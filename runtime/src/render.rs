@@ -1,0 +1,78 @@
+//! A finding as a person reads it: `rustc`'s own renderer, on the user's own source.
+
+use std::path::{Path, PathBuf};
+
+use annotate_snippets::{AnnotationKind, Group, Level as Title, Renderer, Snippet};
+
+use crate::lint::{CallSite, Finding, Level};
+
+/// The whole report, without colours.
+pub(crate) fn report(finding: &Finding) -> String {
+    let level = match finding.level {
+        Level::Deny => Title::ERROR,
+        Level::Allow | Level::Warn => Title::WARNING,
+    };
+    let title = format!("{}: {}", finding.lint, finding.title);
+    let primary = Source::of(&finding.primary);
+    let related: Vec<Source> = finding.related.iter().map(|related| Source::of(&related.site)).collect();
+    let label = match &finding.primary.function {
+        Some(function) => format!("taken here, in {function}"),
+        None => "taken here".to_owned(),
+    };
+
+    let mut group = Group::with_title(level.primary_title(&*title)).element(primary.snippet(AnnotationKind::Primary, &label));
+    for (source, related) in related.iter().zip(&finding.related) {
+        group = group.element(source.snippet(AnnotationKind::Context, &related.label));
+    }
+    let facts: Vec<String> = finding.facts.iter().map(|fact| format!("{}: {}", fact.name, fact.value)).collect();
+    let facts = facts.join(", ");
+    let pool = finding.pool.as_ref().map(|pool| format!("pool {pool}: {facts}")).unwrap_or(facts);
+    let cause = format!("cause ({})", finding.certainty);
+    group = group.element(Title::NOTE.message(&*pool));
+    for help in &finding.help {
+        group = group.element(Title::HELP.message(&**help));
+    }
+    for note in &finding.notes {
+        group = group.element(Title::NOTE.message(&**note));
+    }
+    let _ = cause;
+    Renderer::plain().render(&[group])
+}
+
+/// A line of source, or what stands for it where the file is not at hand.
+struct Source {
+    path: String,
+    line: usize,
+    text: String,
+    span: std::ops::Range<usize>,
+}
+
+impl Source {
+    fn of(site: &CallSite) -> Self {
+        let line = site.line as usize;
+        let text = read_line(&site.file, line).unwrap_or_default();
+        let start = text.char_indices().nth((site.column as usize).saturating_sub(1)).map_or(text.len(), |(at, _)| at);
+        let word = text[start..].find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len() - start);
+        Self { path: site.file.clone(), line, span: start..start + word, text }
+    }
+
+    fn snippet<'a>(
+        &'a self,
+        kind: AnnotationKind,
+        label: &'a str,
+    ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+        Snippet::source(&*self.text)
+            .path(&*self.path)
+            .line_start(self.line)
+            .annotation(kind.span(self.span.clone()).label(label))
+    }
+}
+
+/// The compiler names files relative to the workspace; a test runs in its package's folder below that.
+fn read_line(file: &str, line: usize) -> Option<String> {
+    let here = std::env::current_dir().ok()?;
+    let candidates = here.ancestors().take(4).map(|folder| folder.join(file));
+    let path: PathBuf = candidates.filter(|path| Path::is_file(path)).next()?;
+    let source = std::fs::read_to_string(path).ok()?;
+    source.lines().nth(line.checked_sub(1)?).map(str::to_owned)
+}

@@ -1,0 +1,282 @@
+//! What goes to the log: statements, findings, and the periodic report.
+
+use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::time::Duration;
+
+use tracing::{Level, event, event_enabled};
+
+use crate::config::{self, ConfigError};
+use crate::leash::snapshot;
+use crate::lint::{self, Finding, Lint};
+use crate::pool_state::PoolState;
+use crate::site::Function;
+use crate::snapshot::{PoolStats, SiteStats, Snapshot};
+use crate::tally::{Outcome, Tally};
+use crate::units::{count, short};
+
+const QUERY: &str = "sqlx_leash::query";
+const FINDING: &str = "sqlx_leash::finding";
+const POOL: &str = "sqlx_leash::pool";
+const SITES: &str = "sqlx_leash::sites";
+const GENERAL: &str = "sqlx_leash";
+
+/// A statement that has ended.
+pub(crate) struct Query<'a> {
+    pub(crate) tally: &'a Tally,
+    pub(crate) system: &'static str,
+    pub(crate) pool: Option<&'a Arc<PoolState>>,
+    pub(crate) outcome: Outcome,
+    pub(crate) error: Option<&'a sqlx::Error>,
+    pub(crate) time: Duration,
+    pub(crate) rows: u64,
+    pub(crate) affected: u64,
+    /// How many calls this one made at its call site.
+    pub(crate) calls: u64,
+}
+
+/// One event at DEBUG per statement.
+#[inline]
+pub(crate) fn query(query: &Query<'_>) {
+    if event_enabled!(target: QUERY, Level::DEBUG) {
+        emit_query(query);
+    }
+}
+
+#[cold]
+fn emit_query(query: &Query<'_>) {
+    let place = query.tally.place();
+    event!(
+        target: QUERY,
+        Level::DEBUG,
+        db.system.name = query.system,
+        db.query.summary = query.tally.summary,
+        db.query.text = query.tally.sql(),
+        db.namespace = query.pool.and_then(|pool| pool.endpoint.namespace.as_deref()),
+        db.client.connection.pool.name = query.pool.map(|pool| pool.name()).as_deref(),
+        db.response.returned_rows = query.rows,
+        rows_affected = query.affected,
+        elapsed_ms = query.time.as_secs_f64() * 1e3,
+        calls = query.calls,
+        code.function.name = place.and_then(|place| place.function).map(Function::name),
+        code.file.path = place.map(|place| place.file),
+        code.line.number = place.map(|place| place.line),
+        code.column.number = place.map(|place| place.column),
+        error.r#type = query.error.map(error_type).as_deref().or((query.outcome == Outcome::Cancelled).then_some("cancelled")),
+        "{} in {}",
+        query.tally.summary,
+        short(query.time),
+    );
+}
+
+/// The database's own code where there is one, else the kind of error.
+fn error_type(error: &sqlx::Error) -> String {
+    if let sqlx::Error::Database(error) = error
+        && let Some(code) = error.code()
+    {
+        return code.into_owned();
+    }
+    let debug = format!("{error:?}");
+    debug.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
+}
+
+/// One event for a finding; `false` when nobody listens.
+pub(crate) fn finding(finding: &Finding, text: &str) -> bool {
+    macro_rules! emit {
+        ($level:expr) => {{
+            let enabled = event_enabled!(target: FINDING, $level);
+            if enabled {
+                event!(
+                    target: FINDING,
+                    $level,
+                    lint = finding.lint.name(),
+                    level = finding.level.name(),
+                    certainty = %finding.certainty,
+                    code.function.name = finding.function.as_deref(),
+                    code.file.path = finding.primary.file,
+                    code.line.number = finding.primary.line,
+                    code.column.number = finding.primary.column,
+                    db.client.connection.pool.name = finding.pool.as_deref(),
+                    "{text}"
+                );
+            }
+            enabled
+        }};
+    }
+    match finding.level {
+        lint::Level::Deny => emit!(Level::ERROR),
+        _ => emit!(Level::WARN),
+    }
+}
+
+/// An `on_finding` callback panicked; the panic's own message has gone to the panic hook.
+pub(crate) fn callback_panicked(lint: Lint) {
+    event!(target: GENERAL, Level::ERROR, lint = lint.name(), "a callback of `on_finding` panicked");
+}
+
+/// The configuration of the environment is wrong; what is right of it applies.
+pub(crate) fn configuration(variable: &str, error: &ConfigError) {
+    if event_enabled!(target: GENERAL, Level::ERROR) {
+        event!(target: GENERAL, Level::ERROR, "{variable}: {error}; the other entries apply");
+    } else {
+        eprintln!("error: {variable}: {error}; the other entries apply");
+    }
+}
+
+/// One line per process and pool.
+pub(crate) fn started(pool: &PoolState) {
+    static PROCESS: Once = Once::new();
+    if config::is_off() {
+        return;
+    }
+    PROCESS.call_once(|| {
+        event!(
+            target: GENERAL,
+            Level::INFO,
+            version = env!("CARGO_PKG_VERSION"),
+            build = if cfg!(debug_assertions) { "debug: certain findings panic" } else { "release: nothing panics" },
+            "sqlx-leash tracks this process's pools"
+        );
+    });
+    event!(
+        target: GENERAL,
+        Level::INFO,
+        db.system.name = pool.endpoint.system,
+        db.client.connection.pool.name = &*pool.name(),
+        db.namespace = pool.endpoint.namespace,
+        max_connections = pool.max_connections,
+        code.file.path = pool.connected.file,
+        code.line.number = pool.connected.line,
+        "pool tracked"
+    );
+}
+
+/// What was last reported, to tell what an interval added.
+static LAST: Mutex<Option<Snapshot>> = Mutex::new(None);
+
+/// Reports now what happened since the last report: a line per pool at target `sqlx_leash::pool` and per call site at
+/// `sqlx_leash::sites`, at INFO.
+pub(crate) fn report() {
+    let now = snapshot();
+    let earlier = LAST.lock().unwrap_or_else(PoisonError::into_inner).replace(now.clone());
+    let interval = now.since(&earlier.unwrap_or_default());
+    let (idle, busy): (Vec<_>, Vec<_>) = interval
+        .pools
+        .iter()
+        .partition(|pool| pool.acquired == 0 && pool.timeouts == 0 && pool.handles == 0 && pool.waiting == 0);
+    for pool in busy {
+        event!(
+            target: POOL,
+            Level::INFO,
+            db.client.connection.pool.name = pool.name,
+            max_connections = pool.max_connections,
+            size = pool.size,
+            idle = pool.idle,
+            held = pool.handles,
+            waiting = pool.waiting,
+            acquired = pool.acquired,
+            timeouts = pool.timeouts,
+            "{}",
+            pool_line(pool)
+        );
+    }
+    if !idle.is_empty() {
+        let names: Vec<_> = idle.iter().map(|pool| pool.name.as_str()).collect();
+        event!(target: POOL, Level::INFO, pools = idle.len(), "idle: {}", names.join(", "));
+    }
+    for site in &interval.sites {
+        event!(
+            target: SITES,
+            Level::INFO,
+            db.query.summary = site.summary,
+            code.function.name = site.function.as_deref(),
+            code.file.path = site.file.as_deref(),
+            code.line.number = site.line,
+            calls = site.calls,
+            errors = site.errors,
+            cancelled = site.cancelled,
+            p50_ms = site.time.p50().as_secs_f64() * 1e3,
+            p95_ms = site.time.p95().as_secs_f64() * 1e3,
+            p99_ms = site.time.p99().as_secs_f64() * 1e3,
+            "{}",
+            site_line(site)
+        );
+    }
+}
+
+/// The state of a pool in one line.
+pub(crate) fn pool_line(pool: &PoolStats) -> String {
+    let mut line = format!(
+        "pool {}: {} of {} held",
+        pool.name,
+        pool.handles,
+        count(u64::from(pool.max_connections), "permit")
+    );
+    if pool.reserved > 0 {
+        line += &format!(" ({} reserved)", pool.reserved);
+    }
+    line += &format!(
+        ", {} open, {} idle, {} waiting; {} acquired, wait p50 {} p99 {}",
+        pool.size,
+        pool.idle,
+        pool.waiting,
+        pool.acquired,
+        short(pool.wait.p50()),
+        short(pool.wait.p99()),
+    );
+    for (number, noun) in [
+        (pool.timeouts, "timeout"),
+        (pool.acquire_errors, "acquire error"),
+        (pool.abandoned, "abandoned wait"),
+        (pool.detached, "detached connection"),
+        (pool.leaked, "leaked connection"),
+    ] {
+        if number > 0 {
+            line += &format!(", {}", count(number, noun));
+        }
+    }
+    if pool.lent {
+        line += ", lent to plain sqlx";
+    }
+    if pool.closed {
+        line += ", closed";
+    }
+    line
+}
+
+fn site_line(site: &SiteStats) -> String {
+    format!(
+        "{}: {}, p50 {} p95 {} p99 {}",
+        site.summary,
+        count(site.calls, "call"),
+        short(site.time.p50()),
+        short(site.time.p95()),
+        short(site.time.p99())
+    )
+}
+
+/// Reports at an interval, from a thread of its own, until the process ends.
+pub(crate) fn spawn_reporter() {
+    static SPAWNED: Once = Once::new();
+    SPAWNED.call_once(|| {
+        let spawned = std::thread::Builder::new().name("sqlx-leash-reporter".to_owned()).spawn(|| {
+            loop {
+                // The interval is asked for anew each time: it can be set while the program runs.
+                std::thread::sleep(config::report_interval());
+                if !config::is_off() {
+                    report();
+                }
+            }
+        });
+        if let Err(error) = spawned {
+            event!(target: GENERAL, Level::ERROR, %error, "no thread for the reporter");
+        }
+    });
+}
+
+/// For the table: where a row of counters stands.
+pub(crate) fn place_of(site: &SiteStats) -> String {
+    match &site.file {
+        Some(file) => format!("{file}:{}:{}", site.line, site.column),
+        None => "(not tracked)".to_owned(),
+    }
+}

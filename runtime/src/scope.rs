@@ -1,0 +1,144 @@
+//! Scopes: one execution of a tracked function each, and what it holds.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::handle::Handle;
+use crate::site::Function;
+
+/// Scopes alive.
+static ALIVE: AtomicU64 = AtomicU64::new(0);
+
+/// One execution of a tracked function, from its first statement or handle on.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    function: &'static Function,
+    parent: Option<Arc<Scope>>,
+    /// Live handles that belong to this scope. Never locked while a handle's owner is being looked up from here.
+    handles: Mutex<Vec<Arc<Handle>>>,
+    statements: AtomicU64,
+    ended: AtomicBool,
+    /// Hears of the findings in this scope, instead of the log.
+    collector: Option<crate::lint::Collector>,
+}
+
+impl Scope {
+    pub(crate) fn new(function: &'static Function, parent: Option<Arc<Scope>>) -> Arc<Self> {
+        Self::build(function, parent, None)
+    }
+
+    /// A scope whose findings are collected.
+    pub(crate) fn collecting(
+        function: &'static Function,
+        parent: Option<Arc<Scope>>,
+        collector: crate::lint::Collector,
+    ) -> Arc<Self> {
+        Self::build(function, parent, Some(collector))
+    }
+
+    /// A branch of a scope, in a task of its own: what it takes is its own.
+    pub(crate) fn branch(parent: Arc<Scope>) -> Arc<Self> {
+        ALIVE.fetch_add(1, Relaxed);
+        Arc::new(Self {
+            function: parent.function,
+            parent: Some(parent),
+            handles: Mutex::default(),
+            statements: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+            collector: None,
+        })
+    }
+
+    fn build(
+        function: &'static Function,
+        parent: Option<Arc<Scope>>,
+        collector: Option<crate::lint::Collector>,
+    ) -> Arc<Self> {
+        ALIVE.fetch_add(1, Relaxed);
+        Arc::new(Self {
+            function,
+            parent: parent.filter(|_| !function.is_root()),
+            handles: Mutex::new(Vec::new()),
+            statements: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+            collector,
+        })
+    }
+
+    pub(crate) fn function(&self) -> &'static Function {
+        self.function
+    }
+
+    pub(crate) fn statements(&self) -> u64 {
+        self.statements.load(Relaxed)
+    }
+
+    /// Counts a statement here and in every scope around.
+    pub(crate) fn count_statement(&self) {
+        for scope in self.chain() {
+            scope.statements.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// This scope and those around it, innermost first.
+    pub(crate) fn chain(&self) -> impl Iterator<Item = &Scope> {
+        std::iter::successors(Some(self), |scope| scope.parent.as_deref())
+    }
+
+    /// The collector of this scope or the nearest one around it.
+    pub(crate) fn collector(&self) -> Option<&crate::lint::Collector> {
+        self.chain().find_map(|scope| scope.collector.as_ref())
+    }
+
+    pub(crate) fn has_handles(&self) -> bool {
+        !self.handles().is_empty()
+    }
+
+    pub(crate) fn adopt(&self, handle: Arc<Handle>) {
+        self.handles().push(handle);
+    }
+
+    pub(crate) fn forget(&self, id: u64) {
+        self.handles().retain(|handle| handle.id() != id);
+    }
+
+    fn handles(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Handle>>> {
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the scope and gives the handles that it still holds and that nobody said are meant to live on.
+    ///
+    /// They belong to no scope any more.
+    pub(crate) fn end_holding_nothing(&self) -> Vec<Arc<Handle>> {
+        let handles = self.end();
+        for handle in &handles {
+            handle.hand_to(None, self.function);
+        }
+        handles.into_iter().filter(|handle| handle.is_alive() && !handle.is_reserved()).collect()
+    }
+
+    /// Ends the scope; its live handles pass to the scope around it that is still running, if there is one.
+    pub(crate) fn end_handing_up(&self) {
+        let next = std::iter::successors(self.parent.clone(), |scope| scope.parent.clone())
+            .find(|scope| !scope.ended.load(Relaxed));
+        for handle in self.end() {
+            handle.hand_to(next.clone(), self.function);
+        }
+    }
+
+    fn end(&self) -> Vec<Arc<Handle>> {
+        self.ended.store(true, Relaxed);
+        std::mem::take(&mut *self.handles())
+    }
+
+    /// How many scopes are alive.
+    pub(crate) fn alive() -> u64 {
+        ALIVE.load(Relaxed)
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        ALIVE.fetch_sub(1, Relaxed);
+    }
+}

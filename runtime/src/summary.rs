@@ -1,0 +1,221 @@
+//! A statement's operations and targets, as OpenTelemetry's `db.query.summary` wants them: `SELECT exam`,
+//! `INSERT measurement SELECT exam`.
+//!
+//! A scanner, not a parser: it must never fail on a dialect's syntax, and it sees each text once.
+
+mod tokens;
+
+use tokens::{Token, Tokens};
+
+/// What is told about a statement's text.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Summary {
+    /// Operations and targets, at most 255 bytes.
+    pub(crate) text: String,
+    /// Whether it may change data or schema.
+    pub(crate) writes: bool,
+}
+
+/// The semantic conventions ask for a low cardinality and at most 255 characters.
+const MAX_BYTES: usize = 255;
+
+/// Words that begin an operation of their own wherever they stand.
+const OPERATIONS: [&str; 8] = ["SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "CALL", "TRUNCATE"];
+/// Words whose object's kind belongs to the operation: `CREATE TABLE exam`.
+const DDL: [&str; 3] = ["CREATE", "ALTER", "DROP"];
+const DDL_OBJECTS: [&str; 12] = [
+    "TABLE", "INDEX", "VIEW", "SCHEMA", "DATABASE", "TRIGGER", "FUNCTION", "PROCEDURE", "SEQUENCE", "TYPE", "ROLE",
+    "EXTENSION",
+];
+/// Words that may stand between a clause and its target.
+const FILLERS: [&str; 12] = [
+    "IF", "NOT", "EXISTS", "ONLY", "LATERAL", "OR", "IGNORE", "INTO", "FROM", "TABLE", "LOW_PRIORITY", "CONCURRENTLY",
+];
+/// Words after which an operation's name is no operation: `FOR UPDATE`, `ON DELETE`, `DO UPDATE`, `KEY UPDATE`.
+const NOT_AN_OPERATION_AFTER: [&str; 5] = ["FOR", "ON", "DO", "KEY", "OR"];
+
+/// Summarises a statement's text.
+pub(crate) fn summarise(sql: &str) -> Summary {
+    let mut scan = Scan { out: String::new(), writes: false, wants_target: false, in_from: false, selects: vec![false] };
+    let mut previous = "";
+    for token in Tokens::new(sql) {
+        match token {
+            Token::Word(word) => {
+                let upper = word.to_ascii_uppercase();
+                scan.word(word, &upper, &previous.to_ascii_uppercase());
+                previous = word;
+            }
+            Token::Quoted(name) => {
+                scan.name(name);
+                previous = "";
+            }
+            Token::Punct(punct) => {
+                if punct == ';' {
+                    previous = "";
+                }
+                scan.punct(punct);
+            }
+        }
+        if scan.out.len() > MAX_BYTES {
+            let end = scan.out.floor_char_boundary(MAX_BYTES);
+            scan.out.truncate(scan.out[..end].rfind(' ').unwrap_or(end));
+            break;
+        }
+    }
+    Summary { text: scan.out, writes: scan.writes }
+}
+
+struct Scan {
+    out: String,
+    writes: bool,
+    /// The next name is a target.
+    wants_target: bool,
+    /// A comma leads to another target.
+    in_from: bool,
+    /// Per open parenthesis: whether a SELECT stands in it, so that `EXTRACT(YEAR FROM x)` is no target.
+    selects: Vec<bool>,
+}
+
+impl Scan {
+    fn word(&mut self, word: &str, upper: &str, previous: &str) {
+        if OPERATIONS.contains(&upper) && !NOT_AN_OPERATION_AFTER.contains(&previous) {
+            // `REPLACE(a, b, c)` and `TRUNCATE(x, 2)` are functions; as statements they come first.
+            if matches!(upper, "REPLACE" | "TRUNCATE") && !self.out.is_empty() {
+                return;
+            }
+            self.push(upper);
+            self.writes |= upper != "SELECT";
+            self.wants_target = upper != "SELECT";
+            self.in_from = false;
+            if upper == "SELECT" || upper == "DELETE" {
+                self.set_select();
+            }
+            return;
+        }
+        if DDL.contains(&upper) && (self.out.is_empty() || previous.is_empty()) {
+            self.push(upper);
+            self.writes = true;
+            return;
+        }
+        if DDL_OBJECTS.contains(&upper) && DDL.iter().any(|ddl| self.out.ends_with(ddl)) {
+            self.push(upper);
+            self.wants_target = true;
+            return;
+        }
+        match upper {
+            "FROM" if self.selects.last() == Some(&true) => {
+                self.wants_target = true;
+                self.in_from = true;
+            }
+            "JOIN" => self.wants_target = true,
+            "WHERE" | "GROUP" | "ORDER" | "HAVING" | "LIMIT" | "SET" | "VALUES" | "UNION" | "RETURNING" | "ON"
+            | "USING" => {
+                self.wants_target = false;
+                self.in_from = false;
+            }
+            _ if self.wants_target => {
+                if !FILLERS.contains(&upper) {
+                    self.name(word);
+                }
+            }
+            // Where the CTEs of a WITH end is not known before an operation comes.
+            _ if self.out.is_empty() && !matches!(upper, "WITH" | "EXPLAIN" | "ANALYZE" | "RECURSIVE") && previous.is_empty() => {
+                self.push(upper);
+                self.writes |= matches!(upper, "COPY" | "DO" | "LOAD" | "VACUUM" | "REINDEX" | "GRANT" | "REVOKE");
+                self.wants_target = matches!(upper, "COPY" | "PRAGMA" | "LISTEN" | "NOTIFY");
+            }
+            _ => {}
+        }
+    }
+
+    fn name(&mut self, name: &str) {
+        if self.wants_target {
+            self.push(name);
+            self.wants_target = false;
+        }
+    }
+
+    fn punct(&mut self, punct: char) {
+        match punct {
+            '(' => {
+                self.selects.push(false);
+                self.wants_target = false;
+            }
+            ')' => {
+                if self.selects.len() > 1 {
+                    self.selects.pop();
+                }
+            }
+            ',' if self.in_from && self.selects.last() == Some(&true) => self.wants_target = true,
+            ';' => {
+                self.selects = vec![false];
+                self.wants_target = false;
+                self.in_from = false;
+            }
+            _ => {}
+        }
+    }
+
+    fn set_select(&mut self) {
+        if let Some(last) = self.selects.last_mut() {
+            *last = true;
+        }
+    }
+
+    fn push(&mut self, word: &str) {
+        if !self.out.is_empty() {
+            self.out.push(' ');
+        }
+        self.out.push_str(word);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(sql: &str, expected: &str, writes: bool) {
+        assert_eq!(summarise(sql), Summary { text: expected.to_owned(), writes }, "{sql}");
+    }
+
+    #[test]
+    fn reads() {
+        check("SELECT 1", "SELECT", false);
+        check("select * from exam where id = ?", "SELECT exam", false);
+        check("SELECT * FROM exam e, device AS d WHERE e.d = d.id", "SELECT exam device", false);
+        check("SELECT * FROM exam JOIN device ON true LEFT JOIN \"my licence\" USING (id)", "SELECT exam device my licence", false);
+        check("SELECT EXTRACT(YEAR FROM taken) FROM public.exam FOR UPDATE", "SELECT public.exam", false);
+        check("SELECT replace(name, 'a', 'b') FROM `exam`", "SELECT exam", false);
+        check("SELECT a FROM (SELECT b FROM inner_table) t, other", "SELECT SELECT inner_table other", false);
+        check("-- DELETE FROM x\nSELECT /* UPDATE y */ 'INSERT INTO z' FROM exam", "SELECT exam", false);
+        check("WITH x AS (SELECT id FROM exam) SELECT * FROM x", "SELECT exam SELECT x", false);
+        check("PRAGMA journal_mode = WAL", "PRAGMA journal_mode", false);
+        check("EXPLAIN SELECT 1", "SELECT", false);
+        check("", "", false);
+    }
+
+    #[test]
+    fn writes() {
+        check("INSERT INTO exam (id) VALUES ($1) ON CONFLICT (id) DO UPDATE SET n = 1", "INSERT exam", true);
+        check("INSERT OR IGNORE INTO exam SELECT * FROM old_exam", "INSERT exam SELECT old_exam", true);
+        check("UPDATE exam SET n = n + 1 WHERE id = 3", "UPDATE exam", true);
+        check("DELETE FROM ONLY exam WHERE id = 3", "DELETE exam", true);
+        check("CREATE TABLE IF NOT EXISTS exam (id INT, FOREIGN KEY (id) REFERENCES o (id) ON DELETE CASCADE)", "CREATE TABLE exam", true);
+        check("CREATE UNIQUE INDEX i ON exam (id)", "CREATE INDEX i", true);
+        check("CREATE TABLE a (x INT); CREATE TABLE b (y INT)", "CREATE TABLE a CREATE TABLE b", true);
+        check("WITH gone AS (DELETE FROM exam RETURNING id) INSERT INTO log SELECT id FROM gone", "DELETE exam INSERT log SELECT gone", true);
+        check("REPLACE INTO exam VALUES (1)", "REPLACE exam", true);
+        check("CALL next_number(1)", "CALL next_number", true);
+        check("COPY exam FROM STDIN", "COPY exam", true);
+        check("DO $$ BEGIN DELETE FROM x; END $$", "DO", true);
+    }
+
+    #[test]
+    fn long_texts_are_cut_at_a_word() {
+        let tables: Vec<String> = (0..100).map(|n| format!("table_{n}")).collect();
+        let summary = summarise(&format!("SELECT * FROM {}", tables.join(", "))).text;
+        assert!(summary.len() <= MAX_BYTES && summary.starts_with("SELECT table_0 table_1 "), "{summary}");
+        assert!(!summary.ends_with("table_"), "{summary}");
+    }
+}

@@ -1,0 +1,76 @@
+//! A snapshot as a table.
+
+use std::fmt;
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use crate::report::{place_of, pool_line};
+use crate::snapshot::{HandleInfo, SiteStats, Snapshot};
+use crate::units::short;
+
+const COLUMNS: [&str; 11] =
+    ["calls", "errors", "cancelled", "rows", "p50", "p95", "p99", "total", "statement", "function", "call site"];
+/// Columns of numbers, aligned right.
+const NUMBERS: usize = 8;
+
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_header(COLUMNS);
+        for site in &self.sites {
+            table.add_row(row(site));
+        }
+        for column in table.column_iter_mut().take(NUMBERS) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        for line in table.lines() {
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        for pool in &self.pools {
+            writeln!(f, "{}", pool_line(pool))?;
+        }
+        for handle in &self.handles {
+            writeln!(f, "{}", handle_line(handle))?;
+        }
+        Ok(())
+    }
+}
+
+fn row(site: &SiteStats) -> [String; COLUMNS.len()] {
+    // Rows read and rows written are one column: a statement rarely does both, and the snapshot has both.
+    let rows = site.rows_returned.max(site.rows_affected);
+    let statement = if site.texts > 1 { format!("{} (about {})", site.summary, site.texts) } else { site.summary.clone() };
+    [
+        site.calls.to_string(),
+        site.errors.to_string(),
+        site.cancelled.to_string(),
+        rows.to_string(),
+        short(site.time.p50()),
+        short(site.time.p95()),
+        short(site.time.p99()),
+        short(site.time.total),
+        statement,
+        site.function.clone().unwrap_or_default(),
+        place_of(site),
+    ]
+}
+
+fn handle_line(handle: &HandleInfo) -> String {
+    let activity = match handle.idle {
+        Some(idle) => format!("idle for {}", short(idle)),
+        None => format!("{:?}", handle.activity).to_lowercase(),
+    };
+    let mut line = format!("held for {}, {activity}: taken at {}", short(handle.age), handle.site);
+    if let Some(function) = &handle.site.function {
+        line += &format!(" in {function}");
+    }
+    if handle.transaction_depth > 0 {
+        line += ", in a transaction";
+    }
+    match (&handle.reserved, &handle.scope) {
+        (Some(reason), _) => line += &format!(", reserved: {reason}"),
+        (None, Some(scope)) => line += &format!(", belongs to {scope}"),
+        (None, None) => line += ", unscoped",
+    }
+    line
+}

@@ -1,0 +1,285 @@
+//! Counters: one tally for each call site and statement text.
+
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use dashmap::DashMap;
+use once_cell::sync::{Lazy, OnceCell};
+use rustc_hash::FxBuildHasher;
+
+use crate::distinct::Distinct;
+use crate::histogram::Histogram;
+use crate::site::{Function, Place, Site};
+use crate::snapshot::SiteStats;
+use crate::summary::summarise;
+
+/// A call site, or a function, keeps this many texts apart; further ones share a row.
+const TEXTS_PER_SITE: usize = 32;
+/// Code that is not tracked, all of it together, keeps this many texts apart.
+const TEXTS_WITHOUT_SITE: usize = 1000;
+/// A text is kept up to here. Longer ones are told apart by their hash.
+const MAX_TEXT: usize = 4096;
+
+/// Every tally of the process, in the order of first use.
+static ALL: Mutex<Vec<Arc<Tally>>> = Mutex::new(Vec::new());
+
+/// Tallies of statements of which only the text is known, by the text's hash.
+static WITHOUT_SITE: Lazy<DashMap<u64, Arc<Tally>, FxBuildHasher>> = Lazy::new(DashMap::default);
+static OTHERS_WITHOUT_SITE: OnceCell<Arc<Tally>> = OnceCell::new();
+
+/// The counters of one call site and one text.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    place: Option<Place>,
+    text: Text,
+    pub(crate) summary: String,
+    /// Whether the text may write: drivers report rows "affected" for reads, too.
+    writes: bool,
+    /// What shares this tally, where it stands for the texts beyond a limit.
+    others: Option<Distinct>,
+    calls: AtomicU64,
+    ok: AtomicU64,
+    errors: AtomicU64,
+    cancelled: AtomicU64,
+    rows_returned: AtomicU64,
+    rows_affected: AtomicU64,
+    time: Histogram,
+}
+
+/// How a statement ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Ok,
+    Error,
+    Cancelled,
+}
+
+impl Tally {
+    fn new(place: Option<Place>, sql: &str) -> Arc<Self> {
+        let summary = summarise(sql);
+        Self::register(Self {
+            place,
+            text: Text::new(sql),
+            summary: summary.text,
+            writes: summary.writes,
+            others: None,
+            calls: AtomicU64::new(0),
+            ok: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            cancelled: AtomicU64::new(0),
+            rows_returned: AtomicU64::new(0),
+            rows_affected: AtomicU64::new(0),
+            time: Histogram::new(),
+        })
+    }
+
+    fn for_others(place: Option<Place>) -> Arc<Self> {
+        let mut tally = Self {
+            place,
+            text: Text::new(""),
+            summary: "(other statements)".to_owned(),
+            // Not known; then the driver's word stands.
+            writes: true,
+            others: Some(Distinct::new()),
+            calls: AtomicU64::new(0),
+            ok: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            cancelled: AtomicU64::new(0),
+            rows_returned: AtomicU64::new(0),
+            rows_affected: AtomicU64::new(0),
+            time: Histogram::new(),
+        };
+        tally.text.kept = "(further texts of this place)".into();
+        Self::register(tally)
+    }
+
+    fn register(tally: Self) -> Arc<Self> {
+        let tally = Arc::new(tally);
+        ALL.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&tally));
+        tally
+    }
+
+    pub(crate) fn place(&self) -> Option<Place> {
+        self.place
+    }
+
+    pub(crate) fn sql(&self) -> &str {
+        &self.text.kept
+    }
+
+    pub(crate) fn writes(&self) -> bool {
+        self.writes
+    }
+
+    /// Counts a statement as begun, and gives how many that makes.
+    pub(crate) fn begin(&self) -> u64 {
+        // Relaxed here and below: the counters are independent and publish no other memory.
+        self.calls.fetch_add(1, Relaxed) + 1
+    }
+
+    pub(crate) fn finish(&self, outcome: Outcome, time: std::time::Duration, rows: u64, affected: u64) {
+        let counter = match outcome {
+            Outcome::Ok => &self.ok,
+            Outcome::Error => &self.errors,
+            Outcome::Cancelled => &self.cancelled,
+        };
+        self.time.record(time);
+        if rows > 0 {
+            self.rows_returned.fetch_add(rows, Relaxed);
+        }
+        if affected > 0 {
+            self.rows_affected.fetch_add(affected, Relaxed);
+        }
+        // Last, so that who sees a statement as ended finds the rest of it counted (Release pairs with the Acquire in `read`).
+        counter.fetch_add(1, std::sync::atomic::Ordering::Release);
+    }
+
+    fn read(&self) -> SiteStats {
+        use std::sync::atomic::Ordering::Acquire;
+        // Ends before begins: a snapshot never shows more ends than begins.
+        let (ok, errors, cancelled) = (self.ok.load(Acquire), self.errors.load(Acquire), self.cancelled.load(Acquire));
+        let place = self.place;
+        SiteStats {
+            file: place.map(|place| place.file.to_owned()),
+            line: place.map_or(0, |place| place.line),
+            column: place.map_or(0, |place| place.column),
+            function: place.and_then(|place| place.function).map(|function| function.name().to_owned()),
+            sql: self.text.kept.to_string(),
+            summary: self.summary.clone(),
+            texts: self.others.as_ref().map_or(1, Distinct::estimate),
+            calls: self.calls.load(Relaxed),
+            ok,
+            errors,
+            cancelled,
+            rows_returned: self.rows_returned.load(Relaxed),
+            rows_affected: self.rows_affected.load(Relaxed),
+            time: self.time.read(),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>() - size_of::<Histogram>() + self.time.bytes() + self.text.kept.len() + self.summary.len()
+    }
+}
+
+/// A statement's text, or as much of it as is kept.
+#[derive(Debug)]
+struct Text {
+    kept: Box<str>,
+    full_len: usize,
+    /// The hash of the whole, where not all is kept.
+    hash: Option<u64>,
+}
+
+impl Text {
+    fn new(sql: &str) -> Self {
+        if sql.len() <= MAX_TEXT {
+            return Self { kept: sql.into(), full_len: sql.len(), hash: None };
+        }
+        let end = sql.floor_char_boundary(MAX_TEXT - "…".len());
+        Self { kept: format!("{}…", &sql[..end]).into(), full_len: sql.len(), hash: Some(hash(sql)) }
+    }
+
+    fn is(&self, sql: &str) -> bool {
+        self.full_len == sql.len()
+            && match self.hash {
+                None => *self.kept == *sql,
+                Some(of_whole) => of_whole == hash(sql),
+            }
+    }
+}
+
+fn hash(sql: &str) -> u64 {
+    FxBuildHasher.hash_one(sql)
+}
+
+/// The tallies of one place, by text. Most places have one text.
+#[derive(Debug)]
+pub(crate) struct Tallies {
+    first: OnceCell<Arc<Tally>>,
+    more: RwLock<Vec<Arc<Tally>>>,
+    others: OnceCell<Arc<Tally>>,
+}
+
+impl Tallies {
+    pub(crate) const fn new() -> Self {
+        Self { first: OnceCell::new(), more: RwLock::new(Vec::new()), others: OnceCell::new() }
+    }
+
+    fn find(&self, place: impl Fn() -> Place, sql: &str) -> Arc<Tally> {
+        let first = self.first.get_or_init(|| Tally::new(Some(place()), sql));
+        if first.text.is(sql) {
+            return Arc::clone(first);
+        }
+        let known = |more: &[Arc<Tally>]| more.iter().find(|tally| tally.text.is(sql)).map(Arc::clone);
+        let more = self.more.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tally) = known(&more) {
+            return tally;
+        }
+        if more.len() + 1 >= TEXTS_PER_SITE {
+            return self.other(place, sql);
+        }
+        drop(more);
+        let mut more = self.more.write().unwrap_or_else(PoisonError::into_inner);
+        // Somebody may have been faster between the two locks.
+        if let Some(tally) = known(&more) {
+            return tally;
+        }
+        if more.len() + 1 >= TEXTS_PER_SITE {
+            return self.other(place, sql);
+        }
+        let tally = Tally::new(Some(place()), sql);
+        more.push(Arc::clone(&tally));
+        tally
+    }
+
+    fn other(&self, place: impl Fn() -> Place, sql: &str) -> Arc<Tally> {
+        note_other(self.others.get_or_init(|| Tally::for_others(Some(place()))), sql)
+    }
+}
+
+fn note_other(others: &Arc<Tally>, sql: &str) -> Arc<Tally> {
+    if let Some(distinct) = &others.others {
+        distinct.note(hash(sql));
+    }
+    Arc::clone(others)
+}
+
+/// The tally for a text at a place: the call site where it is known, else the function, else the text alone.
+pub(crate) fn of(site: Option<&'static Site>, function: Option<&'static Function>, sql: &str) -> Arc<Tally> {
+    if let Some(site) = site {
+        return site.tallies.find(|| site.place(), sql);
+    }
+    if let Some(function) = function {
+        return function.tallies.find(|| function.place(), sql);
+    }
+    let hash = hash(sql);
+    let known = WITHOUT_SITE.get(&hash).map(|tally| Arc::clone(&tally));
+    if let Some(tally) = known {
+        // Two texts of one hash count together, among the others.
+        return if tally.text.is(sql) { tally } else { other_without_site(sql) };
+    }
+    if WITHOUT_SITE.len() >= TEXTS_WITHOUT_SITE {
+        return other_without_site(sql);
+    }
+    // Made outside the shard's lock; when two threads come here at once, one row stays empty and is not shown.
+    let tally = Tally::new(None, sql);
+    Arc::clone(&WITHOUT_SITE.entry(hash).or_insert(tally))
+}
+
+fn other_without_site(sql: &str) -> Arc<Tally> {
+    note_other(OTHERS_WITHOUT_SITE.get_or_init(|| Tally::for_others(None)), sql)
+}
+
+/// All rows that were ever used.
+pub(crate) fn read_all() -> Vec<SiteStats> {
+    let all = ALL.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    all.iter().map(|tally| tally.read()).filter(|row| row.calls > 0).collect()
+}
+
+/// How many rows there are, and their bytes.
+pub(crate) fn size() -> (usize, usize) {
+    let all = ALL.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    (all.len(), all.iter().map(|tally| tally.bytes()).sum())
+}

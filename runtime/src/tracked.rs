@@ -1,0 +1,312 @@
+//! What the expansion of `#[track]` runs: futures and streams that know where they are.
+
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use pin_project_lite::pin_project;
+
+use crate::context::{self, FrameKind};
+use crate::lint::{self, Verdict};
+use crate::scope::Scope;
+use crate::site::{Function, Site};
+
+pin_project! {
+    /// A future that runs at a call site.
+    #[derive(Debug)]
+    pub struct At<S, F> {
+        site: S,
+        #[pin]
+        future: F,
+    }
+}
+
+/// Makes `site` the current call site while `future` is polled.
+///
+/// `site` is a closure that captures nothing, so the result is as large as the future.
+#[inline]
+pub fn at<S, F>(site: S, future: F) -> At<S, F::IntoFuture>
+where
+    S: Fn() -> &'static Site,
+    F: IntoFuture,
+{
+    At { site, future: future.into_future() }
+}
+
+impl<S: Fn() -> &'static Site, F: Future> Future for At<S, F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _site = context::set_site(Some((this.site)()));
+        this.future.poll(cx)
+    }
+}
+
+/// The argument of a call that makes a stream: until [`leave`], `site` is the current call site. An identity.
+#[inline]
+pub fn enter<S: Fn() -> &'static Site, T>(site: S, value: T) -> T {
+    context::enter_site(site());
+    value
+}
+
+/// Ends what [`enter`] began. An identity.
+#[inline]
+pub fn leave<T>(value: T) -> T {
+    context::leave_site();
+    value
+}
+
+pin_project! {
+    /// A future in a scope of its own.
+    pub struct Scoped<M, F, J>
+    where
+        M: Fn() -> &'static Function,
+    {
+        // Dropped in this order: first the future, with everything that it holds, then what judges what is left.
+        #[pin]
+        future: F,
+        judge: J,
+        frame: Frame<M>,
+    }
+
+    impl<M: Fn() -> &'static Function, F, J> PinnedDrop for Scoped<M, F, J> {
+        fn drop(this: Pin<&mut Self>) {
+            // What the future drops, it drops inside the scope.
+            this.project().frame.begin_drop();
+        }
+    }
+}
+
+/// The scope of a [`Scoped`]; ends it when the future was given up.
+struct Frame<M: Fn() -> &'static Function> {
+    function: M,
+    scope: Option<Arc<Scope>>,
+    state: FrameState,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FrameState {
+    Running,
+    Dropping,
+    Ended,
+}
+
+/// Runs `future` in a scope of `function`. When it returns, `judge` is given the value if the scope still holds something.
+#[inline]
+pub fn scope<M, F, J>(function: M, future: F, judge: J) -> Scoped<M, F, J>
+where
+    M: Fn() -> &'static Function,
+    F: Future,
+    J: Fn(&Ended, &F::Output),
+{
+    Scoped { future, judge, frame: Frame { function, scope: None, state: FrameState::Running } }
+}
+
+impl<M, F, J> Future for Scoped<M, F, J>
+where
+    M: Fn() -> &'static Function,
+    F: Future,
+    J: Fn(&Ended, &F::Output),
+{
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let function = (this.frame.function)();
+        let entered = context::enter(function, FrameKind::Scope, &mut this.frame.scope);
+        let poll = this.future.poll(cx);
+        drop(entered);
+        let value = ready!(poll);
+        this.frame.state = FrameState::Ended;
+        if let Some(scope) = this.frame.scope.take()
+            && scope.has_handles()
+        {
+            (this.judge)(&Ended { scope }, &value);
+        }
+        Poll::Ready(value)
+    }
+}
+
+impl<M: Fn() -> &'static Function> Frame<M> {
+    /// Enters the scope for the drop of what it holds; leaving it is [`Drop`]'s.
+    fn begin_drop(&mut self) {
+        if self.state == FrameState::Running && self.scope.is_some() {
+            self.state = FrameState::Dropping;
+            context::push_for_drop((self.function)(), self.scope.take());
+        }
+    }
+}
+
+impl<M: Fn() -> &'static Function> Drop for Frame<M> {
+    fn drop(&mut self) {
+        if self.state == FrameState::Dropping
+            && let Some(scope) = context::pop_after_drop()
+        {
+            given_up(&scope);
+        }
+    }
+}
+
+/// A scope ended by cancellation or panic: nothing was returned, so whatever is left has outlived it. No panic here.
+fn given_up(scope: &Scope) {
+    for handle in scope.end_holding_nothing() {
+        let _told: Verdict = lint::outlived_scope(scope, &handle, false);
+    }
+}
+
+/// A scope that has returned and still holds something.
+#[derive(Debug)]
+pub struct Ended {
+    scope: Arc<Scope>,
+}
+
+impl Ended {
+    /// Judges what the scope holds, by whether the value that it returned may hold a handle.
+    ///
+    /// # Panics
+    ///
+    /// At the caller's location, where `outlived_scope` is at deny.
+    #[track_caller]
+    pub fn judge(&self, may_hold: bool) {
+        if may_hold || self.scope.function().may_return_handle() {
+            self.scope.end_handing_up();
+            return;
+        }
+        let mut panic = None;
+        for handle in self.scope.end_holding_nothing() {
+            // All are told; one panic is enough.
+            if let Verdict::Panic(message) = lint::outlived_scope(&self.scope, &handle, true) {
+                panic.get_or_insert(message);
+            }
+        }
+        if let Some(message) = panic {
+            panic!("{message}");
+        }
+    }
+}
+
+pin_project! {
+    /// A stream that knows its function.
+    #[derive(Debug)]
+    pub struct ScopedStream<M, S> {
+        function: M,
+        #[pin]
+        stream: S,
+    }
+}
+
+/// Gives `stream` the name of `function`. What it takes belongs to the scope of whoever reads it.
+#[inline]
+pub fn scope_stream<M, S>(function: M, stream: S) -> ScopedStream<M, S>
+where
+    M: Fn() -> &'static Function,
+    S: Stream,
+{
+    ScopedStream { function, stream }
+}
+
+impl<M: Fn() -> &'static Function, S: Stream> Stream for ScopedStream<M, S> {
+    type Item = S::Item;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        let this = self.project();
+        let mut none = None;
+        let _entered = context::enter((this.function)(), FrameKind::Stream, &mut none);
+        this.stream.poll_next(cx)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.stream.size_hint()
+    }
+}
+
+/// Whether a value can contain a handle, decided by its type.
+///
+/// Handles are not `UnwindSafe`, plain values are. Where method resolution finds that a type is, it takes the implementation
+/// nearest to the receiver; a generic type is not known to be, and may hold one.
+pub mod probe {
+    use std::fmt::Display;
+    use std::panic::UnwindSafe;
+
+    /// A value to be judged.
+    #[derive(Debug)]
+    pub struct Probe<'a, T>(pub &'a T);
+
+    /// Neither side can hold one.
+    pub trait NeitherSide {
+        /// Whether the value may hold a handle.
+        fn may_hold(&self) -> bool;
+    }
+    impl<T: UnwindSafe, E: Display> NeitherSide for &&&&Probe<'_, Result<T, E>> {
+        fn may_hold(&self) -> bool {
+            hides::<T>()
+        }
+    }
+
+    /// The error may hold one: it is no error to be shown.
+    pub trait ErrSide {
+        /// Whether the value may hold a handle.
+        fn may_hold(&self) -> bool;
+    }
+    impl<T: UnwindSafe, E> ErrSide for &&&Probe<'_, Result<T, E>> {
+        fn may_hold(&self) -> bool {
+            self.0.is_err() || hides::<T>()
+        }
+    }
+
+    /// The success may hold one, the error cannot.
+    pub trait OkSide {
+        /// Whether the value may hold a handle.
+        fn may_hold(&self) -> bool;
+    }
+    impl<T, E: Display> OkSide for &&Probe<'_, Result<T, E>> {
+        fn may_hold(&self) -> bool {
+            self.0.is_ok()
+        }
+    }
+
+    /// A type that cannot hold one.
+    pub trait Plain {
+        /// Whether the value may hold a handle.
+        fn may_hold(&self) -> bool;
+    }
+    impl<T: UnwindSafe> Plain for &Probe<'_, T> {
+        fn may_hold(&self) -> bool {
+            hides::<T>()
+        }
+    }
+
+    /// Any other type.
+    pub trait Unknown {
+        /// Whether the value may hold a handle.
+        fn may_hold(&self) -> bool;
+    }
+    impl<T> Unknown for Probe<'_, T> {
+        fn may_hold(&self) -> bool {
+            true
+        }
+    }
+
+    /// Types that are `UnwindSafe` whatever they hold say what they hold in their name.
+    fn hides<T>() -> bool {
+        let name = std::any::type_name::<T>();
+        ["AssertUnwindSafe<", "Mutex<", "RwLock<", "OnceLock<", "OnceCell<"].iter().any(|lock| name.contains(lock))
+            && ["Transaction<", "PoolConnection<", "Conn<", "Acquired<", "dyn "].iter().any(|held| name.contains(held))
+    }
+}
+
+/// Whether a value can contain a handle.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __may_hold {
+    ($value:expr) => {{
+        #[allow(unused_imports, reason = "which of them is needed depends on the type")]
+        use $crate::__private::probe::{ErrSide as _, NeitherSide as _, OkSide as _, Plain as _, Unknown as _};
+        (&&&&&$crate::__private::probe::Probe($value)).may_hold()
+    }};
+}
