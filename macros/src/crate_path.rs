@@ -4,19 +4,90 @@ use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use proc_macro_crate::{FoundCrate, crate_name};
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
+use syn::Path;
 
 use crate::options::Options;
 
 /// `crate = path`, or whatever name the user's `Cargo.toml` gives the crate.
-pub(crate) fn of(options: &Options) -> TokenStream {
-    if let Some(path) = &options.krate {
-        return path.to_token_stream();
+#[derive(Debug)]
+pub(crate) enum CratePath {
+    Given(Path),
+    Found(String),
+}
+
+impl CratePath {
+    pub(crate) fn of(options: &Options) -> CratePath {
+        match &options.krate {
+            Some(path) => CratePath::Given(path.clone()),
+            None => CratePath::Found(found()),
+        }
     }
-    let span = Span::mixed_site();
-    let name = Ident::new(&found(), span);
-    quote_spanned!(span=> ::#name)
+
+    /// The path as if it stood at `span`.
+    pub(crate) fn root(&self, span: Span) -> TokenStream {
+        match self {
+            CratePath::Given(path) => path
+                .to_token_stream()
+                .into_iter()
+                .map(|mut token| {
+                    token.set_span(token.span().located_at(span));
+                    token
+                })
+                .collect(),
+            CratePath::Found(name) => {
+                let name = Ident::new(name, span);
+                quote_spanned!(span=> ::#name)
+            }
+        }
+    }
+
+    /// The path of the private module that the expansion talks to.
+    pub(crate) fn private(&self, span: Span) -> TokenStream {
+        let root = self.root(span);
+        quote_spanned!(span=> #root::__private)
+    }
+
+    /// `P::function(arguments)` in the very place of `written`.
+    ///
+    /// Errors and lints on the whole of an expression are told from its first token to its last: with the user's own
+    /// spans there they are told on the user's code.
+    pub(crate) fn call(
+        &self,
+        function: &str,
+        arguments: TokenStream,
+        written: &impl ToTokens,
+    ) -> TokenStream {
+        let (start, end) = ends(written);
+        let private = self.private(start);
+        let function = Ident::new(function, start);
+        let arguments = parenthesized(arguments, end);
+        quote_spanned!(start=> #private::#function #arguments)
+    }
+}
+
+pub(crate) fn parenthesized(tokens: TokenStream, span: Span) -> Group {
+    let mut group = Group::new(Delimiter::Parenthesis, tokens);
+    group.set_span(span);
+    group
+}
+
+/// The spans of the first and of the last token.
+pub(crate) fn ends(tokens: &impl ToTokens) -> (Span, Span) {
+    let mut tokens = tokens.to_token_stream().into_iter();
+    let first = tokens.next();
+    let start = match &first {
+        Some(TokenTree::Group(group)) => group.span_open(),
+        Some(token) => token.span(),
+        None => Span::call_site(),
+    };
+    let end = match tokens.last().or(first) {
+        Some(TokenTree::Group(group)) => group.span_close(),
+        Some(token) => token.span(),
+        None => start,
+    };
+    (start, end)
 }
 
 /// Reading a manifest costs more than expanding an attribute: once per package is enough. A compiler sees one package,

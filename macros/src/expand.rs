@@ -5,14 +5,15 @@
 //! hence the ugly names.
 
 mod arguments;
+mod early;
 mod function;
 mod metadata;
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{Attribute, ImplItem, Item, Meta, TraitItem};
 
-use crate::crate_path;
+use crate::crate_path::CratePath;
 use crate::model::{Container, Node};
 use crate::options::Options;
 
@@ -58,7 +59,7 @@ fn container(container: Container, members: Vec<Node>) -> TokenStream {
 /// out: #[instrument] #[::sqlx::track(__last, root)] async fn find() {}
 /// ```
 fn later(attributes: &[Attribute], options: &Options, item: &TokenStream) -> TokenStream {
-    let path = crate_path::of(options);
+    let path = CratePath::of(options).root(Span::mixed_site());
     let (inner, outer): (Vec<_>, Vec<_>) = attributes
         .iter()
         .partition(|attribute| matches!(attribute.style, syn::AttrStyle::Inner(_)));

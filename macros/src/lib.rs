@@ -15,6 +15,11 @@ mod parse;
 mod returns;
 mod sites;
 #[cfg(test)]
+#[expect(
+    clippy::needless_pass_by_value,
+    clippy::needless_raw_string_hashes,
+    reason = "a test is data, and its snapshot is written by expect-test"
+)]
 mod tests;
 
 use proc_macro2::TokenStream;

@@ -1,16 +1,15 @@
 //! Options and item to what is to be done with each function: all validation, nothing else.
 
+mod function;
+
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::{
-    Attribute, Block, Expr, ImplItem, Item, ItemFn, ItemImpl, ItemMod, ItemTrait, ReturnType,
-    Signature, Stmt, Token, TraitItem, Type, Visibility,
-};
+use syn::{Attribute, ImplItem, Item, ItemFn, ItemImpl, ItemMod, ItemTrait, TraitItem, Visibility};
 
+pub(crate) use self::function::{Entry, Form, Function, each_async_block};
 use crate::attributes::{self, any_foreign};
 use crate::errors::Errors;
 use crate::options::Options;
-use crate::returns::{self, Returned};
 
 const GOES_ON: &str = "`#[track]` goes on an `async fn`, a fn that returns a future or a stream, an impl block, a trait or an inline module";
 
@@ -43,41 +42,6 @@ pub(crate) enum Container {
     Mod(ItemMod),
 }
 
-/// A function that is to be rewritten.
-#[derive(Debug)]
-pub(crate) struct Function {
-    pub(crate) attributes: Vec<Attribute>,
-    pub(crate) visibility: Visibility,
-    pub(crate) defaultness: Option<Token![default]>,
-    pub(crate) signature: Signature,
-    pub(crate) body: Block,
-    pub(crate) options: Options,
-    pub(crate) form: Form,
-}
-
-#[derive(Debug)]
-pub(crate) enum Form {
-    /// `async fn f() -> T`
-    Async,
-    /// `async fn f() -> !`
-    Diverging,
-    /// `fn f() -> impl Future<Output = T>` and its like
-    Returns(Returned),
-    /// What `#[tokio::test]` or `#[sqlx::test]` made of an `async fn`.
-    Entry(Entry),
-    /// A sync fn: it has no scope, but may hold async blocks.
-    Plain,
-}
-
-/// Where the user's body sits in the sync fn that a test attribute made.
-#[derive(Debug)]
-pub(crate) enum Entry {
-    /// In the one async block.
-    Block,
-    /// In the inner `async fn` of the same name, which is this statement.
-    Function(usize, Box<Function>),
-}
-
 /// Reads the item below `#[track(options)]`.
 pub(crate) fn read(item: Item, options: &Options, mode: Mode, errors: &mut Errors) -> Node {
     Reader { mode, errors }.item(item, options, Options::stacked)
@@ -107,15 +71,7 @@ impl Reader<'_> {
                 return Node::Untouched(item.into_token_stream());
             }
             return match item {
-                Item::Fn(item) => self.function(Function {
-                    attributes: item.attrs,
-                    visibility: item.vis,
-                    defaultness: None,
-                    signature: item.sig,
-                    body: *item.block,
-                    options,
-                    form: Form::Plain,
-                }),
+                Item::Fn(item) => self.function(Function::from_item(item, options)),
                 Item::Impl(item) => self.implementation(item, options),
                 Item::Trait(item) => self.definition(item, options),
                 Item::Mod(item) => self.module(item, options),
@@ -248,7 +204,7 @@ impl Reader<'_> {
         // Nothing of what is emitted could stand in them.
         let fixed = signature.constness.is_some() || signature.abi.is_some();
         if !fixed {
-            function.form = form(&function);
+            function.form = function.form();
         }
         if matches!(function.form, Form::Plain) {
             self.check_plain(&function.options);
@@ -310,92 +266,4 @@ impl Node {
     fn untouched(function: Function) -> Node {
         Node::Untouched(function.into_token_stream())
     }
-}
-
-/// The function as the user wrote it.
-impl ToTokens for Function {
-    fn to_tokens(&self, tokens: &mut TokenStream) {
-        let outer = |attribute: &&Attribute| matches!(attribute.style, syn::AttrStyle::Outer);
-        for attribute in self.attributes.iter().filter(outer) {
-            attribute.to_tokens(tokens);
-        }
-        self.visibility.to_tokens(tokens);
-        self.defaultness.to_tokens(tokens);
-        self.signature.to_tokens(tokens);
-        self.body.brace_token.surround(tokens, |tokens| {
-            for attribute in self.attributes.iter().filter(|it| !outer(it)) {
-                attribute.to_tokens(tokens);
-            }
-            for statement in &self.body.stmts {
-                statement.to_tokens(tokens);
-            }
-        });
-    }
-}
-
-fn form(function: &Function) -> Form {
-    let signature = &function.signature;
-    if signature.asyncness.is_some() {
-        return match &signature.output {
-            ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)) => Form::Diverging,
-            _ => Form::Async,
-        };
-    }
-    if let Some(returned) = returns::read(&signature.output) {
-        return Form::Returns(returned);
-    }
-    // Only what an attribute made can be such an entry; `#[tokio::main]` leaves no trace but the name.
-    if function.options.last || signature.ident == "main" {
-        return entry(function).map_or(Form::Plain, Form::Entry);
-    }
-    Form::Plain
-}
-
-/// Finds the user's async body in `fn t() { … block_on(async { body }) … }`.
-fn entry(function: &Function) -> Option<Entry> {
-    for (index, statement) in function.body.stmts.iter().enumerate() {
-        match statement {
-            Stmt::Item(Item::Fn(inner))
-                if inner.sig.asyncness.is_some() && inner.sig.ident == function.signature.ident =>
-            {
-                let inner = inner.clone();
-                let mut inner = Function {
-                    attributes: inner.attrs,
-                    visibility: inner.vis,
-                    defaultness: None,
-                    signature: inner.sig,
-                    body: *inner.block,
-                    options: function.options.clone(),
-                    form: Form::Plain,
-                };
-                inner.form = form(&inner);
-                return Some(Entry::Function(index, Box::new(inner)));
-            }
-            _ => {}
-        }
-    }
-    (async_blocks(&function.body) == 1).then_some(Entry::Block)
-}
-
-/// How many async blocks stand in the function itself, in no closure and in no other async block.
-fn async_blocks(body: &Block) -> usize {
-    let mut body = body.clone();
-    let mut count = 0;
-    each_async_block(&mut body, |_| count += 1);
-    count
-}
-
-pub(crate) fn each_async_block(body: &mut Block, found: impl FnMut(&mut Expr)) {
-    struct Find<F>(F);
-    impl<F: FnMut(&mut Expr)> syn::visit_mut::VisitMut for Find<F> {
-        fn visit_expr_mut(&mut self, expr: &mut Expr) {
-            match expr {
-                Expr::Async(_) => (self.0)(expr),
-                Expr::Closure(_) => {}
-                expr => syn::visit_mut::visit_expr_mut(self, expr),
-            }
-        }
-        fn visit_item_mut(&mut self, _: &mut Item) {}
-    }
-    syn::visit_mut::VisitMut::visit_block_mut(&mut Find(found), body);
 }

@@ -1,32 +1,21 @@
-//! Entries to options: every rule about a single attribute, and how an inner one refines an outer one.
+//! What an attribute says, and how an inner one refines an outer one.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fmt::Display;
-use std::time::Duration;
+mod amount;
+mod reader;
 
-use proc_macro2::{Group, Ident, TokenStream, TokenTree};
+use std::collections::BTreeMap;
+
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
-use syn::parse::Parser;
-use syn::{LitInt, LitStr, Path};
+use syn::{LitStr, Path};
 
+pub(crate) use self::amount::Amount;
 use crate::errors::Errors;
-use crate::lints::{Lint, Unit, nearest};
-use crate::parse::{Entry, Value, entries};
+use crate::lints::Lint;
+use crate::parse::Entry;
 
 /// The word by which the attribute knows itself again after it has put itself behind the others.
-pub(crate) const LAST: &str = "__last";
-
-const WORDS: [&str; 9] = [
-    "name",
-    "skip",
-    "root",
-    "max_queries",
-    "returns_handle",
-    "allow",
-    "warn",
-    "deny",
-    "crate",
-];
+const LAST: &str = "__last";
 
 /// What one attribute says, or several merged. Nothing in it can be wrong.
 #[derive(Clone, Debug, Default)]
@@ -55,14 +44,6 @@ pub(crate) struct Limit {
     written: TokenStream,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Amount {
-    Time(Duration),
-    Count(u64),
-    Percent(u32),
-    PerSecond(u32),
-}
-
 #[derive(Clone, Debug)]
 pub(crate) struct Level {
     /// `allow`, `warn` or `deny`
@@ -71,27 +52,9 @@ pub(crate) struct Level {
 }
 
 impl Options {
-    /// Reads one attribute.
+    /// Reads one attribute and complains about each of its mistakes.
     pub(crate) fn read(entries: Vec<Entry>, errors: &mut Errors) -> Options {
-        let mut reader = Reader {
-            errors,
-            options: Options::default(),
-            seen: HashMap::new(),
-            ranks: BTreeMap::new(),
-        };
-        for entry in entries {
-            reader.entry(&entry);
-        }
-        let options = reader.options;
-        if options.skip {
-            for word in options.words.iter().filter(|word| *word != "skip") {
-                errors.at(
-                    word,
-                    format!("`{word}` means nothing beside `skip`; remove one of the two"),
-                );
-            }
-        }
-        options
+        reader::read(entries, errors)
     }
 
     /// What holds for an item with the attribute `inner` inside one with `self`: the nearer word wins.
@@ -103,18 +66,8 @@ impl Options {
         both.returns_handle |= inner.returns_handle;
         both.last = inner.last;
         both.krate = inner.krate.clone().or(both.krate);
-        both.limits.extend(
-            inner
-                .limits
-                .iter()
-                .map(|(lint, limit)| (*lint, limit.clone())),
-        );
-        both.levels.extend(
-            inner
-                .levels
-                .iter()
-                .map(|(lint, level)| (*lint, level.clone())),
-        );
+        both.limits.extend(inner.limits.clone());
+        both.levels.extend(inner.levels.clone());
         both.words.clone_from(&inner.words);
         both
     }
@@ -129,6 +82,7 @@ impl Options {
         both
     }
 
+    /// The words of this attribute that are among these.
     pub(crate) fn words_among<'a>(
         &'a self,
         words: &'a [&'static str],
@@ -173,327 +127,4 @@ impl ToTokens for Options {
         }
         tokens.extend(quote!(#(#all),*));
     }
-}
-
-struct Reader<'e> {
-    errors: &'e mut Errors,
-    options: Options,
-    /// The options that were given, under the name that makes two of them the same.
-    seen: HashMap<String, Ident>,
-    /// How closely the level of a lint was named: 0 by `all`, 1 by a group, 2 by itself.
-    ranks: BTreeMap<Lint, u8>,
-}
-
-impl Reader<'_> {
-    fn entry(&mut self, entry: &Entry) {
-        let Entry { word, value } = entry;
-        let name = word.to_string();
-        self.options.words.push(word.clone());
-        match name.as_str() {
-            "allow" => return self.levels("allow", word, value),
-            "warn" => return self.levels("warn", word, value),
-            "deny" => return self.levels("deny", word, value),
-            _ => {}
-        }
-        if !self.first(word, &name) {
-            return;
-        }
-        match name.as_str() {
-            "skip" => self.options.skip = self.flag(word, value),
-            "root" => self.options.root = self.flag(word, value),
-            "returns_handle" => self.options.returns_handle = self.flag(word, value),
-            LAST => self.options.last = true,
-            "name" => self.options.name = self.string(word, value, "exams.find"),
-            "crate" => self.options.krate = self.path(word, value),
-            "max_queries" => self.limit(Lint::QUERY_BUDGET, word, value),
-            _ => match Lint::named(&name) {
-                Some(lint) => self.limit(lint, word, value),
-                None => self.unknown_option(word, &name),
-            },
-        }
-    }
-
-    fn first(&mut self, word: &Ident, name: &str) -> bool {
-        let same = if name == "max_queries" {
-            Lint::QUERY_BUDGET.name()
-        } else {
-            name
-        };
-        match self.seen.insert(same.to_owned(), word.clone()) {
-            None => true,
-            Some(before) if before == *word => {
-                self.complain(word, format!("`{word}` is given twice; remove one"));
-                false
-            }
-            Some(before) => {
-                let message = format!("`{word}` says the same as `{before}`; remove one");
-                self.complain(word, message);
-                false
-            }
-        }
-    }
-
-    fn unknown_option(&mut self, word: &Ident, name: &str) {
-        let message = match nearest(name, WORDS.into_iter().chain(Lint::names())) {
-            Some(near) => format!("unknown option `{name}`; did you mean `{near}`?"),
-            None if Lint::group(name).is_some() => {
-                format!("`{name}` is a group of lints; write `allow({name})`")
-            }
-            None => format!(
-                "unknown option `{name}`; `#[track]` takes {}, and the limit of a lint by the lint's name",
-                WORDS.map(|word| format!("`{word}`")).join(", "),
-            ),
-        };
-        self.complain(word, message);
-    }
-
-    fn flag(&mut self, word: &Ident, value: &Value) -> bool {
-        let message = format!("`{word}` takes no value; write `{word}`");
-        match value {
-            Value::None => {}
-            Value::Assigned(_) | Value::List(_) => self.complain(value.or(word), message),
-        }
-        true
-    }
-
-    /// A value that is exactly one `T`; a complaint that says how to write it otherwise.
-    fn value<T: syn::parse::Parse>(
-        &mut self,
-        word: &Ident,
-        value: &Value,
-        remedy: &str,
-    ) -> Option<T> {
-        if let Value::Assigned(tokens) = value
-            && let Ok(parsed) = syn::parse2(tokens.clone())
-        {
-            return Some(parsed);
-        }
-        self.complain(value.or(word), remedy);
-        None
-    }
-
-    fn string(&mut self, word: &Ident, value: &Value, example: &str) -> Option<LitStr> {
-        let remedy = format!("`{word}` takes a string; write `{word} = \"{example}\"`");
-        let text: LitStr = self.value(word, value, &remedy)?;
-        if text.value().trim().is_empty() {
-            let message = format!("`{word}` is empty; write `{word} = \"{example}\"`");
-            self.complain(&text, message);
-            return None;
-        }
-        Some(text)
-    }
-
-    fn path(&mut self, word: &Ident, value: &Value) -> Option<Path> {
-        if let Value::Assigned(tokens) = value
-            && let Ok(path) = Path::parse_mod_style.parse2(tokens.clone())
-        {
-            return Some(path);
-        }
-        let remedy = "`crate` takes the path of sqlx-leash; write `crate = ::sqlx`";
-        self.complain(value.or(word), remedy);
-        None
-    }
-
-    fn limit(&mut self, lint: Lint, word: &Ident, value: &Value) {
-        let amount = match lint.unit() {
-            Unit::None => {
-                let message = format!(
-                    "`{word}` has no limit; write `allow({word})`, `warn({word})` or `deny({word})`"
-                );
-                return self.complain(word, message);
-            }
-            Unit::Count => self.count(lint, word, value),
-            unit => self.quoted(lint, unit, word, value),
-        };
-        if let (Some(amount), Value::Assigned(written)) = (amount, value) {
-            let written = written.clone();
-            self.options.limits.insert(lint, Limit { amount, written });
-        }
-    }
-
-    fn count(&mut self, lint: Lint, word: &Ident, value: &Value) -> Option<Amount> {
-        let example = lint.example();
-        let remedy = format!("`{word}` takes a whole number; write `{word} = {example}`");
-        let number: LitInt = self.value(word, value, &remedy)?;
-        if !number.suffix().is_empty() {
-            self.complain(&number, remedy);
-            return None;
-        }
-        if number.base10_digits().starts_with('-') {
-            self.complain(value.or(word), remedy);
-            return None;
-        }
-        match number.base10_parse::<u64>() {
-            Ok(0) => {
-                let message = format!("`{word}` cannot be zero; write `{word} = {example}`");
-                self.complain(&number, message);
-                None
-            }
-            Ok(count) => Some(Amount::Count(count)),
-            Err(_) => {
-                let message = format!("`{word}` is too large; write `{word} = {example}`");
-                self.complain(&number, message);
-                None
-            }
-        }
-    }
-
-    /// The limits with a unit, which are strings.
-    fn quoted(&mut self, lint: Lint, unit: Unit, word: &Ident, value: &Value) -> Option<Amount> {
-        let example = lint.example();
-        let remedy = format!(
-            "`{word}` takes {}; write `{word} = {example}`",
-            unit.phrase()
-        );
-        let text: LitStr = self.value(word, value, &remedy)?;
-        match amount(unit, &text.value()) {
-            Ok(amount) => Some(amount),
-            Err(fault) => {
-                let message = format!("`{word}` {fault}; write `{word} = {example}`");
-                self.complain(&text, message);
-                None
-            }
-        }
-    }
-
-    /// `allow(n_plus_one, slow_query, reason = "…")`
-    fn levels(&mut self, level: &'static str, word: &Ident, value: &Value) {
-        let remedy = format!("`{level}` takes lints in parentheses; write `{level}(n_plus_one)`");
-        let Value::List(group) = value else {
-            return self.complain(value.or(word), remedy);
-        };
-        let Some((lints, reason)) = self.lints_and_reason(level, group) else {
-            return;
-        };
-        if lints.is_empty() {
-            return self.complain(group, remedy);
-        }
-        for name in lints {
-            let text = name.to_string();
-            let (lints, rank) = match (Lint::named(&text), Lint::group(&text)) {
-                (Some(lint), _) => (vec![lint], 2),
-                (None, Some(lints)) => (lints, u8::from(text != "all")),
-                (None, None) => {
-                    let hint = match nearest(&text, Lint::names_and_groups()) {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => format!("the lints are {}", listed(Lint::names())),
-                    };
-                    self.complain(&name, format!("unknown lint `{text}`; {hint}"));
-                    continue;
-                }
-            };
-            if self.first_level(level, &name, &text) {
-                let level = Level {
-                    word: level,
-                    reason: reason.clone(),
-                };
-                self.set(&lints, rank, &level);
-            }
-        }
-    }
-
-    /// A lint beats its group and a group beats `all`, wherever they stand.
-    fn set(&mut self, lints: &[Lint], rank: u8, level: &Level) {
-        for lint in lints {
-            if self.ranks.get(lint).is_none_or(|before| *before < rank) {
-                self.ranks.insert(*lint, rank);
-                self.options.levels.insert(*lint, level.clone());
-            }
-        }
-    }
-
-    fn first_level(&mut self, level: &'static str, name: &Ident, text: &str) -> bool {
-        // A level and a limit of one lint are two things.
-        let marker = Ident::new(level, name.span());
-        match self.seen.insert(format!("level of {text}"), marker) {
-            None => true,
-            Some(before) if before == level => {
-                self.complain(
-                    name,
-                    format!("`{level}({text})` is given twice; remove one"),
-                );
-                false
-            }
-            Some(before) => {
-                let message = format!(
-                    "`{level}({text})` contradicts `{before}({text})`; remove one of the two"
-                );
-                self.complain(name, message);
-                false
-            }
-        }
-    }
-
-    /// `None` if an entry was wrong, so that the list is not called empty on top of that.
-    fn lints_and_reason(
-        &mut self,
-        level: &str,
-        group: &Group,
-    ) -> Option<(Vec<Ident>, Option<LitStr>)> {
-        let mut lints = Vec::new();
-        let mut reason = None;
-        let mut right = true;
-        for Entry { word, value } in entries(group.stream(), self.errors) {
-            match value {
-                _ if word == "reason" => {
-                    if reason.is_some() {
-                        self.complain(&word, "`reason` is given twice; remove one");
-                    }
-                    reason = self.string(&word, &value, "why this is right here");
-                    right &= reason.is_some();
-                }
-                Value::None => lints.push(word),
-                Value::Assigned(_) | Value::List(_) => {
-                    let message = format!(
-                        "`{level}` takes only the name of a lint; write `{level}({word})`, and its limit beside that"
-                    );
-                    self.complain(value.or(&word), message);
-                    right = false;
-                }
-            }
-        }
-        right.then_some((lints, reason))
-    }
-
-    fn complain(&mut self, tokens: impl ToTokens, message: impl Display) {
-        self.errors.at(tokens, message);
-    }
-}
-
-impl Value {
-    /// The tokens that a complaint about the value belongs on: the option's word where there is none.
-    fn or(&self, word: &Ident) -> TokenStream {
-        match self {
-            Value::Assigned(tokens) if !tokens.is_empty() => tokens.clone(),
-            Value::List(group) => TokenTree::Group(group.clone()).into(),
-            Value::None | Value::Assigned(_) => word.to_token_stream(),
-        }
-    }
-}
-
-fn amount(unit: Unit, text: &str) -> Result<Amount, String> {
-    let zero = || String::from("cannot be zero");
-    let whole = |number: &str| match number.trim().parse::<u32>() {
-        Ok(0) => Err(zero()),
-        Ok(number) => Ok(number),
-        Err(_) => Err(format!("takes {}", unit.phrase())),
-    };
-    match unit {
-        Unit::Time => match humantime::parse_duration(text) {
-            Ok(Duration::ZERO) => Err(zero()),
-            Ok(time) => Ok(Amount::Time(time)),
-            Err(error) => Err(format!("is no time: {error}")),
-        },
-        Unit::Percent => match whole(text.strip_suffix('%').unwrap_or("?"))? {
-            percent @ ..=100 => Ok(Amount::Percent(percent)),
-            _ => Err(String::from("cannot be more than everything")),
-        },
-        Unit::PerSecond => whole(text.strip_suffix("/s").unwrap_or("?")).map(Amount::PerSecond),
-        Unit::Count | Unit::None => unreachable!("BUG: this unit is not written in quotes"),
-    }
-}
-
-fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-    names.join(", ")
 }

@@ -14,6 +14,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, ExprCall, ExprMethodCall, Item, Macro, Signature, Stmt, Type};
 
+use crate::crate_path::CratePath;
 use crate::location::Location;
 
 /// Methods that return a future, and talk to the database or take a connection.
@@ -58,9 +59,9 @@ const RUNS: [&str; 7] = [
 const STREAMS: [&str; 3] = ["execute_many", "fetch", "fetch_many"];
 
 /// Tags every site in the body; tells how many there are.
-pub(crate) fn tag(private: &TokenStream, signature: &Signature, body: &mut Block) -> usize {
+pub(crate) fn tag(path: &CratePath, signature: &Signature, body: &mut Block) -> usize {
     let mut tagger = Tagger {
-        private,
+        path,
         builders: chain::builders(signature, body),
         count: 0,
     };
@@ -69,8 +70,7 @@ pub(crate) fn tag(private: &TokenStream, signature: &Signature, body: &mut Block
 }
 
 struct Tagger<'p> {
-    /// The path of `__private`.
-    private: &'p TokenStream,
+    path: &'p CratePath,
     /// The variables that hold a `QueryBuilder`.
     builders: HashSet<Ident>,
     count: usize,
@@ -137,7 +137,7 @@ impl Tagger<'_> {
             Expr::Call(call) if position == Position::Polled => {
                 visit_mut::visit_expr_call_mut(self, call);
                 if let Some(word) = called(call) {
-                    *expr = self.at(&word, call);
+                    *expr = self.at(&word, &*call);
                 }
             }
             // Already polled ones come from `visit_expr_mut`; all else has no site of its own.
@@ -165,38 +165,42 @@ impl Tagger<'_> {
             if chain.is_some()
                 && let Some(executor) = executor
             {
-                *executor = tap(self.private, executor);
+                *executor = self.tap(executor);
             }
-            return Some(self.at(&word, call));
+            return Some(self.at(&word, &*call));
         }
         let executor = executor?;
         if one_of(&STREAMS) {
-            let private = self.private;
             let site = self.site(&word);
-            let span = here(word.span());
-            let entered = quote_spanned!(span=> #private::enter(#site, #executor));
+            let entered = self.path.call("enter", quote!(#site, #executor), executor);
             *executor = Expr::Verbatim(entered);
             if chain.is_some() {
-                *executor = tap(private, executor);
+                *executor = self.tap(executor);
             }
-            return Some(Expr::Verbatim(
-                quote_spanned!(span=> #private::leave(#call)),
-            ));
+            let left = self.path.call("leave", call.to_token_stream(), call);
+            return Some(Expr::Verbatim(left));
         }
         let chain = chain?;
-        *executor = tap(self.private, executor);
+        *executor = self.tap(executor);
         // `raw_sql` gives a `BoxFuture`, whose type may be named around it.
-        (chain != chain::Root::RawSql).then(|| self.at(&word, call))
+        (chain != chain::Root::RawSql).then(|| self.at(&word, &*call))
     }
 
     /// ```text
     /// in:  pool.acquire()
     /// out: P::at({ fn here() -> &'static P::Site { static SITE: P::Site = …; &SITE } here }, pool.acquire())
     /// ```
-    fn at(&mut self, word: &Ident, future: impl ToTokens) -> Expr {
-        let private = self.private;
+    fn at(&mut self, word: &Ident, future: &impl ToTokens) -> Expr {
         let site = self.site(word);
-        Expr::Verbatim(quote_spanned!(here(word.span())=> #private::at(#site, #future)))
+        Expr::Verbatim(self.path.call("at", quote!(#site, #future), future))
+    }
+
+    /// ```text
+    /// in:  sqlx::query("…").execute(&mut *tx)
+    /// out: sqlx::query("…").execute(P::tap(&mut *tx))
+    /// ```
+    fn tap(&self, executor: &Expr) -> Expr {
+        Expr::Verbatim(self.path.call("tap", executor.to_token_stream(), executor))
     }
 
     /// A fn item has no size, so that it adds nothing to a future. It is no closure, because the type of a closure
@@ -204,9 +208,10 @@ impl Tagger<'_> {
     /// then `join!` around it would no longer be `Send`.
     fn site(&mut self, word: &Ident) -> TokenStream {
         self.count += 1;
-        let private = self.private;
+        let span = here(word.span());
+        let private = self.path.private(span);
         let Location { file, line, column } = Location::of(word.span());
-        quote_spanned! {here(word.span())=>
+        quote_spanned! {span=>
             {
                 fn here() -> &'static #private::Site {
                     static SITE: #private::Site = #private::Site::new(&__LEASH, #file, #line, #column);
@@ -216,15 +221,6 @@ impl Tagger<'_> {
             }
         }
     }
-}
-
-/// ```text
-/// in:  sqlx::query("…").execute(&mut *tx)
-/// out: sqlx::query("…").execute(P::tap(&mut *tx))
-/// ```
-fn tap(private: &TokenStream, executor: &Expr) -> Expr {
-    let span = here(syn::spanned::Spanned::span(executor));
-    Expr::Verbatim(quote_spanned!(span=> #private::tap(#executor)))
 }
 
 /// The last word of a called path that is a site, as in `Executor::execute(&pool, query)`.

@@ -1,27 +1,27 @@
 //! One function, in each of the forms that the model knows.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::visit_mut::{self, VisitMut};
-use syn::{
-    Block, Expr, ExprReturn, Item, ReturnType, Signature, Stmt, Token, Type, parse_quote_spanned,
-};
+use syn::{Block, Expr, Item, ReturnType, Signature, Stmt, Token, Type, parse_quote_spanned};
 
-use super::{arguments, metadata, outward, relax};
-use crate::crate_path;
+use super::{arguments, early, metadata, outward, relax};
+use crate::crate_path::{CratePath, ends, parenthesized};
 use crate::model::{Entry, Form, Function, each_async_block};
 use crate::returns::{Kind, Returned, inferable};
 use crate::sites;
 
 pub(super) fn expand(mut function: Function) -> TokenStream {
-    let path = crate_path::of(&function.options);
-    let span = Span::mixed_site().located_at(function.signature.ident.span());
+    let path = CratePath::of(&function.options);
+    let name = function.signature.ident.span();
+    let span = Span::mixed_site().located_at(name);
+    let sites = sites::tag(&path, &function.signature, &mut function.body);
     let around = Around {
-        private: quote_spanned!(span=> #path::__private),
+        private: path.private(span),
+        path,
+        name,
         span,
     };
-    let sites = sites::tag(&around.private, &function.signature, &mut function.body);
     let form = std::mem::replace(&mut function.form, Form::Plain);
     let body = match form {
         Form::Async => around.asynchronous(&mut function),
@@ -57,8 +57,11 @@ pub(super) fn expand(mut function: Function) -> TokenStream {
 
 /// What goes around a body.
 struct Around {
+    path: CratePath,
     private: TokenStream,
-    /// The function's name on the page, ours otherwise.
+    /// The function's name.
+    name: Span,
+    /// The same place on the page, but ours.
     span: Span,
 }
 
@@ -81,8 +84,7 @@ impl Around {
     /// ```
     fn asynchronous(&self, function: &mut Function) -> TokenStream {
         let output = self.output(&function.signature.output);
-        let future = self.future(function, &output);
-        let scope = self.scope(function, &future, None);
+        let scope = self.scope(function, &output);
         function.signature.asyncness = None;
         function.signature.output = self.future_of(&function.signature, &output);
         if function
@@ -107,8 +109,7 @@ impl Around {
     /// ```
     fn diverging(&self, function: &mut Function) -> TokenStream {
         let never = parse_quote_spanned!(self.span=> ::core::convert::Infallible);
-        let future = self.future(function, &never);
-        let scope = self.scope(function, &future, None);
+        let scope = self.scope(function, &never);
         quote_spanned!(self.span=> match #scope.await {})
     }
 
@@ -119,29 +120,34 @@ impl Around {
     ///          P::scope(__leash, body, |ended, value: &T| …)
     ///      }
     ///
-    /// in:  fn rows(&self) -> BoxStream<'_, T> { body with `return early;` }
+    /// in:  fn rows(&self) -> BoxStream<'_, T> { body }
     /// out: fn rows(&self) -> BoxStream<'_, T> {
-    ///          let body: BoxStream<'_, T> = '__leash: { body with `break '__leash early;` };
+    ///          let body: BoxStream<'_, T> = { body };
     ///          Box::pin(P::scope_stream(__leash, body))
     ///      }
+    ///
+    /// in:  fn find(&self) -> BoxFuture<'_, T> { Box::pin(async move { … }) }
+    /// out: fn find(&self) -> BoxFuture<'_, T> { Box::pin(P::scope(__leash, async move { … }, …)) }
     /// ```
     fn returning(&self, function: &mut Function, returned: &Returned) -> TokenStream {
-        let label = self.break_instead_of_return(&mut function.body);
+        let label = early::break_instead_of_return(&mut function.body, self.span);
         if returned.boxed
             && label.is_none()
-            && let Some(inner) = pinned(&mut function.body)
+            && let Some(inner) = early::pinned(&mut function.body)
         {
             // What `#[async_trait]` makes, and many by hand: no second box is needed.
-            let wrapped = self.wrap(function_name(&function.signature), inner, returned);
-            *inner = Expr::Verbatim(wrapped);
+            *inner = Expr::Verbatim(self.wrap(inner, inner, &returned.kind));
             return self.block(&mut function.body);
         }
+        let last = function.body.stmts.last().to_token_stream();
         let annotation = returned.annotation.iter();
         let body = self.block(&mut function.body);
         let value = quote_spanned!(self.span=> __leash_body);
-        let mut wrapped = self.wrap(function_name(&function.signature), &value, returned);
+        let mut wrapped = self.wrap(&value, &last, &returned.kind);
         if returned.boxed {
-            wrapped = quote_spanned!(self.span=> ::std::boxed::Box::pin(#wrapped));
+            let (start, end) = ends(&last);
+            let arguments = parenthesized(wrapped, end);
+            wrapped = quote_spanned!(start=> ::std::boxed::Box::pin #arguments);
         }
         quote_spanned! {self.span=>
             let __leash_body #(: #annotation)* = #label #body;
@@ -156,10 +162,9 @@ impl Around {
     /// ```
     fn entry(&self, function: &mut Function) -> TokenStream {
         let output = inferable(&self.output(&function.signature.output));
-        let name = function_name(&function.signature);
         each_async_block(&mut function.body, |block| {
-            let scope = self.scope_of(name, &*block, Some(&output));
-            *block = Expr::Verbatim(scope);
+            let arguments = self.scope_arguments(block, Some(&output));
+            *block = Expr::Verbatim(self.path.call("scope", arguments, block));
         });
         self.block(&mut function.body)
     }
@@ -171,70 +176,71 @@ impl Around {
         let mut close: Token![>] = parse_quote_spanned!(self.span=> >);
         close.spans[0] = match &signature.output {
             ReturnType::Default => signature.paren_token.span.close(),
-            ReturnType::Type(_, ty) => end(ty),
+            ReturnType::Type(_, ty) => ends(ty).1,
         };
         parse_quote_spanned! {Span::mixed_site().located_at(output.span())=>
             -> impl ::core::future::Future<Output = #output #close
         }
     }
 
-    /// The future of an `async fn`, as rustc would lower it.
-    fn future(&self, function: &mut Function, output: &Type) -> TokenStream {
+    /// The scope of an `async fn`, whose future is lowered as rustc would.
+    fn scope(&self, function: &mut Function, output: &Type) -> TokenStream {
         let arguments = arguments::rebind(&mut function.signature.inputs);
-        let output = inferable(output);
+        let last = match function.body.stmts.last() {
+            Some(last) => last.span(),
+            None => self.name,
+        };
         let body = self.block(&mut function.body);
-        quote_spanned! {self.span=>
+        // Errors on the returned value are told on the type or the last expression: theirs is the span, while all
+        // have the same hygiene.
+        let early = Ident::new("__leash_value", self.name.located_at(output.span()));
+        let value = Ident::new("__leash_value", self.name.located_at(last));
+        let output = inferable(output);
+        let future = quote_spanned! {self.span=>
             async move {
                 // Never runs, but tells the type of each `return` and `?` before they are looked at.
-                if let ::core::option::Option::Some(__leash_value) = ::core::option::Option::None::<#output> {
+                if let ::core::option::Option::Some(#early) = ::core::option::Option::None::<#output> {
                     #[allow(unreachable_code)]
-                    return __leash_value;
+                    return #early;
                 }
                 #arguments
                 // By name, so that what the last expression borrows ends before the arguments do.
-                let __leash_value: #output = #body;
+                let #value: #output = #body;
                 #[allow(unreachable_code)]
-                __leash_value
+                #value
             }
-        }
+        };
+        let private = &self.private;
+        let arguments = self.scope_arguments(&future, None);
+        quote_spanned!(self.span=> #private::scope(#arguments))
     }
 
-    fn wrap(&self, name: Span, inner: &impl ToTokens, returned: &Returned) -> TokenStream {
-        match &returned.kind {
-            Kind::Future(output) => self.scope_of(name, inner, output.as_deref()),
+    /// The future or stream in its scope, in the place of `written`.
+    fn wrap(&self, inner: &impl ToTokens, written: &impl ToTokens, kind: &Kind) -> TokenStream {
+        match kind {
+            Kind::Future(output) => {
+                let arguments = self.scope_arguments(inner, output.as_deref());
+                self.path.call("scope", arguments, written)
+            }
             Kind::Stream => {
-                let private = &self.private;
-                quote_spanned!(self.span=> #private::scope_stream(__leash, #inner))
+                let arguments = quote_spanned!(self.span=> __leash, #inner);
+                self.path.call("scope_stream", arguments, written)
             }
         }
-    }
-
-    fn scope(
-        &self,
-        function: &Function,
-        future: &TokenStream,
-        output: Option<&Type>,
-    ) -> TokenStream {
-        self.scope_of(function_name(&function.signature), future, output)
     }
 
     /// The output's type is told where nothing else tells it before the closure is looked at.
-    fn scope_of(&self, name: Span, future: &impl ToTokens, output: Option<&Type>) -> TokenStream {
+    fn scope_arguments(&self, future: &impl ToTokens, output: Option<&Type>) -> TokenStream {
         let private = &self.private;
         let output = output.into_iter();
         // A panic is reported where this call stands, and that must be in the user's file: wholly the user's span.
-        let mut may_hold = Group::new(
-            Delimiter::Parenthesis,
-            quote_spanned!(self.span=> #private::may_hold!(value)),
-        );
-        may_hold.set_span(name);
-        let judge = Ident::new("judge", name);
+        let judge = Ident::new("judge", self.name);
+        let may_hold = quote_spanned!(self.span=> #private::may_hold!(value));
+        let may_hold = parenthesized(may_hold, self.name);
         quote_spanned! {self.span=>
-            #private::scope(
-                __leash,
-                #future,
-                |ended, value #(: &#output)*| ended.#judge #may_hold,
-            )
+            __leash,
+            #future,
+            |ended, value #(: &#output)*| ended.#judge #may_hold,
         }
     }
 
@@ -254,69 +260,5 @@ impl Around {
             body.stmts.insert(0, Stmt::Item(Item::Verbatim(item)));
         }
         body.to_token_stream()
-    }
-
-    /// A closure would catch each `return` too, but what it captures cannot be borrowed by the future.
-    ///
-    /// Returns the label for the body if there was any.
-    fn break_instead_of_return(&self, body: &mut Block) -> Option<TokenStream> {
-        struct Returns {
-            span: Span,
-            any: bool,
-        }
-        impl VisitMut for Returns {
-            fn visit_expr_mut(&mut self, expr: &mut Expr) {
-                match expr {
-                    Expr::Return(ExprReturn { expr: value, .. }) => {
-                        self.any = true;
-                        if let Some(value) = value {
-                            self.visit_expr_mut(value);
-                        }
-                        let broken = quote_spanned!(self.span=> break '__leash #value);
-                        *expr = Expr::Verbatim(broken);
-                    }
-                    // They return for themselves.
-                    Expr::Async(_) | Expr::Closure(_) => {}
-                    expr => visit_mut::visit_expr_mut(self, expr),
-                }
-            }
-            fn visit_item_mut(&mut self, _: &mut Item) {}
-        }
-        let mut returns = Returns {
-            span: self.span,
-            any: false,
-        };
-        returns.visit_block_mut(body);
-        returns.any.then(|| quote_spanned!(self.span=> '__leash:))
-    }
-}
-
-fn function_name(signature: &Signature) -> Span {
-    signature.ident.span()
-}
-
-/// The span of the last token.
-fn end(tokens: &impl ToTokens) -> Span {
-    match tokens.to_token_stream().into_iter().last() {
-        Some(TokenTree::Group(group)) => group.span_close(),
-        Some(token) => token.span(),
-        None => Span::call_site(),
-    }
-}
-
-/// The `inner` of a body that ends in `Box::pin(inner)`.
-fn pinned(body: &mut Block) -> Option<&mut Expr> {
-    let Some(Stmt::Expr(Expr::Call(call), None)) = body.stmts.last_mut() else {
-        return None;
-    };
-    let Expr::Path(path) = &*call.func else {
-        return None;
-    };
-    let mut segments = path.path.segments.iter().rev();
-    let is_pin = segments.next().is_some_and(|last| last.ident == "pin")
-        && segments.next().is_some_and(|before| before.ident == "Box");
-    match call.args.len() {
-        1 if is_pin => call.args.first_mut(),
-        _ => None,
     }
 }

@@ -30,7 +30,7 @@ fn complaints(tokens: TokenStream) -> String {
                 is_error = false;
                 let message: syn::LitStr = syn::parse2(group.stream()).expect("a message");
                 let word = word.take().unwrap_or_default();
-                complaints += &format!("{word}: {}\n", message.value());
+                complaints += &[&word, ": ", &message.value(), "\n"].concat();
             }
             _ => {}
         }

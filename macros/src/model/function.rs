@@ -1,0 +1,134 @@
+//! One function, and which form it has.
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::visit_mut::{self, VisitMut};
+use syn::{
+    AttrStyle, Attribute, Block, Expr, Item, ItemFn, ReturnType, Signature, Stmt, Token, Type,
+    Visibility,
+};
+
+use crate::options::Options;
+use crate::returns::{self, Returned};
+
+/// A function that is to be rewritten.
+#[derive(Debug)]
+pub(crate) struct Function {
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) visibility: Visibility,
+    pub(crate) defaultness: Option<Token![default]>,
+    pub(crate) signature: Signature,
+    pub(crate) body: Block,
+    pub(crate) options: Options,
+    pub(crate) form: Form,
+}
+
+#[derive(Debug)]
+pub(crate) enum Form {
+    /// `async fn f() -> T`
+    Async,
+    /// `async fn f() -> !`
+    Diverging,
+    /// `fn f() -> impl Future<Output = T>` and its like
+    Returns(Returned),
+    /// What `#[tokio::test]` or `#[sqlx::test]` made of an `async fn`.
+    Entry(Entry),
+    /// A sync fn: it has no scope, but may hold async blocks.
+    Plain,
+}
+
+/// Where the user's body sits in the sync fn that a test attribute made.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    /// In the one async block.
+    Block,
+    /// In the inner `async fn` of the same name, which is this statement.
+    Function(usize, Box<Function>),
+}
+
+impl Function {
+    pub(super) fn from_item(item: ItemFn, options: Options) -> Function {
+        Function {
+            attributes: item.attrs,
+            visibility: item.vis,
+            defaultness: None,
+            signature: item.sig,
+            body: *item.block,
+            options,
+            form: Form::Plain,
+        }
+    }
+
+    pub(super) fn form(&self) -> Form {
+        let signature = &self.signature;
+        if signature.asyncness.is_some() {
+            return match &signature.output {
+                ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)) => Form::Diverging,
+                _ => Form::Async,
+            };
+        }
+        if let Some(returned) = returns::read(&signature.output) {
+            return Form::Returns(returned);
+        }
+        // Only what an attribute made can be such an entry; `#[tokio::main]` leaves no trace but the name.
+        if self.options.last || signature.ident == "main" {
+            return entry(self).map_or(Form::Plain, Form::Entry);
+        }
+        Form::Plain
+    }
+}
+
+/// The function as the user wrote it.
+impl ToTokens for Function {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let outer = |attribute: &&Attribute| matches!(attribute.style, AttrStyle::Outer);
+        for attribute in self.attributes.iter().filter(outer) {
+            attribute.to_tokens(tokens);
+        }
+        self.visibility.to_tokens(tokens);
+        self.defaultness.to_tokens(tokens);
+        self.signature.to_tokens(tokens);
+        self.body.brace_token.surround(tokens, |tokens| {
+            for attribute in self.attributes.iter().filter(|it| !outer(it)) {
+                attribute.to_tokens(tokens);
+            }
+            for statement in &self.body.stmts {
+                statement.to_tokens(tokens);
+            }
+        });
+    }
+}
+
+/// Finds the user's async body in `fn t() { … block_on(async { body }) … }`.
+fn entry(function: &Function) -> Option<Entry> {
+    let body = &function.body;
+    for (index, statement) in body.stmts.iter().enumerate() {
+        if let Stmt::Item(Item::Fn(inner)) = statement
+            && inner.sig.asyncness.is_some()
+            && inner.sig.ident == function.signature.ident
+        {
+            let mut inner = Function::from_item(inner.clone(), function.options.clone());
+            inner.form = inner.form();
+            return Some(Entry::Function(index, Box::new(inner)));
+        }
+    }
+    let mut blocks = 0;
+    each_async_block(&mut body.clone(), |_| blocks += 1);
+    (blocks == 1).then_some(Entry::Block)
+}
+
+/// The async blocks of the function itself, in no closure and in no other async block.
+pub(crate) fn each_async_block(body: &mut Block, found: impl FnMut(&mut Expr)) {
+    struct Find<F>(F);
+    impl<F: FnMut(&mut Expr)> VisitMut for Find<F> {
+        fn visit_expr_mut(&mut self, expr: &mut Expr) {
+            match expr {
+                Expr::Async(_) => (self.0)(expr),
+                Expr::Closure(_) => {}
+                expr => visit_mut::visit_expr_mut(self, expr),
+            }
+        }
+        fn visit_item_mut(&mut self, _: &mut Item) {}
+    }
+    Find(found).visit_block_mut(body);
+}

@@ -1,0 +1,40 @@
+//! The limit of a lint.
+
+use std::time::Duration;
+
+use crate::lints::Unit;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Amount {
+    Time(Duration),
+    Count(u64),
+    Percent(u32),
+    PerSecond(u32),
+}
+
+/// Reads an amount that is written in quotes.
+///
+/// # Errors
+///
+/// What is wrong with it, to go between the name of the option and the remedy.
+pub(super) fn quoted(unit: Unit, text: &str) -> Result<Amount, String> {
+    let zero = || String::from("cannot be zero");
+    let whole = |number: &str| match number.trim().parse::<u32>() {
+        Ok(0) => Err(zero()),
+        Ok(number) => Ok(number),
+        Err(_) => Err(format!("takes {}", unit.phrase())),
+    };
+    match unit {
+        Unit::Time => match humantime::parse_duration(text) {
+            Ok(Duration::ZERO) => Err(zero()),
+            Ok(time) => Ok(Amount::Time(time)),
+            Err(error) => Err(format!("is no time: {error}")),
+        },
+        Unit::Percent => match whole(text.strip_suffix('%').unwrap_or("?"))? {
+            percent @ ..=100 => Ok(Amount::Percent(percent)),
+            _ => Err(String::from("cannot be more than everything")),
+        },
+        Unit::PerSecond => whole(text.strip_suffix("/s").unwrap_or("?")).map(Amount::PerSecond),
+        Unit::Count | Unit::None => unreachable!("BUG: this unit is not written in quotes"),
+    }
+}
