@@ -85,6 +85,15 @@ pub(crate) fn any_foreign(attributes: &[Attribute]) -> bool {
     })
 }
 
+/// Whether the attribute makes a sync fn of an `async fn`, as `#[tokio::test]` and `#[sqlx::test]` do, or stands on one
+/// that was made so: `#[::core::prelude::v1::test]`. A bare `#[test]` on a sync fn is the user's own.
+pub(crate) fn makes_entry(attribute: &Attribute, is_async: bool) -> bool {
+    let path = attribute.path();
+    let last = path.segments.last();
+    last.is_some_and(|last| last.ident == "test" || last.ident == "main")
+        && (is_async || path.segments.len() > 1)
+}
+
 fn is_foreign(meta: &Meta) -> bool {
     if !meta.path().is_ident("cfg_attr") {
         return !is_built_in(meta.path());

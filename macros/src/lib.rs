@@ -30,7 +30,95 @@ use crate::errors::Errors;
 use crate::model::Mode;
 use crate::options::Options;
 
-/// Tracks
+/// Tracks functions: counts their queries, follows the handles they take, and judges both when they return.
+///
+/// It goes on an `async fn`, on a fn that returns a future or a stream, on an impl block (also of a trait), on a
+/// trait with default bodies, and on an inline module, where it reaches all of these.
+///
+/// ```ignore
+/// use sqlx::{SqlitePool, track};
+///
+/// struct ExamRepo {
+///     pool: SqlitePool,
+/// }
+///
+/// #[track(max_queries = 3)]
+/// impl ExamRepo {
+///     async fn find(&self, id: i64) -> sqlx::Result<Exam> {
+///         sqlx::query_as("SELECT * FROM exam WHERE id = ?").bind(id).fetch_one(&self.pool).await
+///     }
+///
+///     #[track(max_queries = 200, allow(n_plus_one, reason = "the nightly import"))]
+///     async fn import(&self, exams: &[Exam]) -> sqlx::Result<()> {
+///         // …
+///     }
+///
+///     #[track(skip)]
+///     async fn untracked(&self) {}
+/// }
+/// ```
+///
+/// An attribute inside another one refines it: what is nearest to the function wins. Without the feature `track` of the
+/// runtime the options are checked all the same, and the item stays as it was written.
+///
+/// # Options
+///
+/// | option | says |
+/// | --- | --- |
+/// | `name = "exams.find"` | what the function is called in reports, instead of `module::ExamRepo::find` |
+/// | `skip` | this one is not tracked, though its impl, trait or module is |
+/// | `root` | the function begins a unit of work of its own, within which queries are counted: a job in a worker, a request in a server |
+/// | `returns_handle` | the returned value holds a connection, transaction or stream although its type does not show it |
+/// | `max_queries = 3` | more queries than that in one execution are a `query_budget` finding; the limit of that lint |
+/// | `allow(lint, reason = "…")`, `warn(…)`, `deny(…)` | the level of one or more lints or groups, and why |
+/// | `crate = ::path` | where sqlx-leash is found, if not by its name in `Cargo.toml` |
+/// | *lint* `=` *limit* | the limit of a lint, by the lint's name |
+///
+/// | limit of | written as | for example |
+/// | --- | --- | --- |
+/// | `held_idle`, `held_too_long`, `slow_query`, `unaccounted_connections`, `close_blocked` | a time with its unit | `held_idle = "1m 30s"`, `slow_query = "200ms"` |
+/// | `n_plus_one`, `redundant_query`, `query_budget`, `duplicate_pool` | a whole number | `n_plus_one = 20` |
+/// | `pool_pressure` | a percentage | `pool_pressure = "90%"` |
+/// | `connection_churn` | connections per second | `connection_churn = "2/s"` |
+///
+/// `outlived_scope`, `pool_deadlock`, `pool_timeout`, `nested_acquire`, `outside_transaction` and `implicit_rollback` have
+/// no limit. The groups are `all`; `leaks` (`outlived_scope`, `held_idle`, `held_too_long`, `implicit_rollback`); `queries`
+/// (`outside_transaction`, `n_plus_one`, `redundant_query`, `query_budget`, `slow_query`); and `pool`, which is the rest. A
+/// lint named by itself beats its group, and a group beats `all`, in whatever order they stand.
+///
+/// # What is seen
+///
+/// Each place in a body that awaits one of sqlx's methods (`fetch_one`, `execute`, `acquire`, `begin`, `commit` and their
+/// like, also as `Executor::execute(…)`) is a call site of its own, by file, line and column of the method's name. So is a
+/// `fetch` that makes a stream, and a query that is handed on before it is awaited: `timeout(limit, query("…").execute(&pool))`.
+/// Sites are found in nested blocks, closures and async blocks, and in the arguments of `join!`, `try_join!`, `select!`, `vec!`,
+/// `assert!`, `dbg!`, `matches!`, `stream!`, and of macros that format or log.
+///
+/// No types are known here, only words. A method of another library with the same name is called as ever: what is put around
+/// it returns what it returns.
+///
+/// # What is not seen
+///
+/// - Inner `fn`s and other items within a body, and the arguments of macros not named above. What runs there counts under the
+///   function, without a line of its own.
+/// - `impl Trait` and aliases in a return type that hide that it is a future or a stream: such a fn runs outside any scope of
+///   its own, while the async blocks in it still have call sites.
+/// - A `return` inside a macro, in a sync fn that returns a future: that future runs without a scope, or does not compile if
+///   the type is an `impl Future`.
+///
+/// Other attributes that rewrite the function (`#[instrument]`, `#[async_trait]`, `#[tokio::test]`) may stand above or below.
+///
+/// # Cost
+///
+/// Nothing is boxed, no argument is copied, and the future is as large as without the attribute but for what the runtime keeps
+/// about one execution. A sync fn that returns a `BoxFuture` or a `BoxStream` which it does not make by `Box::pin(…)` in its
+/// last line gets one box more.
+///
+/// # What differs for the compiler
+///
+/// An `async fn` becomes a `fn` that returns `impl Future`. Lints that look for the word `async` (`clippy::unused_async`,
+/// `async_fn_in_trait`) do not see it, and errors speak of an `async` block where they spoke of an `async fn`. They still stand
+/// on the same code.
 #[proc_macro_attribute]
 pub fn track(
     options: proc_macro::TokenStream,

@@ -7,9 +7,9 @@ use quote::ToTokens;
 use syn::{Attribute, ImplItem, Item, ItemFn, ItemImpl, ItemMod, ItemTrait, TraitItem, Visibility};
 
 pub(crate) use self::function::{Entry, Form, Function, each_async_block};
-use crate::attributes::{self, any_foreign};
+use crate::attributes::{self, any_foreign, makes_entry};
 use crate::errors::Errors;
-use crate::options::Options;
+use crate::options::{Options, Turn};
 
 const GOES_ON: &str = "`#[track]` goes on an `async fn`, a fn that returns a future or a stream, an impl block, a trait or an inline module";
 
@@ -189,12 +189,16 @@ impl Reader<'_> {
         if function.options.skip {
             return Node::untouched(function);
         }
-        if !function.options.last && any_foreign(&function.attributes) {
+        if function.options.turn == Turn::AsWritten && any_foreign(&function.attributes) {
             // Not judged here in either mode: what the others make of it is what counts.
             return match self.mode {
                 Mode::On => {
                     let attributes = std::mem::take(&mut function.attributes);
-                    let options = function.options.clone();
+                    let mut options = function.options.clone();
+                    let is_async = function.signature.asyncness.is_some();
+                    if attributes.iter().any(|it| makes_entry(it, is_async)) {
+                        options.turn = Turn::LastOfEntry;
+                    }
                     Node::later(attributes, options, function)
                 }
                 Mode::Off => Node::untouched(function),
@@ -218,7 +222,7 @@ impl Reader<'_> {
     /// Whether the other attributes must expand first.
     fn comes_later(&self, attributes: &[Attribute], options: &Options) -> bool {
         // Once at the end, there is no later: what is still there stays as it is.
-        self.mode == Mode::On && !options.last && any_foreign(attributes)
+        self.mode == Mode::On && options.turn == Turn::AsWritten && any_foreign(attributes)
     }
 
     fn check_container(&mut self, options: &Options, what: &str) {
@@ -251,10 +255,10 @@ impl Reader<'_> {
 
 impl Node {
     fn later(attributes: Vec<Attribute>, options: Options, item: impl ToTokens) -> Node {
-        let options = Options {
-            last: true,
-            ..options
-        };
+        let mut options = options;
+        if options.turn == Turn::AsWritten {
+            options.turn = Turn::Last;
+        }
         let item = item.into_token_stream();
         Node::Later {
             attributes,

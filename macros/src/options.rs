@@ -14,22 +14,29 @@ use crate::errors::Errors;
 use crate::lints::Lint;
 use crate::parse::Entry;
 
-/// The word by which the attribute knows itself again after it has put itself behind the others.
+/// The words by which the attribute knows itself again after it has put itself behind the others.
 const LAST: &str = "__last";
+const LAST_OF_ENTRY: &str = "__last_of_entry";
+
+/// When the attribute expands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Turn {
+    #[default]
+    AsWritten,
+    /// Every other attribute has expanded by now.
+    Last,
+    /// And one of them was like `#[tokio::test]`, which makes a sync fn of an `async fn`.
+    LastOfEntry,
+}
 
 /// What one attribute says, or several merged. Nothing in it can be wrong.
 #[derive(Clone, Debug, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is an option of its own"
-)]
 pub(crate) struct Options {
     pub(crate) name: Option<LitStr>,
     pub(crate) skip: bool,
     pub(crate) root: bool,
     pub(crate) returns_handle: bool,
-    /// Every other attribute has expanded by now.
-    pub(crate) last: bool,
+    pub(crate) turn: Turn,
     pub(crate) krate: Option<Path>,
     pub(crate) limits: BTreeMap<Lint, Limit>,
     pub(crate) levels: BTreeMap<Lint, Level>,
@@ -64,7 +71,7 @@ impl Options {
         both.skip = inner.skip;
         both.root |= inner.root;
         both.returns_handle |= inner.returns_handle;
-        both.last = inner.last;
+        both.turn = inner.turn;
         both.krate = inner.krate.clone().or(both.krate);
         both.limits.extend(inner.limits.clone());
         both.levels.extend(inner.levels.clone());
@@ -77,7 +84,9 @@ impl Options {
         let mut both = self.refined(lower);
         both.name = lower.name.clone().or_else(|| self.name.clone());
         both.skip |= self.skip;
-        both.last |= self.last;
+        if both.turn == Turn::AsWritten {
+            both.turn = self.turn;
+        }
         both.words = self.words.iter().chain(&lower.words).cloned().collect();
         both
     }
@@ -97,10 +106,12 @@ impl Options {
 impl ToTokens for Options {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let mut all = Vec::new();
-        if self.last {
-            let last = format_ident!("{LAST}");
-            all.push(quote!(#last));
-        }
+        let turn = match self.turn {
+            Turn::AsWritten => None,
+            Turn::Last => Some(format_ident!("{LAST}")),
+            Turn::LastOfEntry => Some(format_ident!("{LAST_OF_ENTRY}")),
+        };
+        all.extend(turn.map(ToTokens::into_token_stream));
         if let Some(name) = &self.name {
             all.push(quote!(name = #name));
         }

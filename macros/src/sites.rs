@@ -130,8 +130,11 @@ impl Tagger<'_> {
                 self.expr(&mut inner.expr, position);
             }
             Expr::MethodCall(call) => {
-                if let Some(tagged) = self.method(call, position) {
-                    *expr = tagged;
+                // They belong to the whole: `#[cfg(…)]` cannot stand before an argument.
+                let attributes = std::mem::take(&mut call.attrs);
+                match self.method(call, position) {
+                    Some(tagged) => *expr = Expr::Verbatim(quote!(#(#attributes)* #tagged)),
+                    None => call.attrs = attributes,
                 }
             }
             Expr::Call(call) if position == Position::Polled => {

@@ -11,7 +11,12 @@ use crate::model::{Entry, Form, Function, each_async_block};
 use crate::returns::{Kind, Returned, inferable};
 use crate::sites;
 
-pub(super) fn expand(mut function: Function) -> TokenStream {
+pub(super) fn expand(function: Function) -> TokenStream {
+    rewritten(function, true)
+}
+
+/// The function, with the items that describe it or without.
+fn rewritten(mut function: Function, with_items: bool) -> TokenStream {
     let path = CratePath::of(&function.options);
     let name = function.signature.ident.span();
     let span = Span::mixed_site().located_at(name);
@@ -29,14 +34,16 @@ pub(super) fn expand(mut function: Function) -> TokenStream {
         Form::Returns(returned) => around.returning(&mut function, &returned),
         Form::Entry(Entry::Block) => around.entry(&mut function),
         Form::Entry(Entry::Function(index, inner)) => {
-            function.body.stmts[index] = Stmt::Item(Item::Verbatim(expand(*inner)));
+            // It sees the items of the function around it, whose name is the one that the user gave.
+            let inner = rewritten(*inner, false);
+            function.body.stmts[index] = Stmt::Item(Item::Verbatim(inner));
             function.body.to_token_stream()
         }
-        // Nothing refers to the function's static.
+        // Nothing refers to the function's items.
         Form::Plain if sites == 0 => return function.into_token_stream(),
         Form::Plain => around.block(&mut function.body),
     };
-    let items = metadata::items(&around.private, &function);
+    let items = with_items.then(|| metadata::items(&around.private, &function));
     let Function {
         mut attributes,
         visibility,
@@ -49,9 +56,10 @@ pub(super) fn expand(mut function: Function) -> TokenStream {
     let attributes = attributes.into_iter().map(outward);
     let mut tokens = quote!(#(#attributes)* #visibility #defaultness #signature);
     // The user's braces: some errors stand on the end of a function.
-    written
-        .brace_token
-        .surround(&mut tokens, |tokens| tokens.extend([items, body]));
+    written.brace_token.surround(&mut tokens, |tokens| {
+        items.to_tokens(tokens);
+        body.to_tokens(tokens);
+    });
     tokens
 }
 

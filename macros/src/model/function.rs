@@ -8,7 +8,7 @@ use syn::{
     Visibility,
 };
 
-use crate::options::Options;
+use crate::options::{Options, Turn};
 use crate::returns::{self, Returned};
 
 /// A function that is to be rewritten.
@@ -70,8 +70,8 @@ impl Function {
         if let Some(returned) = returns::read(&signature.output) {
             return Form::Returns(returned);
         }
-        // Only what an attribute made can be such an entry; `#[tokio::main]` leaves no trace but the name.
-        if self.options.last || signature.ident == "main" {
+        // Where `#[tokio::main]` has expanded, it leaves no trace but the name.
+        if self.options.turn == Turn::LastOfEntry || signature.ident == "main" {
             return entry(self).map_or(Form::Plain, Form::Entry);
         }
         Form::Plain

@@ -9,7 +9,7 @@ use syn::parse::Parser;
 use syn::{LitInt, LitStr, Path};
 
 use super::amount::{self, Amount};
-use super::{LAST, Level, Limit, Options};
+use super::{LAST, LAST_OF_ENTRY, Level, Limit, Options, Turn};
 use crate::errors::Errors;
 use crate::lints::{Lint, Unit, nearest};
 use crate::parse::{Entry, Value, entries};
@@ -43,7 +43,7 @@ pub(super) fn read(entries: Vec<Entry>, errors: &mut Errors) -> Options {
             errors.at(word, message);
         }
     }
-    if options.last {
+    if options.turn != Turn::AsWritten {
         // Not the user's: some come from an outer attribute, and may not fit here.
         options.words.clear();
     }
@@ -77,7 +77,8 @@ impl Reader<'_> {
             "skip" => self.options.skip = self.flag(word, value),
             "root" => self.options.root = self.flag(word, value),
             "returns_handle" => self.options.returns_handle = self.flag(word, value),
-            LAST => self.options.last = true,
+            LAST => self.options.turn = Turn::Last,
+            LAST_OF_ENTRY => self.options.turn = Turn::LastOfEntry,
             "name" => self.options.name = self.string(word, value, "exams.find"),
             "crate" => self.options.krate = self.path(word, value),
             "max_queries" => self.limit(Lint::QUERY_BUDGET, word, value),

@@ -486,17 +486,17 @@ fn sync_fn_with_async_block() {
 #[test]
 fn test_attribute_expanded_first() {
     check(
-        "#[track(__last, max_queries = 3)] fn test() { let body = async { pool.acquire().await }; block_on(body) }",
+        "#[track(__last_of_entry, max_queries = 3)] fn test() { let body = async { pool.acquire().await }; block_on(body) }",
         expect![[r#"
             fn test() {
                 leash! {
-                    1, 38.limits(const { & [(P::Lint::QueryBudget,
+                    1, 47.limits(const { & [(P::Lint::QueryBudget,
                     P::Limit::Count(3))] })
                 }
                 {
                     let body = P::scope(
                         __leash,
-                        async { P::at(site!(1, 71), pool.acquire()).await },
+                        async { P::at(site!(1, 80), pool.acquire()).await },
                         |ended, value: &()| ended.judge(P::may_hold!(value)),
                     );
                     block_on(body)
@@ -505,24 +505,21 @@ fn test_attribute_expanded_first() {
         "#]],
     );
     check(
-        "#[track(__last)] fn test() { async fn test(pool: Pool) { pool.acquire().await } run(test) }",
+        "#[track(__last_of_entry)] fn test() { async fn test(pool: Pool) { pool.acquire().await } run(test) }",
         expect![[r#"
             fn test() {
                 leash! {
-                    1, 21
+                    1, 30
                 }
                 {
                     fn test(pool: Pool) -> impl ::core::future::Future<Output = ()> {
-                        leash! {
-                            1, 39
-                        }
                         P::scope(
                             __leash,
                             async move {
                                 let pool = pool;
                                 let __leash_value: () = {
                                     const _: () = ();
-                                    P::at(site!(1, 63), pool.acquire()).await
+                                    P::at(site!(1, 72), pool.acquire()).await
                                 };
                                 #[allow(unreachable_code)] __leash_value
                             },
@@ -665,6 +662,31 @@ fn foreign_chains_are_no_queries() {
                             .await;
                         client.execute(|| 3);
                         client.fetch(a, b);
+                    };
+                }
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn attributes_on_expressions() {
+    check_body(
+        "async {
+            #[cfg(test)]
+            pool.acquire().await;
+            #[cfg(test)]
+            sqlx::query(1).execute(pool);
+        };",
+        expect![[r#"
+                {
+                    async {
+                        #[cfg(test)] P::at(site!(4, 18), pool.acquire()).await;
+                        #[cfg(test)]
+                        P::at(
+                            site!(6, 28),
+                            sqlx::query(1).execute(P::tap(pool)),
+                        );
                     };
                 }
             }

@@ -56,6 +56,34 @@ fn a_method_takes_the_options_of_its_impl_along() {
 }
 
 #[test]
+fn tests() {
+    check(
+        "#[track] #[tokio::test] async fn t() {}",
+        expect![[r#"
+        #[tokio::test]
+        #[::sqlx::track(__last_of_entry)]
+        async fn t() {}
+    "#]],
+    );
+    check(
+        "#[track] #[test] fn t() {}",
+        expect![[r#"
+        #[test]
+        #[::sqlx::track(__last)]
+        fn t() {}
+    "#]],
+    );
+    check(
+        "#[track] #[::core::prelude::v1::test] fn t() {}",
+        expect![[r#"
+            #[::core::prelude::v1::test]
+            #[::sqlx::track(__last_of_entry)]
+            fn t() {}
+        "#]],
+    );
+}
+
+#[test]
 fn an_impl_keeps_the_attributes_inside() {
     check(
         r#"#[track]
