@@ -1,2 +1,46 @@
-//! Soon.
-fn main() {}
+//! The README's first program: a repository says `#[track]`, and a table says which of its lines sent what.
+
+use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::{SqlitePool, leash, track};
+
+struct ExamRepo {
+    pool: SqlitePool,
+}
+
+#[track]
+impl ExamRepo {
+    async fn add(&self, patient: &str) -> sqlx::Result<i64> {
+        let added = sqlx::query("INSERT INTO exam (patient) VALUES (?)")
+            .bind(patient)
+            .execute(&self.pool)
+            .await?;
+        Ok(added.last_insert_rowid())
+    }
+
+    async fn patient(&self, id: i64) -> sqlx::Result<String> {
+        sqlx::query_scalar("SELECT patient FROM exam WHERE id = ?")
+            .bind(id)
+            .fetch_one(&self.pool)
+            .await
+    }
+}
+
+#[tokio::main]
+async fn main() -> sqlx::Result<()> {
+    // One connection: in memory, each would be a database of its own.
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect("sqlite::memory:")
+        .await?;
+    sqlx::raw_sql("CREATE TABLE exam (id INTEGER PRIMARY KEY, patient TEXT NOT NULL)")
+        .execute(&pool)
+        .await?;
+
+    let exams = ExamRepo { pool };
+    for patient in ["Amsel, Berta", "Buchfink, Emil", "Dohle, Irma"] {
+        let id = exams.add(patient).await?;
+        assert_eq!(exams.patient(id).await?, patient);
+    }
+    print!("{}", leash::snapshot());
+    Ok(())
+}
