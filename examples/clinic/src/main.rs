@@ -1,2 +1,85 @@
-//! Soon.
-fn main() {}
+//! An eye clinic's small service, as people write it with sqlx: devices deliver batches of measurements, and for each
+//! batch the service looks the exam up, checks the device's licence, numbers the records and stores them.
+//!
+//! The repositories say `#[track]`, `Cargo.toml` takes sqlx from sqlx-leash, and that is all: the table at the end tells
+//! which line sent which statements how often, and `--bug` plays failures to see what is said about them.
+
+mod args;
+mod bugs;
+mod clinic;
+mod database;
+mod device;
+mod error;
+mod exam;
+mod licence;
+mod measurement;
+mod numbering;
+mod progress;
+mod report;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use sqlx::leash;
+
+use crate::args::Args;
+use crate::bugs::Held;
+use crate::clinic::Clinic;
+use crate::database::Database;
+use crate::error::Error;
+use crate::progress::Progress;
+use crate::report::Findings;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let progress = Progress::new(args.batches);
+    progress::log_above(&progress);
+
+    // What the clinic finds slow; `SQLX_LEASH` has the last word.
+    leash::Config::new()
+        .limit(leash::Lint::SlowQuery, Duration::from_millis(500))
+        .install();
+    leash::spawn_reporter();
+    let findings = Findings::listen();
+
+    match run(&args, &progress).await {
+        Ok(()) if findings.any() => ExitCode::from(args::FINDING),
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", error::with_causes(&error));
+            ExitCode::from(args::FAILURE)
+        }
+    }
+}
+
+async fn run(args: &Args, progress: &Progress) -> Result<(), Error> {
+    let database = Database::open(args.database_url.as_deref(), args.connections).await?;
+    let clinic = Arc::new(Clinic::new(&database));
+
+    let day = work(args, &clinic, progress).await;
+    // After a failure too: that is when somebody wants to know who holds the connections.
+    report::print(&leash::snapshot());
+
+    // Closing waits for every connection, so what a bug still holds goes first.
+    let outcome = day.map(drop);
+    database.close().await;
+    outcome
+}
+
+/// A day at the clinic, then the bug, if one was asked for. Gives what that still holds.
+async fn work<'c>(
+    args: &Args,
+    clinic: &'c Arc<Clinic>,
+    progress: &Progress,
+) -> Result<Option<Held<'c>>, Error> {
+    let delivered = device::deliver(clinic, args.devices, args.batches, progress).await;
+    progress.finish();
+    delivered?;
+    match args.bug {
+        Some(bug) => bug.play(clinic).await.map(Some),
+        None => Ok(None),
+    }
+}

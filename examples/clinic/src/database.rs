@@ -1,0 +1,161 @@
+//! One pool for three databases.
+//!
+//! The repositories are written once, against `sqlx::Any`. The other two ways were tried on paper: generic over
+//! `DB: Database`, every method carries a list of `Encode`, `Type` and `FromRow` bounds that is longer than its body; with
+//! a copy of each statement per database, three texts drift apart. `Any` asks for two things instead: plain types
+//! (`i64`, `f64`, `String`), which measurements are, and care with placeholders, which [`Placeholders`] takes.
+
+use std::borrow::Cow;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::leash::PoolExt;
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection, SqlSafeStr, SqlStr};
+use tempfile::TempDir;
+
+use crate::error::Error;
+
+/// The clinic's pool, and how its database writes placeholders.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    pub(crate) pool: AnyPool,
+    placeholders: Placeholders,
+}
+
+impl Store {
+    /// A statement with placeholders `$1`, `$2`, …, as this database reads it. Each must stand once and in order.
+    pub(crate) fn sql(&self, text: impl Into<Cow<'static, str>>) -> SqlStr {
+        let text = text.into();
+        // Safe as far as the callers' texts are: this changes nothing but placeholders.
+        AssertSqlSafe(match self.placeholders {
+            Placeholders::Numbered => text,
+            Placeholders::QuestionMarks => Cow::Owned(question_marks(&text)),
+        })
+        .into_sql_str()
+    }
+}
+
+/// How a database writes placeholders. `Any` passes the text on as it is, so somebody has to know.
+#[derive(Clone, Copy, Debug)]
+enum Placeholders {
+    /// PostgreSQL, and SQLite, which reads nearly everything.
+    Numbered,
+    /// MySQL and MariaDB.
+    QuestionMarks,
+}
+
+fn question_marks(text: &str) -> String {
+    let mut parts = text.split('$');
+    let mut converted = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        converted.push('?');
+        converted.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
+    }
+    converted
+}
+
+/// An open database with its tables up to date.
+#[derive(Debug)]
+pub(crate) struct Database {
+    pub(crate) store: Store,
+    /// Removes the embedded database when the clinic closes.
+    _directory: Option<TempDir>,
+}
+
+impl Database {
+    /// Opens the database at `url`, or an embedded one in a temporary file.
+    pub(crate) async fn open(url: Option<&str>, connections: u32) -> Result<Self, Error> {
+        sqlx::any::install_default_drivers();
+        let (url, directory) = if let Some(url) = url {
+            (url.to_owned(), None)
+        } else {
+            let directory = tempfile::tempdir().map_err(Error::TemporaryDirectory)?;
+            let file = directory.path().join("clinic.sqlite");
+            (
+                format!("sqlite://{}?mode=rwc", file.display()),
+                Some(directory),
+            )
+        };
+        let options: AnyConnectOptions = url.parse().map_err(Error::Url)?;
+        let store = connect(&options, connections)
+            .await
+            .map_err(|source| Error::Open {
+                url: without_password(&options),
+                source,
+            })?;
+        sqlx::migrate!().run(&store.pool).await?;
+        Ok(Self {
+            store,
+            _directory: directory,
+        })
+    }
+
+    /// Waits until every connection has come back, and closes them.
+    pub(crate) async fn close(self) {
+        self.store.pool.close().await;
+    }
+}
+
+async fn connect(options: &AnyConnectOptions, connections: u32) -> sqlx::Result<Store> {
+    // Once without a pool: a pool goes on trying where nobody listens, and says no more than that it timed out.
+    AnyConnection::connect_with(options).await?.close().await?;
+
+    let scheme = options.database_url.scheme();
+    let mut pool = AnyPoolOptions::new().max_connections(connections);
+    if scheme == "sqlite" {
+        pool = pool.after_connect(|connection, _| {
+            Box::pin(async move {
+                // With WAL one device writes while others read; who wants to write as well waits rather than fail.
+                sqlx::raw_sql(
+                    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 20000",
+                )
+                .execute(connection)
+                .await?;
+                Ok(())
+            })
+        });
+    }
+    Ok(Store {
+        pool: pool.connect_with(options.clone()).await?.named("clinic"),
+        placeholders: match scheme {
+            "mysql" | "mariadb" => Placeholders::QuestionMarks,
+            _ => Placeholders::Numbered,
+        },
+    })
+}
+
+fn without_password(options: &AnyConnectOptions) -> String {
+    let mut url = options.database_url.clone();
+    if url.password().is_some() {
+        // Fails for URLs that cannot have one, and this one has.
+        let _ = url.set_password(Some("***"));
+    }
+    url.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_question_marks(text: &str, expected: &str) {
+        assert_eq!(question_marks(text), expected);
+    }
+
+    #[test]
+    fn numbered_placeholders_become_question_marks() {
+        check_question_marks("SELECT 1", "SELECT 1");
+        check_question_marks("a = $1 AND b = $2", "a = ? AND b = ?");
+        check_question_marks("VALUES ($9, $10), ($11, $12)", "VALUES (?, ?), (?, ?)");
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let options: AnyConnectOptions = "postgres://eye:secret@db.example/clinic"
+            .parse()
+            .expect("a URL");
+        assert_eq!(
+            without_password(&options),
+            "postgres://eye:***@db.example/clinic"
+        );
+    }
+}

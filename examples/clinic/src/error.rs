@@ -1,0 +1,42 @@
+//! What can go wrong at the clinic.
+
+use std::error::Error as StdError;
+use std::io;
+
+use sqlx::migrate::MigrateError;
+
+/// Why the service failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("cannot make a temporary directory for the database")]
+    TemporaryDirectory(#[source] io::Error),
+    // Without the URL: what cannot be read may still hold a password.
+    #[error("cannot read the database's URL")]
+    Url(#[source] sqlx::Error),
+    #[error("cannot open the database {url}")]
+    Open { url: String, source: sqlx::Error },
+    #[error("cannot bring the tables up to date")]
+    Tables(#[from] MigrateError),
+    #[error("there is no exam {0}")]
+    NoExam(i64),
+    #[error("{device} has no licence for {year}")]
+    NoLicence { device: String, year: i64 },
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// The error and its causes on one line, the way people read them: from what was tried to what stood in the way.
+pub(crate) fn with_causes(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // sqlx writes the cause into some of its messages already.
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,105 @@
+//! Measurements: what the devices deliver.
+
+use std::fmt::Write;
+
+use sqlx::{Any, Transaction, track};
+
+use crate::database::Store;
+use crate::exam::Exam;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Eye {
+    Right,
+    Left,
+}
+
+impl Eye {
+    /// As it stands in a patient's record: oculus dexter, oculus sinister.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Eye::Right => "OD",
+            Eye::Left => "OS",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading {
+    pub(crate) eye: Eye,
+    pub(crate) value: f64,
+}
+
+#[derive(Debug)]
+pub(crate) struct MeasurementRepo {
+    store: Store,
+}
+
+#[track]
+impl MeasurementRepo {
+    pub(crate) fn new(store: Store) -> Self {
+        Self { store }
+    }
+
+    /// Stores readings under consecutive numbers from `first_number`, in one statement: the counter's row is locked
+    /// meanwhile, and a round trip for each would make every other device wait for it.
+    pub(crate) async fn insert(
+        &self,
+        tx: &mut Transaction<'_, Any>,
+        exam: &Exam,
+        device: &str,
+        first_number: i64,
+        readings: &[Reading],
+    ) -> sqlx::Result<()> {
+        let mut query = sqlx::query(self.store.sql(insert_rows(readings.len())));
+        for (number, reading) in (first_number..).zip(readings) {
+            query = query
+                .bind(&exam.kind)
+                .bind(exam.year)
+                .bind(number)
+                .bind(exam.id)
+                .bind(device)
+                .bind(reading.eye.code())
+                .bind(reading.value);
+        }
+        query.execute(&mut **tx).await?;
+        Ok(())
+    }
+}
+
+/// `QueryBuilder` would write it, but writes `?` whatever the database behind `Any` is.
+fn insert_rows(rows: usize) -> String {
+    const COLUMNS: [&str; 7] = [
+        "kind",
+        "year",
+        "record_number",
+        "exam_id",
+        "device",
+        "eye",
+        "reading",
+    ];
+    let mut sql = format!("INSERT INTO measurement ({}) VALUES ", COLUMNS.join(", "));
+    for row in 0..rows {
+        sql.push_str(if row == 0 { "(" } else { ", (" });
+        for column in 0..COLUMNS.len() {
+            let separator = if column == 0 { "" } else { ", " };
+            let number = row * COLUMNS.len() + column + 1;
+            write!(sql, "{separator}${number}").expect("BUG: a String takes any text");
+        }
+        sql.push(')');
+    }
+    sql
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_has_its_placeholders() {
+        assert_eq!(
+            insert_rows(2),
+            "INSERT INTO measurement (kind, year, record_number, exam_id, device, eye, reading) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7), ($8, $9, $10, $11, $12, $13, $14)"
+        );
+    }
+}

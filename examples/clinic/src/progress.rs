@@ -1,0 +1,58 @@
+//! The progress bar, and a log that does not run through it.
+
+use std::env;
+use std::io::{self, IsTerminal, Write};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tracing_subscriber::EnvFilter;
+
+/// Shows how many batches are stored: a bar on a terminal, elsewhere a line at the end.
+#[derive(Clone, Debug)]
+pub(crate) struct Progress(ProgressBar);
+
+impl Progress {
+    pub(crate) fn new(batches: u64) -> Self {
+        let style = ProgressStyle::with_template(
+            "{bar:40.green} {human_pos} of {human_len} batches, {per_sec}",
+        )
+        .expect("BUG: the template is well formed");
+        Self(ProgressBar::new(batches).with_style(style))
+    }
+
+    pub(crate) fn step(&self) {
+        self.0.inc(1);
+    }
+
+    pub(crate) fn finish(&self) {
+        self.0.finish_and_clear();
+        eprintln!(
+            "stored {} batches in {:.1?}",
+            self.0.position(),
+            self.0.elapsed()
+        );
+    }
+}
+
+/// Logs to stderr, above the bar.
+pub(crate) fn log_above(progress: &Progress) {
+    let progress = progress.clone();
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("warn,sqlx_leash=info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none())
+        .with_writer(move || AboveBar(progress.0.clone()))
+        .init();
+}
+
+struct AboveBar(ProgressBar);
+
+impl Write for AboveBar {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.suspend(|| io::stderr().write(text))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
