@@ -1,5 +1,6 @@
 //! Layers of configuration, and what is in force.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -135,6 +136,7 @@ impl Config {
     /// Puts this configuration in force, below the environment, in place of the one installed before.
     pub fn install(self) {
         let mut rules = RULES.write().unwrap_or_else(PoisonError::into_inner);
+        OFF.store(rules.environment.off || self.off, Relaxed);
         *rules = Arc::new(Rules { environment: Arc::clone(&rules.environment), code: self });
     }
 
@@ -182,6 +184,7 @@ static RULES: Lazy<RwLock<Arc<Rules>>> = Lazy::new(|| {
     if let Some(error) = error {
         crate::report::configuration(VARIABLE, &error);
     }
+    OFF.store(environment.off, Relaxed);
     RwLock::new(Arc::new(Rules { environment: Arc::new(environment), code: Config::default() }))
 });
 
@@ -189,10 +192,19 @@ fn rules() -> Arc<Rules> {
     Arc::clone(&RULES.read().unwrap_or_else(PoisonError::into_inner))
 }
 
+/// Asked for each statement: what `RULES` says of `off`, without its lock.
+static OFF: AtomicBool = AtomicBool::new(false);
+
 /// Whether everything is switched off at run time.
+#[inline]
 pub(crate) fn is_off() -> bool {
-    let rules = rules();
-    rules.environment.off || rules.code.off
+    // Relaxed: who has just switched sees it in time.
+    OFF.load(Relaxed)
+}
+
+/// Reads the environment, if it was not read yet. Done when a pool is made.
+pub(crate) fn load() {
+    Lazy::force(&RULES);
 }
 
 /// The level of a lint where `function` runs and `pool` is concerned.

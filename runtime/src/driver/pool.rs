@@ -47,6 +47,7 @@ impl<DB: Database> Pool<DB> {
         if let Some(shared) = known.and_then(|known| known.downcast::<Shared<DB>>().ok()) {
             return Self(shared);
         }
+        config::load();
         let max_connections = pool.options().get_max_connections();
         let endpoint = known::endpoint::<DB>(&pool.connect_options());
         let options = PoolOptions::from(pool.options().clone());
