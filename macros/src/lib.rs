@@ -82,7 +82,7 @@ use crate::options::Options;
 /// | `connection_churn` | connections per second | `connection_churn = "2/s"` |
 ///
 /// `outlived_scope`, `pool_deadlock`, `pool_timeout`, `nested_acquire`, `outside_transaction` and `implicit_rollback` have
-/// no limit. The groups are `all`; `leaks` (`outlived_scope`, `held_idle`, `held_too_long`, `implicit_rollback`); `queries`
+/// none. The groups are `all`; `leaks` (`outlived_scope`, `held_idle`, `held_too_long`, `implicit_rollback`); `queries`
 /// (`outside_transaction`, `n_plus_one`, `redundant_query`, `query_budget`, `slow_query`); and `pool`, which is the rest. A
 /// lint named by itself beats its group, and a group beats `all`, in whatever order they stand.
 ///
@@ -90,35 +90,36 @@ use crate::options::Options;
 ///
 /// Each place in a body that awaits one of sqlx's methods (`fetch_one`, `execute`, `acquire`, `begin`, `commit` and their
 /// like, also as `Executor::execute(…)`) is a call site of its own, by file, line and column of the method's name. So is a
-/// `fetch` that makes a stream, and a query that is handed on before it is awaited: `timeout(limit, query("…").execute(&pool))`.
-/// Sites are found in nested blocks, closures and async blocks, and in the arguments of `join!`, `try_join!`, `select!`, `vec!`,
-/// `assert!`, `dbg!`, `matches!`, `stream!`, and of macros that format or log.
+/// `fetch` that makes a stream, and a query that is handed on before it is awaited, as in
+/// `timeout(limit, query("…").execute(&pool))`. They are found in nested blocks, closures and async blocks, and in the
+/// arguments of `join!`, `try_join!`, `select!`, `vec!`, `assert!`, `dbg!`, `matches!`, `pin!`, `stream!`, and of macros that
+/// format or log.
 ///
-/// No types are known here, only words. A method of another library with the same name is called as ever: what is put around
-/// it returns what it returns.
+/// No types are known here, only words. A method of another library with the same name is called as ever: what is put
+/// around it returns what it returns.
 ///
 /// # What is not seen
 ///
-/// - Inner `fn`s and other items within a body, and the arguments of macros not named above. What runs there counts under the
+/// - Inner `fn`s and other items within a body, and the arguments of other macros. What runs in the latter counts under the
 ///   function, without a line of its own.
-/// - `impl Trait` and aliases in a return type that hide that it is a future or a stream: such a fn runs outside any scope of
-///   its own, while the async blocks in it still have call sites.
-/// - A `return` inside a macro, in a sync fn that returns a future: that future runs without a scope, or does not compile if
-///   the type is an `impl Future`.
+/// - A future or stream behind an alias of yours, or behind `impl Future` with a promise beyond `Send`, `Sync`, `Unpin` and
+///   lifetimes. Such a fn has no scope of its own; its async blocks still have their call sites.
+/// - A `return` inside a macro, in a sync fn that returns a future or stream. If that is a `BoxFuture`, it runs without the
+///   scope; if it is an `impl Future`, the compiler objects.
 ///
 /// Other attributes that rewrite the function (`#[instrument]`, `#[async_trait]`, `#[tokio::test]`) may stand above or below.
 ///
 /// # Cost
 ///
-/// Nothing is boxed, no argument is copied, and the future is as large as without the attribute but for what the runtime keeps
-/// about one execution. A sync fn that returns a `BoxFuture` or a `BoxStream` which it does not make by `Box::pin(…)` in its
-/// last line gets one box more.
+/// Nothing is boxed and no argument is copied. The future is as large as without the attribute, but for what the runtime
+/// keeps about one execution. Only a sync fn that returns a `BoxFuture` or a `BoxStream` which it does not make by
+/// `Box::pin(…)` in its last line gets one box more.
 ///
 /// # What differs for the compiler
 ///
 /// An `async fn` becomes a `fn` that returns `impl Future`. Lints that look for the word `async` (`clippy::unused_async`,
-/// `async_fn_in_trait`) do not see it, and errors speak of an `async` block where they spoke of an `async fn`. They still stand
-/// on the same code.
+/// `async_fn_in_trait`) do not see it, and errors may speak of an `async` block where they spoke of an `async fn`; they stand
+/// on the same code. An `#[expect(…)]` on a tracked item counts as `#[allow(…)]`.
 #[proc_macro_attribute]
 pub fn track(
     options: proc_macro::TokenStream,

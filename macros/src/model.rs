@@ -11,7 +11,8 @@ use crate::attributes::{self, any_foreign, makes_entry};
 use crate::errors::Errors;
 use crate::options::{Options, Turn};
 
-const GOES_ON: &str = "`#[track]` goes on an `async fn`, a fn that returns a future or a stream, an impl block, a trait or an inline module";
+const GOES_ON: &str = "`#[track]` goes on an `async fn`, a fn that returns a future or a stream, \
+    an impl block, a trait or an inline module";
 
 /// Whether the runtime tracks at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -211,7 +211,7 @@ impl Tagger<'_> {
     /// then `join!` around it would no longer be `Send`.
     fn site(&mut self, word: &Ident) -> TokenStream {
         self.count += 1;
-        let span = here(word.span());
+        let span = ours_at(word.span());
         let private = self.path.private(span);
         let Location { file, line, column } = Location::of(word.span());
         quote_spanned! {span=>
@@ -236,7 +236,7 @@ fn called(call: &ExprCall) -> Option<Ident> {
 }
 
 /// A span for generated tokens around a user's: theirs on the page, ours in names and lints.
-fn here(user: Span) -> Span {
+fn ours_at(user: Span) -> Span {
     Span::mixed_site().located_at(user)
 }
 
@@ -259,7 +259,7 @@ impl Tagger<'_> {
         let source = &mac.tokens;
         let span = syn::spanned::Spanned::span(&mac.path);
         let Location { file, line, column } = Location::of(span);
-        let printed = quote_spanned! {here(span)=>
+        let printed = quote_spanned! {ours_at(span)=>
             match #value {
                 value => {
                     ::std::eprintln!(

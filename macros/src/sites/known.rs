@@ -9,7 +9,7 @@ use syn::punctuated::Punctuated;
 use syn::visit_mut::VisitMut;
 use syn::{Block, Expr, Macro, Pat, Path, Stmt, Token};
 
-use super::{Position, Tagger, here};
+use super::{Position, Tagger, ours_at};
 
 impl Tagger<'_> {
     pub(super) fn known_macro(&mut self, mac: &mut Macro) {
@@ -84,7 +84,7 @@ impl Tagger<'_> {
             return Some(values.into_token_stream());
         }
         let condition = values.first()?;
-        let span = here(syn::spanned::Spanned::span(&written));
+        let span = ours_at(syn::spanned::Spanned::span(&written));
         Some(quote_spanned! {span=>
             #condition, "assertion failed: {}", ::core::stringify!(#written)
         })

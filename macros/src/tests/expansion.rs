@@ -322,6 +322,29 @@ fn trait_with_default_bodies() {
 }
 
 #[test]
+fn two_attributes_on_one_item() {
+    check(
+        "#[track(root, max_queries = 3)] #[track(max_queries = 7)] async fn find() {}",
+        expect![[r#"
+            fn find() -> impl ::core::future::Future<Output = ()> {
+                leash! {
+                    1, 68.root().limits(const { & [(P::Lint::QueryBudget,
+                    P::Limit::Count(7))] })
+                }
+                P::scope(
+                    __leash,
+                    async move {
+                        let __leash_value: () = {};
+                        #[allow(unreachable_code)] __leash_value
+                    },
+                    |ended, value| ended.judge(P::may_hold!(value)),
+                )
+            }
+        "#]],
+    );
+}
+
+#[test]
 fn module() {
     check(
         "#[track] mod store { use super::*; struct Repo; mod deep { async fn find() {} } }",
