@@ -1,0 +1,106 @@
+//! Programs that sqlx takes, and sqlx-leash with `track` does not: its limits, each in its smallest form.
+//!
+//! Compiled and run with sqlx and with sqlx-leash without `track`. What `track` learns moves into the corpus.
+
+use futures::future::BoxFuture;
+use sqlx::migrate::Migrator;
+use sqlx::pool::PoolConnection;
+use sqlx::{Acquire, Connection, Database, Error, Pool, Sqlite, SqliteConnection, Transaction};
+
+use super::clinic;
+
+static MIGRATOR: Migrator = sqlx::migrate!("./corpus/migrations");
+
+async fn ping<C: Connection>(conn: &mut C) -> sqlx::Result<()> {
+    conn.ping().await
+}
+
+async fn begin<C: Connection>(conn: &mut C) -> sqlx::Result<()> {
+    conn.begin().await?.rollback().await
+}
+
+trait Count {
+    async fn count(&mut self) -> sqlx::Result<i64>;
+}
+
+impl Count for SqliteConnection {
+    async fn count(&mut self) -> sqlx::Result<i64> {
+        sqlx::query_scalar("SELECT COUNT(*) FROM patient")
+            .fetch_one(self)
+            .await
+    }
+}
+
+async fn counted(counts: &mut impl Count) -> sqlx::Result<i64> {
+    counts.count().await
+}
+
+/// A type parameter takes what a pooled connection derefs to: with sqlx the driver's connection, with `track` ours.
+#[tokio::test]
+async fn a_type_parameter_for_what_a_handle_derefs_to() -> sqlx::Result<()> {
+    let pool = clinic::in_memory().await;
+    let mut conn = pool.acquire().await?;
+    ping(&mut *conn).await?;
+    begin(&mut *conn).await?;
+    assert_eq!(counted(&mut *conn).await?, 3);
+    Connection::begin(&mut *conn).await?.rollback().await?;
+    let mut plain = pool_of(conn);
+    let mut tx = Connection::begin(&mut plain).await?;
+    Connection::begin(&mut *tx).await?.rollback().await
+}
+
+fn pool_of(conn: PoolConnection<Sqlite>) -> SqliteConnection {
+    conn.detach()
+}
+
+#[tokio::test]
+async fn the_migrator_on_what_a_handle_derefs_to() -> Result<(), Box<dyn std::error::Error>> {
+    let pool = sqlx::SqlitePool::connect("sqlite::memory:").await?;
+    let mut conn = pool.acquire().await?;
+    MIGRATOR.run_direct(None, &mut *conn, false).await?;
+    Ok(())
+}
+
+async fn plain(conn: &mut SqliteConnection) -> sqlx::Result<i64> {
+    conn.count().await
+}
+
+/// What `Acquire` gives for a handle is a mutable borrow; with `track` it is a guard, which has to be borrowed.
+#[tokio::test]
+async fn what_acquire_gives_is_a_borrow() -> sqlx::Result<()> {
+    let pool = clinic::in_memory().await;
+    let mut conn = pool.acquire().await?;
+    let again = Acquire::acquire(&mut conn).await?;
+    assert_eq!(plain(again).await?, 3);
+    again.ping().await?;
+    drop(conn);
+    Ok(())
+}
+
+/// With `track` the borrow's lifetime is part of what a connection derefs to, so that `PoolConnection` fits `'static` alone.
+struct Named<DB: Database>(Pool<DB>);
+
+impl<'a, DB: Database> Acquire<'a> for &'_ Named<DB> {
+    type Database = DB;
+    type Connection = PoolConnection<DB>;
+
+    fn acquire(self) -> BoxFuture<'a, Result<Self::Connection, Error>> {
+        Box::pin(self.0.acquire())
+    }
+
+    fn begin(self) -> BoxFuture<'a, Result<Transaction<'a, DB>, Error>> {
+        let pool = self.0.clone();
+        Box::pin(async move { pool.begin().await })
+    }
+}
+
+async fn acquired<'a>(from: impl Acquire<'a, Database = Sqlite>) -> sqlx::Result<i64> {
+    from.acquire().await?.count().await
+}
+
+#[tokio::test]
+async fn a_pooled_connection_as_the_connection_of_acquire() -> sqlx::Result<()> {
+    let named = Named(clinic::in_memory().await);
+    assert_eq!(acquired(&named).await?, 3);
+    (&named).begin().await?.commit().await
+}

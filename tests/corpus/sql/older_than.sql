@@ -1,0 +1,1 @@
+SELECT id, name, age FROM patient WHERE age > ? ORDER BY id
