@@ -26,8 +26,9 @@ impl Progress {
     pub(crate) fn finish(&self) {
         self.0.finish_and_clear();
         eprintln!(
-            "stored {} batches in {:.1?}",
+            "stored {} of {} batches in {:.1?}",
             self.0.position(),
+            self.0.length().unwrap_or_default(),
             self.0.elapsed()
         );
     }

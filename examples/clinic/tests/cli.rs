@@ -60,7 +60,7 @@ fn a_day_without_findings() {
     assert_eq!(printed.calls("Numbering::take"), [41, 41]);
     assert_eq!(printed.calls("MeasurementRepo::insert"), [41]);
     assert!(
-        printed.stderr.contains("stored 41 batches"),
+        printed.stderr.contains("stored 41 of 41 batches"),
         "{}",
         printed.stderr
     );
