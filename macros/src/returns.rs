@@ -65,6 +65,20 @@ pub(crate) fn inferable(ty: &Type) -> Type {
     ty
 }
 
+/// Whether part of the type is not told: an `impl Trait`, or the `_` in its place.
+pub(crate) fn is_opaque(ty: &Type) -> bool {
+    struct Look(bool);
+    impl VisitMut for Look {
+        fn visit_type_mut(&mut self, ty: &mut Type) {
+            self.0 |= matches!(ty, Type::ImplTrait(_) | Type::Infer(_));
+            visit_type_mut(self, ty);
+        }
+    }
+    let mut look = Look(false);
+    look.visit_type_mut(&mut ty.clone());
+    look.0
+}
+
 /// `BoxFuture<'_, T>` and its like, and what they stand for.
 fn boxed(path: &Path) -> Option<Kind> {
     let last = path.segments.last()?;

@@ -25,12 +25,19 @@ impl Prepared {
     /// A statement whose result is awaited as a whole.
     pub(crate) fn future() -> Self {
         context::answer_that_it_counts();
-        Self { site: context::site(), activity: Activity::Busy, tally: None }
+        Self {
+            site: context::site(),
+            activity: Activity::Busy,
+            tally: None,
+        }
     }
 
     /// A statement whose rows the consumer reads one by one.
     pub(crate) fn stream() -> Self {
-        Self { activity: Activity::Streaming, ..Self::future() }
+        Self {
+            activity: Activity::Streaming,
+            ..Self::future()
+        }
     }
 
     /// Looks the text up now.
@@ -49,7 +56,12 @@ impl Prepared {
     }
 
     /// The statement begins now.
-    pub(crate) fn begin(&mut self, sql: &str, system: &'static str, handle: Option<&Arc<Handle>>) -> Running {
+    pub(crate) fn begin(
+        &mut self,
+        sql: &str,
+        system: &'static str,
+        handle: Option<&Arc<Handle>>,
+    ) -> Running {
         let began = Instant::now();
         let mut running = Running {
             counted: None,
@@ -105,9 +117,17 @@ impl Running {
         self.rows += 1;
     }
 
+    pub(crate) fn rows(&mut self, rows: usize) {
+        self.rows += rows as u64;
+    }
+
     pub(crate) fn affected(&mut self, rows: u64) {
         // SQLite and PostgreSQL report a number for reads, too.
-        if self.counted.as_ref().is_some_and(|(tally, _)| tally.writes()) {
+        if self
+            .counted
+            .as_ref()
+            .is_some_and(|(tally, _)| tally.writes())
+        {
             self.affected += rows;
         }
     }
@@ -141,7 +161,14 @@ impl Running {
 
     /// The statement is over.
     pub(crate) fn end(&mut self, error: Option<&sqlx::Error>) {
-        self.finish(if error.is_none() { Outcome::Ok } else { Outcome::Error }, error);
+        self.finish(
+            if error.is_none() {
+                Outcome::Ok
+            } else {
+                Outcome::Error
+            },
+            error,
+        );
     }
 
     fn finish(&mut self, outcome: Outcome, error: Option<&sqlx::Error>) {
@@ -149,7 +176,11 @@ impl Running {
             return;
         }
         let now = Instant::now();
-        let time = if self.paused { self.waited } else { self.waited + now.saturating_duration_since(self.began) };
+        let time = if self.paused {
+            self.waited
+        } else {
+            self.waited + now.saturating_duration_since(self.began)
+        };
         if let Some(handle) = &self.handle {
             handle.become_idle(now);
         }

@@ -66,7 +66,12 @@ pub(crate) fn enter<'slot>(
     // While a thread is torn down there is nothing to follow any more.
     let on_stack = CONTEXT
         .try_with(|context| {
-            let frame = Frame { function, scope: slot.take(), kind, outer_site: context.site.replace(None) };
+            let frame = Frame {
+                function,
+                scope: slot.take(),
+                kind,
+                outer_site: context.site.replace(None),
+            };
             context.frames.borrow_mut().push(frame);
         })
         .is_ok();
@@ -77,7 +82,11 @@ impl Drop for Entered<'_> {
     fn drop(&mut self) {
         if self.on_stack {
             let frame = CONTEXT.with(|context| {
-                let frame = context.frames.borrow_mut().pop().expect("BUG: a frame is popped by whoever pushed it");
+                let frame = context
+                    .frames
+                    .borrow_mut()
+                    .pop()
+                    .expect("BUG: a frame is popped by whoever pushed it");
                 context.site.set(frame.outer_site);
                 frame
             });
@@ -87,9 +96,18 @@ impl Drop for Entered<'_> {
 }
 
 /// Enters a function for the drop of what its scope holds; [`pop_after_drop`] leaves it.
-pub(crate) fn push_for_drop(function: &'static Function, scope: Option<Arc<Scope>>) {
+pub(crate) fn push_for_drop(
+    function: &'static Function,
+    kind: FrameKind,
+    scope: Option<Arc<Scope>>,
+) {
     let _ = CONTEXT.try_with(|context| {
-        let frame = Frame { function, scope, kind: FrameKind::Scope, outer_site: context.site.replace(None) };
+        let frame = Frame {
+            function,
+            scope,
+            kind,
+            outer_site: context.site.replace(None),
+        };
         context.frames.borrow_mut().push(frame);
     });
 }
@@ -108,7 +126,12 @@ pub(crate) fn pop_after_drop() -> Option<Arc<Scope>> {
 
 /// Makes `site` the current call site until the guard is dropped.
 pub(crate) fn set_site(site: Option<&'static Site>) -> SiteGuard {
-    SiteGuard { outer: CONTEXT.try_with(|context| context.site.replace(site)).ok().flatten() }
+    SiteGuard {
+        outer: CONTEXT
+            .try_with(|context| context.site.replace(site))
+            .ok()
+            .flatten(),
+    }
 }
 
 /// Puts the previous call site back, also when unwinding.
@@ -134,25 +157,38 @@ pub(crate) fn leave_site() {
 
 /// The current call site.
 pub(crate) fn site() -> Option<&'static Site> {
-    CONTEXT.try_with(|context| context.site.get()).ok().flatten()
+    CONTEXT
+        .try_with(|context| context.site.get())
+        .ok()
+        .flatten()
 }
 
 /// The innermost tracked function.
 pub(crate) fn function() -> Option<&'static Function> {
-    CONTEXT.try_with(|context| context.frames.borrow().last().map(|frame| frame.function)).ok().flatten()
+    CONTEXT
+        .try_with(|context| context.frames.borrow().last().map(|frame| frame.function))
+        .ok()
+        .flatten()
 }
 
 /// The current scope. Makes it, and those around it, if they were not made yet.
 pub(crate) fn scope() -> Option<Arc<Scope>> {
-    CONTEXT.try_with(|context| make_scope(&mut context.frames.borrow_mut()).cloned()).ok().flatten()
+    CONTEXT
+        .try_with(|context| make_scope(&mut context.frames.borrow_mut()).cloned())
+        .ok()
+        .flatten()
 }
 
 /// The innermost scope that is no stream's, made if need be.
 fn make_scope(frames: &mut [Frame]) -> Option<&Arc<Scope>> {
-    let innermost = frames.iter().rposition(|frame| frame.kind != FrameKind::Stream)?;
+    let innermost = frames
+        .iter()
+        .rposition(|frame| frame.kind != FrameKind::Stream)?;
     if frames[innermost].scope.is_none() {
         // Scopes are made from the outside in; a carried one comes made.
-        let made = frames[..innermost].iter().rposition(|frame| frame.scope.is_some());
+        let made = frames[..innermost]
+            .iter()
+            .rposition(|frame| frame.scope.is_some());
         let mut parent = made.and_then(|index| frames[index].scope.clone());
         for frame in &mut frames[made.map_or(0, |index| index + 1)..=innermost] {
             if frame.kind != FrameKind::Stream {
@@ -173,9 +209,15 @@ pub(crate) fn ask_whether_counted<T>(call: impl FnOnce() -> T) -> (T, bool) {
             let _ = CONTEXT.try_with(|context| context.tap.set(self.0));
         }
     }
-    let restore = Restore(CONTEXT.try_with(|context| context.tap.replace(Tap::Asking)).unwrap_or(Tap::None));
+    let restore = Restore(
+        CONTEXT
+            .try_with(|context| context.tap.replace(Tap::Asking))
+            .unwrap_or(Tap::None),
+    );
     let value = call();
-    let counted = CONTEXT.try_with(|context| context.tap.get() == Tap::Answered).unwrap_or(false);
+    let counted = CONTEXT
+        .try_with(|context| context.tap.get() == Tap::Answered)
+        .unwrap_or(false);
     drop(restore);
     (value, counted)
 }
@@ -191,7 +233,11 @@ pub(crate) fn answer_that_it_counts() {
 
 /// While the guard lives, statements on this thread are counted already.
 pub(crate) fn mark_counted() -> CountedGuard {
-    CountedGuard { outer: CONTEXT.try_with(|context| context.counted.replace(true)).unwrap_or(false) }
+    CountedGuard {
+        outer: CONTEXT
+            .try_with(|context| context.counted.replace(true))
+            .unwrap_or(false),
+    }
 }
 
 /// Ends what [`mark_counted`] began.
@@ -207,5 +253,7 @@ impl Drop for CountedGuard {
 
 /// Whether the statement that runs now is counted further out.
 pub(crate) fn is_counted() -> bool {
-    CONTEXT.try_with(|context| context.counted.get()).unwrap_or(false)
+    CONTEXT
+        .try_with(|context| context.counted.get())
+        .unwrap_or(false)
 }

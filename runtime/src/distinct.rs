@@ -12,14 +12,17 @@ pub(crate) struct Distinct {
 
 impl Distinct {
     pub(crate) const fn new() -> Self {
-        Self { registers: [const { AtomicU8::new(0) }; REGISTERS] }
+        Self {
+            registers: [const { AtomicU8::new(0) }; REGISTERS],
+        }
     }
 
     /// Notes a thing by its hash.
     pub(crate) fn note(&self, hash: u64) {
         let register = usize::try_from(hash >> 58).expect("BUG: six bits fit");
         // The lowest bit set keeps the rank below the width of the rest.
-        let rank = u8::try_from(((hash << 6) | 1 << 5).leading_zeros() + 1).expect("BUG: a rank is at most 60");
+        let rank = u8::try_from(((hash << 6) | 1 << 5).leading_zeros() + 1)
+            .expect("BUG: a rank is at most 60");
         self.registers[register].fetch_max(rank, Relaxed);
     }
 
@@ -34,7 +37,11 @@ impl Distinct {
         }
         let raw = 0.709 * m * m / sum;
         // Small numbers are better told by how many registers are still empty.
-        let estimate = if raw <= 2.5 * m && empty > 0 { m * (m / f64::from(empty)).ln() } else { raw };
+        let estimate = if raw <= 2.5 * m && empty > 0 {
+            m * (m / f64::from(empty)).ln()
+        } else {
+            raw
+        };
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -60,7 +67,10 @@ mod tests {
                 distinct.note(hasher.hash_one(format!("SELECT {text}")));
             }
             let estimate = distinct.estimate();
-            assert!(estimate.abs_diff(expected) * 100 <= expected * 39, "{estimate} for {expected}");
+            assert!(
+                estimate.abs_diff(expected) * 100 <= expected * 39,
+                "{estimate} for {expected}"
+            );
         }
     }
 }

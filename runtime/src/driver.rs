@@ -8,9 +8,9 @@ mod connection;
 mod copy;
 mod executor;
 mod ext;
+mod known;
 #[cfg(feature = "postgres")]
 mod listener;
-mod known;
 mod options;
 mod pool;
 mod pool_connection;

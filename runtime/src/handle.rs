@@ -118,7 +118,9 @@ impl Waiting {
             poisoned: AtomicBool::new(false),
         });
         LIVE.insert(handle.id, Arc::clone(&handle));
-        Self { handle: Some(handle) }
+        Self {
+            handle: Some(handle),
+        }
     }
 
     /// The permit is there; the handle belongs to the scope that is current now.
@@ -260,7 +262,9 @@ impl Handle {
         let mut state = self.state();
         state.become_(Activity::Busy, now);
         state.note(What::Control(control, place), now);
-        ControlGuard { handle: Arc::clone(self) }
+        ControlGuard {
+            handle: Arc::clone(self),
+        }
     }
 
     /// A COPY has begun on it.
@@ -314,11 +318,15 @@ impl Handle {
             pool: self.pool.name().to_string(),
             site: self.place.to_call_site(),
             scope: scope.map(|scope| scope.function().name().to_owned()),
-            handed_up: handed_up.iter().map(|function| function.name().to_owned()).collect(),
+            handed_up: handed_up
+                .iter()
+                .map(|function| function.name().to_owned())
+                .collect(),
             task: self.task,
             age: now.saturating_duration_since(state.held.unwrap_or(self.asked)),
             activity: state.activity,
-            idle: (state.activity == Activity::Idle).then(|| now.saturating_duration_since(state.since)),
+            idle: (state.activity == Activity::Idle)
+                .then(|| now.saturating_duration_since(state.since)),
             transaction_depth: state.transaction_depth,
             statements: state.statements,
             stream_rows: self.stream_rows.load(Relaxed),
@@ -331,7 +339,10 @@ impl Handle {
         WaiterInfo {
             pool: self.pool.name().to_string(),
             site: self.place.to_call_site(),
-            scope: self.place.function.map(|function| function.name().to_owned()),
+            scope: self
+                .place
+                .function
+                .map(|function| function.name().to_owned()),
             age: now.saturating_duration_since(self.asked),
         }
     }
@@ -369,7 +380,10 @@ impl Done {
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").field("id", &self.id).field("place", &self.place).finish_non_exhaustive()
+        f.debug_struct("Handle")
+            .field("id", &self.id)
+            .field("place", &self.place)
+            .finish_non_exhaustive()
     }
 }
 
@@ -410,15 +424,22 @@ pub(crate) fn occupancy(pool: u64) -> Occupancy {
 /// Every handle and every waiter, oldest first.
 pub(crate) fn read_all() -> (Vec<HandleInfo>, Vec<WaiterInfo>) {
     let now = Instant::now();
-    let (waiters, handles): (Vec<_>, Vec<_>) = live().into_iter().partition(|handle| handle.is_waiting());
+    let (waiters, handles): (Vec<_>, Vec<_>) =
+        live().into_iter().partition(|handle| handle.is_waiting());
     (
         handles.iter().map(|handle| handle.read(now)).collect(),
-        waiters.iter().map(|handle| handle.read_waiter(now)).collect(),
+        waiters
+            .iter()
+            .map(|handle| handle.read_waiter(now))
+            .collect(),
     )
 }
 
 /// How many entries the map has, and their bytes.
 pub(crate) fn size() -> (usize, usize) {
     let entries = LIVE.len();
-    (entries, entries * (size_of::<Handle>() + OPERATIONS * size_of::<Done>() + 2 * size_of::<usize>()))
+    (
+        entries,
+        entries * (size_of::<Handle>() + OPERATIONS * size_of::<Done>() + 2 * size_of::<usize>()),
+    )
 }

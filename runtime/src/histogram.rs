@@ -36,7 +36,9 @@ impl Histogram {
 
     pub(crate) fn record(&self, duration: Duration) {
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        let buckets = self.buckets.get_or_init(|| (0..BUCKETS).map(|_| AtomicU64::new(0)).collect());
+        let buckets = self
+            .buckets
+            .get_or_init(|| (0..BUCKETS).map(|_| AtomicU64::new(0)).collect());
         // Relaxed: the counters are independent and publish no other memory.
         buckets[bucket_of(nanos)].fetch_add(1, Relaxed);
         self.total.fetch_add(nanos, Relaxed);
@@ -58,7 +60,11 @@ impl Histogram {
             let count = count.load(Relaxed);
             if count > 0 {
                 timing.count += count;
-                timing.buckets.push(Bucket { from: lower_bound(index), to: lower_bound(index + 1), count });
+                timing.buckets.push(Bucket {
+                    from: lower_bound(index),
+                    to: lower_bound(index + 1),
+                    count,
+                });
             }
         }
         timing.total = Duration::from_nanos(self.total.load(Relaxed));
@@ -71,7 +77,11 @@ impl Histogram {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        size_of::<Self>() + self.buckets.get().map_or(0, |buckets| size_of_val(&**buckets))
+        size_of::<Self>()
+            + self
+                .buckets
+                .get()
+                .map_or(0, |buckets| size_of_val(&**buckets))
     }
 }
 
@@ -79,7 +89,8 @@ fn bucket_of(nanos: u64) -> usize {
     let nanos = nanos.clamp(1 << FIRST_OCTAVE, (1 << LAST_OCTAVE) - 1);
     let octave = nanos.ilog2();
     let sub = (nanos >> (octave - SUB_BITS)) & ((1 << SUB_BITS) - 1);
-    (((octave - FIRST_OCTAVE) << SUB_BITS) as usize) + usize::try_from(sub).expect("BUG: a sub-bucket is below sixteen")
+    (((octave - FIRST_OCTAVE) << SUB_BITS) as usize)
+        + usize::try_from(sub).expect("BUG: a sub-bucket is below sixteen")
 }
 
 fn lower_bound(index: usize) -> Duration {
@@ -94,17 +105,22 @@ mod tests {
 
     #[test]
     fn every_duration_lies_in_its_bucket() {
-        for nanos in (0..27).flat_map(|octave| [0, 1, 7, 63].map(|step| (1024_u64 << octave) + (step << octave))) {
+        for nanos in (0..27)
+            .flat_map(|octave| [0, 1, 7, 63].map(|step| (1024_u64 << octave) + (step << octave)))
+        {
             let index = bucket_of(nanos);
             let value = Duration::from_nanos(nanos);
-            assert!(lower_bound(index) <= value && value < lower_bound(index + 1), "{nanos} ns in bucket {index}");
+            assert!(
+                lower_bound(index) <= value && value < lower_bound(index + 1),
+                "{nanos} ns in bucket {index}"
+            );
         }
     }
 
     #[test]
     fn a_percentile_is_within_the_stated_error() {
         let histogram = Histogram::new();
-        let true_p95 = Duration::from_micros(95_000);
+        let true_p95 = Duration::from_millis(95);
         for micros in 1..=100_000 {
             histogram.record(Duration::from_micros(micros));
         }
@@ -113,7 +129,11 @@ mod tests {
         assert!(error.abs() < 0.032, "error {error}");
         assert_eq!(
             (read.count, read.min, read.max),
-            (100_000, Duration::from_micros(1), Duration::from_micros(100_000))
+            (
+                100_000,
+                Duration::from_micros(1),
+                Duration::from_millis(100)
+            )
         );
         assert!(histogram.bytes() <= 4096, "{} bytes", histogram.bytes());
     }
@@ -125,6 +145,9 @@ mod tests {
         histogram.record(Duration::from_secs(100_000));
         let read = histogram.read();
         assert_eq!(read.count, 2);
-        assert_eq!((read.min, read.max), (Duration::ZERO, Duration::from_secs(100_000)));
+        assert_eq!(
+            (read.min, read.max),
+            (Duration::ZERO, Duration::from_secs(100_000))
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! Everything that is ours and not sqlx's: what users name.
 
+pub use crate::config::ConfigError;
 pub use crate::lint::{
-    CallSite, Certainty, Fact, Finding, Level, Lint, Related, UnknownName, explain,
+    CallSite, Certainty, Fact, Finding, Level, Limit, Lint, Related, UnknownName, explain,
 };
 pub use crate::snapshot::{
     Activity, Bucket, ControlStats, HandleInfo, LintStats, Operation, PoolStats, SiteStats,

@@ -77,7 +77,9 @@ pub mod __private {
     pub use crate::driver::{Acquired, Sent, Tap, acquire_borrowed, begin_borrowed, tap};
     pub use crate::lint::{Level, Limit, Lint};
     pub use crate::site::{Function, Site};
-    pub use crate::tracked::{At, Ended, Scoped, ScopedStream, at, enter, leave, probe, scope, scope_stream};
+    pub use crate::tracked::{
+        At, Ended, Scoped, ScopedStream, at, enter, leave, probe, scope, scope_stream,
+    };
     pub use futures_core::future::BoxFuture;
     pub use futures_core::stream::BoxStream;
 }

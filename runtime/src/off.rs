@@ -1,5 +1,6 @@
 //! The whole off mode of `leash`: every public name, doing nothing.
 
+use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
@@ -160,6 +161,12 @@ pub fn on_finding(_callback: impl Fn(&Finding) + Send + Sync + 'static) {}
 #[inline]
 pub fn snapshot() -> Snapshot {
     Snapshot::default()
+}
+
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("sqlx-leash counts nothing: its feature `track` is off\n")
+    }
 }
 
 /// Reports at an interval. Off: never.

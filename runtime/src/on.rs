@@ -1,19 +1,21 @@
 //! The functions of `leash`, on.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll};
 
 use once_cell::sync::Lazy;
 use pin_project_lite::pin_project;
 
-use crate::context::{self, FrameKind};
+use crate::context;
 use crate::scope::Scope;
 use crate::site::Function;
 use crate::snapshot::{Snapshot, TrackerStats};
+use crate::tracked::{self, Ended, Scoped};
 use crate::{handle, lint, pool_state, tally};
 
 pub mod testing;
@@ -24,7 +26,11 @@ pub mod testing;
 #[track_caller]
 pub fn scope<F: Future>(name: &'static str, future: F) -> InScope<F> {
     let function = named_function(name, Location::caller());
-    InScope { future, branch: Some(Branch { function, scope: None, kind: FrameKind::Scope }), done: false }
+    InScope {
+        inner: Inner::Scoped {
+            future: tracked::scope(function, future, hand_up::<F> as fn(&Ended, &F::Output)),
+        },
+    }
 }
 
 /// Carries the current scope into a task.
@@ -33,73 +39,70 @@ pub trait ScopeExt: Future + Sized {
     ///
     /// Its queries count there; what it takes is its own, and handed up when it ends.
     fn in_current_scope(self) -> InScope<Self> {
-        let branch = context::scope().map(|parent| {
-            let function = parent.function();
-            Branch { function, scope: Some(Scope::branch(parent)), kind: FrameKind::Carried }
-        });
-        InScope { future: self, branch, done: false }
+        let inner = match context::scope() {
+            Some(parent) => Inner::Scoped {
+                future: tracked::in_scope(
+                    Scope::branch(parent),
+                    self,
+                    hand_up::<Self> as fn(&Ended, &Self::Output),
+                ),
+            },
+            None => Inner::Plain { future: self },
+        };
+        InScope { inner }
     }
 }
 
 impl<F: Future> ScopeExt for F {}
 
+fn hand_up<F: Future>(ended: &Ended, _value: &F::Output) {
+    ended.hand_up();
+}
+
+type Named<F> = Scoped<&'static Function, F, fn(&Ended, &<F as Future>::Output)>;
+
 pin_project! {
     /// A future in a scope that is no tracked function's.
-    #[derive(Debug)]
-    pub struct InScope<F> {
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub struct InScope<F: Future> {
         #[pin]
-        future: F,
-        branch: Option<Branch>,
-        done: bool,
+        inner: Inner<F>,
     }
 }
 
-#[derive(Debug)]
-struct Branch {
-    function: &'static Function,
-    scope: Option<Arc<Scope>>,
-    kind: FrameKind,
+pin_project! {
+    #[project = Projected]
+    enum Inner<F: Future> {
+        Scoped { #[pin] future: Named<F> },
+        Plain { #[pin] future: F },
+    }
 }
 
 impl<F: Future> Future for InScope<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        let Some(branch) = this.branch else {
-            return this.future.poll(cx);
-        };
-        let entered = context::enter(branch.function, branch.kind, &mut branch.scope);
-        let poll = this.future.poll(cx);
-        drop(entered);
-        let value = ready!(poll);
-        *this.done = true;
-        branch.end();
-        Poll::Ready(value)
-    }
-}
-
-impl Branch {
-    fn end(&mut self) {
-        if let Some(scope) = self.scope.take() {
-            scope.end_handing_up();
+        match self.project().inner.project() {
+            Projected::Scoped { future } => future.poll(cx),
+            Projected::Plain { future } => future.poll(cx),
         }
     }
 }
 
-impl Drop for Branch {
-    fn drop(&mut self) {
-        self.end();
+impl<F: Future> fmt::Debug for InScope<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InScope").finish_non_exhaustive()
     }
 }
 
 /// The functions that stand for named scopes: one for each name and place in the source, so no more than the program has.
 fn named_function(name: &'static str, location: &'static Location<'static>) -> &'static Function {
-    type Named = HashMap<(&'static str, &'static Location<'static>), &'static Function>;
-    static NAMED: Lazy<Mutex<Named>> = Lazy::new(Mutex::default);
+    type Functions = HashMap<(&'static str, &'static Location<'static>), &'static Function>;
+    static NAMED: Lazy<Mutex<Functions>> = Lazy::new(Mutex::default);
     let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
     named.entry((name, location)).or_insert_with(|| {
-        let function = Function::new(|| "", location.file(), location.line(), location.column()).named(name);
+        let function =
+            Function::new(|| "", location.file(), location.line(), location.column()).named(name);
         Box::leak(Box::new(function))
     })
 }
@@ -110,11 +113,14 @@ fn named_function(name: &'static str, location: &'static Location<'static>) -> &
 /// part of the map.
 pub fn snapshot() -> Snapshot {
     let mut sites = tally::read_all();
-    sites.sort_by(|a, b| b.time.total.cmp(&a.time.total));
+    sites.sort_by_key(|site| std::cmp::Reverse(site.time.total));
     let (handles, waiters) = handle::read_all();
     let (rows, row_bytes) = tally::size();
     let (live, live_bytes) = handle::size();
-    let pools: Vec<_> = pool_state::all().iter().map(|gauge| gauge.state().read(&**gauge)).collect();
+    let pools: Vec<_> = pool_state::all()
+        .iter()
+        .map(|gauge| gauge.state().read(&**gauge))
+        .collect();
     let scopes = Scope::alive();
     Snapshot {
         sites,

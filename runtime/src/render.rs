@@ -12,31 +12,43 @@ pub(crate) fn report(finding: &Finding) -> String {
         Level::Deny => Title::ERROR,
         Level::Allow | Level::Warn => Title::WARNING,
     };
-    let title = format!("{}: {}", finding.lint, finding.title);
     let primary = Source::of(&finding.primary);
-    let related: Vec<Source> = finding.related.iter().map(|related| Source::of(&related.site)).collect();
+    let related: Vec<Source> = finding
+        .related
+        .iter()
+        .map(|related| Source::of(&related.site))
+        .collect();
     let label = match &finding.primary.function {
         Some(function) => format!("taken here, in {function}"),
         None => "taken here".to_owned(),
     };
 
-    let mut group = Group::with_title(level.primary_title(&*title)).element(primary.snippet(AnnotationKind::Primary, &label));
+    let mut group = Group::with_title(level.primary_title(&*finding.title).id(finding.lint.name()))
+        .element(primary.snippet(AnnotationKind::Primary, &label));
     for (source, related) in related.iter().zip(&finding.related) {
         group = group.element(source.snippet(AnnotationKind::Context, &related.label));
     }
-    let facts: Vec<String> = finding.facts.iter().map(|fact| format!("{}: {}", fact.name, fact.value)).collect();
-    let facts = facts.join(", ");
-    let pool = finding.pool.as_ref().map(|pool| format!("pool {pool}: {facts}")).unwrap_or(facts);
+    let facts = facts(finding);
+    group = group.element(Title::NOTE.message(&*facts));
     let cause = format!("cause ({})", finding.certainty);
-    group = group.element(Title::NOTE.message(&*pool));
+    group = group.element(Title::NOTE.with_name(&*cause).message(&*finding.cause));
     for help in &finding.help {
         group = group.element(Title::HELP.message(&**help));
     }
     for note in &finding.notes {
         group = group.element(Title::NOTE.message(&**note));
     }
-    let _ = cause;
     Renderer::plain().render(&[group])
+}
+
+/// The evidence in one sentence.
+fn facts(finding: &Finding) -> String {
+    let facts: Vec<String> = finding.facts.iter().map(ToString::to_string).collect();
+    let facts = facts.join(", ");
+    match &finding.pool {
+        Some(pool) => format!("{facts} of pool {pool}"),
+        None => facts,
+    }
 }
 
 /// A line of source, or what stands for it where the file is not at hand.
@@ -51,9 +63,19 @@ impl Source {
     fn of(site: &CallSite) -> Self {
         let line = site.line as usize;
         let text = read_line(&site.file, line).unwrap_or_default();
-        let start = text.char_indices().nth((site.column as usize).saturating_sub(1)).map_or(text.len(), |(at, _)| at);
-        let word = text[start..].find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len() - start);
-        Self { path: site.file.clone(), line, span: start..start + word, text }
+        let start = text
+            .char_indices()
+            .nth((site.column as usize).saturating_sub(1))
+            .map_or(text.len(), |(at, _)| at);
+        let word = text[start..]
+            .find(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .unwrap_or(text.len() - start);
+        Self {
+            path: site.file.clone(),
+            line,
+            span: start..start + word,
+            text,
+        }
     }
 
     fn snippet<'a>(
@@ -71,8 +93,8 @@ impl Source {
 /// The compiler names files relative to the workspace; a test runs in its package's folder below that.
 fn read_line(file: &str, line: usize) -> Option<String> {
     let here = std::env::current_dir().ok()?;
-    let candidates = here.ancestors().take(4).map(|folder| folder.join(file));
-    let path: PathBuf = candidates.filter(|path| Path::is_file(path)).next()?;
+    let mut candidates = here.ancestors().take(4).map(|folder| folder.join(file));
+    let path: PathBuf = candidates.find(|path| Path::is_file(path))?;
     let source = std::fs::read_to_string(path).ok()?;
     source.lines().nth(line.checked_sub(1)?).map(str::to_owned)
 }

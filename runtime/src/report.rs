@@ -76,7 +76,11 @@ fn error_type(error: &sqlx::Error) -> String {
         return code.into_owned();
     }
     let debug = format!("{error:?}");
-    debug.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
+    debug
+        .split(|c: char| !c.is_alphanumeric())
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// One event for a finding; `false` when nobody listens.
@@ -102,9 +106,10 @@ pub(crate) fn finding(finding: &Finding, text: &str) -> bool {
             enabled
         }};
     }
-    match finding.level {
-        lint::Level::Deny => emit!(Level::ERROR),
-        _ => emit!(Level::WARN),
+    if finding.level == lint::Level::Deny {
+        emit!(Level::ERROR)
+    } else {
+        emit!(Level::WARN)
     }
 }
 
@@ -157,12 +162,14 @@ static LAST: Mutex<Option<Snapshot>> = Mutex::new(None);
 /// `sqlx_leash::sites`, at INFO.
 pub(crate) fn report() {
     let now = snapshot();
-    let earlier = LAST.lock().unwrap_or_else(PoisonError::into_inner).replace(now.clone());
+    let earlier = LAST
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .replace(now.clone());
     let interval = now.since(&earlier.unwrap_or_default());
-    let (idle, busy): (Vec<_>, Vec<_>) = interval
-        .pools
-        .iter()
-        .partition(|pool| pool.acquired == 0 && pool.timeouts == 0 && pool.handles == 0 && pool.waiting == 0);
+    let (idle, busy): (Vec<_>, Vec<_>) = interval.pools.iter().partition(|pool| {
+        pool.acquired == 0 && pool.timeouts == 0 && pool.handles == 0 && pool.waiting == 0
+    });
     for pool in busy {
         event!(
             target: POOL,
@@ -258,15 +265,17 @@ fn site_line(site: &SiteStats) -> String {
 pub(crate) fn spawn_reporter() {
     static SPAWNED: Once = Once::new();
     SPAWNED.call_once(|| {
-        let spawned = std::thread::Builder::new().name("sqlx-leash-reporter".to_owned()).spawn(|| {
-            loop {
-                // The interval is asked for anew each time: it can be set while the program runs.
-                std::thread::sleep(config::report_interval());
-                if !config::is_off() {
-                    report();
+        let spawned = std::thread::Builder::new()
+            .name("sqlx-leash-reporter".to_owned())
+            .spawn(|| {
+                loop {
+                    // The interval is asked for anew each time: it can be set while the program runs.
+                    std::thread::sleep(config::report_interval());
+                    if !config::is_off() {
+                        report();
+                    }
                 }
-            }
-        });
+            });
         if let Err(error) = spawned {
             event!(target: GENERAL, Level::ERROR, %error, "no thread for the reporter");
         }

@@ -114,7 +114,10 @@ impl Scope {
         for handle in &handles {
             handle.hand_to(None, self.function);
         }
-        handles.into_iter().filter(|handle| handle.is_alive() && !handle.is_reserved()).collect()
+        handles
+            .into_iter()
+            .filter(|handle| handle.is_alive() && !handle.is_reserved())
+            .collect()
     }
 
     /// Ends the scope; its live handles pass to the scope around it that is still running, if there is one.

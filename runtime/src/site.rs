@@ -25,7 +25,12 @@ pub struct Function {
 
 impl Function {
     /// `path` gives the type name of an item declared in the function.
-    pub const fn new(path: fn() -> &'static str, file: &'static str, line: u32, column: u32) -> Self {
+    pub const fn new(
+        path: fn() -> &'static str,
+        file: &'static str,
+        line: u32,
+        column: u32,
+    ) -> Self {
         Self {
             path,
             given_name: None,
@@ -77,7 +82,8 @@ impl Function {
     }
 
     pub(crate) fn name(&self) -> &str {
-        self.given_name.unwrap_or_else(|| self.name.get_or_init(|| function_name((self.path)())))
+        self.given_name
+            .unwrap_or_else(|| self.name.get_or_init(|| function_name((self.path)())))
     }
 
     pub(crate) fn is_root(&self) -> bool {
@@ -90,12 +96,21 @@ impl Function {
 
     /// The level that the attribute sets.
     pub(crate) fn level(&self, lint: Lint) -> Option<Level> {
-        self.levels.iter().rev().find(|(of, ..)| *of == lint).map(|(_, level, _)| *level)
+        self.levels
+            .iter()
+            .rev()
+            .find(|(of, ..)| *of == lint)
+            .map(|(_, level, _)| *level)
     }
 
     /// Where the function's name stands.
     pub(crate) fn place(&'static self) -> Place {
-        Place { file: self.file, line: self.line, column: self.column, function: Some(self) }
+        Place {
+            file: self.file,
+            line: self.line,
+            column: self.column,
+            function: Some(self),
+        }
     }
 }
 
@@ -107,7 +122,9 @@ impl fmt::Debug for Function {
 
 /// `shop::<impl shop::Repo<_>>::find::Here` as people say it: `shop::Repo::find`.
 fn function_name(path: &str) -> String {
-    let function = path.rsplit_once("::").map_or(path, |(function, _marker)| function);
+    let function = path
+        .rsplit_once("::")
+        .map_or(path, |(function, _marker)| function);
     let function = function.replace("::{{closure}}", "");
     if function.starts_with('<')
         && let Some((ty, rest)) = function[1..].split_once(" as ")
@@ -134,19 +151,17 @@ fn last_segment(path: &str) -> &str {
 fn without_arguments(path: &str) -> String {
     let mut depth = 0_u32;
     path.chars()
-        .filter(|&c| {
-            let keep = match c {
-                '<' => {
-                    depth += 1;
-                    return false;
-                }
+        .filter(|c| {
+            match c {
+                '<' => depth += 1,
+                // The one that closes the outermost goes with the rest.
                 '>' => {
                     depth = depth.saturating_sub(1);
                     return false;
                 }
-                _ => depth == 0,
-            };
-            keep
+                _ => {}
+            }
+            depth == 0
         })
         .collect()
 }
@@ -163,12 +178,28 @@ pub struct Site {
 
 impl Site {
     /// `line` and `column` are those of the method's name, from 1.
-    pub const fn new(function: &'static Function, file: &'static str, line: u32, column: u32) -> Self {
-        Self { function, file, line, column, tallies: Tallies::new() }
+    pub const fn new(
+        function: &'static Function,
+        file: &'static str,
+        line: u32,
+        column: u32,
+    ) -> Self {
+        Self {
+            function,
+            file,
+            line,
+            column,
+            tallies: Tallies::new(),
+        }
     }
 
     pub(crate) fn place(&self) -> Place {
-        Place { file: self.file, line: self.line, column: self.column, function: Some(self.function) }
+        Place {
+            file: self.file,
+            line: self.line,
+            column: self.column,
+            function: Some(self.function),
+        }
     }
 }
 
@@ -182,8 +213,16 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    fn at(location: &'static std::panic::Location<'static>, function: Option<&'static Function>) -> Self {
-        Self { file: location.file(), line: location.line(), column: location.column(), function }
+    fn at(
+        location: &'static std::panic::Location<'static>,
+        function: Option<&'static Function>,
+    ) -> Self {
+        Self {
+            file: location.file(),
+            line: location.line(),
+            column: location.column(),
+            function,
+        }
     }
 
     /// Where a caller is, or the function it is in where the caller is sqlx itself.
@@ -192,13 +231,23 @@ impl Place {
         let in_sqlx = location.file().contains("sqlx-core");
         match function {
             Some(function) if in_sqlx => function.place(),
-            None if in_sqlx => Self { file: "<code without #[track]>", line: 0, column: 0, function: None },
+            None if in_sqlx => Self {
+                file: "<code without #[track]>",
+                line: 0,
+                column: 0,
+                function: None,
+            },
             _ => Self::at(location, function),
         }
     }
 
     pub(crate) fn to_call_site(self) -> CallSite {
-        CallSite::new(self.file, self.line, self.column, self.function.map(Function::name))
+        CallSite::new(
+            self.file,
+            self.line,
+            self.column,
+            self.function.map(Function::name),
+        )
     }
 }
 
@@ -220,11 +269,23 @@ mod tests {
     #[test]
     fn function_names_read_as_people_say_them() {
         check("shop::free::Here", "shop::free");
-        check("shop::repo::ExamRepo::find::Here", "shop::repo::ExamRepo::find");
+        check(
+            "shop::repo::ExamRepo::find::Here",
+            "shop::repo::ExamRepo::find",
+        );
         check("shop::Repo<_>::find::Here", "shop::Repo::find");
-        check("shop::<impl shop::repo::Repo<alloc::vec::Vec<_>>>::find::Here", "shop::Repo::find");
-        check("<shop::repo::ExamRepo as shop::Repo>::find::Here", "<ExamRepo as Repo>::find");
-        check("<shop::G<a::B> as shop::Repo<c::D>>::find::Here", "<G as Repo>::find");
+        check(
+            "shop::<impl shop::repo::Repo<alloc::vec::Vec<_>>>::find::Here",
+            "shop::Repo::find",
+        );
+        check(
+            "<shop::repo::ExamRepo as shop::Repo>::find::Here",
+            "<ExamRepo as Repo>::find",
+        );
+        check(
+            "<shop::G<a::B> as shop::Repo<c::D>>::find::Here",
+            "<G as Repo>::find",
+        );
         check("shop::main::{{closure}}::Here", "shop::main");
     }
 }

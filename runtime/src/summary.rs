@@ -20,23 +20,52 @@ pub(crate) struct Summary {
 const MAX_BYTES: usize = 255;
 
 /// Words that begin an operation of their own wherever they stand.
-const OPERATIONS: [&str; 8] = ["SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "CALL", "TRUNCATE"];
+const OPERATIONS: [&str; 8] = [
+    "SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "CALL", "TRUNCATE",
+];
 /// Words whose object's kind belongs to the operation: `CREATE TABLE exam`.
 const DDL: [&str; 3] = ["CREATE", "ALTER", "DROP"];
 const DDL_OBJECTS: [&str; 12] = [
-    "TABLE", "INDEX", "VIEW", "SCHEMA", "DATABASE", "TRIGGER", "FUNCTION", "PROCEDURE", "SEQUENCE", "TYPE", "ROLE",
+    "TABLE",
+    "INDEX",
+    "VIEW",
+    "SCHEMA",
+    "DATABASE",
+    "TRIGGER",
+    "FUNCTION",
+    "PROCEDURE",
+    "SEQUENCE",
+    "TYPE",
+    "ROLE",
     "EXTENSION",
 ];
 /// Words that may stand between a clause and its target.
 const FILLERS: [&str; 12] = [
-    "IF", "NOT", "EXISTS", "ONLY", "LATERAL", "OR", "IGNORE", "INTO", "FROM", "TABLE", "LOW_PRIORITY", "CONCURRENTLY",
+    "IF",
+    "NOT",
+    "EXISTS",
+    "ONLY",
+    "LATERAL",
+    "OR",
+    "IGNORE",
+    "INTO",
+    "FROM",
+    "TABLE",
+    "LOW_PRIORITY",
+    "CONCURRENTLY",
 ];
 /// Words after which an operation's name is no operation: `FOR UPDATE`, `ON DELETE`, `DO UPDATE`, `KEY UPDATE`.
 const NOT_AN_OPERATION_AFTER: [&str; 5] = ["FOR", "ON", "DO", "KEY", "OR"];
 
 /// Summarises a statement's text.
 pub(crate) fn summarise(sql: &str) -> Summary {
-    let mut scan = Scan { out: String::new(), writes: false, wants_target: false, in_from: false, selects: vec![false] };
+    let mut scan = Scan {
+        out: String::new(),
+        writes: false,
+        wants_target: false,
+        in_from: false,
+        selects: vec![false],
+    };
     let mut previous = "";
     for token in Tokens::new(sql) {
         match token {
@@ -62,7 +91,10 @@ pub(crate) fn summarise(sql: &str) -> Summary {
             break;
         }
     }
-    Summary { text: scan.out, writes: scan.writes }
+    Summary {
+        text: scan.out,
+        writes: scan.writes,
+    }
 }
 
 struct Scan {
@@ -108,20 +140,23 @@ impl Scan {
                 self.in_from = true;
             }
             "JOIN" => self.wants_target = true,
-            "WHERE" | "GROUP" | "ORDER" | "HAVING" | "LIMIT" | "SET" | "VALUES" | "UNION" | "RETURNING" | "ON"
-            | "USING" => {
+            "WHERE" | "GROUP" | "ORDER" | "HAVING" | "LIMIT" | "SET" | "VALUES" | "UNION"
+            | "RETURNING" | "ON" | "USING" => {
                 self.wants_target = false;
                 self.in_from = false;
             }
-            _ if self.wants_target => {
-                if !FILLERS.contains(&upper) {
-                    self.name(word);
-                }
-            }
+            _ if self.wants_target && FILLERS.contains(&upper) => {}
+            _ if self.wants_target => self.name(word),
             // Where the CTEs of a WITH end is not known before an operation comes.
-            _ if self.out.is_empty() && !matches!(upper, "WITH" | "EXPLAIN" | "ANALYZE" | "RECURSIVE") && previous.is_empty() => {
+            _ if self.out.is_empty()
+                && !matches!(upper, "WITH" | "EXPLAIN" | "ANALYZE" | "RECURSIVE")
+                && previous.is_empty() =>
+            {
                 self.push(upper);
-                self.writes |= matches!(upper, "COPY" | "DO" | "LOAD" | "VACUUM" | "REINDEX" | "GRANT" | "REVOKE");
+                self.writes |= matches!(
+                    upper,
+                    "COPY" | "DO" | "LOAD" | "VACUUM" | "REINDEX" | "GRANT" | "REVOKE"
+                );
                 self.wants_target = matches!(upper, "COPY" | "PRAGMA" | "LISTEN" | "NOTIFY");
             }
             _ => {}
@@ -141,10 +176,8 @@ impl Scan {
                 self.selects.push(false);
                 self.wants_target = false;
             }
-            ')' => {
-                if self.selects.len() > 1 {
-                    self.selects.pop();
-                }
+            ')' if self.selects.len() > 1 => {
+                self.selects.pop();
             }
             ',' if self.in_from && self.selects.last() == Some(&true) => self.wants_target = true,
             ';' => {
@@ -176,20 +209,55 @@ mod tests {
 
     #[track_caller]
     fn check(sql: &str, expected: &str, writes: bool) {
-        assert_eq!(summarise(sql), Summary { text: expected.to_owned(), writes }, "{sql}");
+        assert_eq!(
+            summarise(sql),
+            Summary {
+                text: expected.to_owned(),
+                writes
+            },
+            "{sql}"
+        );
     }
 
     #[test]
     fn reads() {
         check("SELECT 1", "SELECT", false);
         check("select * from exam where id = ?", "SELECT exam", false);
-        check("SELECT * FROM exam e, device AS d WHERE e.d = d.id", "SELECT exam device", false);
-        check("SELECT * FROM exam JOIN device ON true LEFT JOIN \"my licence\" USING (id)", "SELECT exam device my licence", false);
-        check("SELECT EXTRACT(YEAR FROM taken) FROM public.exam FOR UPDATE", "SELECT public.exam", false);
-        check("SELECT replace(name, 'a', 'b') FROM `exam`", "SELECT exam", false);
-        check("SELECT a FROM (SELECT b FROM inner_table) t, other", "SELECT SELECT inner_table other", false);
-        check("-- DELETE FROM x\nSELECT /* UPDATE y */ 'INSERT INTO z' FROM exam", "SELECT exam", false);
-        check("WITH x AS (SELECT id FROM exam) SELECT * FROM x", "SELECT exam SELECT x", false);
+        check(
+            "SELECT * FROM exam e, device AS d WHERE e.d = d.id",
+            "SELECT exam device",
+            false,
+        );
+        check(
+            "SELECT * FROM exam JOIN device ON true LEFT JOIN \"my licence\" USING (id)",
+            "SELECT exam device my licence",
+            false,
+        );
+        check(
+            "SELECT EXTRACT(YEAR FROM taken) FROM public.exam FOR UPDATE",
+            "SELECT public.exam",
+            false,
+        );
+        check(
+            "SELECT replace(name, 'a', 'b') FROM `exam`",
+            "SELECT exam",
+            false,
+        );
+        check(
+            "SELECT a FROM (SELECT b FROM inner_table) t, other",
+            "SELECT SELECT inner_table other",
+            false,
+        );
+        check(
+            "-- DELETE FROM x\nSELECT /* UPDATE y */ 'INSERT INTO z' FROM exam",
+            "SELECT exam",
+            false,
+        );
+        check(
+            "WITH x AS (SELECT id FROM exam) SELECT * FROM x",
+            "SELECT exam SELECT x",
+            false,
+        );
         check("PRAGMA journal_mode = WAL", "PRAGMA journal_mode", false);
         check("EXPLAIN SELECT 1", "SELECT", false);
         check("", "", false);
@@ -197,14 +265,38 @@ mod tests {
 
     #[test]
     fn writes() {
-        check("INSERT INTO exam (id) VALUES ($1) ON CONFLICT (id) DO UPDATE SET n = 1", "INSERT exam", true);
-        check("INSERT OR IGNORE INTO exam SELECT * FROM old_exam", "INSERT exam SELECT old_exam", true);
-        check("UPDATE exam SET n = n + 1 WHERE id = 3", "UPDATE exam", true);
+        check(
+            "INSERT INTO exam (id) VALUES ($1) ON CONFLICT (id) DO UPDATE SET n = 1",
+            "INSERT exam",
+            true,
+        );
+        check(
+            "INSERT OR IGNORE INTO exam SELECT * FROM old_exam",
+            "INSERT exam SELECT old_exam",
+            true,
+        );
+        check(
+            "UPDATE exam SET n = n + 1 WHERE id = 3",
+            "UPDATE exam",
+            true,
+        );
         check("DELETE FROM ONLY exam WHERE id = 3", "DELETE exam", true);
-        check("CREATE TABLE IF NOT EXISTS exam (id INT, FOREIGN KEY (id) REFERENCES o (id) ON DELETE CASCADE)", "CREATE TABLE exam", true);
+        check(
+            "CREATE TABLE IF NOT EXISTS exam (id INT, FOREIGN KEY (id) REFERENCES o (id) ON DELETE CASCADE)",
+            "CREATE TABLE exam",
+            true,
+        );
         check("CREATE UNIQUE INDEX i ON exam (id)", "CREATE INDEX i", true);
-        check("CREATE TABLE a (x INT); CREATE TABLE b (y INT)", "CREATE TABLE a CREATE TABLE b", true);
-        check("WITH gone AS (DELETE FROM exam RETURNING id) INSERT INTO log SELECT id FROM gone", "DELETE exam INSERT log SELECT gone", true);
+        check(
+            "CREATE TABLE a (x INT); CREATE TABLE b (y INT)",
+            "CREATE TABLE a CREATE TABLE b",
+            true,
+        );
+        check(
+            "WITH gone AS (DELETE FROM exam RETURNING id) INSERT INTO log SELECT id FROM gone",
+            "DELETE exam INSERT log SELECT gone",
+            true,
+        );
         check("REPLACE INTO exam VALUES (1)", "REPLACE exam", true);
         check("CALL next_number(1)", "CALL next_number", true);
         check("COPY exam FROM STDIN", "COPY exam", true);
@@ -215,7 +307,10 @@ mod tests {
     fn long_texts_are_cut_at_a_word() {
         let tables: Vec<String> = (0..100).map(|n| format!("table_{n}")).collect();
         let summary = summarise(&format!("SELECT * FROM {}", tables.join(", "))).text;
-        assert!(summary.len() <= MAX_BYTES && summary.starts_with("SELECT table_0 table_1 "), "{summary}");
+        assert!(
+            summary.len() <= MAX_BYTES && summary.starts_with("SELECT table_0 table_1 "),
+            "{summary}"
+        );
         assert!(!summary.ends_with("table_"), "{summary}");
     }
 }

@@ -8,8 +8,19 @@ use crate::report::{place_of, pool_line};
 use crate::snapshot::{HandleInfo, SiteStats, Snapshot};
 use crate::units::short;
 
-const COLUMNS: [&str; 11] =
-    ["calls", "errors", "cancelled", "rows", "p50", "p95", "p99", "total", "statement", "function", "call site"];
+const COLUMNS: [&str; 11] = [
+    "calls",
+    "errors",
+    "cancelled",
+    "rows",
+    "p50",
+    "p95",
+    "p99",
+    "total",
+    "statement",
+    "function",
+    "call site",
+];
 /// Columns of numbers, aligned right.
 const NUMBERS: usize = 8;
 
@@ -39,7 +50,11 @@ impl fmt::Display for Snapshot {
 fn row(site: &SiteStats) -> [String; COLUMNS.len()] {
     // Rows read and rows written are one column: a statement rarely does both, and the snapshot has both.
     let rows = site.rows_returned.max(site.rows_affected);
-    let statement = if site.texts > 1 { format!("{} (about {})", site.summary, site.texts) } else { site.summary.clone() };
+    let statement = if site.texts > 1 {
+        format!("{} (about {})", site.summary, site.texts)
+    } else {
+        site.summary.clone()
+    };
     [
         site.calls.to_string(),
         site.errors.to_string(),
@@ -60,7 +75,11 @@ fn handle_line(handle: &HandleInfo) -> String {
         Some(idle) => format!("idle for {}", short(idle)),
         None => format!("{:?}", handle.activity).to_lowercase(),
     };
-    let mut line = format!("held for {}, {activity}: taken at {}", short(handle.age), handle.site);
+    let mut line = format!(
+        "held for {}, {activity}: taken at {}",
+        short(handle.age),
+        handle.site
+    );
     if let Some(function) = &handle.site.function {
         line += &format!(" in {function}");
     }

@@ -96,7 +96,9 @@ impl Tally {
 
     fn register(tally: Self) -> Arc<Self> {
         let tally = Arc::new(tally);
-        ALL.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&tally));
+        ALL.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Arc::clone(&tally));
         tally
     }
 
@@ -118,7 +120,13 @@ impl Tally {
         self.calls.fetch_add(1, Relaxed) + 1
     }
 
-    pub(crate) fn finish(&self, outcome: Outcome, time: std::time::Duration, rows: u64, affected: u64) {
+    pub(crate) fn finish(
+        &self,
+        outcome: Outcome,
+        time: std::time::Duration,
+        rows: u64,
+        affected: u64,
+    ) {
         let counter = match outcome {
             Outcome::Ok => &self.ok,
             Outcome::Error => &self.errors,
@@ -138,13 +146,19 @@ impl Tally {
     fn read(&self) -> SiteStats {
         use std::sync::atomic::Ordering::Acquire;
         // Ends before begins: a snapshot never shows more ends than begins.
-        let (ok, errors, cancelled) = (self.ok.load(Acquire), self.errors.load(Acquire), self.cancelled.load(Acquire));
+        let (ok, errors, cancelled) = (
+            self.ok.load(Acquire),
+            self.errors.load(Acquire),
+            self.cancelled.load(Acquire),
+        );
         let place = self.place;
         SiteStats {
             file: place.map(|place| place.file.to_owned()),
             line: place.map_or(0, |place| place.line),
             column: place.map_or(0, |place| place.column),
-            function: place.and_then(|place| place.function).map(|function| function.name().to_owned()),
+            function: place
+                .and_then(|place| place.function)
+                .map(|function| function.name().to_owned()),
             sql: self.text.kept.to_string(),
             summary: self.summary.clone(),
             texts: self.others.as_ref().map_or(1, Distinct::estimate),
@@ -159,7 +173,10 @@ impl Tally {
     }
 
     fn bytes(&self) -> usize {
-        size_of::<Self>() - size_of::<Histogram>() + self.time.bytes() + self.text.kept.len() + self.summary.len()
+        size_of::<Self>() - size_of::<Histogram>()
+            + self.time.bytes()
+            + self.text.kept.len()
+            + self.summary.len()
     }
 }
 
@@ -175,10 +192,18 @@ struct Text {
 impl Text {
     fn new(sql: &str) -> Self {
         if sql.len() <= MAX_TEXT {
-            return Self { kept: sql.into(), full_len: sql.len(), hash: None };
+            return Self {
+                kept: sql.into(),
+                full_len: sql.len(),
+                hash: None,
+            };
         }
         let end = sql.floor_char_boundary(MAX_TEXT - "…".len());
-        Self { kept: format!("{}…", &sql[..end]).into(), full_len: sql.len(), hash: Some(hash(sql)) }
+        Self {
+            kept: format!("{}…", &sql[..end]).into(),
+            full_len: sql.len(),
+            hash: Some(hash(sql)),
+        }
     }
 
     fn is(&self, sql: &str) -> bool {
@@ -204,7 +229,11 @@ pub(crate) struct Tallies {
 
 impl Tallies {
     pub(crate) const fn new() -> Self {
-        Self { first: OnceCell::new(), more: RwLock::new(Vec::new()), others: OnceCell::new() }
+        Self {
+            first: OnceCell::new(),
+            more: RwLock::new(Vec::new()),
+            others: OnceCell::new(),
+        }
     }
 
     fn find(&self, place: impl Fn() -> Place, sql: &str) -> Arc<Tally> {
@@ -212,7 +241,8 @@ impl Tallies {
         if first.text.is(sql) {
             return Arc::clone(first);
         }
-        let known = |more: &[Arc<Tally>]| more.iter().find(|tally| tally.text.is(sql)).map(Arc::clone);
+        let known =
+            |more: &[Arc<Tally>]| more.iter().find(|tally| tally.text.is(sql)).map(Arc::clone);
         let more = self.more.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(tally) = known(&more) {
             return tally;
@@ -235,7 +265,10 @@ impl Tallies {
     }
 
     fn other(&self, place: impl Fn() -> Place, sql: &str) -> Arc<Tally> {
-        note_other(self.others.get_or_init(|| Tally::for_others(Some(place()))), sql)
+        note_other(
+            self.others.get_or_init(|| Tally::for_others(Some(place()))),
+            sql,
+        )
     }
 }
 
@@ -247,7 +280,11 @@ fn note_other(others: &Arc<Tally>, sql: &str) -> Arc<Tally> {
 }
 
 /// The tally for a text at a place: the call site where it is known, else the function, else the text alone.
-pub(crate) fn of(site: Option<&'static Site>, function: Option<&'static Function>, sql: &str) -> Arc<Tally> {
+pub(crate) fn of(
+    site: Option<&'static Site>,
+    function: Option<&'static Function>,
+    sql: &str,
+) -> Arc<Tally> {
     if let Some(site) = site {
         return site.tallies.find(|| site.place(), sql);
     }
@@ -258,7 +295,11 @@ pub(crate) fn of(site: Option<&'static Site>, function: Option<&'static Function
     let known = WITHOUT_SITE.get(&hash).map(|tally| Arc::clone(&tally));
     if let Some(tally) = known {
         // Two texts of one hash count together, among the others.
-        return if tally.text.is(sql) { tally } else { other_without_site(sql) };
+        return if tally.text.is(sql) {
+            tally
+        } else {
+            other_without_site(sql)
+        };
     }
     if WITHOUT_SITE.len() >= TEXTS_WITHOUT_SITE {
         return other_without_site(sql);
@@ -269,13 +310,19 @@ pub(crate) fn of(site: Option<&'static Site>, function: Option<&'static Function
 }
 
 fn other_without_site(sql: &str) -> Arc<Tally> {
-    note_other(OTHERS_WITHOUT_SITE.get_or_init(|| Tally::for_others(None)), sql)
+    note_other(
+        OTHERS_WITHOUT_SITE.get_or_init(|| Tally::for_others(None)),
+        sql,
+    )
 }
 
 /// All rows that were ever used.
 pub(crate) fn read_all() -> Vec<SiteStats> {
     let all = ALL.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    all.iter().map(|tally| tally.read()).filter(|row| row.calls > 0).collect()
+    all.iter()
+        .map(|tally| tally.read())
+        .filter(|row| row.calls > 0)
+        .collect()
 }
 
 /// How many rows there are, and their bytes.

@@ -15,6 +15,7 @@ use crate::site::{Function, Site};
 
 pin_project! {
     /// A future that runs at a call site.
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
     #[derive(Debug)]
     pub struct At<S, F> {
         site: S,
@@ -32,7 +33,10 @@ where
     S: Fn() -> &'static Site,
     F: IntoFuture,
 {
-    At { site, future: future.into_future() }
+    At {
+        site,
+        future: future.into_future(),
+    }
 }
 
 impl<S: Fn() -> &'static Site, F: Future> Future for At<S, F> {
@@ -60,11 +64,31 @@ pub fn leave<T>(value: T) -> T {
     value
 }
 
+/// Says which function a scope is of: a closure that captures nothing, in expansions.
+pub trait Names {
+    /// The function.
+    fn function(&self) -> &'static Function;
+}
+
+impl<F: Fn() -> &'static Function> Names for F {
+    #[inline]
+    fn function(&self) -> &'static Function {
+        self()
+    }
+}
+
+impl Names for &'static Function {
+    fn function(&self) -> &'static Function {
+        self
+    }
+}
+
 pin_project! {
     /// A future in a scope of its own.
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct Scoped<M, F, J>
     where
-        M: Fn() -> &'static Function,
+        M: Names,
     {
         // Dropped in this order: first the future, with everything that it holds, then what judges what is left.
         #[pin]
@@ -73,7 +97,7 @@ pin_project! {
         frame: Frame<M>,
     }
 
-    impl<M: Fn() -> &'static Function, F, J> PinnedDrop for Scoped<M, F, J> {
+    impl<M: Names, F, J> PinnedDrop for Scoped<M, F, J> {
         fn drop(this: Pin<&mut Self>) {
             // What the future drops, it drops inside the scope.
             this.project().frame.begin_drop();
@@ -82,9 +106,10 @@ pin_project! {
 }
 
 /// The scope of a [`Scoped`]; ends it when the future was given up.
-struct Frame<M: Fn() -> &'static Function> {
-    function: M,
+struct Frame<M: Names> {
+    names: M,
     scope: Option<Arc<Scope>>,
+    kind: FrameKind,
     state: FrameState,
 }
 
@@ -99,16 +124,50 @@ enum FrameState {
 #[inline]
 pub fn scope<M, F, J>(function: M, future: F, judge: J) -> Scoped<M, F, J>
 where
-    M: Fn() -> &'static Function,
+    M: Names,
     F: Future,
     J: Fn(&Ended, &F::Output),
 {
-    Scoped { future, judge, frame: Frame { function, scope: None, state: FrameState::Running } }
+    let frame = Frame {
+        names: function,
+        scope: None,
+        kind: FrameKind::Scope,
+        state: FrameState::Running,
+    };
+    Scoped {
+        future,
+        judge,
+        frame,
+    }
+}
+
+/// Runs `future` in a scope that is made already, whatever stands around it on the stack.
+pub(crate) fn in_scope<F, J>(
+    scope: Arc<Scope>,
+    future: F,
+    judge: J,
+) -> Scoped<&'static Function, F, J>
+where
+    F: Future,
+    J: Fn(&Ended, &F::Output),
+{
+    let names = scope.function();
+    let frame = Frame {
+        names,
+        scope: Some(scope),
+        kind: FrameKind::Carried,
+        state: FrameState::Running,
+    };
+    Scoped {
+        future,
+        judge,
+        frame,
+    }
 }
 
 impl<M, F, J> Future for Scoped<M, F, J>
 where
-    M: Fn() -> &'static Function,
+    M: Names,
     F: Future,
     J: Fn(&Ended, &F::Output),
 {
@@ -117,8 +176,8 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let function = (this.frame.function)();
-        let entered = context::enter(function, FrameKind::Scope, &mut this.frame.scope);
+        let function = this.frame.names.function();
+        let entered = context::enter(function, this.frame.kind, &mut this.frame.scope);
         let poll = this.future.poll(cx);
         drop(entered);
         let value = ready!(poll);
@@ -132,17 +191,17 @@ where
     }
 }
 
-impl<M: Fn() -> &'static Function> Frame<M> {
+impl<M: Names> Frame<M> {
     /// Enters the scope for the drop of what it holds; leaving it is [`Drop`]'s.
     fn begin_drop(&mut self) {
         if self.state == FrameState::Running && self.scope.is_some() {
             self.state = FrameState::Dropping;
-            context::push_for_drop((self.function)(), self.scope.take());
+            context::push_for_drop(self.names.function(), self.kind, self.scope.take());
         }
     }
 }
 
-impl<M: Fn() -> &'static Function> Drop for Frame<M> {
+impl<M: Names> Drop for Frame<M> {
     fn drop(&mut self) {
         if self.state == FrameState::Dropping
             && let Some(scope) = context::pop_after_drop()
@@ -166,6 +225,11 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// What the scope holds passes to the scope around it.
+    pub(crate) fn hand_up(&self) {
+        self.scope.end_handing_up();
+    }
+
     /// Judges what the scope holds, by whether the value that it returned may hold a handle.
     ///
     /// # Panics
@@ -174,7 +238,7 @@ impl Ended {
     #[track_caller]
     pub fn judge(&self, may_hold: bool) {
         if may_hold || self.scope.function().may_return_handle() {
-            self.scope.end_handing_up();
+            self.hand_up();
             return;
         }
         let mut panic = None;
@@ -192,6 +256,7 @@ impl Ended {
 
 pin_project! {
     /// A stream that knows its function.
+    #[must_use = "streams do nothing unless polled"]
     #[derive(Debug)]
     pub struct ScopedStream<M, S> {
         function: M,
@@ -295,8 +360,24 @@ pub mod probe {
     /// Types that are `UnwindSafe` whatever they hold say what they hold in their name.
     fn hides<T>() -> bool {
         let name = std::any::type_name::<T>();
-        ["AssertUnwindSafe<", "Mutex<", "RwLock<", "OnceLock<", "OnceCell<"].iter().any(|lock| name.contains(lock))
-            && ["Transaction<", "PoolConnection<", "Conn<", "Acquired<", "dyn "].iter().any(|held| name.contains(held))
+        [
+            "AssertUnwindSafe<",
+            "Mutex<",
+            "RwLock<",
+            "OnceLock<",
+            "OnceCell<",
+        ]
+        .iter()
+        .any(|lock| name.contains(lock))
+            && [
+                "Transaction<",
+                "PoolConnection<",
+                "Conn<",
+                "Acquired<",
+                "dyn ",
+            ]
+            .iter()
+            .any(|held| name.contains(held))
     }
 }
 
@@ -306,7 +387,9 @@ pub mod probe {
 macro_rules! __may_hold {
     ($value:expr) => {{
         #[allow(unused_imports, reason = "which of them is needed depends on the type")]
-        use $crate::__private::probe::{ErrSide as _, NeitherSide as _, OkSide as _, Plain as _, Unknown as _};
+        use $crate::__private::probe::{
+            ErrSide as _, NeitherSide as _, OkSide as _, Plain as _, Unknown as _,
+        };
         (&&&&&$crate::__private::probe::Probe($value)).may_hold()
     }};
 }

@@ -34,8 +34,23 @@ mod tests {
 
     #[test]
     fn durations_have_three_digits() {
-        let told: Vec<String> =
-            [0, 900, 1_000, 12_340, 999_000, 1_234_567, 5_000_000_000, 600_000_000_000].map(|n| short(Duration::from_nanos(n))).into();
-        assert_eq!(told, ["0", "900 ns", "1.00 µs", "12.3 µs", "999 µs", "1.23 ms", "5.00 s", "10.0 min"]);
+        let told: Vec<String> = [
+            0,
+            900,
+            1_000,
+            12_340,
+            999_000,
+            1_234_567,
+            5_000_000_000,
+            600_000_000_000,
+        ]
+        .map(|n| short(Duration::from_nanos(n)))
+        .into();
+        assert_eq!(
+            told,
+            [
+                "0", "900 ns", "1.00 µs", "12.3 µs", "999 µs", "1.23 ms", "5.00 s", "10.0 min"
+            ]
+        );
     }
 }

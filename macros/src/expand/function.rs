@@ -8,7 +8,7 @@ use syn::{Block, Expr, Item, ReturnType, Signature, Stmt, Token, Type, parse_quo
 use super::{arguments, early, metadata, outward, relax};
 use crate::crate_path::{CratePath, ends, parenthesized};
 use crate::model::{Entry, Form, Function, each_async_block};
-use crate::returns::{Kind, Returned, inferable};
+use crate::returns::{Kind, Returned, inferable, is_opaque};
 use crate::sites;
 
 pub(super) fn expand(function: Function) -> TokenStream {
@@ -171,7 +171,7 @@ impl Around {
     fn entry(&self, function: &mut Function) -> TokenStream {
         let output = inferable(&self.output(&function.signature.output));
         each_async_block(&mut function.body, |block| {
-            let arguments = self.scope_arguments(block, Some(&output));
+            let arguments = self.scope_arguments(block, &Judge::of(Some(&output)));
             *block = Expr::Verbatim(self.path.call("scope", arguments, block));
         });
         self.block(&mut function.body)
@@ -219,7 +219,12 @@ impl Around {
             }
         };
         let private = &self.private;
-        let arguments = self.scope_arguments(&future, None);
+        let judge = if is_opaque(&output) {
+            Judge::MayHold
+        } else {
+            Judge::Probe(None)
+        };
+        let arguments = self.scope_arguments(&future, &judge);
         quote_spanned!(self.span=> #private::scope(#arguments))
     }
 
@@ -227,7 +232,7 @@ impl Around {
     fn wrap(&self, inner: &impl ToTokens, written: &impl ToTokens, kind: &Kind) -> TokenStream {
         match kind {
             Kind::Future(output) => {
-                let arguments = self.scope_arguments(inner, output.as_deref());
+                let arguments = self.scope_arguments(inner, &Judge::of(output.as_deref()));
                 self.path.call("scope", arguments, written)
             }
             Kind::Stream => {
@@ -238,17 +243,28 @@ impl Around {
     }
 
     /// The output's type is told where nothing else tells it before the closure is looked at.
-    fn scope_arguments(&self, future: &impl ToTokens, output: Option<&Type>) -> TokenStream {
+    fn scope_arguments(&self, future: &impl ToTokens, judge: &Judge<'_>) -> TokenStream {
         let private = &self.private;
-        let output = output.into_iter();
+        let (value, may_hold) = match judge {
+            Judge::Probe(output) => {
+                let annotation = output.iter();
+                (
+                    quote_spanned!(self.span=> value #(: &#annotation)*),
+                    quote_spanned!(self.span=> #private::may_hold!(value)),
+                )
+            }
+            Judge::MayHold => (
+                quote_spanned!(self.span=> _),
+                quote_spanned!(self.span=> true),
+            ),
+        };
         // A panic is reported where this call stands, and that must be in the user's file: wholly the user's span.
         let judge = Ident::new("judge", self.name);
-        let may_hold = quote_spanned!(self.span=> #private::may_hold!(value));
         let may_hold = parenthesized(may_hold, self.name);
         quote_spanned! {self.span=>
             __leash,
             #future,
-            |ended, value #(: &#output)*| ended.#judge #may_hold,
+            |ended, #value| ended.#judge #may_hold,
         }
     }
 
@@ -268,5 +284,23 @@ impl Around {
             body.stmts.insert(0, Stmt::Item(Item::Verbatim(item)));
         }
         body.to_token_stream()
+    }
+}
+
+/// How it is decided whether a returned value may hold a handle.
+enum Judge<'a> {
+    /// By its type, which is told where nothing else tells it in time.
+    Probe(Option<&'a Type>),
+    /// Part of the type is not told. What a closure or an `async` block captures is not known where it is made, so that
+    /// to look at the type there would be an error.
+    MayHold,
+}
+
+impl<'a> Judge<'a> {
+    fn of(output: Option<&'a Type>) -> Self {
+        match output {
+            Some(output) if is_opaque(output) => Judge::MayHold,
+            output => Judge::Probe(output),
+        }
     }
 }

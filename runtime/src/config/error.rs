@@ -38,18 +38,29 @@ pub enum ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ConfigError::UnknownName { entry, name, suggestion } => {
+            ConfigError::UnknownName {
+                entry,
+                name,
+                suggestion,
+            } => {
                 write!(f, "`{entry}`: there is no lint, group or setting `{name}`")?;
                 match suggestion {
                     Some(suggestion) => write!(f, "; did you mean `{suggestion}`?"),
                     None => f.write_str("; settings are `cap`, `report` and `off`, groups `all`, `leaks`, `pool` and `queries`"),
                 }
             }
-            ConfigError::BadValue { entry, value, expected } => {
+            ConfigError::BadValue {
+                entry,
+                value,
+                expected,
+            } => {
                 write!(f, "`{entry}`: `{value}` is not {expected}")
             }
             ConfigError::Malformed { entry } => {
-                write!(f, "`{entry}`: an entry is written `name=value` or `name[pool]=value`, as in `held_idle=warn:10s`")
+                write!(
+                    f,
+                    "`{entry}`: an entry is written `name=value` or `name[pool]=value`, as in `held_idle=warn:10s`"
+                )
             }
             ConfigError::NotUnicode => f.write_str("the value is not Unicode"),
             ConfigError::Several(errors) => {

@@ -12,7 +12,7 @@ use crate::site::Function;
 
 /// The environment variable.
 const VARIABLE: &str = "SQLX_LEASH";
-const DEFAULT_REPORT_INTERVAL: Duration = Duration::from_secs(60);
+const DEFAULT_REPORT_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Levels, limits and settings, from code or from text.
 ///
@@ -46,7 +46,7 @@ pub(super) struct Entry {
     pub(super) of: Selector,
     pub(super) pool: Option<String>,
     pub(super) level: Option<Level>,
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by the lints that have one"))]
+    #[expect(dead_code, reason = "read by the lints that have one")]
     pub(super) limit: Option<Limit>,
 }
 
@@ -75,7 +75,11 @@ impl Group {
             ),
             Group::Queries => matches!(
                 lint,
-                Lint::OutsideTransaction | Lint::NPlusOne | Lint::RedundantQuery | Lint::QueryBudget | Lint::SlowQuery
+                Lint::OutsideTransaction
+                    | Lint::NPlusOne
+                    | Lint::RedundantQuery
+                    | Lint::QueryBudget
+                    | Lint::SlowQuery
             ),
             Group::Pool => !Group::Leaks.contains(lint) && !Group::Queries.contains(lint),
         }
@@ -106,7 +110,12 @@ impl Config {
     /// Sets the level of a lint.
     #[must_use]
     pub fn level(mut self, lint: Lint, level: Level) -> Self {
-        self.entries.push(Entry { of: Selector::Lint(lint), pool: None, level: Some(level), limit: None });
+        self.entries.push(Entry {
+            of: Selector::Lint(lint),
+            pool: None,
+            level: Some(level),
+            limit: None,
+        });
         self
     }
 
@@ -115,7 +124,12 @@ impl Config {
     /// A limit of another kind than the lint's own is kept and never used.
     #[must_use]
     pub fn limit(mut self, lint: Lint, limit: impl Into<Limit>) -> Self {
-        self.entries.push(Entry { of: Selector::Lint(lint), pool: None, level: None, limit: Some(limit.into()) });
+        self.entries.push(Entry {
+            of: Selector::Lint(lint),
+            pool: None,
+            level: None,
+            limit: Some(limit.into()),
+        });
         self
     }
 
@@ -137,7 +151,10 @@ impl Config {
     pub fn install(self) {
         let mut rules = RULES.write().unwrap_or_else(PoisonError::into_inner);
         OFF.store(rules.environment.off || self.off, Relaxed);
-        *rules = Arc::new(Rules { environment: Arc::clone(&rules.environment), code: self });
+        *rules = Arc::new(Rules {
+            environment: Arc::clone(&rules.environment),
+            code: self,
+        });
     }
 
     pub(super) fn level_of(&self, lint: Lint, pool: Option<&str>) -> Option<Level> {
@@ -185,7 +202,10 @@ static RULES: Lazy<RwLock<Arc<Rules>>> = Lazy::new(|| {
         crate::report::configuration(VARIABLE, &error);
     }
     OFF.store(environment.off, Relaxed);
-    RwLock::new(Arc::new(Rules { environment: Arc::new(environment), code: Config::default() }))
+    RwLock::new(Arc::new(Rules {
+        environment: Arc::new(environment),
+        code: Config::default(),
+    }))
 });
 
 fn rules() -> Arc<Rules> {
@@ -218,7 +238,10 @@ pub(crate) fn level(lint: Lint, function: Option<&Function>, pool: Option<&str>)
         .or_else(|| rules.environment.level_of(lint, pool))
         .or_else(|| rules.code.level_of(lint, pool))
         .unwrap_or_else(|| default_level(lint));
-    [rules.environment.cap, rules.code.cap].into_iter().flatten().fold(set, Level::min)
+    [rules.environment.cap, rules.code.cap]
+        .into_iter()
+        .flatten()
+        .fold(set, Level::min)
 }
 
 /// The level of a lint, attributes and pools aside.
@@ -228,7 +251,9 @@ pub(crate) fn level_of_process(lint: Lint) -> Level {
 
 fn default_level(lint: Lint) -> Level {
     match lint {
-        Lint::OutlivedScope | Lint::PoolDeadlock | Lint::QueryBudget if cfg!(debug_assertions) => Level::Deny,
+        Lint::OutlivedScope | Lint::PoolDeadlock | Lint::QueryBudget if cfg!(debug_assertions) => {
+            Level::Deny
+        }
         Lint::HeldTooLong => Level::Allow,
         _ => Level::Warn,
     }
@@ -237,5 +262,9 @@ fn default_level(lint: Lint) -> Level {
 /// How often the reporter reports.
 pub(crate) fn report_interval() -> Duration {
     let rules = rules();
-    rules.environment.report.or(rules.code.report).unwrap_or(DEFAULT_REPORT_INTERVAL)
+    rules
+        .environment
+        .report
+        .or(rules.code.report)
+        .unwrap_or(DEFAULT_REPORT_INTERVAL)
 }

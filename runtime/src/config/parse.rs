@@ -7,8 +7,12 @@ use super::ConfigError;
 use super::layer::{Config, Entry, Group, Selector};
 use crate::lint::{Level, Limit, Lint};
 
-const GROUPS: [(&str, Group); 4] =
-    [("all", Group::All), ("leaks", Group::Leaks), ("pool", Group::Pool), ("queries", Group::Queries)];
+const GROUPS: [(&str, Group); 4] = [
+    ("all", Group::All),
+    ("leaks", Group::Leaks),
+    ("pool", Group::Pool),
+    ("queries", Group::Queries),
+];
 const SETTINGS: [&str; 3] = ["cap", "report", "off"];
 const A_LEVEL: &str = "a level; write `allow`, `warn` or `deny`";
 
@@ -24,10 +28,14 @@ enum Kind {
 
 fn kind(lint: Lint) -> Kind {
     match lint {
-        Lint::HeldIdle | Lint::HeldTooLong | Lint::SlowQuery | Lint::CloseBlocked | Lint::UnaccountedConnections => {
-            Kind::Time
+        Lint::HeldIdle
+        | Lint::HeldTooLong
+        | Lint::SlowQuery
+        | Lint::CloseBlocked
+        | Lint::UnaccountedConnections => Kind::Time,
+        Lint::NPlusOne | Lint::RedundantQuery | Lint::QueryBudget | Lint::DuplicatePool => {
+            Kind::Count
         }
-        Lint::NPlusOne | Lint::RedundantQuery | Lint::QueryBudget | Lint::DuplicatePool => Kind::Count,
         Lint::PoolPressure => Kind::Percent,
         Lint::ConnectionChurn => Kind::PerSecond,
         _ => Kind::None,
@@ -39,7 +47,9 @@ impl Kind {
         match self {
             Kind::Time => "a level or a time; write `warn`, `10s` or `warn:10s`",
             Kind::Count => "a level or a whole number above zero; write `warn`, `10` or `warn:10`",
-            Kind::Percent => "a level or a share from 1% to 100%; write `warn`, `90%` or `warn:90%`",
+            Kind::Percent => {
+                "a level or a share from 1% to 100%; write `warn`, `90%` or `warn:90%`"
+            }
             Kind::PerSecond => "a level or a rate above zero; write `warn`, `2/s` or `warn:2/s`",
             Kind::None => "a level (this lint has no limit); write `allow`, `warn` or `deny`",
         }
@@ -48,20 +58,34 @@ impl Kind {
     fn parse(self, text: &str) -> Option<Limit> {
         match self {
             Kind::Time => time(text).map(Limit::Time),
-            Kind::Count => text.parse().ok().filter(|&count| count > 0).map(Limit::Count),
-            Kind::Percent => {
-                text.strip_suffix('%')?.trim().parse().ok().filter(|share| (1..=100).contains(share)).map(Limit::Percent)
-            }
-            Kind::PerSecond => {
-                text.strip_suffix("/s")?.trim().parse().ok().filter(|&rate| rate > 0).map(Limit::PerSecond)
-            }
+            Kind::Count => text
+                .parse()
+                .ok()
+                .filter(|&count| count > 0)
+                .map(Limit::Count),
+            Kind::Percent => text
+                .strip_suffix('%')?
+                .trim()
+                .parse()
+                .ok()
+                .filter(|share| (1..=100).contains(share))
+                .map(Limit::Percent),
+            Kind::PerSecond => text
+                .strip_suffix("/s")?
+                .trim()
+                .parse()
+                .ok()
+                .filter(|&rate| rate > 0)
+                .map(Limit::PerSecond),
             Kind::None => None,
         }
     }
 }
 
 fn time(text: &str) -> Option<Duration> {
-    humantime::parse_duration(text).ok().filter(|time| !time.is_zero())
+    humantime::parse_duration(text)
+        .ok()
+        .filter(|time| !time.is_zero())
 }
 
 impl FromStr for Config {
@@ -78,7 +102,9 @@ impl FromStr for Config {
 /// Everything that is right in `text`, and what is wrong with the rest.
 pub(super) fn lenient(text: &str) -> (Config, Option<ConfigError>) {
     let mut config = Config::default();
-    let mut errors: Vec<_> = entries(text).filter_map(|entry| apply(&mut config, entry).err()).collect();
+    let mut errors: Vec<_> = entries(text)
+        .filter_map(|entry| apply(&mut config, entry).err())
+        .collect();
     let error = match errors.len() {
         0 => None,
         1 => errors.pop(),
@@ -107,7 +133,9 @@ fn apply(config: &mut Config, entry: &str) -> Result<(), ConfigError> {
         config.off = true;
         return Ok(());
     }
-    let malformed = || ConfigError::Malformed { entry: entry.to_owned() };
+    let malformed = || ConfigError::Malformed {
+        entry: entry.to_owned(),
+    };
     // A pool's name may contain `=`: the value begins behind the bracket.
     let (name, pool, value) = match entry.split_once('[') {
         Some((name, rest)) if !name.contains('=') => {
@@ -126,10 +154,16 @@ fn apply(config: &mut Config, entry: &str) -> Result<(), ConfigError> {
     if pool.is_some_and(str::is_empty) || value.is_empty() {
         return Err(malformed());
     }
-    let bad = |expected| ConfigError::BadValue { entry: entry.to_owned(), value: value.to_owned(), expected };
+    let bad = |expected| ConfigError::BadValue {
+        entry: entry.to_owned(),
+        value: value.to_owned(),
+        expected,
+    };
     match (name, pool) {
         ("cap", None) => config.cap = Some(value.parse().map_err(|_| bad(A_LEVEL))?),
-        ("report", None) => config.report = Some(time(value).ok_or_else(|| bad("a time above zero; write `30s`"))?),
+        ("report", None) => {
+            config.report = Some(time(value).ok_or_else(|| bad("a time above zero; write `30s`"))?);
+        }
         _ => {
             let of = selector(name).ok_or_else(|| unknown(entry, name))?;
             let (level, limit) = level_and_limit(of, value).ok_or_else(|| {
@@ -138,7 +172,12 @@ fn apply(config: &mut Config, entry: &str) -> Result<(), ConfigError> {
                     Selector::Group(_) => A_LEVEL,
                 })
             })?;
-            config.entries.push(Entry { of, pool: pool.map(str::to_owned), level, limit });
+            config.entries.push(Entry {
+                of,
+                pool: pool.map(str::to_owned),
+                level,
+                limit,
+            });
         }
     }
     Ok(())
@@ -166,13 +205,21 @@ fn level_and_limit(of: Selector, value: &str) -> Option<(Option<Level>, Option<L
 }
 
 fn unknown(entry: &str, name: &str) -> ConfigError {
-    let names = Lint::ALL.iter().map(|lint| lint.name()).chain(GROUPS.iter().map(|(name, _)| *name)).chain(SETTINGS);
+    let names = Lint::ALL
+        .iter()
+        .map(|lint| lint.name())
+        .chain(GROUPS.iter().map(|(name, _)| *name))
+        .chain(SETTINGS);
     let suggestion = names
         .map(|known| (strsim::damerau_levenshtein(known, name), known))
         .min()
         .filter(|(distance, known)| *distance <= known.len() / 3)
         .map(|(_, known)| known);
-    ConfigError::UnknownName { entry: entry.to_owned(), name: name.to_owned(), suggestion }
+    ConfigError::UnknownName {
+        entry: entry.to_owned(),
+        name: name.to_owned(),
+        suggestion,
+    }
 }
 
 #[cfg(test)]
@@ -182,28 +229,65 @@ mod tests {
     #[track_caller]
     fn check(text: &str, error: &str) {
         let (_, found) = lenient(text);
-        assert_eq!(found.map(|error| error.to_string()).unwrap_or_default(), error, "{text}");
+        assert_eq!(
+            found.map(|error| error.to_string()).unwrap_or_default(),
+            error,
+            "{text}"
+        );
     }
 
     #[test]
     fn right_entries_are_taken() {
         check("", "");
-        check(" n_plus_one=deny, held_idle=warn:10s,held_idle[reporting]=5m,report=30s ", "");
-        check("all=allow,cap=warn,off,pool_pressure=80%,connection_churn=3/s,query_budget=20", "");
+        check(
+            " n_plus_one=deny, held_idle=warn:10s,held_idle[reporting]=5m,report=30s ",
+            "",
+        );
+        check(
+            "all=allow,cap=warn,off,pool_pressure=80%,connection_churn=3/s,query_budget=20",
+            "",
+        );
         check("held_idle[a, b=c]=1h,", "");
     }
 
     #[test]
     fn wrong_entries_are_told_with_their_remedy() {
-        check("held_idel=1s", "`held_idel=1s`: there is no lint, group or setting `held_idel`; did you mean `held_idle`?");
-        check("offf", "`offf`: there is no lint, group or setting `offf`; did you mean `off`?");
-        check("held_idle", "`held_idle`: an entry is written `name=value` or `name[pool]=value`, as in `held_idle=warn:10s`");
-        check("held_idle[x=1s", "`held_idle[x=1s`: an entry is written `name=value` or `name[pool]=value`, as in `held_idle=warn:10s`");
-        check("held_idle=10", "`held_idle=10`: `10` is not a level or a time; write `warn`, `10s` or `warn:10s`");
-        check("n_plus_one=0", "`n_plus_one=0`: `0` is not a level or a whole number above zero; write `warn`, `10` or `warn:10`");
-        check("outlived_scope=5s", "`outlived_scope=5s`: `5s` is not a level (this lint has no limit); write `allow`, `warn` or `deny`");
-        check("leaks=5s", "`leaks=5s`: `5s` is not a level; write `allow`, `warn` or `deny`");
-        check("cap=loud", "`cap=loud`: `loud` is not a level; write `allow`, `warn` or `deny`");
+        check(
+            "held_idel=1s",
+            "`held_idel=1s`: there is no lint, group or setting `held_idel`; did you mean `held_idle`?",
+        );
+        check(
+            "offf",
+            "`offf`: there is no lint, group or setting `offf`; did you mean `off`?",
+        );
+        check(
+            "held_idle",
+            "`held_idle`: an entry is written `name=value` or `name[pool]=value`, as in `held_idle=warn:10s`",
+        );
+        check(
+            "held_idle[x=1s",
+            "`held_idle[x=1s`: an entry is written `name=value` or `name[pool]=value`, as in `held_idle=warn:10s`",
+        );
+        check(
+            "held_idle=10",
+            "`held_idle=10`: `10` is not a level or a time; write `warn`, `10s` or `warn:10s`",
+        );
+        check(
+            "n_plus_one=0",
+            "`n_plus_one=0`: `0` is not a level or a whole number above zero; write `warn`, `10` or `warn:10`",
+        );
+        check(
+            "outlived_scope=5s",
+            "`outlived_scope=5s`: `5s` is not a level (this lint has no limit); write `allow`, `warn` or `deny`",
+        );
+        check(
+            "leaks=5s",
+            "`leaks=5s`: `5s` is not a level; write `allow`, `warn` or `deny`",
+        );
+        check(
+            "cap=loud",
+            "`cap=loud`: `loud` is not a level; write `allow`, `warn` or `deny`",
+        );
     }
 
     #[test]
@@ -217,10 +301,19 @@ mod tests {
     fn a_pool_beats_a_lint_beats_a_group_and_later_beats_earlier() {
         let text = "held_idle[a]=deny,held_idle=allow,leaks=warn,held_idle=warn";
         let (config, _) = lenient(text);
-        assert_eq!(config.level_of(Lint::HeldIdle, Some("a")), Some(Level::Deny));
-        assert_eq!(config.level_of(Lint::HeldIdle, Some("b")), Some(Level::Warn));
+        assert_eq!(
+            config.level_of(Lint::HeldIdle, Some("a")),
+            Some(Level::Deny)
+        );
+        assert_eq!(
+            config.level_of(Lint::HeldIdle, Some("b")),
+            Some(Level::Warn)
+        );
         assert_eq!(config.level_of(Lint::HeldIdle, None), Some(Level::Warn));
-        assert_eq!(config.level_of(Lint::OutlivedScope, None), Some(Level::Warn));
+        assert_eq!(
+            config.level_of(Lint::OutlivedScope, None),
+            Some(Level::Warn)
+        );
         assert_eq!(config.level_of(Lint::SlowQuery, None), None);
     }
 }

@@ -166,7 +166,13 @@ impl<'c, DB: Database> sqlx::Acquire<'c> for &'_ Pool<DB> {
         // In a task of its own it runs to its end, whatever happens to who asked for it: a begin of sqlx's that is
         // dropped half-way leaves its connection inside a transaction.
         let begun = sqlx_core::rt::spawn(async move { pool.begin().await });
-        Box::pin(async move { Ok(begun.await?) })
+        // A match, because `Ok(…?)` reads as if it did nothing: it gives the transaction its shorter lifetime.
+        Box::pin(async move {
+            match begun.await {
+                Ok(transaction) => Ok(transaction),
+                Err(error) => Err(error),
+            }
+        })
     }
 }
 
@@ -175,7 +181,9 @@ impl<'c, DB: Database> sqlx::Acquire<'c> for &'_ Pool<DB> {
 pub fn acquire_borrowed<'c, DB: Database>(
     connection: &'c mut DB::Connection,
 ) -> BoxFuture<'c, Result<Acquired<'c, DB>, Error>> {
-    Box::pin(std::future::ready(Ok(Acquired::new(Conn::borrowed(connection)))))
+    Box::pin(std::future::ready(Ok(Acquired::new(Conn::borrowed(
+        connection,
+    )))))
 }
 
 /// For drivers' implementations of [`Acquire`].

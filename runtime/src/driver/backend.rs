@@ -37,7 +37,10 @@ pub trait Backend: Database {
 
     /// Forwards to the connection's `Executor::describe`.
     #[doc(hidden)]
-    fn describe<'e>(connection: &'e mut Self::Connection, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Self>, Error>>;
+    fn describe<'e>(
+        connection: &'e mut Self::Connection,
+        sql: SqlStr,
+    ) -> BoxFuture<'e, Result<Describe<Self>, Error>>;
 }
 
 /// Implements [`Backend`](crate::leash::Backend) and the tracked `Acquire` for a driver: `impl_backend!(MyDb, MyConnection)`.
@@ -68,7 +71,10 @@ macro_rules! impl_backend {
                 query: $crate::__private::Sent<Self>,
             ) -> $crate::__private::BoxFuture<
                 'e,
-                ::core::result::Result<::core::option::Option<<Self as $crate::Database>::Row>, $crate::Error>,
+                ::core::result::Result<
+                    ::core::option::Option<<Self as $crate::Database>::Row>,
+                    $crate::Error,
+                >,
             > {
                 $crate::Executor::fetch_optional(connection, query)
             }
@@ -89,8 +95,10 @@ macro_rules! impl_backend {
             fn describe<'e>(
                 connection: &'e mut $connection,
                 sql: $crate::SqlStr,
-            ) -> $crate::__private::BoxFuture<'e, ::core::result::Result<$crate::Describe<Self>, $crate::Error>>
-            {
+            ) -> $crate::__private::BoxFuture<
+                'e,
+                ::core::result::Result<$crate::Describe<Self>, $crate::Error>,
+            > {
                 $crate::Executor::describe(connection, sql)
             }
         }
@@ -102,7 +110,10 @@ macro_rules! impl_backend {
             #[track_caller]
             fn acquire(
                 self,
-            ) -> $crate::__private::BoxFuture<'c, ::core::result::Result<Self::Connection, $crate::Error>> {
+            ) -> $crate::__private::BoxFuture<
+                'c,
+                ::core::result::Result<Self::Connection, $crate::Error>,
+            > {
                 $crate::__private::acquire_borrowed(self)
             }
 

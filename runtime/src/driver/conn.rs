@@ -44,7 +44,11 @@ const TAKEN: &str = "BUG: a connection is taken out only by who consumes it";
 
 impl<'c, DB: Database> Conn<'c, DB> {
     fn build(claim: Claim, source: Source<'c, DB>) -> Self {
-        Self { claim, source, marker: PhantomData }
+        Self {
+            claim,
+            source,
+            marker: PhantomData,
+        }
     }
 
     pub(super) fn pooled(held: Held, connection: sqlx::pool::PoolConnection<DB>) -> Self {
@@ -64,7 +68,9 @@ impl<'c, DB: Database> Conn<'c, DB> {
 
     /// The same connection for a shorter time.
     pub(super) fn reborrow(&mut self) -> Conn<'_, DB> {
-        let claim = self.handle().map_or(Claim::None, |handle| Claim::Lent(Arc::clone(handle)));
+        let claim = self
+            .handle()
+            .map_or(Claim::None, |handle| Claim::Lent(Arc::clone(handle)));
         Conn::build(claim, Source::Borrowed(self.connection()))
     }
 
@@ -218,12 +224,16 @@ pub(super) mod lent {
     }
 
     pub(super) fn note<C>(connection: &C, handle: &Arc<Handle>) {
-        let _ = LAST.try_with(|last| *last.borrow_mut() = (address(connection), Arc::downgrade(handle)));
+        let _ = LAST
+            .try_with(|last| *last.borrow_mut() = (address(connection), Arc::downgrade(handle)));
     }
 
     /// The handle that `connection` was lent from.
     pub(in crate::driver) fn of<C>(connection: &C) -> Option<Arc<Handle>> {
         let (last, handle) = LAST.try_with(|last| last.borrow().clone()).ok()?;
-        (last == address(connection)).then(|| handle.upgrade()).flatten().filter(|handle| handle.is_alive() && handle.is_lent())
+        (last == address(connection))
+            .then(|| handle.upgrade())
+            .flatten()
+            .filter(|handle| handle.is_alive() && handle.is_lent())
     }
 }

@@ -28,7 +28,9 @@ pub trait Connection: Send {
     fn ping(&mut self) -> impl Future<Output = Result<(), Error>> + Send + '_;
 
     /// Begins a transaction, or sets a savepoint in the one that is open.
-    fn begin(&mut self) -> impl Future<Output = Result<Transaction<'_, Self::Database>, Error>> + Send + '_;
+    fn begin(
+        &mut self,
+    ) -> impl Future<Output = Result<Transaction<'_, Self::Database>, Error>> + Send + '_;
 
     /// Begins a transaction with a statement of one's own.
     fn begin_with(
@@ -42,10 +44,15 @@ pub trait Connection: Send {
     fn is_in_transaction(&self) -> bool;
 
     /// Runs a function inside a transaction, which is committed if it returns `Ok` and rolled back if not.
-    fn transaction<'a, F, R, E>(&'a mut self, callback: F) -> impl Future<Output = Result<R, E>> + Send + 'a
+    fn transaction<'a, F, R, E>(
+        &'a mut self,
+        callback: F,
+    ) -> impl Future<Output = Result<R, E>> + Send + 'a
     where
-        for<'c> F:
-            FnOnce(&'c mut Transaction<'_, Self::Database>) -> BoxFuture<'c, Result<R, E>> + 'a + Send + Sync,
+        for<'c> F: FnOnce(&'c mut Transaction<'_, Self::Database>) -> BoxFuture<'c, Result<R, E>>
+            + 'a
+            + Send
+            + Sync,
         Self: Sized,
         R: Send,
         E: From<Error> + Send;
@@ -75,7 +82,9 @@ pub trait Connection: Send {
         Self: Sized;
 
     /// Connects with options.
-    fn connect_with(options: &Self::Options) -> impl Future<Output = Result<Self, Error>> + Send + '_
+    fn connect_with(
+        options: &Self::Options,
+    ) -> impl Future<Output = Result<Self, Error>> + Send + '_
     where
         Self: Sized;
 }
@@ -102,7 +111,9 @@ impl<C: sqlx::Connection> Connection for C {
         }
     }
 
-    fn begin(&mut self) -> impl Future<Output = Result<Transaction<'_, Self::Database>, Error>> + Send + '_ {
+    fn begin(
+        &mut self,
+    ) -> impl Future<Output = Result<Transaction<'_, Self::Database>, Error>> + Send + '_ {
         Transaction::begin_on(Conn::borrowed(self), None)
     }
 
@@ -113,10 +124,19 @@ impl<C: sqlx::Connection> Connection for C {
         Transaction::begin_on(Conn::borrowed(self), Some(statement.into_sql_str()))
     }
 
-    fn transaction<'a, F, R, E>(&'a mut self, callback: F) -> impl Future<Output = Result<R, E>> + Send + 'a
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "the trait says what the future captures"
+    )]
+    fn transaction<'a, F, R, E>(
+        &'a mut self,
+        callback: F,
+    ) -> impl Future<Output = Result<R, E>> + Send + 'a
     where
-        for<'c> F:
-            FnOnce(&'c mut Transaction<'_, Self::Database>) -> BoxFuture<'c, Result<R, E>> + 'a + Send + Sync,
+        for<'c> F: FnOnce(&'c mut Transaction<'_, Self::Database>) -> BoxFuture<'c, Result<R, E>>
+            + 'a
+            + Send
+            + Sync,
         R: Send,
         E: From<Error> + Send,
     {
@@ -169,7 +189,9 @@ impl<C: sqlx::Connection> Connection for C {
         <C as sqlx::Connection>::connect(url)
     }
 
-    fn connect_with(options: &Self::Options) -> impl Future<Output = Result<Self, Error>> + Send + '_ {
+    fn connect_with(
+        options: &Self::Options,
+    ) -> impl Future<Output = Result<Self, Error>> + Send + '_ {
         <C as sqlx::Connection>::connect_with(options)
     }
 }

@@ -99,7 +99,10 @@ impl PgPoolCopyIn {
     }
 
     /// Sends all that `source` has.
-    pub async fn read_from(&mut self, source: impl sqlx_core::io::AsyncRead + Unpin) -> Result<&mut Self, Error> {
+    pub async fn read_from(
+        &mut self,
+        source: impl sqlx_core::io::AsyncRead + Unpin,
+    ) -> Result<&mut Self, Error> {
         self.copy.read_from(source).await?;
         Ok(self)
     }
@@ -146,7 +149,10 @@ impl PgPoolCopyExt for Pool<Postgres> {
         let begun = self.begin_copy(Place::here(Location::caller()), copy);
         async move {
             let (held, copy) = begun.await?;
-            Ok(PgPoolCopyIn { held, copy: CopyIn(copy) })
+            Ok(PgPoolCopyIn {
+                held,
+                copy: CopyIn(copy),
+            })
         }
     }
 
@@ -154,7 +160,8 @@ impl PgPoolCopyExt for Pool<Postgres> {
     fn copy_out_raw<'a>(
         &'a self,
         statement: &'a str,
-    ) -> impl Future<Output = Result<BoxStream<'static, Result<Bytes, Error>>, Error>> + Send + 'a {
+    ) -> impl Future<Output = Result<BoxStream<'static, Result<Bytes, Error>>, Error>> + Send + 'a
+    {
         let copy = sqlx::postgres::PgPoolCopyExt::copy_out_raw(self.sqlx(), statement);
         let begun = self.begin_copy(Place::here(Location::caller()), copy);
         async move {
@@ -174,7 +181,11 @@ impl Pool<Postgres> {
         if config::is_off() {
             return Ok((None, copy.await?));
         }
-        let waiting = Waiting::new(self.state().clone(), place, super::pool::current_task().await);
+        let waiting = Waiting::new(
+            self.state().clone(),
+            place,
+            super::pool::current_task().await,
+        );
         match copy.await {
             Ok(begun) => {
                 let held = waiting.granted();

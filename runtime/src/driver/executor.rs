@@ -47,15 +47,33 @@ impl<DB: Backend> Conn<'_, DB> {
         Ok(taken)
     }
 
-    async fn run_execute(&mut self, prepared: Prepared, sent: Sent<DB>) -> Result<DB::QueryResult, Error> {
-        self.run(prepared, sent, |total: &mut DB::QueryResult, step| total.extend(step.left())).await
+    async fn run_execute(
+        &mut self,
+        prepared: Prepared,
+        sent: Sent<DB>,
+    ) -> Result<DB::QueryResult, Error> {
+        self.run(prepared, sent, |total: &mut DB::QueryResult, step| {
+            total.extend(step.left());
+        })
+        .await
     }
 
-    async fn run_fetch_all(&mut self, prepared: Prepared, sent: Sent<DB>) -> Result<Vec<DB::Row>, Error> {
-        self.run(prepared, sent, |rows: &mut Vec<DB::Row>, step| rows.extend(step.right())).await
+    async fn run_fetch_all(
+        &mut self,
+        prepared: Prepared,
+        sent: Sent<DB>,
+    ) -> Result<Vec<DB::Row>, Error> {
+        self.run(prepared, sent, |rows: &mut Vec<DB::Row>, step| {
+            rows.extend(step.right());
+        })
+        .await
     }
 
-    async fn run_fetch_optional(&mut self, mut prepared: Prepared, sent: Sent<DB>) -> Result<Option<DB::Row>, Error> {
+    async fn run_fetch_optional(
+        &mut self,
+        mut prepared: Prepared,
+        sent: Sent<DB>,
+    ) -> Result<Option<DB::Row>, Error> {
         let (handle, connection) = self.parts();
         let mut running = prepared.begin(sent.text(), known::system::<DB>(), handle);
         let result = DB::fetch_optional(connection, sent).await;
@@ -72,7 +90,11 @@ impl<DB: Backend> Conn<'_, DB> {
         Counted::new(prepared, handle.cloned(), DB::fetch_many(connection, sent))
     }
 
-    async fn run_prepare(&mut self, sql: SqlStr, parameters: &[DB::TypeInfo]) -> Result<DB::Statement, Error> {
+    async fn run_prepare(
+        &mut self,
+        sql: SqlStr,
+        parameters: &[DB::TypeInfo],
+    ) -> Result<DB::Statement, Error> {
         let (handle, connection) = self.parts();
         let control = handle.map(|handle| handle.begin_control(Control::Prepare));
         let result = DB::prepare_with(connection, sql, parameters).await;
@@ -117,7 +139,10 @@ impl<'c, DB: Backend> Executor<'c> for &'c mut Conn<'_, DB> {
         'c: 'e,
         E: 'q + Execute<'q, DB>,
     {
-        Box::pin(picked(self.stream(Prepared::stream(), Sent::new(query)), Either::left))
+        Box::pin(picked(
+            self.stream(Prepared::stream(), Sent::new(query)),
+            Either::left,
+        ))
     }
 
     fn fetch<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<DB::Row, Error>>
@@ -125,7 +150,10 @@ impl<'c, DB: Backend> Executor<'c> for &'c mut Conn<'_, DB> {
         'c: 'e,
         E: 'q + Execute<'q, DB>,
     {
-        Box::pin(picked(self.stream(Prepared::stream(), Sent::new(query)), Either::right))
+        Box::pin(picked(
+            self.stream(Prepared::stream(), Sent::new(query)),
+            Either::right,
+        ))
     }
 
     fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Step<DB>, Error>>
@@ -153,7 +181,10 @@ impl<'c, DB: Backend> Executor<'c> for &'c mut Conn<'_, DB> {
         Box::pin(async move { one(self.run_fetch_optional(prepared, sent).await?) })
     }
 
-    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
+    fn fetch_optional<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
     where
         'c: 'e,
         E: 'q + Execute<'q, DB>,
@@ -273,7 +304,10 @@ impl<'p, DB: Backend> Executor<'p> for &'_ Pool<DB> {
     }
 
     #[track_caller]
-    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
+    fn fetch_optional<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
     where
         'p: 'e,
         E: 'q + Execute<'q, DB>,

@@ -48,7 +48,9 @@ pub(super) fn rows_affected<DB: Database>(result: &DB::QueryResult) -> u64 {
 }
 
 /// Where connect options lead, without user or password.
-pub(super) fn endpoint<DB: Database>(options: &<DB::Connection as sqlx::Connection>::Options) -> Endpoint {
+pub(super) fn endpoint<DB: Database>(
+    options: &<DB::Connection as sqlx::Connection>::Options,
+) -> Endpoint {
     let options: &dyn Any = options;
     #[cfg(feature = "postgres")]
     if let Some(options) = options.downcast_ref::<sqlx::postgres::PgConnectOptions>() {
@@ -58,7 +60,12 @@ pub(super) fn endpoint<DB: Database>(options: &<DB::Connection as sqlx::Connecti
                 || format!("{}:{}", options.get_host(), options.get_port()),
                 |socket| socket.display().to_string(),
             ),
-            namespace: Some(options.get_database().unwrap_or(options.get_username()).to_owned()),
+            namespace: Some(
+                options
+                    .get_database()
+                    .unwrap_or(options.get_username())
+                    .to_owned(),
+            ),
         };
     }
     #[cfg(feature = "mysql")]
@@ -76,15 +83,27 @@ pub(super) fn endpoint<DB: Database>(options: &<DB::Connection as sqlx::Connecti
     if let Some(options) = options.downcast_ref::<sqlx::sqlite::SqliteConnectOptions>() {
         let file = options.get_filename().display().to_string();
         // sqlx gives each in-memory database a name of its own, which says nothing to a reader.
-        let address = if file.contains("sqlx-in-memory-") { ":memory:".to_owned() } else { file };
-        return Endpoint { system: "sqlite", address, namespace: None };
+        let address = if file.contains("sqlx-in-memory-") {
+            ":memory:".to_owned()
+        } else {
+            file
+        };
+        return Endpoint {
+            system: "sqlite",
+            address,
+            namespace: None,
+        };
     }
     #[cfg(feature = "any")]
     if let Some(options) = options.downcast_ref::<sqlx::any::AnyConnectOptions>() {
         return any_endpoint(&options.database_url);
     }
     let _ = options;
-    Endpoint { system: system::<DB>(), address: DB::NAME.to_owned(), namespace: None }
+    Endpoint {
+        system: system::<DB>(),
+        address: DB::NAME.to_owned(),
+        namespace: None,
+    }
 }
 
 #[cfg(feature = "any")]
@@ -93,9 +112,16 @@ fn any_endpoint(url: &sqlx_core::Url) -> Endpoint {
     match url.host_str() {
         Some(host) if system != "sqlite" => Endpoint {
             system,
-            address: url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")),
-            namespace: Some(url.path().trim_start_matches('/').to_owned()).filter(|path| !path.is_empty()),
+            address: url
+                .port()
+                .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")),
+            namespace: Some(url.path().trim_start_matches('/').to_owned())
+                .filter(|path| !path.is_empty()),
         },
-        host => Endpoint { system, address: format!("{}{}", host.unwrap_or_default(), url.path()), namespace: None },
+        host => Endpoint {
+            system,
+            address: format!("{}{}", host.unwrap_or_default(), url.path()),
+            namespace: None,
+        },
     }
 }

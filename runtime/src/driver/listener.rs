@@ -27,7 +27,10 @@ pub struct PgListener {
 impl PgListener {
     /// Connects a listener with a connection of its own.
     pub async fn connect(url: &str) -> Result<Self, Error> {
-        Ok(Self { held: None, listener: sqlx::postgres::PgListener::connect(url).await? })
+        Ok(Self {
+            held: None,
+            listener: sqlx::postgres::PgListener::connect(url).await?,
+        })
     }
 
     /// Takes a connection of `pool` to listen on.
@@ -37,14 +40,24 @@ impl PgListener {
         async move {
             if config::is_off() {
                 let listener = sqlx::postgres::PgListener::connect_with(pool.sqlx()).await?;
-                return Ok(Self { held: None, listener });
+                return Ok(Self {
+                    held: None,
+                    listener,
+                });
             }
-            let waiting = Waiting::new(pool.state().clone(), place, super::pool::current_task().await);
+            let waiting = Waiting::new(
+                pool.state().clone(),
+                place,
+                super::pool::current_task().await,
+            );
             match sqlx::postgres::PgListener::connect_with(pool.sqlx()).await {
                 Ok(listener) => {
                     let held = waiting.granted();
                     held.handle().reserve("PgListener".to_owned());
-                    Ok(Self { held: Some(held), listener })
+                    Ok(Self {
+                        held: Some(held),
+                        listener,
+                    })
                 }
                 Err(error) => {
                     waiting.failed(&error);
@@ -70,7 +83,10 @@ impl PgListener {
     }
 
     /// Listens on channels.
-    pub async fn listen_all(&mut self, channels: impl IntoIterator<Item = &str>) -> Result<(), Error> {
+    pub async fn listen_all(
+        &mut self,
+        channels: impl IntoIterator<Item = &str>,
+    ) -> Result<(), Error> {
         self.listener.listen_all(channels).await
     }
 
@@ -102,7 +118,10 @@ impl PgListener {
     /// The notifications as a stream.
     pub fn into_stream(self) -> impl Stream<Item = Result<PgNotification, Error>> + Unpin {
         let Self { held, listener } = self;
-        Notifications { _held: held, stream: listener.into_stream() }
+        Notifications {
+            _held: held,
+            stream: listener.into_stream(),
+        }
     }
 
     fn tapped(&mut self) -> Tap<&mut sqlx::postgres::PgListener> {
@@ -146,7 +165,10 @@ impl<'c> Acquire<'c> for &'c mut PgListener {
 impl<'c> Executor<'c> for &'c mut PgListener {
     type Database = Postgres;
 
-    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>
+    fn fetch_many<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>
     where
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,

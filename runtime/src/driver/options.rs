@@ -20,13 +20,17 @@ pub struct PoolOptions<DB: Database> {
 impl<DB: Database> PoolOptions<DB> {
     /// sqlx's defaults.
     pub fn new() -> Self {
-        Self { inner: sqlx::pool::PoolOptions::new() }
+        Self {
+            inner: sqlx::pool::PoolOptions::new(),
+        }
     }
 
     /// Sets the most connections the pool may have.
     #[must_use]
     pub fn max_connections(self, max: u32) -> Self {
-        Self { inner: self.inner.max_connections(max) }
+        Self {
+            inner: self.inner.max_connections(max),
+        }
     }
 
     /// The most connections the pool may have.
@@ -37,7 +41,9 @@ impl<DB: Database> PoolOptions<DB> {
     /// Sets how many connections the pool keeps open.
     #[must_use]
     pub fn min_connections(self, min: u32) -> Self {
-        Self { inner: self.inner.min_connections(min) }
+        Self {
+            inner: self.inner.min_connections(min),
+        }
     }
 
     /// How many connections the pool keeps open.
@@ -48,19 +54,25 @@ impl<DB: Database> PoolOptions<DB> {
     /// Sets the level at which sqlx logs how long acquires took.
     #[must_use]
     pub fn acquire_time_level(self, level: log::LevelFilter) -> Self {
-        Self { inner: self.inner.acquire_time_level(level) }
+        Self {
+            inner: self.inner.acquire_time_level(level),
+        }
     }
 
     /// Sets the level at which sqlx logs slow acquires.
     #[must_use]
     pub fn acquire_slow_level(self, level: log::LevelFilter) -> Self {
-        Self { inner: self.inner.acquire_slow_level(level) }
+        Self {
+            inner: self.inner.acquire_slow_level(level),
+        }
     }
 
     /// Sets from when on an acquire is slow for sqlx's log.
     #[must_use]
     pub fn acquire_slow_threshold(self, threshold: Duration) -> Self {
-        Self { inner: self.inner.acquire_slow_threshold(threshold) }
+        Self {
+            inner: self.inner.acquire_slow_threshold(threshold),
+        }
     }
 
     /// From when on an acquire is slow for sqlx's log.
@@ -71,7 +83,9 @@ impl<DB: Database> PoolOptions<DB> {
     /// Sets how long an acquire may take.
     #[must_use]
     pub fn acquire_timeout(self, timeout: Duration) -> Self {
-        Self { inner: self.inner.acquire_timeout(timeout) }
+        Self {
+            inner: self.inner.acquire_timeout(timeout),
+        }
     }
 
     /// How long an acquire may take.
@@ -82,7 +96,9 @@ impl<DB: Database> PoolOptions<DB> {
     /// Sets how old a connection may become.
     #[must_use]
     pub fn max_lifetime(self, lifetime: impl Into<Option<Duration>>) -> Self {
-        Self { inner: self.inner.max_lifetime(lifetime) }
+        Self {
+            inner: self.inner.max_lifetime(lifetime),
+        }
     }
 
     /// How old a connection may become.
@@ -93,7 +109,9 @@ impl<DB: Database> PoolOptions<DB> {
     /// Sets how long a connection may be idle.
     #[must_use]
     pub fn idle_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
-        Self { inner: self.inner.idle_timeout(timeout) }
+        Self {
+            inner: self.inner.idle_timeout(timeout),
+        }
     }
 
     /// How long a connection may be idle.
@@ -104,7 +122,9 @@ impl<DB: Database> PoolOptions<DB> {
     /// Sets whether idle connections are pinged before they are given out.
     #[must_use]
     pub fn test_before_acquire(self, test: bool) -> Self {
-        Self { inner: self.inner.test_before_acquire(test) }
+        Self {
+            inner: self.inner.test_before_acquire(test),
+        }
     }
 
     /// Whether idle connections are pinged before they are given out.
@@ -115,7 +135,9 @@ impl<DB: Database> PoolOptions<DB> {
     #[doc(hidden)]
     #[must_use]
     pub fn __fair(self, fair: bool) -> Self {
-        Self { inner: self.inner.__fair(fair) }
+        Self {
+            inner: self.inner.__fair(fair),
+        }
     }
 
     /// Sets what is done with each new connection.
@@ -127,7 +149,9 @@ impl<DB: Database> PoolOptions<DB> {
             + Send
             + Sync,
     {
-        Self { inner: self.inner.after_connect(callback) }
+        Self {
+            inner: self.inner.after_connect(callback),
+        }
     }
 
     /// Sets what is done with an idle connection before it is given out.
@@ -139,7 +163,9 @@ impl<DB: Database> PoolOptions<DB> {
             + Send
             + Sync,
     {
-        Self { inner: self.inner.before_acquire(callback) }
+        Self {
+            inner: self.inner.before_acquire(callback),
+        }
     }
 
     /// Sets what is done with a connection that is given back.
@@ -151,13 +177,18 @@ impl<DB: Database> PoolOptions<DB> {
             + Send
             + Sync,
     {
-        Self { inner: self.inner.after_release(callback) }
+        Self {
+            inner: self.inner.after_release(callback),
+        }
     }
 
     #[doc(hidden)]
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "sqlx's signature")]
     pub fn parent(self, pool: Pool<DB>) -> Self {
-        Self { inner: self.inner.parent(pool.sqlx().clone()) }
+        Self {
+            inner: self.inner.parent(pool.sqlx().clone()),
+        }
     }
 
     /// Connects, opening at least one connection at once.
@@ -210,7 +241,9 @@ impl<DB: Database> Default for PoolOptions<DB> {
 
 impl<DB: Database> Clone for PoolOptions<DB> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone() }
+        Self {
+            inner: self.inner.clone(),
+        }
     }
 }
 

@@ -8,7 +8,6 @@ use std::sync::{Arc, Weak};
 use std::task::Poll;
 
 use dashmap::DashMap;
-use dashmap::mapref::entry::Entry;
 use once_cell::sync::Lazy;
 use rustc_hash::FxBuildHasher;
 use sqlx::pool::CloseEvent;
@@ -32,7 +31,8 @@ struct Shared<DB: Database> {
 }
 
 /// By the address of sqlx's own pool: two tracked pools made from one sqlx pool are one.
-static KNOWN: Lazy<DashMap<usize, Weak<dyn Any + Send + Sync>, FxBuildHasher>> = Lazy::new(DashMap::default);
+static KNOWN: Lazy<DashMap<usize, Weak<dyn Any + Send + Sync>, FxBuildHasher>> =
+    Lazy::new(DashMap::default);
 
 fn address<DB: Database>(pool: &sqlx::Pool<DB>) -> usize {
     // The options live beside the pool's own state, for as long.
@@ -43,7 +43,9 @@ impl<DB: Database> Pool<DB> {
     /// The tracked pool of a pool of sqlx's; `connected` is where it was made.
     pub(super) fn track(pool: sqlx::Pool<DB>, connected: Place) -> Self {
         let address = address(&pool);
-        let known = KNOWN.get(&address).and_then(|known| known.value().upgrade());
+        let known = KNOWN
+            .get(&address)
+            .and_then(|known| known.value().upgrade());
         if let Some(shared) = known.and_then(|known| known.downcast::<Shared<DB>>().ok()) {
             return Self(shared);
         }
@@ -52,23 +54,24 @@ impl<DB: Database> Pool<DB> {
         let endpoint = known::endpoint::<DB>(&pool.connect_options());
         let options = PoolOptions::from(pool.options().clone());
         let state = PoolState::new(endpoint, connected, max_connections);
-        let shared = Arc::new(Shared { pool, options, state });
+        let shared = Arc::new(Shared {
+            pool,
+            options,
+            state,
+        });
         let as_any: Arc<dyn Any + Send + Sync> = Arc::clone(&shared) as _;
         // Somebody may have been faster: the first one stays.
-        let first = match KNOWN.entry(address) {
-            Entry::Occupied(mut entry) => match entry.get().upgrade() {
-                Some(first) => Some(first),
-                None => {
-                    entry.insert(Arc::downgrade(&as_any));
-                    None
-                }
-            },
-            Entry::Vacant(entry) => {
-                entry.insert(Arc::downgrade(&as_any));
-                None
-            }
-        };
-        if let Some(first) = first.and_then(|first| first.downcast::<Shared<DB>>().ok()) {
+        let mut entry = KNOWN
+            .entry(address)
+            .or_insert_with(|| Arc::downgrade(&as_any));
+        let first = entry.upgrade().unwrap_or_else(|| {
+            *entry = Arc::downgrade(&as_any);
+            Arc::clone(&as_any)
+        });
+        drop(entry);
+        if let Ok(first) = first.downcast::<Shared<DB>>()
+            && !Arc::ptr_eq(&first, &shared)
+        {
             return Self(first);
         }
         let gauge: Weak<Shared<DB>> = Arc::downgrade(&shared);
@@ -148,7 +151,9 @@ impl<DB: Database> Pool<DB> {
 
     /// Takes a connection, waiting up to `acquire_timeout`.
     #[track_caller]
-    pub fn acquire(&self) -> impl Future<Output = Result<PoolConnection<DB>, Error>> + use<DB> + 'static {
+    pub fn acquire(
+        &self,
+    ) -> impl Future<Output = Result<PoolConnection<DB>, Error>> + use<DB> + 'static {
         let taken = self.take(Place::here(Location::caller()));
         async move { Ok(PoolConnection::new(taken.await?)) }
     }
@@ -156,7 +161,8 @@ impl<DB: Database> Pool<DB> {
     /// Takes a connection if one is idle.
     #[track_caller]
     pub fn try_acquire(&self) -> Option<PoolConnection<DB>> {
-        self.try_take(Place::here(Location::caller())).map(PoolConnection::new)
+        self.try_take(Place::here(Location::caller()))
+            .map(PoolConnection::new)
     }
 
     /// Takes a connection and begins a transaction on it.
@@ -168,7 +174,9 @@ impl<DB: Database> Pool<DB> {
 
     /// Takes a connection if one is idle, and begins a transaction on it.
     #[track_caller]
-    pub fn try_begin(&self) -> impl Future<Output = Result<Option<Transaction<'static, DB>>, Error>> {
+    pub fn try_begin(
+        &self,
+    ) -> impl Future<Output = Result<Option<Transaction<'static, DB>>, Error>> {
         let place = Place::here(Location::caller());
         async move {
             match self.try_take(place) {
@@ -197,7 +205,9 @@ impl<DB: Database> Pool<DB> {
         let place = Place::here(Location::caller());
         async move {
             match self.try_take(place) {
-                Some(conn) => Transaction::begin_on(conn, Some(statement.into_sql_str())).await.map(Some),
+                Some(conn) => Transaction::begin_on(conn, Some(statement.into_sql_str()))
+                    .await
+                    .map(Some),
                 None => Ok(None),
             }
         }

@@ -28,11 +28,9 @@ impl<DB: Database> PoolConnection<DB> {
     }
 
     /// Closes this connection; the pool may then open another. The permit is kept until it is closed.
-    pub fn close(self) -> impl Future<Output = Result<(), Error>> {
-        async move {
-            let (_held, connection) = self.conn.take_pooled();
-            connection.close().await
-        }
+    pub async fn close(self) -> Result<(), Error> {
+        let (_held, connection) = self.conn.take_pooled();
+        connection.close().await
     }
 
     /// Has this connection closed when it is dropped, instead of given back.

@@ -21,7 +21,12 @@ impl<DB: Database> Sent<DB> {
         let statement = query.statement().cloned();
         let arguments = Some(query.take_arguments());
         let persistent = query.persistent();
-        Self { statement, arguments, persistent, sql: query.sql() }
+        Self {
+            statement,
+            arguments,
+            persistent,
+            sql: query.sql(),
+        }
     }
 
     pub(crate) fn text(&self) -> &str {

@@ -23,7 +23,11 @@ pub(super) struct Counted<'e, DB: Database> {
 }
 
 enum Statement {
-    Prepared(Prepared, &'static str, Option<std::sync::Arc<crate::handle::Handle>>),
+    Prepared(
+        Prepared,
+        &'static str,
+        Option<std::sync::Arc<crate::handle::Handle>>,
+    ),
     Running(Running),
 }
 
@@ -34,13 +38,25 @@ impl<'e, DB: Database> Counted<'e, DB> {
         handle: Option<std::sync::Arc<crate::handle::Handle>>,
         stream: BoxStream<'e, Result<Step<DB>, Error>>,
     ) -> Self {
-        let system = handle.as_ref().map_or(known::system::<DB>(), |handle| handle.pool.endpoint.system);
-        Self { stream, statement: Statement::Prepared(prepared, system, handle), covers: false }
+        let system = handle
+            .as_ref()
+            .map_or(known::system::<DB>(), |handle| handle.pool.endpoint.system);
+        Self {
+            stream,
+            statement: Statement::Prepared(prepared, system, handle),
+            covers: false,
+        }
     }
 
     /// A stream of an executor that may turn out to count.
-    pub(super) fn covering(prepared: Prepared, stream: BoxStream<'e, Result<Step<DB>, Error>>) -> Self {
-        Self { covers: true, ..Self::new(prepared, None, stream) }
+    pub(super) fn covering(
+        prepared: Prepared,
+        stream: BoxStream<'e, Result<Step<DB>, Error>>,
+    ) -> Self {
+        Self {
+            covers: true,
+            ..Self::new(prepared, None, stream)
+        }
     }
 }
 
@@ -54,7 +70,9 @@ impl<DB: Database> Stream for Counted<'_, DB> {
             Statement::Prepared(prepared, system, handle) => {
                 let running = prepared.begin("", system, handle.as_ref());
                 this.statement = Statement::Running(running);
-                let Statement::Running(running) = &mut this.statement else { unreachable!("BUG: just put there") };
+                let Statement::Running(running) = &mut this.statement else {
+                    unreachable!("BUG: just put there")
+                };
                 running
             }
         };

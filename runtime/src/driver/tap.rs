@@ -33,7 +33,11 @@ impl<'c, X: Executor<'c>> Tap<X> {
         let sent = Sent::new(query);
         let sql = sent.clone_text();
         let (called, counted) = context::ask_whether_counted(|| call(self.0, sent));
-        if counted { called } else { count(prepared(), sql, called) }
+        if counted {
+            called
+        } else {
+            count(prepared(), sql, called)
+        }
     }
 }
 
@@ -69,7 +73,10 @@ struct Covered<'e, T> {
 impl<T> Future for Covered<'_, T> {
     type Output = T;
 
-    fn poll(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<T> {
+    fn poll(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<T> {
         let _covered = context::mark_counted();
         self.future.as_mut().poll(cx)
     }
@@ -86,11 +93,16 @@ impl<'c, X: Executor<'c>> Executor<'c> for Tap<X> {
         'c: 'e,
         E: 'q + Execute<'q, X::Database>,
     {
-        self.call(Prepared::future, query, X::execute, |prepared, sql, future| {
-            count::<X::Database, _>(prepared, sql, future, |running, result| {
-                running.affected(known::rows_affected::<X::Database>(result));
-            })
-        })
+        self.call(
+            Prepared::future,
+            query,
+            X::execute,
+            |prepared, sql, future| {
+                count::<X::Database, _>(prepared, sql, future, |running, result| {
+                    running.affected(known::rows_affected::<X::Database>(result));
+                })
+            },
+        )
     }
 
     fn execute_many<'e, 'q: 'e, E>(
@@ -106,7 +118,10 @@ impl<'c, X: Executor<'c>> Executor<'c> for Tap<X> {
         Box::pin(super::stream::picked(steps, Either::left))
     }
 
-    fn fetch<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<<X::Database as Database>::Row, Error>>
+    fn fetch<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxStream<'e, Result<<X::Database as Database>::Row, Error>>
     where
         'c: 'e,
         E: 'q + Execute<'q, X::Database>,
@@ -120,29 +135,55 @@ impl<'c, X: Executor<'c>> Executor<'c> for Tap<X> {
         'c: 'e,
         E: 'q + Execute<'q, X::Database>,
     {
-        self.call(Prepared::stream, query, X::fetch_many, |prepared, sql, steps| {
-            Box::pin(Counted::<X::Database>::covering(prepared.resolve(sql.as_str()), steps))
-        })
+        self.call(
+            Prepared::stream,
+            query,
+            X::fetch_many,
+            |prepared, sql, steps| {
+                Box::pin(Counted::<X::Database>::covering(
+                    prepared.resolve(sql.as_str()),
+                    steps,
+                ))
+            },
+        )
     }
 
-    fn fetch_all<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Vec<<X::Database as Database>::Row>, Error>>
+    fn fetch_all<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxFuture<'e, Result<Vec<<X::Database as Database>::Row>, Error>>
     where
         'c: 'e,
         E: 'q + Execute<'q, X::Database>,
     {
-        self.call(Prepared::future, query, X::fetch_all, |prepared, sql, future| {
-            count::<X::Database, _>(prepared, sql, future, |running, rows| rows.iter().for_each(|_| running.row()))
-        })
+        self.call(
+            Prepared::future,
+            query,
+            X::fetch_all,
+            |prepared, sql, future| {
+                count::<X::Database, _>(prepared, sql, future, |running, rows| {
+                    running.rows(rows.len());
+                })
+            },
+        )
     }
 
-    fn fetch_one<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<<X::Database as Database>::Row, Error>>
+    fn fetch_one<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxFuture<'e, Result<<X::Database as Database>::Row, Error>>
     where
         'c: 'e,
         E: 'q + Execute<'q, X::Database>,
     {
-        self.call(Prepared::future, query, X::fetch_one, |prepared, sql, future| {
-            count::<X::Database, _>(prepared, sql, future, |running, _| running.row())
-        })
+        self.call(
+            Prepared::future,
+            query,
+            X::fetch_one,
+            |prepared, sql, future| {
+                count::<X::Database, _>(prepared, sql, future, |running, _| running.row())
+            },
+        )
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(
@@ -153,9 +194,16 @@ impl<'c, X: Executor<'c>> Executor<'c> for Tap<X> {
         'c: 'e,
         E: 'q + Execute<'q, X::Database>,
     {
-        self.call(Prepared::future, query, X::fetch_optional, |prepared, sql, future| {
-            count::<X::Database, _>(prepared, sql, future, |running, row| row.iter().for_each(|_| running.row()))
-        })
+        self.call(
+            Prepared::future,
+            query,
+            X::fetch_optional,
+            |prepared, sql, future| {
+                count::<X::Database, _>(prepared, sql, future, |running, row| {
+                    running.rows(usize::from(row.is_some()));
+                })
+            },
+        )
     }
 
     fn prepare_with<'e>(

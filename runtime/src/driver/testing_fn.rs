@@ -40,9 +40,16 @@ where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     T: TestTermination + 'static,
 {
-    fn start<DB: Database, T: 'static>(options: sqlx::pool::PoolOptions<DB>, connect: Options<DB>) -> Local<T> {
-        let test = TEST.take().expect("BUG: a test is put there before it starts");
-        let test = test.downcast::<Test<DB, T>>().expect("BUG: it is the test that was put there");
+    fn start<DB: Database, T: 'static>(
+        options: sqlx::pool::PoolOptions<DB>,
+        connect: Options<DB>,
+    ) -> Local<T> {
+        let test = TEST
+            .take()
+            .expect("BUG: a test is put there before it starts");
+        let test = test
+            .downcast::<Test<DB, T>>()
+            .expect("BUG: it is the test that was put there");
         test(options.into(), connect)
     }
 
@@ -66,9 +73,15 @@ where
         args,
         Box::new(move |options, connect| {
             Box::pin(async move {
-                let pool = options.connect_with(connect).await.expect("failed to connect test pool");
+                let pool = options
+                    .connect_with(connect)
+                    .await
+                    .expect("failed to connect test pool");
                 let output = test(pool.clone()).await;
-                if sqlx_core::rt::timeout(Duration::from_secs(10), pool.close()).await.is_err() {
+                if sqlx_core::rt::timeout(Duration::from_secs(10), pool.close())
+                    .await
+                    .is_err()
+                {
                     eprintln!("test {path} held onto Pool after exiting");
                 }
                 output
@@ -104,7 +117,10 @@ where
 
     fn run_test(self, args: TestArgs) -> Self::Output {
         run_with_pool(args, move |pool: Pool<DB>| async move {
-            let connection = pool.acquire().await.expect("failed to acquire test pool connection");
+            let connection = pool
+                .acquire()
+                .await
+                .expect("failed to acquire test pool connection");
             let output = self(connection).await;
             pool.close().await;
             output
@@ -123,7 +139,10 @@ where
     type Output = Fut::Output;
 
     fn run_test(self, args: TestArgs) -> Self::Output {
-        run::<DB, _>(args, Box::new(move |options, connect| Box::pin(self(options, connect))))
+        run::<DB, _>(
+            args,
+            Box::new(move |options, connect| Box::pin(self(options, connect))),
+        )
     }
 }
 

@@ -19,15 +19,29 @@ pub struct Transaction<'c, DB: Database> {
 
 impl<'c, DB: Database> Transaction<'c, DB> {
     #[doc(hidden)]
-    pub fn begin(conn: impl Into<Conn<'c, DB>>, statement: Option<SqlStr>) -> BoxFuture<'c, Result<Self, Error>> {
+    pub fn begin(
+        conn: impl Into<Conn<'c, DB>>,
+        statement: Option<SqlStr>,
+    ) -> BoxFuture<'c, Result<Self, Error>> {
         Box::pin(Self::begin_on(conn.into(), statement))
     }
 
-    pub(super) async fn begin_on(conn: Conn<'c, DB>, statement: Option<SqlStr>) -> Result<Self, Error> {
+    pub(super) async fn begin_on(
+        conn: Conn<'c, DB>,
+        statement: Option<SqlStr>,
+    ) -> Result<Self, Error> {
         let mut beginning = Beginning { conn: Some(conn) };
-        let (handle, connection) = beginning.conn.as_mut().expect("BUG: just put there").parts();
+        let (handle, connection) = beginning
+            .conn
+            .as_mut()
+            .expect("BUG: just put there")
+            .parts();
         let control = handle.map(|handle| {
-            handle.begin_control(if handle.transaction_depth() == 0 { Control::Begin } else { Control::Savepoint })
+            handle.begin_control(if handle.transaction_depth() == 0 {
+                Control::Begin
+            } else {
+                Control::Savepoint
+            })
         });
         let result = DB::TransactionManager::begin(connection, statement).await;
         drop(control);
@@ -64,7 +78,9 @@ impl<'c, DB: Database> Transaction<'c, DB> {
     }
 
     fn begin_control(&self, control: Control) -> Option<ControlGuard> {
-        self.conn.handle().map(|handle| handle.begin_control(control))
+        self.conn
+            .handle()
+            .map(|handle| handle.begin_control(control))
     }
 
     fn closed_if(&mut self, result: Result<(), Error>) -> Result<(), Error> {
@@ -92,7 +108,9 @@ impl<DB: Database> Drop for Beginning<'_, DB> {
         let Some(conn) = &mut self.conn else {
             return;
         };
-        let system = conn.handle().map_or(known::system::<DB>(), |handle| handle.pool.endpoint.system);
+        let system = conn
+            .handle()
+            .map_or(known::system::<DB>(), |handle| handle.pool.endpoint.system);
         if system == "sqlite" {
             // The driver's worker thread rolls back a BEGIN whose caller has gone; a second rollback would end a
             // transaction further out.

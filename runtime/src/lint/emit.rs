@@ -16,7 +16,7 @@ use crate::report;
 use crate::snapshot::LintStats;
 
 /// What was just logged is not logged again for this long.
-const QUIET: Duration = Duration::from_secs(60);
+const QUIET: Duration = Duration::from_mins(1);
 /// So many places are told apart when suppressing; beyond, places may share.
 const PLACES: u64 = 4096;
 
@@ -56,11 +56,19 @@ pub(crate) enum Path {
 
 impl Finding {
     /// Tells everyone who wants to know, inside `span`. Holds no lock while it does.
-    pub(crate) fn tell(self, span: &tracing::Span, collector: Option<&Collector>, path: Path) -> Verdict {
+    pub(crate) fn tell(
+        self,
+        span: &tracing::Span,
+        collector: Option<&Collector>,
+        path: Path,
+    ) -> Verdict {
         FOUND[self.lint as usize].fetch_add(1, Relaxed);
         self.call_back();
         if let Some(collector) = collector {
-            collector.lock().unwrap_or_else(PoisonError::into_inner).push(self);
+            collector
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(self);
             return Verdict::Told;
         }
         let panics = cfg!(debug_assertions)
@@ -93,7 +101,10 @@ impl Finding {
 
     fn call_back(&self) {
         // The callbacks are cloned out: one that registers another, or whose queries find something, must not meet the lock.
-        let callbacks = CALLBACKS.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let callbacks = CALLBACKS
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         for callback in callbacks {
             if catch_unwind(AssertUnwindSafe(|| callback(self))).is_err() {
                 report::callback_panicked(self.lint);
@@ -111,7 +122,10 @@ impl Finding {
         let mut first = false;
         let mut logged = LOGGED.entry(place).or_insert_with(|| {
             first = true;
-            Logged { when: now, suppressed: 0 }
+            Logged {
+                when: now,
+                suppressed: 0,
+            }
         });
         if first {
             return Some(0);
@@ -131,7 +145,10 @@ impl Finding {
 /// The callback runs on the thread that found it, with no lock held. A panic in it is caught and logged. It stays for the
 /// rest of the process.
 pub(crate) fn on_finding(callback: impl Fn(&Finding) + Send + Sync + 'static) {
-    CALLBACKS.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(callback));
+    CALLBACKS
+        .write()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(Arc::new(callback));
 }
 
 /// One row per lint.

@@ -48,8 +48,10 @@ pub struct Finding {
     pub lint: Lint,
     /// The level in force where it was found.
     pub level: Level,
-    /// How sure it is.
+    /// How sure its cause is.
     pub certainty: Certainty,
+    /// Why it is so, from the evidence alone.
+    pub cause: String,
     /// What happened, in one sentence that stands alone.
     pub title: String,
     /// The line to look at first; which one that is, each lint says.
@@ -90,6 +92,12 @@ pub struct Fact {
     pub value: String,
 }
 
+impl fmt::Display for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.value)
+    }
+}
+
 impl Finding {
     /// The whole report, as `rustc` would print it, without colours.
     ///
@@ -109,7 +117,7 @@ impl fmt::Display for Finding {
             write!(f, ", pool {pool}")?;
         }
         for fact in &self.facts {
-            write!(f, ", {} {}", fact.name, fact.value)?;
+            write!(f, ", {fact}")?;
         }
         write!(f, " ({})", self.certainty)
     }

@@ -23,19 +23,40 @@ pub(crate) fn outlived_scope(scope: &Scope, handle: &Arc<Handle>, returned: bool
     }
     let info = handle.read(Instant::now());
     let what = noun(&info);
-    let ended = if returned { "returned" } else { "was cancelled" };
-    let taken_by = info.site.function.clone().unwrap_or_else(|| function.name().to_owned());
-    let title = if taken_by == function.name() {
-        format!("{} {ended} while {what} that it took is still alive", function.name())
+    let ended = if returned {
+        "returned"
     } else {
-        format!("{} {ended} while {what} that {taken_by} took and handed up is still alive", function.name())
+        "was cancelled"
+    };
+    let taken_by = info
+        .site
+        .function
+        .clone()
+        .unwrap_or_else(|| function.name().to_owned());
+    let title = if taken_by == function.name() {
+        format!(
+            "{} {ended} while {what} that it took is still alive",
+            function.name()
+        )
+    } else {
+        format!(
+            "{} {ended} while {what} that {taken_by} took and handed up is still alive",
+            function.name()
+        )
     };
 
     // The last of its way is this scope itself.
     let way = handle.way();
-    let passed = way.iter().take(way.len().saturating_sub(1)).filter(|passed| passed.name() != function.name());
+    let passed = way
+        .iter()
+        .take(way.len().saturating_sub(1))
+        .filter(|passed| passed.name() != function.name());
     let mut related = vec![Related {
-        label: format!("{ended} here, and what it returned cannot contain {what}"),
+        label: if returned {
+            format!("returned from here, and what it returned cannot contain {what}")
+        } else {
+            "cancelled in here".to_owned()
+        },
         site: function.place().to_call_site(),
     }];
     related.extend(passed.map(|passed| Related {
@@ -47,6 +68,11 @@ pub(crate) fn outlived_scope(scope: &Scope, handle: &Arc<Handle>, returned: bool
         lint: Lint::OutlivedScope,
         level,
         certainty: Certainty::Certain,
+        cause: if returned {
+            format!("{} was not dropped, and the type of the returned value cannot contain it", definite(what))
+        } else {
+            format!("{} was not dropped with everything else that the function held", definite(what))
+        },
         title,
         primary: info.site.clone(),
         function: Some(function.name().to_owned()),
@@ -55,14 +81,20 @@ pub(crate) fn outlived_scope(scope: &Scope, handle: &Arc<Handle>, returned: bool
         facts: facts(&info, handle.pool.max_connections),
         help: help(&info),
         notes: vec![
-            "where it is now is not known: it was moved into a field, a static, a collection, a channel or a task, or forgotten"
-                .to_owned(),
-            format!("if the value that {} returns does contain it, say so: `#[track(returns_handle)]`", function.name()),
-            "to allow it: `#[track(allow(outlived_scope, reason = \"…\"))]`; read more: `leash::explain(Lint::OutlivedScope)`"
-                .to_owned(),
+            "where it is now is not known: a field, a static, a collection, a channel, another task, or forgotten".to_owned(),
+            format!(
+                "if what {} returns does contain it, say so with `#[track(returns_handle)]`; to allow this, \
+                 `#[track(allow(outlived_scope, reason = \"…\"))]`",
+                function.name()
+            ),
+            "read more: `leash::explain(Lint::OutlivedScope)`".to_owned(),
         ],
     };
-    finding.tell(&handle.span, scope.collector(), if returned { Path::Running } else { Path::Aside })
+    finding.tell(
+        &handle.span,
+        scope.collector(),
+        if returned { Path::Running } else { Path::Aside },
+    )
 }
 
 /// What a handle is, to a reader.
@@ -74,38 +106,64 @@ fn noun(info: &HandleInfo) -> &'static str {
     }
 }
 
+fn definite(noun: &str) -> String {
+    noun.replacen("a ", "the ", 1)
+}
+
 fn facts(info: &HandleInfo, max_connections: u32) -> Vec<Fact> {
-    let mut facts = vec![Fact { name: "held for".to_owned(), value: short(info.age) }];
-    let state = match info.activity {
-        Activity::Idle => format!("idle for {}", short(info.idle.unwrap_or_default())),
-        Activity::Busy => "running a statement".to_owned(),
-        Activity::Streaming => format!("streaming, {} read", count(info.stream_rows, "row")),
-        Activity::Lent => "lent to plain sqlx".to_owned(),
+    let fact = |name: &str, value: String| Fact {
+        name: name.to_owned(),
+        value,
     };
-    facts.push(Fact { name: "state".to_owned(), value: state });
-    if info.transaction_depth > 0 {
-        facts.push(Fact { name: "open transactions".to_owned(), value: info.transaction_depth.to_string() });
+    let mut facts = vec![fact("held for", short(info.age))];
+    match info.activity {
+        Activity::Idle => facts.push(fact("idle for", short(info.idle.unwrap_or_default()))),
+        Activity::Busy => facts.push(fact("now", "running a statement".to_owned())),
+        Activity::Streaming => {
+            facts.push(fact("streaming,", count(info.stream_rows, "row") + " read"));
+        }
+        Activity::Lent => facts.push(fact("now", "lent to plain sqlx".to_owned())),
     }
-    facts.push(Fact { name: "statements".to_owned(), value: info.statements.to_string() });
+    if info.transaction_depth > 1 {
+        facts.push(fact(
+            "inside",
+            count(u64::from(info.transaction_depth - 1), "savepoint"),
+        ));
+    }
+    facts.push(fact("after", count(info.statements, "statement")));
     if let Some(last) = info.operations.first() {
-        let at = last.site.as_ref().map(|site| format!(" at {site}")).unwrap_or_default();
-        facts.push(Fact { name: "last".to_owned(), value: format!("{}{at}, {} ago", last.summary, short(last.age)) });
+        let at = last
+            .site
+            .as_ref()
+            .map(|site| format!(" at {site}"))
+            .unwrap_or_default();
+        facts.push(fact("last", format!("{}{at}", last.summary)));
     }
-    facts.push(Fact { name: "permits of the pool".to_owned(), value: format!("1 of {max_connections}") });
+    facts.push(fact(
+        "takes",
+        format!("1 of {}", count(u64::from(max_connections), "permit")),
+    ));
     facts
 }
 
 fn help(info: &HandleInfo) -> Vec<String> {
     let end_it = match (info.activity, info.transaction_depth) {
         (Activity::Streaming, _) => {
-            "read the stream to its end, or drop it before returning; to keep rows, collect them: `.try_collect::<Vec<_>>().await?`"
+            "read the stream to its end or drop it before returning; to keep its rows, collect them: `.try_collect::<Vec<_>>().await?`"
         }
-        (_, 0) => "let the connection go out of scope before returning; keep the `Pool`, which is cheap to clone, not a connection of it",
-        (_, _) => "end it where it began: `tx.commit().await?` (or `tx.rollback().await?`) before returning",
+        (_, 0) => {
+            "let it go out of scope before returning, and keep the pool instead: a `Pool` is cheap to clone"
+        }
+        (_, _) => {
+            "end it where it began, before returning: `tx.commit().await?`, or `tx.rollback().await?`"
+        }
     };
-    vec![
+    let mut help = vec![
         end_it.to_owned(),
-        "or return it, so that the caller sees what it holds; or, if it is meant to live long, say why: `.long_lived(\"…\")`"
-            .to_owned(),
-    ]
+        "or return it, so that the caller sees what it holds".to_owned(),
+    ];
+    if info.activity != Activity::Streaming {
+        help.push("or, if it is meant to live long, say why: `.long_lived(\"…\")`".to_owned());
+    }
+    help
 }

@@ -2,23 +2,24 @@
 
 use std::future::Future;
 use std::panic::Location;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
-
-use pin_project_lite::pin_project;
+use std::sync::{Arc, PoisonError};
 
 use super::named_function;
-use crate::context::{self, FrameKind};
+use crate::context;
 use crate::lint::{Collector, Finding};
 use crate::scope::Scope;
+use crate::tracked::{self, Ended};
 
 /// Runs `future` and gives its output and how many statements it sent, nested scopes and carried tasks included.
 #[track_caller]
 pub fn counting<F: Future>(future: F) -> impl Future<Output = (F::Output, u64)> {
-    let watched = watch("counting", None, future);
+    let function = named_function("counting", Location::caller());
     async move {
-        let (output, scope) = watched.await;
+        let scope = Scope::new(function, context::scope());
+        let output = tracked::in_scope(Arc::clone(&scope), future, |ended: &Ended, _: &_| {
+            ended.hand_up();
+        })
+        .await;
         (output, scope.statements())
     }
 }
@@ -28,50 +29,14 @@ pub fn counting<F: Future>(future: F) -> impl Future<Output = (F::Output, u64)> 
 /// What is found neither panics nor is logged; `on_finding` hears it.
 #[track_caller]
 pub fn findings<F: Future>(future: F) -> impl Future<Output = (F::Output, Vec<Finding>)> {
-    let collector = Collector::default();
-    let watched = watch("findings", Some(Arc::clone(&collector)), future);
+    let function = named_function("findings", Location::caller());
     async move {
-        let (output, _) = watched.await;
-        let findings = std::mem::take(&mut *collector.lock().unwrap_or_else(PoisonError::into_inner));
+        let collector = Collector::default();
+        let scope = Scope::collecting(function, context::scope(), Arc::clone(&collector));
+        let output = tracked::in_scope(scope, future, |ended: &Ended, _: &_| ended.hand_up()).await;
+        let findings =
+            std::mem::take(&mut *collector.lock().unwrap_or_else(PoisonError::into_inner));
         (output, findings)
-    }
-}
-
-#[track_caller]
-fn watch<F: Future>(name: &'static str, collector: Option<Collector>, future: F) -> Watched<F> {
-    let function = named_function(name, Location::caller());
-    Watched { future, collector, scope: None, function }
-}
-
-pin_project! {
-    struct Watched<F> {
-        #[pin]
-        future: F,
-        collector: Option<Arc<Mutex<Vec<Finding>>>>,
-        scope: Option<Arc<Scope>>,
-        function: &'static crate::site::Function,
-    }
-}
-
-impl<F: Future> Future for Watched<F> {
-    type Output = (F::Output, Arc<Scope>);
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let scope = this.scope.get_or_insert_with(|| {
-            let parent = context::scope();
-            match this.collector.take() {
-                Some(collector) => Scope::collecting(this.function, parent, collector),
-                None => Scope::new(this.function, parent),
-            }
-        });
-        let scope = Arc::clone(scope);
-        let entered = context::enter(this.function, FrameKind::Carried, this.scope);
-        let poll = this.future.poll(cx);
-        drop(entered);
-        let output = ready!(poll);
-        scope.end_handing_up();
-        Poll::Ready((output, scope))
     }
 }
 
@@ -79,14 +44,17 @@ impl<F: Future> Future for Watched<F> {
 ///
 /// # Panics
 ///
-/// If it sends another number of statements; the message lists the statements.
+/// If it sends another number of statements.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __assert_queries {
     ($expected:expr, $future:expr $(,)?) => {{
         let (output, sent) = $crate::leash::testing::counting($future).await;
         let expected: u64 = $expected;
-        assert_eq!(sent, expected, "the number of statements sent (left) is not the one expected (right)");
+        assert_eq!(
+            sent, expected,
+            "the number of statements sent (left) is not the one expected (right)"
+        );
         output
     }};
 }

@@ -33,7 +33,9 @@ impl<'a> Tokens<'a> {
         let Some((tag, _)) = self.rest[1..].split_once('$') else {
             return false;
         };
-        if !tag.chars().all(|c| c.is_alphanumeric() || c == '_') || tag.starts_with(|c: char| c.is_ascii_digit()) {
+        if !tag.chars().all(|c| c.is_alphanumeric() || c == '_')
+            || tag.starts_with(|c: char| c.is_ascii_digit())
+        {
             return false;
         }
         let fence = &self.rest[..tag.len() + 2];
@@ -61,7 +63,11 @@ impl<'a> Iterator for Tokens<'a> {
             } else if first == '$' && self.skip_dollar_quoted() {
             } else if first == '"' || first == '`' {
                 self.rest = &self.rest[1..];
-                return Some(Token::Quoted(self.skip_past(if first == '"' { "\"" } else { "`" })));
+                return Some(Token::Quoted(self.skip_past(if first == '"' {
+                    "\""
+                } else {
+                    "`"
+                })));
             } else if first.is_alphanumeric() || first == '_' {
                 let end = self
                     .rest

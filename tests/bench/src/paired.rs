@@ -20,19 +20,33 @@ pub struct Comparison {
 /// Runs both contenders `batches` times, `per_batch` operations each, after a batch each to warm up and count allocations.
 ///
 /// A contender is told how many operations to run.
-pub fn compare(batches: u32, per_batch: u32, mut a: impl FnMut(u32), mut b: impl FnMut(u32)) -> Comparison {
+pub fn compare(
+    batches: u32,
+    per_batch: u32,
+    mut a: impl FnMut(u32),
+    mut b: impl FnMut(u32),
+) -> Comparison {
     // The first batch fills caches and counters; the second one's allocations are those of every further one.
     a(per_batch);
     b(per_batch);
     let allocations = [allocated(per_batch, &mut a), allocated(per_batch, &mut b)];
-    let pairs: Vec<(f64, f64)> = (0..batches).map(|_| (seconds(per_batch, &mut a), seconds(per_batch, &mut b))).collect();
+    let pairs: Vec<(f64, f64)> = (0..batches)
+        .map(|_| (seconds(per_batch, &mut a), seconds(per_batch, &mut b)))
+        .collect();
     let per_operation = |seconds: f64| Duration::from_secs_f64(seconds / f64::from(per_batch));
     let ratios = sorted(pairs.iter().map(|(a, b)| b / a));
     Comparison {
         a: per_operation(quantile(&sorted(pairs.iter().map(|(a, _)| *a)), 0.5)),
         b: per_operation(quantile(&sorted(pairs.iter().map(|(_, b)| *b)), 0.5)),
         ratio: [0.25, 0.5, 0.75].map(|share| quantile(&ratios, share)),
-        added_nanos: quantile(&sorted(pairs.iter().map(|(a, b)| (b - a) * 1e9 / f64::from(per_batch))), 0.5),
+        added_nanos: quantile(
+            &sorted(
+                pairs
+                    .iter()
+                    .map(|(a, b)| (b - a) * 1e9 / f64::from(per_batch)),
+            ),
+            0.5,
+        ),
         allocations,
     }
 }
