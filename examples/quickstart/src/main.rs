@@ -41,6 +41,6 @@ async fn main() -> sqlx::Result<()> {
         let id = exams.add(patient).await?;
         assert_eq!(exams.patient(id).await?, patient);
     }
-    print!("{}", leash::snapshot());
+    println!("{}", leash::snapshot());
     Ok(())
 }
