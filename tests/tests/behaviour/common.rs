@@ -1,0 +1,241 @@
+//! What the modules share: pools, places in the source, and what is expected there.
+
+use std::future::Future;
+use std::ops::Deref;
+use std::panic::Location;
+use std::path::Path;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::task::Poll;
+
+use futures::future::poll_fn;
+use sqlx::SqlitePool;
+use sqlx::leash::{self, CallSite, Certainty, Finding, HandleInfo, Level, Lint, PoolExt, PoolStats, SiteStats};
+use sqlx::sqlite::SqlitePoolOptions;
+
+/// A transaction that can go anywhere.
+pub(crate) type Tx = sqlx::SqliteTransaction<'static>;
+
+/// A hundred rows, with no table.
+pub(crate) const HUNDRED: &str =
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) SELECT i FROM n";
+
+/// A pool of its own for each test, known by its name.
+pub(crate) struct TestPool {
+    pool: SqlitePool,
+    name: String,
+}
+
+impl Deref for TestPool {
+    type Target = SqlitePool;
+
+    fn deref(&self) -> &SqlitePool {
+        &self.pool
+    }
+}
+
+/// Some connections to one database in memory, with an empty table `exam (id, name)`.
+pub(crate) async fn pool() -> TestPool {
+    pool_of(5).await
+}
+
+pub(crate) async fn pool_of(max_connections: u32) -> TestPool {
+    connect(SqlitePoolOptions::new().max_connections(max_connections), "sqlite::memory:").await
+}
+
+pub(crate) async fn connect(options: SqlitePoolOptions, url: &str) -> TestPool {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let name = format!("test pool {}", NUMBER.fetch_add(1, Relaxed));
+    // In memory, the database lives as long as its last connection.
+    let options = options.min_connections(1).idle_timeout(None).max_lifetime(None);
+    let pool = options.connect(url).await.unwrap().named(&name);
+    sqlx::raw_sql("CREATE TABLE exam (id INTEGER PRIMARY KEY, name TEXT NOT NULL)").execute(pool.as_sqlx()).await.unwrap();
+    TestPool { pool, name }
+}
+
+impl TestPool {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What is alive of it, oldest first.
+    pub(crate) fn handles(&self) -> Vec<HandleInfo> {
+        leash::snapshot().handles.into_iter().filter(|handle| handle.pool == self.name).collect()
+    }
+
+    pub(crate) fn stats(&self) -> PoolStats {
+        leash::snapshot().pools.into_iter().find(|pool| pool.name == self.name).expect("a pool that lives is listed")
+    }
+
+    /// Nothing is held and nobody waits.
+    #[track_caller]
+    pub(crate) fn assert_empty(&self) {
+        let snapshot = leash::snapshot();
+        let handles: Vec<_> = snapshot.handles.iter().filter(|handle| handle.pool == self.name).collect();
+        let waiters: Vec<_> = snapshot.waiters.iter().filter(|waiter| waiter.pool == self.name).collect();
+        assert!(handles.is_empty(), "still alive: {handles:#?}");
+        assert!(waiters.is_empty(), "still waiting: {waiters:#?}");
+    }
+
+    /// Waits until so many connections lie idle: sqlx gives them back in a task of its own.
+    pub(crate) async fn has_idle(&self, connections: usize) {
+        while self.num_idle() < connections {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Every permit is there again: the tracker's word is compared with the pool's own.
+    pub(crate) async fn assert_serves_all(&self) {
+        self.assert_empty();
+        let mut all = Vec::new();
+        for _ in 0..self.options().get_max_connections() {
+            let taken = self.acquire().await;
+            all.push(taken.expect("the pool serves its full size"));
+        }
+    }
+}
+
+/// A place in a source file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) file: String,
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+}
+
+impl From<&CallSite> for Place {
+    fn from(site: &CallSite) -> Self {
+        Self { file: site.file.clone(), line: site.line, column: site.column }
+    }
+}
+
+/// Where `word` stands on the line of the caller's file that ends in `// @marker`.
+#[track_caller]
+pub(crate) fn marked(marker: &str, word: &str) -> Place {
+    let file = Location::caller().file();
+    let comment = format!("// @{marker}");
+    find(file, word, |line| line.trim_end().ends_with(&comment))
+}
+
+/// Where the name of the function stands that the caller's file declares only once.
+#[track_caller]
+pub(crate) fn declared(function: &str) -> Place {
+    let file = Location::caller().file();
+    let (plain, generic) = (format!("fn {function}("), format!("fn {function}<"));
+    find(file, function, |line| line.contains(&plain) || line.contains(&generic))
+}
+
+#[track_caller]
+fn find(file: &str, word: &str, is_it: impl Fn(&str) -> bool) -> Place {
+    // The compiler names files relative to the workspace.
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is in a workspace").join(file);
+    let source = std::fs::read_to_string(path).expect("the source of a test is at hand");
+    let mut lines = source.lines().enumerate().filter(|(_, line)| is_it(line));
+    let (index, line) = lines.next().unwrap_or_else(|| panic!("no line of {file} is marked for `{word}`"));
+    assert!(lines.next().is_none(), "more than one line of {file} is marked for `{word}`");
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let (start, _) = line
+        .match_indices(word)
+        .find(|(at, _)| !line[..*at].ends_with(is_word) && !line[at + word.len()..].starts_with(is_word))
+        .unwrap_or_else(|| panic!("`{word}` does not stand on {line:?}"));
+    let column = line[..start].chars().count() + 1;
+    Place { file: file.to_owned(), line: u32::try_from(index + 1).unwrap(), column: u32::try_from(column).unwrap() }
+}
+
+/// As findings and rows name a function: in full, unless it is a trait's.
+pub(crate) fn full_name(function: &str) -> String {
+    if function.starts_with('<') { function.to_owned() } else { format!("behaviour::{function}") }
+}
+
+/// The findings about leaks: other lints may have something to say about a test, too.
+pub(crate) fn of_leaks(findings: Vec<Finding>) -> Vec<Finding> {
+    findings.into_iter().filter(|finding| finding.lint == Lint::OutlivedScope).collect()
+}
+
+/// Runs `future`, in which `function` must lose the handle that was taken at the `word` on the line marked `marker`.
+#[track_caller]
+pub(crate) fn leaks<F: Future>(
+    marker: &str,
+    word: &str,
+    function: &str,
+    future: F,
+) -> impl Future<Output = (F::Output, Finding)> {
+    let (caller, place, function) = (Location::caller(), marked(marker, word), full_name(function));
+    let found = leash::testing::findings(future);
+    async move {
+        let (output, findings) = found.await;
+        let mut findings = of_leaks(findings);
+        assert_eq!(findings.len(), 1, "one finding, {caller}: {findings:#?}");
+        let finding = findings.remove(0);
+        assert_eq!(Place::from(&finding.primary), place, "the acquire, {caller}");
+        assert_eq!(finding.function.as_deref(), Some(&*function), "the function at fault, {caller}");
+        assert_eq!(finding.certainty, Certainty::Certain, "{caller}");
+        let level = if cfg!(debug_assertions) { Level::Deny } else { Level::Warn };
+        assert_eq!(finding.level, level, "{caller}");
+        let scope = finding.related.first().unwrap_or_else(|| panic!("the scope it outlived is told, {caller}"));
+        assert_eq!(scope.site.function.as_deref(), Some(&*function), "the scope it outlived, {caller}");
+        assert_eq!(scope.site.file, place.file, "the scope it outlived, {caller}");
+        (output, finding)
+    }
+}
+
+/// Runs `future`, in which nothing is lost and nothing may be reported. What it returns is dropped; then nothing is alive.
+#[track_caller]
+pub(crate) fn silent<F: Future>(pool: &TestPool, future: F) -> impl Future<Output = ()> {
+    let caller = Location::caller();
+    let found = leash::testing::findings(future);
+    async move {
+        let (output, findings) = found.await;
+        assert_no_leak(findings, caller);
+        drop(output);
+        assert!(pool.handles().is_empty(), "still alive, {caller}: {:#?}", pool.handles());
+    }
+}
+
+/// Runs `future`, which returns something that holds one handle: no finding, one handle, listed as belonging to no scope.
+#[track_caller]
+pub(crate) fn returned<F: Future>(pool: &TestPool, future: F) -> impl Future<Output = F::Output> {
+    let caller = Location::caller();
+    let found = leash::testing::findings(future);
+    async move {
+        let (output, findings) = found.await;
+        assert_no_leak(findings, caller);
+        let handles = pool.handles();
+        assert_eq!(handles.len(), 1, "it is held by what was returned, {caller}");
+        assert_eq!(handles[0].scope, None, "it belongs to no scope any more, {caller}");
+        output
+    }
+}
+
+fn assert_no_leak(findings: Vec<Finding>, caller: &Location) {
+    let findings = of_leaks(findings);
+    assert!(findings.is_empty(), "no leak, {caller}: {}", findings[0].render());
+}
+
+/// Polls `future` at most `polls` times, whenever it wakes, and drops it then.
+pub(crate) async fn poll_at_most<F: Future>(polls: usize, future: F) -> Option<F::Output> {
+    let mut future = Some(pin!(future));
+    let mut left = polls;
+    poll_fn(|cx| {
+        let Some(running) = future.as_mut().filter(|_| left > 0) else {
+            return Poll::Ready(None);
+        };
+        left -= 1;
+        match running.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+    // The future is dropped with this function's frame.
+}
+
+/// The rows of a function, in the order of their lines.
+pub(crate) fn rows_of(function: &str) -> Vec<SiteStats> {
+    let function = full_name(function);
+    let mut rows = leash::snapshot().sites;
+    rows.retain(|row| row.function.as_deref() == Some(&*function));
+    rows.sort_by_key(|row| (row.line, row.column));
+    rows
+}
