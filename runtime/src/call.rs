@@ -47,12 +47,21 @@ impl Prepared {
     }
 
     fn look_up(&self, sql: &str) -> Arc<Tally> {
-        tally::of(self.site.or_else(context::site), context::function(), sql)
+        let polled = context::site();
+        // A stream belongs to where it was made, a future to where it is awaited.
+        let site = match self.activity {
+            Activity::Streaming => self.site.or(polled),
+            _ => polled.or(self.site),
+        };
+        tally::of(site, context::function(), sql)
     }
 
-    /// Where it was called, if that is known.
+    /// Where it was called, if that is known and stays so.
     pub(crate) fn place(&self) -> Option<Place> {
-        self.site.map(Site::place)
+        match self.activity {
+            Activity::Streaming => self.site.map(Site::place),
+            _ => None,
+        }
     }
 
     /// The statement begins now.
@@ -60,12 +69,16 @@ impl Prepared {
         &mut self,
         sql: &str,
         system: &'static str,
-        handle: Option<&Arc<Handle>>,
+        handle: Option<Arc<Handle>>,
     ) -> Running {
+        // A pool of `Any` knows where it leads; the type does not.
+        let system = handle
+            .as_ref()
+            .map_or(system, |handle| handle.pool.endpoint.system);
         let began = Instant::now();
         let mut running = Running {
             counted: None,
-            handle: handle.cloned(),
+            handle,
             system,
             began,
             waited: Duration::ZERO,
@@ -78,7 +91,7 @@ impl Prepared {
             return running;
         }
         let tally = self.tally.take().unwrap_or_else(|| self.look_up(sql));
-        if let Some(handle) = handle {
+        if let Some(handle) = &running.handle {
             handle.begin_statement(&tally, self.activity, began);
         }
         // However many layers see a statement, the outermost counts it.

@@ -1,6 +1,7 @@
 //! The face of sqlx, tracked: what shadows which of sqlx's names, and how each works. Nothing else knows sqlx.
 
 mod acquire;
+mod any_conn;
 pub(crate) mod backend;
 mod conn;
 mod connection;
@@ -23,7 +24,8 @@ mod transaction;
 
 pub(crate) mod names;
 
-pub use acquire::{Acquire, Acquired, acquire_borrowed, begin_borrowed};
+pub use acquire::{Acquire, Acquired, begin_borrowed};
+pub use any_conn::{AnyConn, Tracked, tracked_borrowed};
 pub use backend::Backend;
 pub use conn::Conn;
 pub use connection::Connection;

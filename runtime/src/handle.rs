@@ -13,7 +13,7 @@ use rustc_hash::FxBuildHasher;
 use crate::context;
 use crate::pool_state::{Control, PoolState};
 use crate::scope::Scope;
-use crate::site::{Function, Place};
+use crate::site::{Function, Origin, Place};
 use crate::snapshot::{Activity, HandleInfo, Operation, WaiterInfo};
 use crate::tally::Tally;
 
@@ -93,14 +93,14 @@ impl Drop for ControlGuard {
 }
 
 impl Waiting {
-    /// Begins to wait for a permit of `pool`. `fallback` is where, unless a call site is being polled.
-    pub(crate) fn new(pool: Arc<PoolState>, fallback: Place, task: Option<u64>) -> Self {
+    /// Begins to wait for a permit of `pool`.
+    pub(crate) fn new(pool: Arc<PoolState>, origin: Origin, task: Option<u64>) -> Self {
+        pool.announce();
         let now = Instant::now();
-        let site = context::site();
         let handle = Arc::new(Handle {
             id: NEXT_ID.fetch_add(1, Relaxed),
             pool,
-            place: site.map_or(fallback, crate::site::Site::place),
+            place: origin.place(),
             span: tracing::Span::current(),
             task,
             asked: now,

@@ -15,6 +15,6 @@ pub use crate::off::*;
 #[cfg(feature = "track")]
 pub use crate::{
     config::Config,
-    driver::{Backend, Conn, HandleExt, PoolExt},
+    driver::{Acquired, AnyConn, Backend, Conn, HandleExt, PoolExt},
     on::{InScope, ScopeExt, on_finding, report, scope, snapshot, spawn_reporter, testing},
 };

@@ -165,7 +165,7 @@ pub fn snapshot() -> Snapshot {
 
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("sqlx-leash counts nothing: its feature `track` is off\n")
+        f.write_str("sqlx-leash counts nothing: its feature `track` is off")
     }
 }
 

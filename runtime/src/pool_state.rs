@@ -1,7 +1,7 @@
 //! What is known of a pool, whatever its database.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Once, PoisonError, RwLock, Weak};
 
 use dashmap::DashMap;
 use once_cell::sync::Lazy;
@@ -9,6 +9,7 @@ use rustc_hash::FxBuildHasher;
 
 use crate::handle;
 use crate::histogram::Histogram;
+use crate::report;
 use crate::site::Place;
 use crate::snapshot::{ControlStats, PoolStats};
 
@@ -44,6 +45,7 @@ pub(crate) struct PoolState {
     pub(crate) connected: Place,
     pub(crate) max_connections: u32,
     lent: AtomicBool,
+    announced: Once,
     pub(crate) counters: PoolCounters,
 }
 
@@ -115,6 +117,7 @@ impl PoolState {
             connected,
             max_connections,
             lent: AtomicBool::new(false),
+            announced: Once::new(),
             counters: PoolCounters {
                 acquired: AtomicU64::new(0),
                 timeouts: AtomicU64::new(0),
@@ -145,6 +148,11 @@ impl PoolState {
 
     pub(crate) fn rename(&self, name: &str) {
         *self.name.write().unwrap_or_else(PoisonError::into_inner) = name.into();
+    }
+
+    /// Says once, when it is first used, that the pool is tracked: by then it has its name.
+    pub(crate) fn announce(&self) {
+        self.announced.call_once(|| report::started(self));
     }
 
     pub(crate) fn lend(&self) {

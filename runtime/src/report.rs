@@ -55,7 +55,7 @@ fn emit_query(query: &Query<'_>) {
         db.client.connection.pool.name = query.pool.map(|pool| pool.name()).as_deref(),
         db.response.returned_rows = query.rows,
         rows_affected = query.affected,
-        elapsed_ms = query.time.as_secs_f64() * 1e3,
+        elapsed_ms = millis(query.time),
         calls = query.calls,
         code.function.name = place.and_then(|place| place.function).map(Function::name),
         code.file.path = place.map(|place| place.file),
@@ -66,6 +66,13 @@ fn emit_query(query: &Query<'_>) {
         query.tally.summary,
         short(query.time),
     );
+}
+
+/// Milliseconds, to the microsecond.
+fn millis(duration: Duration) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "exact up to 285 years")]
+    let micros = duration.as_micros() as f64;
+    micros / 1e3
 }
 
 /// The database's own code where there is one, else the kind of error.
@@ -201,9 +208,9 @@ pub(crate) fn report() {
             calls = site.calls,
             errors = site.errors,
             cancelled = site.cancelled,
-            p50_ms = site.time.p50().as_secs_f64() * 1e3,
-            p95_ms = site.time.p95().as_secs_f64() * 1e3,
-            p99_ms = site.time.p99().as_secs_f64() * 1e3,
+            p50_ms = millis(site.time.p50()),
+            p95_ms = millis(site.time.p95()),
+            p99_ms = millis(site.time.p99()),
             "{}",
             site_line(site)
         );
@@ -213,7 +220,7 @@ pub(crate) fn report() {
 /// The state of a pool in one line.
 pub(crate) fn pool_line(pool: &PoolStats) -> String {
     let mut line = format!(
-        "pool {}: {} of {} held",
+        "pool {} holds {} of {}",
         pool.name,
         pool.handles,
         count(u64::from(pool.max_connections), "permit")

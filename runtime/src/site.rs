@@ -251,6 +251,30 @@ impl Place {
     }
 }
 
+/// What is known at a call of where its handle will be asked for.
+#[derive(Clone, Copy)]
+pub(crate) enum Origin {
+    /// There.
+    Exact(Place),
+    /// At the call site that is polled then, else there.
+    UnlessPolled(Place),
+}
+
+impl Origin {
+    /// Asked when the wait begins.
+    pub(crate) fn place(self) -> Place {
+        match self {
+            Origin::Exact(place) => place,
+            Origin::UnlessPolled(place) => crate::context::site().map_or(place, Site::place),
+        }
+    }
+
+    /// The caller of a method that takes a handle.
+    pub(crate) fn caller(location: &'static std::panic::Location<'static>) -> Self {
+        Origin::UnlessPolled(Place::here(location))
+    }
+}
+
 impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.file, self.line, self.column)

@@ -4,6 +4,7 @@ use std::fmt;
 
 use comfy_table::{CellAlignment, Table, presets};
 
+use crate::config;
 use crate::report::{place_of, pool_line};
 use crate::snapshot::{HandleInfo, SiteStats, Snapshot};
 use crate::units::short;
@@ -34,16 +35,25 @@ impl fmt::Display for Snapshot {
         for column in table.column_iter_mut().take(NUMBERS) {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        for line in table.lines() {
-            writeln!(f, "{}", line.trim_end())?;
+        let mut lines: Vec<String> = table
+            .lines()
+            .map(|line| line.trim_end().to_owned())
+            .collect();
+        if config::is_off() {
+            lines.push("sqlx-leash is switched off: nothing is counted".to_owned());
         }
-        for pool in &self.pools {
-            writeln!(f, "{}", pool_line(pool))?;
-        }
-        for handle in &self.handles {
-            writeln!(f, "{}", handle_line(handle))?;
-        }
-        Ok(())
+        lines.extend(self.pools.iter().map(pool_line));
+        lines.extend(self.handles.iter().map(handle_line));
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+/// `clinic::numbering::Numbering::take` -> `Numbering::take`: the file's path says the rest.
+fn short_name(function: &str) -> &str {
+    let mut parts = function.rmatch_indices("::").map(|(at, _)| at);
+    match (parts.next(), parts.next()) {
+        (Some(_), Some(before)) if !function.starts_with('<') => &function[before + 2..],
+        _ => function,
     }
 }
 
@@ -65,7 +75,11 @@ fn row(site: &SiteStats) -> [String; COLUMNS.len()] {
         short(site.time.p99()),
         short(site.time.total),
         statement,
-        site.function.clone().unwrap_or_default(),
+        site.function
+            .as_deref()
+            .map(short_name)
+            .unwrap_or_default()
+            .to_owned(),
         place_of(site),
     ]
 }
@@ -76,7 +90,8 @@ fn handle_line(handle: &HandleInfo) -> String {
         None => format!("{:?}", handle.activity).to_lowercase(),
     };
     let mut line = format!(
-        "held for {}, {activity}: taken at {}",
+        "held of pool {} for {}, {activity}, taken at {}",
+        handle.pool,
         short(handle.age),
         handle.site
     );
@@ -86,10 +101,11 @@ fn handle_line(handle: &HandleInfo) -> String {
     if handle.transaction_depth > 0 {
         line += ", in a transaction";
     }
-    match (&handle.reserved, &handle.scope) {
-        (Some(reason), _) => line += &format!(", reserved: {reason}"),
-        (None, Some(scope)) => line += &format!(", belongs to {scope}"),
-        (None, None) => line += ", unscoped",
+    match (&handle.reserved, &handle.scope, handle.handed_up.last()) {
+        (Some(reason), ..) => line += &format!(", reserved: {reason}"),
+        (None, Some(scope), _) => line += &format!(", belongs to {scope}"),
+        (None, None, Some(last)) => line += &format!(", out of all scopes since {last} ended"),
+        (None, None, None) => line += ", unscoped",
     }
     line
 }

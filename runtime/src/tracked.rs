@@ -357,27 +357,47 @@ pub mod probe {
         }
     }
 
-    /// Types that are `UnwindSafe` whatever they hold say what they hold in their name.
-    fn hides<T>() -> bool {
-        let name = std::any::type_name::<T>();
-        [
-            "AssertUnwindSafe<",
-            "Mutex<",
-            "RwLock<",
-            "OnceLock<",
-            "OnceCell<",
-        ]
-        .iter()
-        .any(|lock| name.contains(lock))
-            && [
-                "Transaction<",
-                "PoolConnection<",
-                "Conn<",
-                "Acquired<",
-                "dyn ",
-            ]
-            .iter()
-            .any(|held| name.contains(held))
+    /// Containers that are `UnwindSafe` whatever they hold.
+    const OPAQUE: [&str; 14] = [
+        "AssertUnwindSafe",
+        "Mutex",
+        "ReentrantLock",
+        "RwLock",
+        "OnceLock",
+        "OnceCell",
+        "LazyLock",
+        "LazyCell",
+        "Sender",
+        "SyncSender",
+        "Receiver",
+        "UnboundedSender",
+        "UnboundedReceiver",
+        "JoinHandle",
+    ];
+
+    /// Whether the type names such a container of anything but plain values of std. What stands inside a type of the
+    /// user's own is not named; `returns_handle` says it.
+    pub(crate) fn hides<T>() -> bool {
+        hides_in(std::any::type_name::<T>())
+    }
+
+    pub(crate) fn hides_in(name: &str) -> bool {
+        let mut opaque = false;
+        let mut plain = true;
+        for path in name
+            .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'))
+            .filter(|path| !path.is_empty())
+        {
+            let last = path.rsplit("::").next().unwrap_or(path);
+            if OPAQUE.contains(&last) {
+                opaque = true;
+            } else {
+                let root = path.split("::").next().unwrap_or(path);
+                plain &=
+                    path != "dyn" && (root == last || matches!(root, "core" | "alloc" | "std"));
+            }
+        }
+        opaque && !plain
     }
 }
 
@@ -392,4 +412,27 @@ macro_rules! __may_hold {
         };
         (&&&&&$crate::__private::probe::Probe($value)).may_hold()
     }};
+}
+
+#[cfg(test)]
+mod tests {
+    use super::probe::hides_in;
+
+    #[test]
+    fn opaque_containers_of_what_is_not_plain_may_hold() {
+        assert!(hides_in(
+            "alloc::sync::Arc<std::sync::poison::mutex::Mutex<app::UnitOfWork>>"
+        ));
+        assert!(hides_in(
+            "tokio::runtime::task::join::JoinHandle<sqlx_leash::Transaction<Db>>"
+        ));
+        assert!(hides_in(
+            "std::sync::mpsc::Receiver<alloc::boxed::Box<dyn app::Repo>>"
+        ));
+        assert!(!hides_in("tokio::runtime::task::join::JoinHandle<()>"));
+        assert!(!hides_in(
+            "std::sync::poison::mutex::Mutex<alloc::vec::Vec<(u64, alloc::string::String)>>"
+        ));
+        assert!(!hides_in("app::Exam"));
+    }
 }

@@ -7,8 +7,8 @@ use std::panic::Location;
 use futures_core::future::BoxFuture;
 use sqlx::{Database, Error};
 
-use super::{Conn, Pool, PoolConnection, Transaction};
-use crate::site::Place;
+use super::{AnyConn, Conn, Pool, PoolConnection, Transaction};
+use crate::site::Origin;
 
 /// sqlx's `Acquire`, giving tracked connections and transactions.
 pub trait Acquire<'c> {
@@ -16,7 +16,7 @@ pub trait Acquire<'c> {
     type Database: Database;
 
     /// The connection. Derefs to a tracked one, which derefs to the driver's.
-    type Connection: Deref<Target = Conn<'c, Self::Database>> + DerefMut + Send;
+    type Connection: Deref<Target = dyn AnyConn<Self::Database> + 'c> + DerefMut + Send;
 
     /// Gives a connection.
     fn acquire(self) -> BoxFuture<'c, Result<Self::Connection, Error>>;
@@ -25,7 +25,7 @@ pub trait Acquire<'c> {
     fn begin(self) -> BoxFuture<'c, Result<Transaction<'c, Self::Database>, Error>>;
 }
 
-/// A connection got through [`Acquire`]: pooled, or borrowed from a connection or transaction.
+/// A connection that [`Acquire`] took from a pool.
 pub struct Acquired<'c, DB: Database> {
     conn: Conn<'c, DB>,
 }
@@ -37,7 +37,7 @@ impl<'c, DB: Database> Acquired<'c, DB> {
 }
 
 impl<'c, DB: Database> Deref for Acquired<'c, DB> {
-    type Target = Conn<'c, DB>;
+    type Target = dyn AnyConn<DB> + 'c;
 
     #[inline]
     fn deref(&self) -> &Self::Target {
@@ -54,6 +54,12 @@ impl<DB: Database> DerefMut for Acquired<'_, DB> {
 
 impl<DB: Database> AsRef<DB::Connection> for Acquired<'_, DB> {
     fn as_ref(&self) -> &DB::Connection {
+        &self.conn
+    }
+}
+
+impl<'c, DB: Database> Acquired<'c, DB> {
+    pub(super) fn conn(&self) -> &Conn<'c, DB> {
         &self.conn
     }
 }
@@ -76,31 +82,34 @@ impl<'c, DB: Database> Acquire<'c> for &'_ Pool<DB> {
 
     #[track_caller]
     fn acquire(self) -> BoxFuture<'c, Result<Self::Connection, Error>> {
-        let taken = self.take(Place::here(Location::caller()));
+        let taken = self.take(Origin::caller(Location::caller()));
         Box::pin(async move { Ok(Acquired::new(taken.await?)) })
     }
 
     #[track_caller]
     fn begin(self) -> BoxFuture<'c, Result<Transaction<'c, DB>, Error>> {
-        let taken = self.take(Place::here(Location::caller()));
+        let taken = self.take(Origin::caller(Location::caller()));
         Box::pin(async move { Transaction::begin_on(taken.await?, None).await })
     }
 }
 
-macro_rules! acquire_by_reborrow {
+macro_rules! acquire_from_borrowed {
     ($ty:ty, |$this:ident| $conn:expr) => {
         impl<'c, DB: Database> Acquire<'c> for &'c mut $ty {
             type Database = DB;
-            type Connection = Acquired<'c, DB>;
+            type Connection = &'c mut (dyn AnyConn<DB> + 'c);
 
             fn acquire(self) -> BoxFuture<'c, Result<Self::Connection, Error>> {
                 let $this = self;
-                Box::pin(std::future::ready(Ok(Acquired::new($conn.reborrow()))))
+                Box::pin(std::future::ready(Ok($conn as Self::Connection)))
             }
 
             fn begin(self) -> BoxFuture<'c, Result<Transaction<'c, DB>, Error>> {
                 let $this = self;
-                Box::pin(Transaction::begin_on($conn.reborrow(), None))
+                Box::pin(Transaction::begin_on(
+                    Conn::from_tracked($conn.tracked()),
+                    None,
+                ))
             }
         }
 
@@ -111,20 +120,21 @@ macro_rules! acquire_by_reborrow {
 
             fn acquire(self) -> BoxFuture<'c, Result<Self::Connection, Error>> {
                 let $this = self;
-                Box::pin(std::future::ready(Ok(&mut **$conn)))
+                Box::pin(std::future::ready(Ok($conn.lend())))
             }
 
             fn begin(self) -> BoxFuture<'c, Result<sqlx::Transaction<'c, DB>, Error>> {
                 let $this = self;
-                sqlx::Transaction::begin(&mut **$conn, None)
+                sqlx::Transaction::begin($conn.lend(), None)
             }
         }
     };
 }
 
-acquire_by_reborrow!(PoolConnection<DB>, |this| this.conn_mut());
-acquire_by_reborrow!(Transaction<'_, DB>, |this| this.conn_mut());
-acquire_by_reborrow!(Conn<'_, DB>, |this| this);
+acquire_from_borrowed!(PoolConnection<DB>, |this| this.conn_mut());
+acquire_from_borrowed!(Transaction<'_, DB>, |this| this.conn_mut());
+acquire_from_borrowed!(Conn<'_, DB>, |this| this);
+acquire_from_borrowed!((dyn AnyConn<DB> + '_), |this| this);
 
 /// A connection for plain sqlx: what happens with it is not seen, who holds it is.
 pub struct LentConnection<DB: Database> {
@@ -157,7 +167,7 @@ impl<'c, DB: Database> sqlx::Acquire<'c> for &'_ Pool<DB> {
 
     #[track_caller]
     fn acquire(self) -> BoxFuture<'c, Result<Self::Connection, Error>> {
-        let taken = self.take(Place::here(Location::caller()));
+        let taken = self.take(Origin::caller(Location::caller()));
         Box::pin(async move { Ok(LentConnection { conn: taken.await? }) })
     }
 
@@ -174,16 +184,6 @@ impl<'c, DB: Database> sqlx::Acquire<'c> for &'_ Pool<DB> {
             }
         })
     }
-}
-
-/// For drivers' implementations of [`Acquire`].
-#[doc(hidden)]
-pub fn acquire_borrowed<'c, DB: Database>(
-    connection: &'c mut DB::Connection,
-) -> BoxFuture<'c, Result<Acquired<'c, DB>, Error>> {
-    Box::pin(std::future::ready(Ok(Acquired::new(Conn::borrowed(
-        connection,
-    )))))
 }
 
 /// For drivers' implementations of [`Acquire`].

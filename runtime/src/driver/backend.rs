@@ -103,21 +103,35 @@ macro_rules! impl_backend {
             }
         }
 
+        impl $crate::leash::AnyConn<$db> for $connection {
+            fn lent(&self) -> &$connection {
+                self
+            }
+
+            fn lend(&mut self) -> &mut $connection {
+                self
+            }
+
+            fn tracked(&mut self) -> $crate::__private::Tracked<'_, $db> {
+                $crate::__private::tracked_borrowed(self)
+            }
+        }
+
         impl<'c> $crate::Acquire<'c> for &'c mut $connection {
             type Database = $db;
-            type Connection = $crate::__private::Acquired<'c, $db>;
+            type Connection = &'c mut (dyn $crate::leash::AnyConn<$db> + 'c);
 
-            #[track_caller]
             fn acquire(
                 self,
             ) -> $crate::__private::BoxFuture<
                 'c,
                 ::core::result::Result<Self::Connection, $crate::Error>,
             > {
-                $crate::__private::acquire_borrowed(self)
+                ::std::boxed::Box::pin(::core::future::ready(::core::result::Result::Ok(
+                    self as Self::Connection,
+                )))
             }
 
-            #[track_caller]
             fn begin(
                 self,
             ) -> $crate::__private::BoxFuture<

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use sqlx::Database;
 
 use super::PoolConnection;
+use super::any_conn::{Tracked, tracked_borrowed};
 use crate::handle::{Handle, Held};
 
 /// What a tracked connection or transaction dereferences to.
@@ -19,8 +20,8 @@ pub struct Conn<'c, DB: Database> {
     // Dropped first: the handle ends before sqlx's value, whose drop spawns a task and panics outside a runtime.
     claim: Claim,
     source: Source<'c, DB>,
-    /// Keeps the type `!UnwindSafe`, as which `#[track]` knows a value that may hold a handle.
-    marker: PhantomData<&'static mut ()>,
+    /// Keeps the type, and what refers to it, `!UnwindSafe`: so `#[track]` knows a value that may hold a handle.
+    marker: PhantomData<Box<dyn Send + Sync>>,
 }
 
 /// The claim on a permit that goes with a connection.
@@ -62,16 +63,13 @@ impl<'c, DB: Database> Conn<'c, DB> {
 
     /// A connection of somebody else's, with the handle that it was lent from, where that is known.
     pub(super) fn borrowed(connection: &'c mut DB::Connection) -> Self {
-        let claim = lent::of(connection).map_or(Claim::None, Claim::Lent);
-        Self::build(claim, Source::Borrowed(connection))
+        Self::from_tracked(tracked_borrowed(connection))
     }
 
-    /// The same connection for a shorter time.
-    pub(super) fn reborrow(&mut self) -> Conn<'_, DB> {
-        let claim = self
-            .handle()
-            .map_or(Claim::None, |handle| Claim::Lent(Arc::clone(handle)));
-        Conn::build(claim, Source::Borrowed(self.connection()))
+    /// The connection of somebody else's handle.
+    pub(super) fn from_tracked(tracked: Tracked<'c, DB>) -> Self {
+        let claim = tracked.handle.map_or(Claim::None, Claim::Lent);
+        Self::build(claim, Source::Borrowed(tracked.connection))
     }
 
     pub(crate) fn handle(&self) -> Option<&Arc<Handle>> {

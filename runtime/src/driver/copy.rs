@@ -14,7 +14,7 @@ use sqlx_core::bytes::Bytes;
 use super::{Pool, PoolConnection};
 use crate::config;
 use crate::handle::{Held, Waiting};
-use crate::site::Place;
+use crate::site::Origin;
 
 type SqlxCopyIn = sqlx::postgres::PgCopyIn<sqlx::pool::PoolConnection<Postgres>>;
 
@@ -146,7 +146,7 @@ impl PgPoolCopyExt for Pool<Postgres> {
         statement: &'a str,
     ) -> impl Future<Output = Result<PgPoolCopyIn, Error>> + Send + 'a {
         let copy = sqlx::postgres::PgPoolCopyExt::copy_in_raw(self.sqlx(), statement);
-        let begun = self.begin_copy(Place::here(Location::caller()), copy);
+        let begun = self.begin_copy(Origin::caller(Location::caller()), copy);
         async move {
             let (held, copy) = begun.await?;
             Ok(PgPoolCopyIn {
@@ -163,7 +163,7 @@ impl PgPoolCopyExt for Pool<Postgres> {
     ) -> impl Future<Output = Result<BoxStream<'static, Result<Bytes, Error>>, Error>> + Send + 'a
     {
         let copy = sqlx::postgres::PgPoolCopyExt::copy_out_raw(self.sqlx(), statement);
-        let begun = self.begin_copy(Place::here(Location::caller()), copy);
+        let begun = self.begin_copy(Origin::caller(Location::caller()), copy);
         async move {
             let (held, stream) = begun.await?;
             Ok(Box::pin(CopyOut { held, stream }) as BoxStream<'static, _>)
@@ -175,7 +175,7 @@ impl Pool<Postgres> {
     /// sqlx takes the connection itself, inside `copy`: the wait lasts until the COPY has begun.
     async fn begin_copy<T>(
         &self,
-        place: Place,
+        origin: Origin,
         copy: impl Future<Output = Result<T, Error>>,
     ) -> Result<(Option<Held>, T), Error> {
         if config::is_off() {
@@ -183,7 +183,7 @@ impl Pool<Postgres> {
         }
         let waiting = Waiting::new(
             self.state().clone(),
-            place,
+            origin,
             super::pool::current_task().await,
         );
         match copy.await {

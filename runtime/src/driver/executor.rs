@@ -13,22 +13,21 @@ use sqlx_core::try_stream;
 
 use super::sent::Sent;
 use super::stream::{Counted, Step, picked};
-use super::{Backend, Conn, Pool, known};
+use super::{AnyConn, Backend, Conn, Pool, Tracked, known};
 use crate::call::{Prepared, Running};
 use crate::pool_state::Control;
-use crate::site::Place;
+use crate::site::Origin;
 
-impl<DB: Backend> Conn<'_, DB> {
+impl<'e, DB: Backend> Tracked<'e, DB> {
     /// Runs a statement whose rows are wanted in a form of their own: `take` is given each step.
     async fn run<T: Default>(
-        &mut self,
+        self,
         mut prepared: Prepared,
         sent: Sent<DB>,
         take: impl Fn(&mut T, Step<DB>) + Send,
     ) -> Result<T, Error> {
-        let (handle, connection) = self.parts();
-        let mut running = prepared.begin(sent.text(), known::system::<DB>(), handle);
-        let mut steps = DB::fetch_many(connection, sent);
+        let mut running = prepared.begin(sent.text(), known::system::<DB>(), self.handle);
+        let mut steps = DB::fetch_many(self.connection, sent);
         let mut taken = T::default();
         loop {
             match steps.try_next().await {
@@ -47,36 +46,27 @@ impl<DB: Backend> Conn<'_, DB> {
         Ok(taken)
     }
 
-    async fn run_execute(
-        &mut self,
-        prepared: Prepared,
-        sent: Sent<DB>,
-    ) -> Result<DB::QueryResult, Error> {
+    async fn execute(self, prepared: Prepared, sent: Sent<DB>) -> Result<DB::QueryResult, Error> {
         self.run(prepared, sent, |total: &mut DB::QueryResult, step| {
             total.extend(step.left());
         })
         .await
     }
 
-    async fn run_fetch_all(
-        &mut self,
-        prepared: Prepared,
-        sent: Sent<DB>,
-    ) -> Result<Vec<DB::Row>, Error> {
+    async fn fetch_all(self, prepared: Prepared, sent: Sent<DB>) -> Result<Vec<DB::Row>, Error> {
         self.run(prepared, sent, |rows: &mut Vec<DB::Row>, step| {
             rows.extend(step.right());
         })
         .await
     }
 
-    async fn run_fetch_optional(
-        &mut self,
+    async fn fetch_optional(
+        self,
         mut prepared: Prepared,
         sent: Sent<DB>,
     ) -> Result<Option<DB::Row>, Error> {
-        let (handle, connection) = self.parts();
-        let mut running = prepared.begin(sent.text(), known::system::<DB>(), handle);
-        let result = DB::fetch_optional(connection, sent).await;
+        let mut running = prepared.begin(sent.text(), known::system::<DB>(), self.handle);
+        let result = DB::fetch_optional(self.connection, sent).await;
         if let Ok(Some(_)) = result {
             running.row();
         }
@@ -84,30 +74,29 @@ impl<DB: Backend> Conn<'_, DB> {
         result
     }
 
-    fn stream(&mut self, prepared: Prepared, sent: Sent<DB>) -> Counted<'_, DB> {
+    fn stream(self, prepared: Prepared, sent: Sent<DB>) -> Counted<'e, DB> {
         let prepared = prepared.resolve(sent.text());
-        let (handle, connection) = self.parts();
-        Counted::new(prepared, handle.cloned(), DB::fetch_many(connection, sent))
+        Counted::new(prepared, self.handle, DB::fetch_many(self.connection, sent))
     }
 
-    async fn run_prepare(
-        &mut self,
+    async fn prepare(
+        self,
         sql: SqlStr,
         parameters: &[DB::TypeInfo],
     ) -> Result<DB::Statement, Error> {
-        let (handle, connection) = self.parts();
-        let control = handle.map(|handle| handle.begin_control(Control::Prepare));
-        let result = DB::prepare_with(connection, sql, parameters).await;
-        drop(control);
-        result
+        let _control = self
+            .handle
+            .as_ref()
+            .map(|handle| handle.begin_control(Control::Prepare));
+        DB::prepare_with(self.connection, sql, parameters).await
     }
 
-    async fn run_describe(&mut self, sql: SqlStr) -> Result<Describe<DB>, Error> {
-        let (handle, connection) = self.parts();
-        let control = handle.map(|handle| handle.begin_control(Control::Describe));
-        let result = DB::describe(connection, sql).await;
-        drop(control);
-        result
+    async fn describe(self, sql: SqlStr) -> Result<Describe<DB>, Error> {
+        let _control = self
+            .handle
+            .as_ref()
+            .map(|handle| handle.begin_control(Control::Describe));
+        DB::describe(self.connection, sql).await
     }
 }
 
@@ -123,93 +112,115 @@ fn one<T>(row: Option<T>) -> Result<T, Error> {
     row.ok_or(Error::RowNotFound)
 }
 
-impl<'c, DB: Backend> Executor<'c> for &'c mut Conn<'_, DB> {
-    type Database = DB;
+macro_rules! executor {
+    ($ty:ty) => {
+        impl<'c, DB: Backend> Executor<'c> for &'c mut $ty {
+            type Database = DB;
 
-    fn execute<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<DB::QueryResult, Error>>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, DB>,
-    {
-        Box::pin(self.run_execute(Prepared::future(), Sent::new(query)))
-    }
+            fn execute<'e, 'q: 'e, E>(
+                self,
+                query: E,
+            ) -> BoxFuture<'e, Result<DB::QueryResult, Error>>
+            where
+                'c: 'e,
+                E: 'q + Execute<'q, DB>,
+            {
+                Box::pin(self.tracked().execute(Prepared::future(), Sent::new(query)))
+            }
 
-    fn execute_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<DB::QueryResult, Error>>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, DB>,
-    {
-        Box::pin(picked(
-            self.stream(Prepared::stream(), Sent::new(query)),
-            Either::left,
-        ))
-    }
+            fn execute_many<'e, 'q: 'e, E>(
+                self,
+                query: E,
+            ) -> BoxStream<'e, Result<DB::QueryResult, Error>>
+            where
+                'c: 'e,
+                E: 'q + Execute<'q, DB>,
+            {
+                Box::pin(picked(
+                    self.tracked().stream(Prepared::stream(), Sent::new(query)),
+                    Either::left,
+                ))
+            }
 
-    fn fetch<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<DB::Row, Error>>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, DB>,
-    {
-        Box::pin(picked(
-            self.stream(Prepared::stream(), Sent::new(query)),
-            Either::right,
-        ))
-    }
+            fn fetch<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<DB::Row, Error>>
+            where
+                'c: 'e,
+                E: 'q + Execute<'q, DB>,
+            {
+                Box::pin(picked(
+                    self.tracked().stream(Prepared::stream(), Sent::new(query)),
+                    Either::right,
+                ))
+            }
 
-    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Step<DB>, Error>>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, DB>,
-    {
-        Box::pin(self.stream(Prepared::stream(), Sent::new(query)))
-    }
+            fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Step<DB>, Error>>
+            where
+                'c: 'e,
+                E: 'q + Execute<'q, DB>,
+            {
+                Box::pin(self.tracked().stream(Prepared::stream(), Sent::new(query)))
+            }
 
-    fn fetch_all<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Vec<DB::Row>, Error>>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, DB>,
-    {
-        Box::pin(self.run_fetch_all(Prepared::future(), Sent::new(query)))
-    }
+            fn fetch_all<'e, 'q: 'e, E>(
+                self,
+                query: E,
+            ) -> BoxFuture<'e, Result<Vec<DB::Row>, Error>>
+            where
+                'c: 'e,
+                E: 'q + Execute<'q, DB>,
+            {
+                Box::pin(
+                    self.tracked()
+                        .fetch_all(Prepared::future(), Sent::new(query)),
+                )
+            }
 
-    fn fetch_one<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<DB::Row, Error>>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, DB>,
-    {
-        let (prepared, sent) = (Prepared::future(), Sent::new(query));
-        Box::pin(async move { one(self.run_fetch_optional(prepared, sent).await?) })
-    }
+            fn fetch_one<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<DB::Row, Error>>
+            where
+                'c: 'e,
+                E: 'q + Execute<'q, DB>,
+            {
+                let (prepared, sent) = (Prepared::future(), Sent::new(query));
+                Box::pin(async move { one(self.tracked().fetch_optional(prepared, sent).await?) })
+            }
 
-    fn fetch_optional<'e, 'q: 'e, E>(
-        self,
-        query: E,
-    ) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, DB>,
-    {
-        Box::pin(self.run_fetch_optional(Prepared::future(), Sent::new(query)))
-    }
+            fn fetch_optional<'e, 'q: 'e, E>(
+                self,
+                query: E,
+            ) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
+            where
+                'c: 'e,
+                E: 'q + Execute<'q, DB>,
+            {
+                Box::pin(
+                    self.tracked()
+                        .fetch_optional(Prepared::future(), Sent::new(query)),
+                )
+            }
 
-    fn prepare_with<'e>(
-        self,
-        sql: SqlStr,
-        parameters: &'e [DB::TypeInfo],
-    ) -> BoxFuture<'e, Result<DB::Statement, Error>>
-    where
-        'c: 'e,
-    {
-        Box::pin(self.run_prepare(sql, parameters))
-    }
+            fn prepare_with<'e>(
+                self,
+                sql: SqlStr,
+                parameters: &'e [DB::TypeInfo],
+            ) -> BoxFuture<'e, Result<DB::Statement, Error>>
+            where
+                'c: 'e,
+            {
+                Box::pin(self.tracked().prepare(sql, parameters))
+            }
 
-    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<DB>, Error>>
-    where
-        'c: 'e,
-    {
-        Box::pin(self.run_describe(sql))
-    }
+            fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<DB>, Error>>
+            where
+                'c: 'e,
+            {
+                Box::pin(self.tracked().describe(sql))
+            }
+        }
+    };
 }
+
+executor!(Conn<'_, DB>);
+executor!((dyn AnyConn<DB> + '_));
 
 impl<DB: Backend> Pool<DB> {
     /// Takes a connection, waiting where the statement was called.
@@ -218,7 +229,10 @@ impl<DB: Backend> Pool<DB> {
         prepared: &Prepared,
         location: &'static Location<'static>,
     ) -> impl Future<Output = Result<Conn<'static, DB>, Error>> + Send + use<DB> + 'static {
-        self.take(prepared.place().unwrap_or_else(|| Place::here(location)))
+        let origin = prepared
+            .place()
+            .map_or_else(|| Origin::caller(location), Origin::Exact);
+        self.take(origin)
     }
 }
 
@@ -229,7 +243,7 @@ macro_rules! pool_stream {
         let taking = $pool.take_for(&prepared, Location::caller());
         Box::pin(try_stream! {
             let mut conn = taking.await?;
-            let mut steps = conn.stream(prepared, sent);
+            let mut steps = conn.tracked().stream(prepared, sent);
             while let Some($step) = steps.try_next().await? {
                 if let Some(item) = $item {
                     r#yield!(item);
@@ -251,7 +265,7 @@ impl<'p, DB: Backend> Executor<'p> for &'_ Pool<DB> {
     {
         let (prepared, sent) = (Prepared::future(), Sent::new(query));
         let taking = self.take_for(&prepared, Location::caller());
-        Box::pin(async move { taking.await?.run_execute(prepared, sent).await })
+        Box::pin(async move { taking.await?.tracked().execute(prepared, sent).await })
     }
 
     #[track_caller]
@@ -289,7 +303,7 @@ impl<'p, DB: Backend> Executor<'p> for &'_ Pool<DB> {
     {
         let (prepared, sent) = (Prepared::future(), Sent::new(query));
         let taking = self.take_for(&prepared, Location::caller());
-        Box::pin(async move { taking.await?.run_fetch_all(prepared, sent).await })
+        Box::pin(async move { taking.await?.tracked().fetch_all(prepared, sent).await })
     }
 
     #[track_caller]
@@ -300,7 +314,13 @@ impl<'p, DB: Backend> Executor<'p> for &'_ Pool<DB> {
     {
         let (prepared, sent) = (Prepared::future(), Sent::new(query));
         let taking = self.take_for(&prepared, Location::caller());
-        Box::pin(async move { one(taking.await?.run_fetch_optional(prepared, sent).await?) })
+        Box::pin(async move {
+            one(taking
+                .await?
+                .tracked()
+                .fetch_optional(prepared, sent)
+                .await?)
+        })
     }
 
     #[track_caller]
@@ -314,7 +334,7 @@ impl<'p, DB: Backend> Executor<'p> for &'_ Pool<DB> {
     {
         let (prepared, sent) = (Prepared::future(), Sent::new(query));
         let taking = self.take_for(&prepared, Location::caller());
-        Box::pin(async move { taking.await?.run_fetch_optional(prepared, sent).await })
+        Box::pin(async move { taking.await?.tracked().fetch_optional(prepared, sent).await })
     }
 
     #[track_caller]
@@ -326,8 +346,8 @@ impl<'p, DB: Backend> Executor<'p> for &'_ Pool<DB> {
     where
         'p: 'e,
     {
-        let taking = self.take(Place::here(Location::caller()));
-        Box::pin(async move { taking.await?.run_prepare(sql, parameters).await })
+        let taking = self.take(Origin::caller(Location::caller()));
+        Box::pin(async move { taking.await?.tracked().prepare(sql, parameters).await })
     }
 
     #[track_caller]
@@ -335,7 +355,7 @@ impl<'p, DB: Backend> Executor<'p> for &'_ Pool<DB> {
     where
         'p: 'e,
     {
-        let taking = self.take(Place::here(Location::caller()));
-        Box::pin(async move { taking.await?.run_describe(sql).await })
+        let taking = self.take(Origin::caller(Location::caller()));
+        Box::pin(async move { taking.await?.tracked().describe(sql).await })
     }
 }

@@ -57,4 +57,11 @@ macro_rules! handle_ext {
     )*};
 }
 
-handle_ext!(PoolConnection<DB>, Transaction<'_, DB>, Acquired<'_, DB>);
+handle_ext!(PoolConnection<DB>, Transaction<'_, DB>);
+
+impl<DB: Database> HandleExt for Acquired<'_, DB> {
+    fn long_lived(self, reason: impl Into<String>) -> Self {
+        reserve(self.conn(), reason);
+        self
+    }
+}

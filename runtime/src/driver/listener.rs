@@ -12,10 +12,10 @@ use futures_core::stream::BoxStream;
 use sqlx::postgres::{PgNotification, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{Describe, Either, Error, Execute, Executor, Postgres, SqlStr};
 
-use super::{Acquire, Acquired, Conn, Pool, Tap, Transaction, tap};
+use super::{Acquire, AnyConn, Conn, Pool, Tap, Transaction, tap};
 use crate::config;
 use crate::handle::{Held, Waiting};
-use crate::site::Place;
+use crate::site::Origin;
 
 /// sqlx's `PgListener`, tracked: shown as a handle reserved for listening.
 pub struct PgListener {
@@ -36,7 +36,7 @@ impl PgListener {
     /// Takes a connection of `pool` to listen on.
     #[track_caller]
     pub fn connect_with(pool: &Pool<Postgres>) -> impl Future<Output = Result<Self, Error>> {
-        let place = Place::here(Location::caller());
+        let origin = Origin::caller(Location::caller());
         async move {
             if config::is_off() {
                 let listener = sqlx::postgres::PgListener::connect_with(pool.sqlx()).await?;
@@ -47,7 +47,7 @@ impl PgListener {
             }
             let waiting = Waiting::new(
                 pool.state().clone(),
-                place,
+                origin,
                 super::pool::current_task().await,
             );
             match sqlx::postgres::PgListener::connect_with(pool.sqlx()).await {
@@ -145,12 +145,12 @@ impl<S: Stream + Unpin> Stream for Notifications<S> {
 
 impl<'c> Acquire<'c> for &'c mut PgListener {
     type Database = Postgres;
-    type Connection = Acquired<'c, Postgres>;
+    type Connection = &'c mut (dyn AnyConn<Postgres> + 'c);
 
     fn acquire(self) -> BoxFuture<'c, Result<Self::Connection, Error>> {
         Box::pin(async move {
             let connection = sqlx::Acquire::acquire(&mut self.listener).await?;
-            Ok(Acquired::new(Conn::borrowed(connection)))
+            Ok(connection as Self::Connection)
         })
     }
 

@@ -17,8 +17,7 @@ use super::{Conn, PoolConnection, PoolOptions, Transaction, known};
 use crate::config;
 use crate::handle::Waiting;
 use crate::pool_state::{self, Gauge, PoolState};
-use crate::report;
-use crate::site::Place;
+use crate::site::{Origin, Place};
 
 /// sqlx's `Pool`, tracked. Cheap to clone.
 pub struct Pool<DB: Database>(Arc<Shared<DB>>);
@@ -76,7 +75,6 @@ impl<DB: Database> Pool<DB> {
         }
         let gauge: Weak<Shared<DB>> = Arc::downgrade(&shared);
         pool_state::register(gauge, shared.state.id());
-        report::started(&shared.state);
         Self(shared)
     }
 
@@ -88,10 +86,10 @@ impl<DB: Database> Pool<DB> {
         &self.0.state
     }
 
-    /// Takes a permit; `fallback` is where, unless a call site is being polled.
+    /// Takes a permit.
     pub(super) fn take(
         &self,
-        fallback: Place,
+        origin: Origin,
     ) -> impl Future<Output = Result<Conn<'static, DB>, Error>> + Send + use<DB> + 'static {
         let acquire = self.0.pool.acquire();
         let state = Arc::clone(&self.0.state);
@@ -99,7 +97,7 @@ impl<DB: Database> Pool<DB> {
             if config::is_off() {
                 return Ok(Conn::untracked(acquire.await?));
             }
-            let waiting = Waiting::new(state, fallback, current_task().await);
+            let waiting = Waiting::new(state, origin, current_task().await);
             match acquire.await {
                 Ok(connection) => Ok(Conn::pooled(waiting.granted(), connection)),
                 Err(error) => {
@@ -110,12 +108,12 @@ impl<DB: Database> Pool<DB> {
         }
     }
 
-    fn try_take(&self, fallback: Place) -> Option<Conn<'static, DB>> {
+    fn try_take(&self, origin: Origin) -> Option<Conn<'static, DB>> {
         let connection = self.0.pool.try_acquire()?;
         if config::is_off() {
             return Some(Conn::untracked(connection));
         }
-        let waiting = Waiting::new(Arc::clone(&self.0.state), fallback, None);
+        let waiting = Waiting::new(Arc::clone(&self.0.state), origin, None);
         Some(Conn::pooled(waiting.granted(), connection))
     }
 
@@ -154,21 +152,21 @@ impl<DB: Database> Pool<DB> {
     pub fn acquire(
         &self,
     ) -> impl Future<Output = Result<PoolConnection<DB>, Error>> + use<DB> + 'static {
-        let taken = self.take(Place::here(Location::caller()));
+        let taken = self.take(Origin::caller(Location::caller()));
         async move { Ok(PoolConnection::new(taken.await?)) }
     }
 
     /// Takes a connection if one is idle.
     #[track_caller]
     pub fn try_acquire(&self) -> Option<PoolConnection<DB>> {
-        self.try_take(Place::here(Location::caller()))
+        self.try_take(Origin::caller(Location::caller()))
             .map(PoolConnection::new)
     }
 
     /// Takes a connection and begins a transaction on it.
     #[track_caller]
     pub fn begin(&self) -> impl Future<Output = Result<Transaction<'static, DB>, Error>> {
-        let taken = self.take(Place::here(Location::caller()));
+        let taken = self.take(Origin::caller(Location::caller()));
         async move { Transaction::begin_on(taken.await?, None).await }
     }
 
@@ -177,9 +175,9 @@ impl<DB: Database> Pool<DB> {
     pub fn try_begin(
         &self,
     ) -> impl Future<Output = Result<Option<Transaction<'static, DB>>, Error>> {
-        let place = Place::here(Location::caller());
+        let origin = Origin::caller(Location::caller());
         async move {
-            match self.try_take(place) {
+            match self.try_take(origin) {
                 Some(conn) => Transaction::begin_on(conn, None).await.map(Some),
                 None => Ok(None),
             }
@@ -192,7 +190,7 @@ impl<DB: Database> Pool<DB> {
         &self,
         statement: impl SqlSafeStr,
     ) -> impl Future<Output = Result<Transaction<'static, DB>, Error>> {
-        let taken = self.take(Place::here(Location::caller()));
+        let taken = self.take(Origin::caller(Location::caller()));
         async move { Transaction::begin_on(taken.await?, Some(statement.into_sql_str())).await }
     }
 
@@ -202,9 +200,9 @@ impl<DB: Database> Pool<DB> {
         &self,
         statement: impl SqlSafeStr,
     ) -> impl Future<Output = Result<Option<Transaction<'static, DB>>, Error>> {
-        let place = Place::here(Location::caller());
+        let origin = Origin::caller(Location::caller());
         async move {
-            match self.try_take(place) {
+            match self.try_take(origin) {
                 Some(conn) => Transaction::begin_on(conn, Some(statement.into_sql_str()))
                     .await
                     .map(Some),

@@ -1,6 +1,7 @@
 //! A row stream, counted.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
@@ -10,6 +11,7 @@ use sqlx::{Database, Either, Error};
 use super::known;
 use crate::call::{Prepared, Running};
 use crate::context;
+use crate::handle::Handle;
 
 /// What a statement gives, step by step.
 pub(super) type Step<DB> = Either<<DB as Database>::QueryResult, <DB as Database>::Row>;
@@ -23,11 +25,7 @@ pub(super) struct Counted<'e, DB: Database> {
 }
 
 enum Statement {
-    Prepared(
-        Prepared,
-        &'static str,
-        Option<std::sync::Arc<crate::handle::Handle>>,
-    ),
+    Prepared(Prepared, Option<Arc<Handle>>),
     Running(Running),
 }
 
@@ -35,15 +33,12 @@ impl<'e, DB: Database> Counted<'e, DB> {
     /// A stream on a connection. `prepared` has its text looked up.
     pub(super) fn new(
         prepared: Prepared,
-        handle: Option<std::sync::Arc<crate::handle::Handle>>,
+        handle: Option<Arc<Handle>>,
         stream: BoxStream<'e, Result<Step<DB>, Error>>,
     ) -> Self {
-        let system = handle
-            .as_ref()
-            .map_or(known::system::<DB>(), |handle| handle.pool.endpoint.system);
         Self {
             stream,
-            statement: Statement::Prepared(prepared, system, handle),
+            statement: Statement::Prepared(prepared, handle),
             covers: false,
         }
     }
@@ -67,8 +62,8 @@ impl<DB: Database> Stream for Counted<'_, DB> {
         let this = &mut *self;
         let running = match &mut this.statement {
             Statement::Running(running) => running,
-            Statement::Prepared(prepared, system, handle) => {
-                let running = prepared.begin("", system, handle.as_ref());
+            Statement::Prepared(prepared, handle) => {
+                let running = prepared.begin("", known::system::<DB>(), handle.take());
                 this.statement = Statement::Running(running);
                 let Statement::Running(running) = &mut this.statement else {
                     unreachable!("BUG: just put there")

@@ -9,16 +9,24 @@ use super::sent::Sent;
 use super::stream::{Counted, Step};
 use crate::call::{Prepared, Running};
 use crate::context;
+use crate::site::Site;
 
 /// Wraps the executor of a query that stands in a tracked function.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct Tap<E>(E);
+pub struct Tap<E> {
+    executor: E,
+    /// Where a stream is made: sqlx may ask for it later, when that is no longer the current call site.
+    site: Option<&'static Site>,
+}
 
 /// See [`Tap`].
 #[doc(hidden)]
 pub fn tap<E>(executor: E) -> Tap<E> {
-    Tap(executor)
+    Tap {
+        executor,
+        site: context::site(),
+    }
 }
 
 impl<'c, X: Executor<'c>> Tap<X> {
@@ -32,7 +40,8 @@ impl<'c, X: Executor<'c>> Tap<X> {
     ) -> T {
         let sent = Sent::new(query);
         let sql = sent.clone_text();
-        let (called, counted) = context::ask_whether_counted(|| call(self.0, sent));
+        let _site = self.site.map(|site| context::set_site(Some(site)));
+        let (called, counted) = context::ask_whether_counted(|| call(self.executor, sent));
         if counted {
             called
         } else {
@@ -214,13 +223,13 @@ impl<'c, X: Executor<'c>> Executor<'c> for Tap<X> {
     where
         'c: 'e,
     {
-        self.0.prepare_with(sql, parameters)
+        self.executor.prepare_with(sql, parameters)
     }
 
     fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<X::Database>, Error>>
     where
         'c: 'e,
     {
-        self.0.describe(sql)
+        self.executor.describe(sql)
     }
 }

@@ -78,15 +78,17 @@ impl Finding {
             && !std::thread::panicking();
         if panics {
             let rendered = self.render();
-            span.in_scope(|| report::finding(&self, &rendered));
+            // The whole text is the panic's.
+            span.in_scope(|| report::finding(&self, &self.to_string()));
             return Verdict::Panic(rendered);
         }
         match self.may_log() {
             None => _ = SUPPRESSED[self.lint as usize].fetch_add(1, Relaxed),
             Some(0) => {
-                let rendered = self.render();
+                // A line's end, so that the event's fields stand on a line of their own.
+                let rendered = self.render() + "\n";
                 if !span.in_scope(|| report::finding(&self, &rendered)) && cfg!(debug_assertions) {
-                    eprintln!("{rendered}");
+                    eprint!("{rendered}");
                 }
             }
             Some(suppressed) => {

@@ -218,3 +218,10 @@ pub const fn explain(lint: Lint) -> &'static str {
         _ => include_str!("pages/not_yet.md"),
     }
 }
+
+/// The pages' examples, tested: each must trigger its lint.
+#[cfg(all(doctest, feature = "track", feature = "_sqlite", debug_assertions))]
+mod pages {
+    #[doc = include_str!("pages/outlived_scope.md")]
+    mod outlived_scope {}
+}
