@@ -175,11 +175,13 @@ impl Tagger<'_> {
         let executor = executor?;
         if one_of(&STREAMS) {
             let site = self.site(&word);
-            let entered = self.path.call("enter", quote!(#site, #executor), executor);
+            let enter = if chain.is_some() {
+                "tap_stream"
+            } else {
+                "enter"
+            };
+            let entered = self.path.call(enter, quote!(#site, #executor), executor);
             *executor = Expr::Verbatim(entered);
-            if chain.is_some() {
-                *executor = self.tap(executor);
-            }
             let left = self.path.call("leave", call.to_token_stream(), call);
             return Some(Expr::Verbatim(left));
         }

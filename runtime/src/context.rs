@@ -42,7 +42,7 @@ struct Frame {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FrameKind {
+pub enum FrameKind {
     /// A scope of its own.
     Scope,
     /// A branch of the scope that was carried here: what is below on the stack is somebody else's.
@@ -96,15 +96,11 @@ impl Drop for Entered<'_> {
 }
 
 /// Enters a function for the drop of what its scope holds; [`pop_after_drop`] leaves it.
-pub(crate) fn push_for_drop(
-    function: &'static Function,
-    kind: FrameKind,
-    scope: Option<Arc<Scope>>,
-) {
+pub(crate) fn push_for_drop(function: &'static Function, kind: FrameKind, scope: Arc<Scope>) {
     let _ = CONTEXT.try_with(|context| {
         let frame = Frame {
             function,
-            scope,
+            scope: Some(scope),
             kind,
             outer_site: context.site.replace(None),
         };
@@ -112,16 +108,16 @@ pub(crate) fn push_for_drop(
     });
 }
 
-/// Ends what [`push_for_drop`] began, and gives the scope back.
-pub(crate) fn pop_after_drop() -> Option<Arc<Scope>> {
-    CONTEXT
-        .try_with(|context| {
-            let frame = context.frames.borrow_mut().pop()?;
-            context.site.set(frame.outer_site);
-            frame.scope
-        })
-        .ok()
-        .flatten()
+/// Ends what [`push_for_drop`] began.
+pub(crate) fn pop_after_drop() {
+    let frame = CONTEXT.try_with(|context| {
+        let frame = context.frames.borrow_mut().pop();
+        context
+            .site
+            .set(frame.as_ref().and_then(|frame| frame.outer_site));
+        frame
+    });
+    drop(frame);
 }
 
 /// Makes `site` the current call site until the guard is dropped.

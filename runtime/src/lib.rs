@@ -74,7 +74,9 @@ pub use driver::{
 #[doc(hidden)]
 pub mod __private {
     pub use crate::__may_hold as may_hold;
-    pub use crate::driver::{Sent, Tap, Tracked, begin_borrowed, tap, tracked_borrowed};
+    pub use crate::driver::{
+        Sent, Tap, Tracked, begin_borrowed, tap, tap_stream, tracked_borrowed,
+    };
     pub use crate::lint::{Level, Limit, Lint};
     pub use crate::site::{Function, Site};
     pub use crate::tracked::{

@@ -133,6 +133,13 @@ impl Config {
         self
     }
 
+    /// Switches everything off. Off: it is.
+    #[inline]
+    #[must_use]
+    pub fn off(self) -> Self {
+        self
+    }
+
     /// Sets how often the reporter reports. Off: nothing.
     #[inline]
     #[must_use]

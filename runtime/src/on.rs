@@ -15,7 +15,7 @@ use crate::context;
 use crate::scope::Scope;
 use crate::site::Function;
 use crate::snapshot::{Snapshot, TrackerStats};
-use crate::tracked::{self, Ended, Scoped};
+use crate::tracked::{self, Carried, Ended, Scoped};
 use crate::{handle, lint, pool_state, tally};
 
 pub mod testing;
@@ -27,8 +27,8 @@ pub mod testing;
 pub fn scope<F: Future>(name: &'static str, future: F) -> InScope<F> {
     let function = named_function(name, Location::caller());
     InScope {
-        inner: Inner::Scoped {
-            future: tracked::scope(function, future, hand_up::<F> as fn(&Ended, &F::Output)),
+        inner: Inner::Named {
+            future: tracked::scope(function, future, hand_up::<F> as HandUp<F>),
         },
     }
 }
@@ -40,11 +40,11 @@ pub trait ScopeExt: Future + Sized {
     /// Its queries count there; what it takes is its own, and handed up when it ends.
     fn in_current_scope(self) -> InScope<Self> {
         let inner = match context::scope() {
-            Some(parent) => Inner::Scoped {
+            Some(parent) => Inner::Carried {
                 future: tracked::in_scope(
                     Scope::branch(parent),
                     self,
-                    hand_up::<Self> as fn(&Ended, &Self::Output),
+                    hand_up::<Self> as HandUp<Self>,
                 ),
             },
             None => Inner::Plain { future: self },
@@ -59,7 +59,7 @@ fn hand_up<F: Future>(ended: &Ended, _value: &F::Output) {
     ended.hand_up();
 }
 
-type Named<F> = Scoped<&'static Function, F, fn(&Ended, &<F as Future>::Output)>;
+type HandUp<F> = fn(&Ended, &<F as Future>::Output);
 
 pin_project! {
     /// A future in a scope that is no tracked function's.
@@ -73,7 +73,8 @@ pin_project! {
 pin_project! {
     #[project = Projected]
     enum Inner<F: Future> {
-        Scoped { #[pin] future: Named<F> },
+        Named { #[pin] future: Scoped<&'static Function, F, HandUp<F>> },
+        Carried { #[pin] future: Scoped<Carried, F, HandUp<F>> },
         Plain { #[pin] future: F },
     }
 }
@@ -83,7 +84,8 @@ impl<F: Future> Future for InScope<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         match self.project().inner.project() {
-            Projected::Scoped { future } => future.poll(cx),
+            Projected::Named { future } => future.poll(cx),
+            Projected::Carried { future } => future.poll(cx),
             Projected::Plain { future } => future.poll(cx),
         }
     }

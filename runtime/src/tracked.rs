@@ -66,6 +66,9 @@ pub fn leave<T>(value: T) -> T {
 
 /// Says which function a scope is of: a closure that captures nothing, in expansions.
 pub trait Names {
+    /// What is entered for each poll.
+    const KIND: FrameKind = FrameKind::Scope;
+
     /// The function.
     fn function(&self) -> &'static Function;
 }
@@ -80,6 +83,18 @@ impl<F: Fn() -> &'static Function> Names for F {
 impl Names for &'static Function {
     fn function(&self) -> &'static Function {
         self
+    }
+}
+
+/// A scope that is made already, whatever stands around it on the stack.
+#[derive(Debug)]
+pub(crate) struct Carried(&'static Function);
+
+impl Names for Carried {
+    const KIND: FrameKind = FrameKind::Carried;
+
+    fn function(&self) -> &'static Function {
+        self.0
     }
 }
 
@@ -108,16 +123,8 @@ pin_project! {
 /// The scope of a [`Scoped`]; ends it when the future was given up.
 struct Frame<M: Names> {
     names: M,
+    /// `None` before the first statement or handle, and again when the future has returned.
     scope: Option<Arc<Scope>>,
-    kind: FrameKind,
-    state: FrameState,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum FrameState {
-    Running,
-    Dropping,
-    Ended,
 }
 
 /// Runs `future` in a scope of `function`. When it returns, `judge` is given the value if the scope still holds something.
@@ -131,8 +138,6 @@ where
     let frame = Frame {
         names: function,
         scope: None,
-        kind: FrameKind::Scope,
-        state: FrameState::Running,
     };
     Scoped {
         future,
@@ -141,22 +146,15 @@ where
     }
 }
 
-/// Runs `future` in a scope that is made already, whatever stands around it on the stack.
-pub(crate) fn in_scope<F, J>(
-    scope: Arc<Scope>,
-    future: F,
-    judge: J,
-) -> Scoped<&'static Function, F, J>
+/// Runs `future` in a scope that is made already.
+pub(crate) fn in_scope<F, J>(scope: Arc<Scope>, future: F, judge: J) -> Scoped<Carried, F, J>
 where
     F: Future,
     J: Fn(&Ended, &F::Output),
 {
-    let names = scope.function();
     let frame = Frame {
-        names,
+        names: Carried(scope.function()),
         scope: Some(scope),
-        kind: FrameKind::Carried,
-        state: FrameState::Running,
     };
     Scoped {
         future,
@@ -177,11 +175,10 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let function = this.frame.names.function();
-        let entered = context::enter(function, this.frame.kind, &mut this.frame.scope);
+        let entered = context::enter(function, M::KIND, &mut this.frame.scope);
         let poll = this.future.poll(cx);
         drop(entered);
         let value = ready!(poll);
-        this.frame.state = FrameState::Ended;
         if let Some(scope) = this.frame.scope.take()
             && scope.has_handles()
         {
@@ -194,18 +191,16 @@ where
 impl<M: Names> Frame<M> {
     /// Enters the scope for the drop of what it holds; leaving it is [`Drop`]'s.
     fn begin_drop(&mut self) {
-        if self.state == FrameState::Running && self.scope.is_some() {
-            self.state = FrameState::Dropping;
-            context::push_for_drop(self.names.function(), self.kind, self.scope.take());
+        if let Some(scope) = &self.scope {
+            context::push_for_drop(self.names.function(), M::KIND, Arc::clone(scope));
         }
     }
 }
 
 impl<M: Names> Drop for Frame<M> {
     fn drop(&mut self) {
-        if self.state == FrameState::Dropping
-            && let Some(scope) = context::pop_after_drop()
-        {
+        if let Some(scope) = self.scope.take() {
+            context::pop_after_drop();
             given_up(&scope);
         }
     }

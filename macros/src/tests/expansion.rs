@@ -472,11 +472,7 @@ fn stream_fn() {
                     const _: () = ();
                     P::leave(
                         sqlx::query("…")
-                            .fetch(
-                                P::tap(
-                                    P::enter(site!(1, 66), &self.pool),
-                                ),
-                            ),
+                            .fetch(P::tap_stream(site!(1, 66), &self.pool)),
                     )
                 };
                 #[allow(unreachable_code)]
@@ -634,11 +630,7 @@ fn query_chains() {
                         );
                         let rows = P::leave(
                             sqlx::query!("…")
-                                .fetch(
-                                    P::tap(
-                                        P::enter(site!(5, 42), &pool),
-                                    ),
-                                ),
+                                .fetch(P::tap_stream(site!(5, 42), &pool)),
                         );
                         sqlx::raw_sql("…").fetch_all(P::tap(&pool));
                         let mut builder = sqlx::QueryBuilder::<Sqlite>::new("…");
@@ -734,11 +726,7 @@ fn streams() {
                         );
                         P::leave(
                                 sqlx::query("…")
-                                    .fetch(
-                                        P::tap(
-                                            P::enter(site!(4, 30), &mut *conn),
-                                        ),
-                                    ),
+                                    .fetch(P::tap_stream(site!(4, 30), &mut *conn)),
                             )
                             .map(|row| row);
                         client.fetch(|| 3);

@@ -140,6 +140,13 @@ impl Config {
         self
     }
 
+    /// Switches everything off at run time: nothing is counted, nothing is looked for.
+    #[must_use]
+    pub fn off(mut self) -> Self {
+        self.off = true;
+        self
+    }
+
     /// Sets how often the [reporter](crate::leash::spawn_reporter) reports (60 s).
     #[must_use]
     pub fn report_every(mut self, interval: Duration) -> Self {

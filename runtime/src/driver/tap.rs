@@ -1,5 +1,7 @@
 //! An executor of any kind, seen through: what is not tracked itself is counted here.
 
+use std::fmt;
+
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use sqlx::{Database, Describe, Either, Error, Execute, Executor, SqlStr};
@@ -13,11 +15,41 @@ use crate::site::Site;
 
 /// Wraps the executor of a query that stands in a tracked function.
 #[doc(hidden)]
-#[derive(Debug)]
-pub struct Tap<E> {
+pub struct Tap<E, S = Unknown> {
     executor: E,
+    site: S,
+}
+
+/// What a [`Tap`] knows of its call site.
+#[doc(hidden)]
+pub trait KnownSite: Send {
     /// Where a stream is made: sqlx may ask for it later, when that is no longer the current call site.
-    site: Option<&'static Site>,
+    fn known(&self) -> Option<&'static Site>;
+}
+
+/// The site is the one that is current when the statement is sent.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Unknown;
+
+impl KnownSite for Unknown {
+    #[inline]
+    fn known(&self) -> Option<&'static Site> {
+        None
+    }
+}
+
+impl<F: Fn() -> &'static Site + Send> KnownSite for F {
+    #[inline]
+    fn known(&self) -> Option<&'static Site> {
+        Some(self())
+    }
+}
+
+impl<E: fmt::Debug, S> fmt::Debug for Tap<E, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.executor.fmt(f)
+    }
 }
 
 /// See [`Tap`].
@@ -25,11 +57,18 @@ pub struct Tap<E> {
 pub fn tap<E>(executor: E) -> Tap<E> {
     Tap {
         executor,
-        site: context::site(),
+        site: Unknown,
     }
 }
 
-impl<'c, X: Executor<'c>> Tap<X> {
+/// See [`Tap`]; for the executor of a stream that is made at `site`. Begins what [`leave`](crate::tracked::leave) ends.
+#[doc(hidden)]
+pub fn tap_stream<S: Fn() -> &'static Site, E>(site: S, executor: E) -> Tap<E, S> {
+    context::enter_site(site());
+    Tap { executor, site }
+}
+
+impl<'c, X: Executor<'c>, S: KnownSite> Tap<X, S> {
     /// Calls the executor; where it does not count the statement itself, `count` does.
     fn call<'q, T>(
         self,
@@ -40,7 +79,7 @@ impl<'c, X: Executor<'c>> Tap<X> {
     ) -> T {
         let sent = Sent::new(query);
         let sql = sent.clone_text();
-        let _site = self.site.map(|site| context::set_site(Some(site)));
+        let _site = self.site.known().map(|site| context::set_site(Some(site)));
         let (called, counted) = context::ask_whether_counted(|| call(self.executor, sent));
         if counted {
             called
@@ -91,7 +130,7 @@ impl<T> Future for Covered<'_, T> {
     }
 }
 
-impl<'c, X: Executor<'c>> Executor<'c> for Tap<X> {
+impl<'c, X: Executor<'c>, S: KnownSite> Executor<'c> for Tap<X, S> {
     type Database = X::Database;
 
     fn execute<'e, 'q: 'e, E>(

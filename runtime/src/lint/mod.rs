@@ -220,7 +220,7 @@ pub const fn explain(lint: Lint) -> &'static str {
 }
 
 /// The pages' examples, tested: each must trigger its lint.
-#[cfg(all(doctest, feature = "track", feature = "_sqlite", debug_assertions))]
+#[cfg(all(doctest, feature = "track", feature = "_sqlite"))]
 mod pages {
     #[doc = include_str!("pages/outlived_scope.md")]
     mod outlived_scope {}
