@@ -1,11 +1,36 @@
-//! Somebody else's crate, written for plain sqlx, with sqlx-leash merely in its graph: it must go on compiling.
+//! Somebody else's crate, written for plain sqlx, with sqlx-leash merely in its graph, tracking: it must go on compiling.
+//!
+//! An implementation of `Executor` with an `Executor` bound would break each of these with E0275, an overflow while the
+//! compiler looks for implementations, although none of them names sqlx-leash.
 
-use sqlx::{Database, Executor, Pool};
+// A crate that nothing names is not even read.
+use sqlx_leash as _;
+
+use sqlx::{Acquire, Connection, Database, Executor, Pool, Sqlite, SqliteConnection};
 
 /// An executor that is borrowed again and again.
 pub async fn by_reference<E>(e: &mut E)
 where
-    for<'e> &'e mut E: Executor<'e, Database = sqlx::Sqlite>,
+    for<'e> &'e mut E: Executor<'e, Database = Sqlite>,
+{
+    let _ = e.execute("SELECT 1").await;
+}
+
+/// The same, of any database.
+pub async fn by_reference_of_any<DB, E>(e: &mut E) -> sqlx::Result<()>
+where
+    DB: Database,
+    for<'e> &'e mut E: Executor<'e, Database = DB>,
+{
+    e.execute("SELECT 1").await?;
+    e.execute("SELECT 2").await?;
+    Ok(())
+}
+
+/// A shared reference that is an executor.
+pub async fn by_shared_reference<E>(e: &E)
+where
+    for<'e> &'e E: Executor<'e>,
 {
     let _ = e.execute("SELECT 1").await;
 }
@@ -16,4 +41,69 @@ where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
 {
     let _ = pool.execute("SELECT 1").await;
+}
+
+/// A connection of any database.
+pub async fn any_connection<DB: Database>(conn: &mut DB::Connection) -> sqlx::Result<()>
+where
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    conn.execute("SELECT 1").await?;
+    let mut tx = conn.begin().await?;
+    tx.execute("SELECT 1").await?;
+    tx.commit().await
+}
+
+/// A connection type with the bound on itself.
+pub async fn any_connection_type<C>(conn: &mut C) -> sqlx::Result<()>
+where
+    C: Connection,
+    for<'c> &'c mut C: Executor<'c, Database = C::Database>,
+{
+    conn.execute("SELECT 1").await?;
+    conn.ping().await
+}
+
+/// Whatever connections come from.
+pub async fn any_source<'a, A, DB>(from: A) -> sqlx::Result<()>
+where
+    A: Acquire<'a, Database = DB>,
+    DB: Database,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    let mut conn = from.acquire().await?;
+    conn.execute("SELECT 1").await?;
+    Ok(())
+}
+
+/// A type that holds a pool, with the bound on its implementation.
+#[derive(Debug)]
+pub struct Repo<DB: Database> {
+    pool: Pool<DB>,
+}
+
+impl<DB> Repo<DB>
+where
+    DB: Database,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'c> &'c Pool<DB>: Executor<'c, Database = DB>,
+{
+    /// Runs one statement in each way.
+    pub async fn run(&self) -> sqlx::Result<()> {
+        self.pool.execute("SELECT 1").await?;
+        any_pool(&self.pool).await;
+        any_source(&self.pool).await?;
+        by_shared_reference(&self.pool).await;
+        any_connection::<DB>(&mut *self.pool.acquire().await?).await
+    }
+}
+
+/// All of the above with a database of flesh and blood.
+pub async fn everything(pool: Pool<Sqlite>) -> sqlx::Result<()> {
+    let mut conn: SqliteConnection = pool.acquire().await?.detach();
+    by_reference(&mut conn).await;
+    by_reference_of_any(&mut conn).await?;
+    any_connection_type(&mut conn).await?;
+    conn.close().await?;
+    Repo { pool }.run().await
 }
