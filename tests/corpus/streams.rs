@@ -162,6 +162,28 @@ async fn handed_on() -> sqlx::Result<()> {
     Ok(())
 }
 
+/// A pool is cloned into what it runs: its futures and streams do not borrow it.
+fn unborrowed(pool: &SqlitePool) -> BoxStream<'static, sqlx::Result<SqliteRow>> {
+    sqlx::query("SELECT id, name, age FROM patient ORDER BY id").fetch(pool)
+}
+
+#[tokio::test]
+async fn streams_of_a_pool_do_not_borrow_it() -> sqlx::Result<()> {
+    let patients = {
+        let pool = clinic::in_memory().await;
+        unborrowed(&pool)
+    };
+    let task = tokio::spawn(patients.try_collect::<Vec<_>>());
+    assert_eq!(task.await.unwrap()?.len(), 3);
+
+    let answer = {
+        let pool = clinic::in_memory().await;
+        (&pool).fetch_one("SELECT 42")
+    };
+    assert_eq!(tokio::spawn(answer).await.unwrap()?.get::<i64, _>(0), 42);
+    Ok(())
+}
+
 #[tokio::test]
 async fn stored() -> sqlx::Result<()> {
     struct Cursor<'a> {
