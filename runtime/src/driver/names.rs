@@ -1,7 +1,5 @@
 //! Which names of sqlx are shadowed, module by module.
 
-use super::{Pool, PoolOptions, Transaction};
-
 /// sqlx's `pool`, with the tracked types in place of its own.
 pub mod pool {
     pub use super::super::{Pool, PoolConnection, PoolOptions};
@@ -57,37 +55,37 @@ pub mod any {
 
 /// A tracked pool of PostgreSQL connections.
 #[cfg(feature = "postgres")]
-pub type PgPool = Pool<sqlx::Postgres>;
+pub type PgPool = super::Pool<sqlx::Postgres>;
 /// Options of a tracked pool of PostgreSQL connections.
 #[cfg(feature = "postgres")]
-pub type PgPoolOptions = PoolOptions<sqlx::Postgres>;
+pub type PgPoolOptions = super::PoolOptions<sqlx::Postgres>;
 /// A tracked PostgreSQL transaction.
 #[cfg(feature = "postgres")]
-pub type PgTransaction<'c> = Transaction<'c, sqlx::Postgres>;
+pub type PgTransaction<'c> = super::Transaction<'c, sqlx::Postgres>;
 
 /// A tracked pool of MySQL connections.
 #[cfg(feature = "mysql")]
-pub type MySqlPool = Pool<sqlx::MySql>;
+pub type MySqlPool = super::Pool<sqlx::MySql>;
 /// Options of a tracked pool of MySQL connections.
 #[cfg(feature = "mysql")]
-pub type MySqlPoolOptions = PoolOptions<sqlx::MySql>;
+pub type MySqlPoolOptions = super::PoolOptions<sqlx::MySql>;
 /// A tracked MySQL transaction.
 #[cfg(feature = "mysql")]
-pub type MySqlTransaction<'c> = Transaction<'c, sqlx::MySql>;
+pub type MySqlTransaction<'c> = super::Transaction<'c, sqlx::MySql>;
 
 /// A tracked pool of SQLite connections.
 #[cfg(feature = "_sqlite")]
-pub type SqlitePool = Pool<sqlx::Sqlite>;
+pub type SqlitePool = super::Pool<sqlx::Sqlite>;
 /// Options of a tracked pool of SQLite connections.
 #[cfg(feature = "_sqlite")]
-pub type SqlitePoolOptions = PoolOptions<sqlx::Sqlite>;
+pub type SqlitePoolOptions = super::PoolOptions<sqlx::Sqlite>;
 /// A tracked SQLite transaction.
 #[cfg(feature = "_sqlite")]
-pub type SqliteTransaction<'c> = Transaction<'c, sqlx::Sqlite>;
+pub type SqliteTransaction<'c> = super::Transaction<'c, sqlx::Sqlite>;
 
 /// A tracked pool of connections to whatever the URL names.
 #[cfg(feature = "any")]
-pub type AnyPool = Pool<sqlx::Any>;
+pub type AnyPool = super::Pool<sqlx::Any>;
 /// Options of a tracked pool of connections to whatever the URL names.
 #[cfg(feature = "any")]
-pub type AnyPoolOptions = PoolOptions<sqlx::Any>;
+pub type AnyPoolOptions = super::PoolOptions<sqlx::Any>;
