@@ -7,6 +7,7 @@
 mod arguments;
 mod early;
 mod function;
+mod lifetimes;
 mod metadata;
 
 use proc_macro2::{Ident, Span, TokenStream};

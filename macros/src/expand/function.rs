@@ -5,7 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Block, Expr, Item, ReturnType, Signature, Stmt, Token, Type, parse_quote_spanned};
 
-use super::{arguments, early, metadata, outward, relax};
+use super::{arguments, early, lifetimes, metadata, outward, relax};
 use crate::crate_path::{CratePath, ends, parenthesized};
 use crate::model::{Entry, Form, Function, each_async_block};
 use crate::returns::{Kind, Returned, inferable, is_opaque};
@@ -92,6 +92,12 @@ impl Around {
     /// ```
     fn asynchronous(&self, function: &mut Function) -> TokenStream {
         let output = self.output(&function.signature.output);
+        if lifetimes::name_anonymous(&mut function.signature) {
+            let allow = parse_quote_spanned! {self.span=>
+                #[allow(clippy::needless_lifetimes, clippy::elidable_lifetime_names)]
+            };
+            function.attributes.push(allow);
+        }
         let scope = self.scope(function, &output);
         function.signature.asyncness = None;
         function.signature.output = self.future_of(&function.signature, &output);

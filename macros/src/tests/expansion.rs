@@ -883,3 +883,35 @@ fn inner_items_are_not_tracked() {
         "#]],
     );
 }
+
+#[test]
+fn anonymous_lifetimes_of_arguments_get_names() {
+    check(
+        "#[track] async fn find<T>(name: &str, e: impl PgExecutor<'_>, f: impl Fn(&str) -> T, ids: impl Iterator<Item = &i64>) {}",
+        expect![[r#"
+            #[allow(clippy::needless_lifetimes, clippy::elidable_lifetime_names)]
+            fn find<'__leash0, '__leash1, T>(
+                name: &str,
+                e: impl PgExecutor<'__leash0>,
+                f: impl Fn(&str) -> T,
+                ids: impl Iterator<Item = &'__leash1 i64>,
+            ) -> impl ::core::future::Future<Output = ()> {
+                leash! {
+                    1, 19
+                }
+                P::scope(
+                    __leash,
+                    async move {
+                        let name = name;
+                        let e = e;
+                        let f = f;
+                        let ids = ids;
+                        let __leash_value: () = {};
+                        #[allow(unreachable_code)] __leash_value
+                    },
+                    |ended, value| ended.judge(P::may_hold!(value)),
+                )
+            }
+        "#]],
+    );
+}
