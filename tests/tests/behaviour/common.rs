@@ -11,7 +11,7 @@ use std::task::Poll;
 use futures::future::poll_fn;
 use sqlx::SqlitePool;
 use sqlx::leash::{self, CallSite, Certainty, Finding, HandleInfo, Level, Lint, PoolExt, PoolStats, SiteStats};
-use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
 /// A transaction that can go anywhere.
 pub(crate) type Tx = sqlx::SqliteTransaction<'static>;
@@ -44,11 +44,15 @@ pub(crate) async fn pool_of(max_connections: u32) -> TestPool {
 }
 
 pub(crate) async fn connect(options: SqlitePoolOptions, url: &str) -> TestPool {
+    connect_with(options, url.parse().unwrap()).await
+}
+
+pub(crate) async fn connect_with(options: SqlitePoolOptions, database: SqliteConnectOptions) -> TestPool {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let name = format!("test pool {}", NUMBER.fetch_add(1, Relaxed));
     // In memory, the database lives as long as its last connection.
     let options = options.min_connections(1).idle_timeout(None).max_lifetime(None);
-    let pool = options.connect(url).await.unwrap().named(&name);
+    let pool = options.connect_with(database).await.unwrap().named(&name);
     sqlx::raw_sql("CREATE TABLE exam (id INTEGER PRIMARY KEY, name TEXT NOT NULL)").execute(pool.as_sqlx()).await.unwrap();
     TestPool { pool, name }
 }

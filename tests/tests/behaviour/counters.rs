@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use futures::stream::{BoxStream, FuturesUnordered};
 use futures::{StreamExt, TryStreamExt};
 use sqlx::leash::{self, Activity, ControlStats, SiteStats};
-use sqlx::sqlite::{SqliteConnection, SqlitePoolOptions, SqliteRow};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions, SqliteRow};
 use sqlx::{
     Connection, Database, Describe, Either, Execute, Executor, FromRow, QueryBuilder, Row, SqlSafeStr, SqlStr, Sqlite,
     SqliteExecutor, SqlitePool, Statement, track,
@@ -14,7 +14,7 @@ use sqlx::{
 use tokio::sync::oneshot;
 use tokio::time::Duration;
 
-use crate::common::{HUNDRED, TestPool, connect, poll_at_most, pool, pool_of, rows_of};
+use crate::common::{HUNDRED, TestPool, connect, connect_with, poll_at_most, pool, pool_of, rows_of};
 
 const INSERT: &str = "INSERT INTO exam (name) VALUES ('x')";
 
@@ -255,8 +255,8 @@ async fn what_never_reached_the_database_is_no_call() {
 #[tokio::test]
 async fn in_flight_while_it_runs() {
     #[track]
-    async fn slow(pool: &SqlitePool) -> sqlx::Result<()> {
-        sqlx::query(HUNDRED).fetch_all(pool).await?;
+    async fn blocked(pool: &SqlitePool) -> sqlx::Result<()> {
+        sqlx::query(INSERT).execute(pool).await?;
         Ok(())
     }
     #[track]
@@ -267,29 +267,40 @@ async fn in_flight_while_it_runs() {
         assert_eq!(rows.count().await, 99);
         Ok(())
     }
-    let pool = pool_of(1).await;
-    slow(&pool).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let options = SqliteConnectOptions::new()
+        .filename(folder.path().join("exams.db"))
+        .create_if_missing(true)
+        .busy_timeout(Duration::from_secs(600));
+    let pool = connect_with(SqlitePoolOptions::new().max_connections(2), options).await;
 
-    // A statement that is on its way when its future is dropped.
-    let mut polls = 0;
-    let on_its_way = async {
-        let mut running = Box::pin(slow(&pool));
-        loop {
-            futures::future::poll_fn(|cx| {
-                polls += 1;
-                let _ = running.as_mut().poll(cx);
-                std::task::Poll::Ready(())
-            })
-            .await;
-            let row = rows_of("counters::in_flight_while_it_runs::slow").remove(0);
-            if row.calls == 2 {
-                return row.in_flight();
-            }
+    // Opening a connection would wait for the file as well.
+    drop((pool.acquire().await.unwrap(), pool.acquire().await.unwrap()));
+
+    // Whoever has the file to itself keeps others waiting in the middle of their statement.
+    for given_up in [true, false] {
+        pool.has_idle(2).await;
+        let exclusive = pool.begin_with("BEGIN EXCLUSIVE").await.unwrap();
+        let waiting = tokio::spawn({
+            let pool = (*pool).clone();
+            async move { blocked(&pool).await }
+        });
+        let is_busy = || pool.handles().iter().any(|handle| handle.activity == Activity::Busy);
+        while !is_busy() {
             tokio::task::yield_now().await;
         }
-    };
-    assert_eq!(on_its_way.await, 1);
-    let row = rows_of("counters::in_flight_while_it_runs::slow").remove(0);
+        let row = rows_of("counters::in_flight_while_it_runs::blocked").remove(0);
+        assert_eq!(row.in_flight(), 1, "{row:?}");
+        if given_up {
+            waiting.abort();
+            assert!(waiting.await.unwrap_err().is_cancelled());
+            exclusive.rollback().await.unwrap();
+        } else {
+            exclusive.rollback().await.unwrap();
+            waiting.await.unwrap().unwrap();
+        }
+    }
+    let row = rows_of("counters::in_flight_while_it_runs::blocked").remove(0);
     assert_eq!((row.calls, row.ok, row.cancelled, row.in_flight()), (2, 1, 1, 0));
 
     let (go_on, wait) = oneshot::channel();

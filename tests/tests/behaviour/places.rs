@@ -195,7 +195,8 @@ async fn in_transaction_closures() {
             .transaction(|tx| {
                 Box::pin(async move {
                     sqlx::query("SELECT 1").execute(&mut **tx).await?; // @in closure
-                    sqlx::query("SELECT 2").fetch_one(&mut **tx).await // @in closure too
+                    tx.execute("SELECT 2").await?; // @by executor in closure
+                    sqlx::query("SELECT 3").fetch_one(&mut **tx).await // @in closure too
                 })
             })
             .await?;
@@ -204,7 +205,7 @@ async fn in_transaction_closures() {
     closure(&*pool().await).await.unwrap();
     check(
         "places::in_transaction_closures::closure",
-        &[("in closure", "execute"), ("in closure too", "fetch_one")],
+        &[("in closure", "execute"), ("by executor in closure", "execute"), ("in closure too", "fetch_one")],
     );
 }
 

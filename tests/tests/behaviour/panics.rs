@@ -1,0 +1,152 @@
+//! In a debug build a leak panics: in the user's file, at the function that lost the handle, and never twice.
+
+use std::cell::RefCell;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Mutex, Once};
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use sqlx::{SqlitePool, track};
+
+use crate::common::{Place, Tx, declared, marked, pool};
+
+static KEPT: Mutex<Vec<Tx>> = Mutex::new(Vec::new());
+
+thread_local! {
+    /// Where the last panic of this thread was.
+    static LAST: RefCell<Option<Place>> = const { RefCell::new(None) };
+}
+
+fn note_places() {
+    static SET: Once = Once::new();
+    SET.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let location = panic.location().expect("a panic has a place");
+            let place = Place { file: location.file().to_owned(), line: location.line(), column: location.column() };
+            LAST.set(Some(place));
+            before(panic);
+        }));
+    });
+}
+
+/// `future` panics at the name of the function, and says where the handle was taken.
+#[track_caller]
+fn check(future: impl Future<Output = ()>, function: &Place, taken: &Place) -> impl Future<Output = ()> {
+    let (function, taken) = (function.clone(), format!("{}:{}:{}", taken.file, taken.line, taken.column));
+    async move {
+        note_places();
+        let caught = AssertUnwindSafe(future).catch_unwind().await;
+        if !cfg!(debug_assertions) {
+            caught.expect("nothing panics in a release build");
+            return;
+        }
+        let message = caught.expect_err("it panics").downcast::<String>().unwrap();
+        assert!(message.contains("outlived_scope") && message.contains(&taken), "{message}");
+        assert_eq!(LAST.take(), Some(function));
+    }
+}
+
+#[track]
+async fn free_function(pool: &SqlitePool) {
+    let tx = pool.begin().await.unwrap(); // @free
+    KEPT.lock().unwrap().push(tx);
+}
+
+struct Repo(SqlitePool);
+
+#[track]
+impl Repo {
+    async fn method(&self) {
+        let tx = self.0.begin().await.unwrap(); // @method
+        KEPT.lock().unwrap().push(tx);
+    }
+}
+
+#[track]
+fn boxed(pool: &SqlitePool) -> BoxFuture<'_, ()> {
+    Box::pin(async move {
+        let tx = pool.begin().await.unwrap(); // @boxed
+        KEPT.lock().unwrap().push(tx);
+    })
+}
+
+#[async_trait]
+trait Stored {
+    async fn stored(&self);
+}
+
+#[async_trait]
+#[track]
+impl Stored for Repo {
+    async fn stored(&self) {
+        let tx = self.0.begin().await.unwrap(); // @stored
+        KEPT.lock().unwrap().push(tx);
+    }
+}
+
+#[tokio::test]
+async fn at_the_function_that_lost_it() {
+    let pool = pool().await;
+    check(free_function(&pool), &declared("free_function"), &marked("free", "begin")).await;
+    let repo = Repo(pool.clone());
+    check(repo.method(), &declared("method"), &marked("method", "begin")).await;
+    check(boxed(&pool), &declared("boxed"), &marked("boxed", "begin")).await;
+    let place = marked("stored", "begin");
+    // The name stands above the body.
+    let line = place.line - 1;
+    check(repo.stored(), &Place { line, column: 14, ..place.clone() }, &place).await;
+}
+
+/// What the outer functions still hold ends with the unwinding, and panics no second time.
+#[tokio::test]
+async fn once_through_all_functions_around() {
+    #[track]
+    async fn loses(pool: &SqlitePool) {
+        let tx = pool.begin().await.unwrap(); // @once
+        KEPT.lock().unwrap().push(tx);
+    }
+    #[track]
+    async fn around(pool: &SqlitePool) {
+        let tx = pool.begin().await.unwrap();
+        KEPT.lock().unwrap().push(pool.begin().await.unwrap());
+        loses(pool).await;
+        drop(tx);
+    }
+    let pool = pool().await;
+    if cfg!(debug_assertions) {
+        check(around(&pool), &declared("loses"), &marked("once", "begin")).await;
+    }
+}
+
+#[tokio::test]
+async fn in_a_spawned_task_it_is_a_join_error() {
+    #[track]
+    async fn in_task(pool: SqlitePool) {
+        let tx = pool.begin().await.unwrap();
+        KEPT.lock().unwrap().push(tx);
+    }
+    let ended = tokio::spawn(in_task(pool().await.clone())).await;
+    assert_eq!(ended.is_err_and(|error| error.is_panic()), cfg!(debug_assertions));
+}
+
+/// After it was told, the handle is nobody's: no function further out tells it again.
+#[tokio::test]
+async fn what_was_told_is_not_told_again() {
+    #[track(warn(outlived_scope))]
+    async fn loses_it(pool: &SqlitePool, kept: &mut Vec<Tx>) {
+        kept.push(pool.begin().await.unwrap());
+    }
+    #[track]
+    async fn would_panic(pool: &SqlitePool, kept: &mut Vec<Tx>) {
+        loses_it(pool, kept).await;
+    }
+    let pool = pool().await;
+    let mut kept = Vec::new();
+    would_panic(&pool, &mut kept).await;
+    assert_eq!(pool.handles().len(), 1);
+    assert_eq!(pool.handles()[0].scope, None);
+    drop(kept);
+    pool.assert_empty();
+}

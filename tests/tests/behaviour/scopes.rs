@@ -1,0 +1,212 @@
+//! Scopes: how they nest, where they end, and what is counted in them.
+
+use std::future::pending;
+use std::panic::AssertUnwindSafe;
+use std::sync::Mutex;
+
+use futures::FutureExt;
+use sqlx::leash::testing::{assert_queries, counting};
+use sqlx::leash::{self, ScopeExt};
+use sqlx::{Executor, SqlitePool, track};
+use tokio::sync::oneshot;
+
+use crate::child::in_child;
+use crate::common::{TestPool, poll_at_most, pool};
+
+#[track]
+async fn one(pool: &SqlitePool) -> sqlx::Result<()> {
+    pool.execute("SELECT 1").await?;
+    Ok(())
+}
+
+#[track]
+async fn two(pool: &SqlitePool) -> sqlx::Result<()> {
+    one(pool).await?;
+    one(pool).await
+}
+
+#[tokio::test]
+async fn queries_count_in_every_scope_around() {
+    let pool = pool().await;
+    let nested = async {
+        let (result, inner) = counting(two(&pool)).await;
+        result.unwrap();
+        let (_, spawned) = counting(async {
+            let pool = (*pool).clone();
+            tokio::spawn(async move { two(&pool).await }.in_current_scope()).await.unwrap().unwrap();
+        })
+        .await;
+        let (_, not_carried) = counting(async {
+            let pool = (*pool).clone();
+            tokio::spawn(async move { two(&pool).await }).await.unwrap().unwrap();
+        })
+        .await;
+        let (_, by_hand) = counting(leash::scope("by hand", two(&pool))).await;
+        (inner, spawned, not_carried, by_hand)
+    };
+    let (inner, all) = counting(nested).await;
+    assert_eq!(inner, (2, 2, 0, 2));
+    assert_eq!(all, 6);
+}
+
+#[tokio::test]
+async fn branches_are_apart() {
+    let pool = pool().await;
+    let branches = async { tokio::join!(counting(one(&pool)), counting(two(&pool)), counting(async { 3 })) };
+    let (((_, first), (_, second), (_, third)), all) = counting(branches).await;
+    assert_eq!((first, second, third, all), (1, 2, 0, 3));
+}
+
+#[tokio::test]
+async fn a_root_begins_a_count_of_its_own() {
+    #[track(root)]
+    async fn job(pool: &SqlitePool) -> sqlx::Result<()> {
+        two(pool).await
+    }
+    let pool = pool().await;
+    let (result, counted) = counting(job(&pool)).await;
+    result.unwrap();
+    assert_eq!(counted, 0, "a root scope is not part of what is around it");
+}
+
+#[tokio::test]
+async fn tracked_code_called_from_untracked_code_and_back() {
+    async fn untracked(pool: &SqlitePool) -> sqlx::Result<()> {
+        pool.execute("SELECT 1").await?;
+        two(pool).await
+    }
+    #[track]
+    async fn calls_untracked(pool: &SqlitePool) -> sqlx::Result<()> {
+        untracked(pool).await
+    }
+    let pool = pool().await;
+    let ((), counted) = counting(async {
+        untracked(&pool).await.unwrap();
+        calls_untracked(&pool).await.unwrap();
+    })
+    .await;
+    assert_eq!(counted, 6);
+}
+
+#[tokio::test]
+async fn the_number_of_queries_is_asserted() {
+    let pool = pool().await;
+    assert_queries!(2, two(&pool)).unwrap();
+    let wrong = AssertUnwindSafe(async {
+        assert_queries!(3, two(&pool)).unwrap();
+    });
+    let message = wrong.catch_unwind().await.unwrap_err();
+    let message = message.downcast::<String>().unwrap();
+    assert!(message.contains("number of statements"), "{message}");
+}
+
+/// A scope holds what it took, and its name is the handle's.
+#[tokio::test]
+async fn handles_belong_to_the_innermost_scope() {
+    #[track]
+    async fn inner(pool: &TestPool) -> Vec<Option<String>> {
+        let _held = pool.acquire().await.unwrap();
+        pool.handles().into_iter().map(|handle| handle.scope).collect()
+    }
+    #[track]
+    async fn outer(pool: &TestPool) -> Vec<Option<String>> {
+        let _held = pool.begin().await.unwrap();
+        leash::scope("by hand", inner(pool)).await
+    }
+    let pool = pool().await;
+    let module = "behaviour::scopes::handles_belong_to_the_innermost_scope";
+    let expected = [format!("{module}::outer"), format!("{module}::inner")].map(Some);
+    assert_eq!(outer(&pool).await, expected);
+    let by_hand = leash::scope("by hand", async {
+        let _held = pool.acquire().await.unwrap();
+        pool.handles().remove(0).scope
+    });
+    assert_eq!(by_hand.await.as_deref(), Some("by hand"));
+    pool.assert_empty();
+}
+
+/// A handle that is handed up belongs to the scope that got it.
+#[tokio::test]
+async fn handles_that_are_returned_belong_to_the_caller() {
+    #[track]
+    async fn gives(pool: &SqlitePool) -> crate::common::Tx {
+        pool.begin().await.unwrap()
+    }
+    #[track]
+    async fn gets(pool: &TestPool) -> (Option<String>, Vec<String>) {
+        let _tx = gives(pool).await;
+        let handle = pool.handles().remove(0);
+        (handle.scope, handle.handed_up)
+    }
+    let pool = pool().await;
+    let module = "behaviour::scopes::handles_that_are_returned_belong_to_the_caller";
+    assert_eq!(gets(&pool).await, (Some(format!("{module}::gets")), vec![format!("{module}::gives")]));
+}
+
+/// In a process of its own: how many scopes there are is a number of the process.
+#[test]
+fn scopes_end_however_their_future_does() {
+    in_child("scopes::scopes_end_however_their_future_does", &[], |runtime| runtime.block_on(all_ends()));
+}
+
+async fn all_ends() {
+    #[track]
+    async fn returns(pool: &SqlitePool, fail: bool) -> sqlx::Result<()> {
+        let mut tx = pool.begin().await?;
+        tx.execute(if fail { "SELECT no_such_column" } else { "SELECT 1" }).await?;
+        tx.commit().await
+    }
+    #[track]
+    async fn panics(pool: &SqlitePool) {
+        let _held = pool.acquire().await.unwrap();
+        panic!("as tested");
+    }
+    #[track]
+    async fn never_returns(pool: &SqlitePool, has_begun: &Mutex<Option<oneshot::Sender<()>>>) {
+        let _held = pool.acquire().await.unwrap();
+        if let Some(tell) = has_begun.lock().unwrap().take() {
+            tell.send(()).unwrap();
+        }
+        pending::<()>().await;
+    }
+    fn scopes() -> u64 {
+        leash::snapshot().tracker.scopes
+    }
+
+    let pool = pool().await;
+    assert_eq!(scopes(), 0);
+    returns(&pool, false).await.unwrap();
+    assert_eq!(scopes(), 0, "after a return");
+    returns(&pool, true).await.unwrap_err();
+    assert_eq!(scopes(), 0, "after an error");
+    AssertUnwindSafe(panics(&pool)).catch_unwind().await.unwrap_err();
+    assert_eq!(scopes(), 0, "after a panic");
+
+    let (tell, told) = oneshot::channel();
+    let task = tokio::spawn({
+        let (pool, tell) = ((*pool).clone(), Mutex::new(Some(tell)));
+        async move { never_returns(&pool, &tell).await }
+    });
+    told.await.unwrap();
+    assert_eq!(scopes(), 1, "while it runs");
+    task.abort();
+    assert!(task.await.unwrap_err().is_cancelled());
+    assert_eq!(scopes(), 0, "after a cancellation");
+
+    for polls in 0..20 {
+        poll_at_most(polls, returns(&pool, false)).await.transpose().unwrap();
+        poll_at_most(polls, leash::scope("by hand", returns(&pool, false))).await.transpose().unwrap();
+        poll_at_most(polls, counting(returns(&pool, false))).await;
+        poll_at_most(polls, returns(&pool, false).in_current_scope()).await.transpose().unwrap();
+        assert_eq!(scopes(), 0, "given up after {polls} polls");
+    }
+
+    let carried = leash::scope("parent", async {
+        let pool = (*pool).clone();
+        one(&pool).await.unwrap();
+        tokio::spawn(async move { two(&pool).await }.in_current_scope())
+    });
+    carried.await.await.unwrap().unwrap();
+    assert_eq!(scopes(), 0, "after a task that was carried beyond its parent");
+    pool.assert_serves_all().await;
+}

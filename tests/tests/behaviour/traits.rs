@@ -1,0 +1,103 @@
+//! What the tracked types promise to the compiler: as sqlx's, and never `UnwindSafe`.
+
+use std::marker::PhantomData;
+use std::panic::UnwindSafe;
+
+use sqlx::leash::Conn;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteQueryResult, SqliteRow};
+use sqlx::{Acquire, Any, MySql, Pool, Postgres, Sqlite, SqlitePool, Transaction};
+
+use crate::common::pool;
+
+/// A type to be asked about.
+struct Probe<T: ?Sized>(PhantomData<T>);
+
+/// Whether `T` has the marker trait, as far as method resolution finds it: the nearer implementation has the bound.
+macro_rules! has {
+    ($marker:ident: $ty:ty) => {{
+        #[allow(dead_code, reason = "one of the two is used, depending on the type")]
+        trait Has {
+            fn has(&self) -> bool {
+                true
+            }
+        }
+        impl<T: ?Sized + $marker> Has for &Probe<T> {}
+        #[allow(dead_code, reason = "one of the two is used, depending on the type")]
+        trait HasNot {
+            fn has(&self) -> bool {
+                false
+            }
+        }
+        impl<T: ?Sized> HasNot for Probe<T> {}
+        (&&Probe::<$ty>(PhantomData)).has()
+    }};
+}
+
+macro_rules! all {
+    ($($ty:ty),* $(,)?) => {
+        [$((stringify!($ty), has!(UnwindSafe: $ty), has!(Send: $ty), has!(Sync: $ty), has!(Unpin: $ty))),*]
+    };
+}
+
+/// An `Acquired`, whose name is not public.
+type Acquired<'c> = <&'c SqlitePool as Acquire<'c>>::Connection;
+
+#[test]
+fn handles_are_not_unwind_safe_and_else_as_sqlx_has_them() {
+    let handles = all!(
+        PoolConnection<Sqlite>,
+        PoolConnection<Postgres>,
+        PoolConnection<MySql>,
+        PoolConnection<Any>,
+        Transaction<'static, Sqlite>,
+        Transaction<'static, Postgres>,
+        Transaction<'static, MySql>,
+        Transaction<'static, Any>,
+        Conn<'static, Sqlite>,
+        Acquired<'static>,
+        futures::stream::BoxStream<'static, SqliteRow>,
+    );
+    for (name, unwind_safe, send, _, unpin) in handles {
+        assert_eq!((unwind_safe, send, unpin), (false, true, true), "{name}: UnwindSafe, Send, Unpin");
+    }
+    // Where sqlx's own connection is `Sync`, so is what holds it.
+    let connection = has!(Sync: SqliteConnection);
+    assert!(connection, "the probe finds something");
+    assert_eq!(has!(Sync: PoolConnection<Sqlite>), connection);
+    assert_eq!(has!(Sync: Transaction<'static, Sqlite>), connection);
+    assert_eq!(has!(Sync: Conn<'static, Sqlite>), connection);
+    let pools = all!(Pool<Sqlite>, Pool<Postgres>, Pool<MySql>, Pool<Any>);
+    for (name, _, send, sync, unpin) in pools {
+        assert!(send && sync && unpin, "{name}: Send, Sync, Unpin");
+    }
+}
+
+/// What is returned with no handle in it is told apart by being `UnwindSafe`: rows must be.
+#[test]
+fn what_is_read_is_unwind_safe() {
+    for (name, unwind_safe, ..) in all!(SqliteRow, Vec<SqliteRow>, SqliteQueryResult, (), (i64, String), Option<SqliteRow>) {
+        assert!(unwind_safe, "{name}");
+    }
+    for (name, unwind_safe, ..) in all!(sqlx::postgres::PgRow, sqlx::mysql::MySqlRow, sqlx::any::AnyRow) {
+        assert!(unwind_safe, "{name}");
+    }
+}
+
+/// Futures that hold handles across an await can be spawned.
+#[tokio::test]
+async fn futures_are_send() {
+    fn is_send<T: Send>(value: T) -> T {
+        value
+    }
+    #[sqlx::track]
+    async fn holds(pool: &SqlitePool) -> sqlx::Result<()> {
+        let mut tx = pool.begin().await?;
+        let mut savepoint = tx.begin().await?;
+        sqlx::query("SELECT 1").execute(&mut *savepoint).await?;
+        savepoint.commit().await?;
+        tx.commit().await
+    }
+    let pool = pool().await;
+    is_send(holds(&pool)).await.unwrap();
+}
