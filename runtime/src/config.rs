@@ -10,4 +10,4 @@ pub use error::ConfigError;
 #[cfg(feature = "track")]
 pub use layer::Config;
 #[cfg(feature = "track")]
-pub(crate) use layer::{is_off, level, level_of_process, load, report_interval};
+pub(crate) use layer::{VARIABLE, is_off, level, level_of_process, load, report_interval};

@@ -1,7 +1,7 @@
 //! What is known of a pool, whatever its database.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Once, PoisonError, RwLock, Weak};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use dashmap::DashMap;
 use once_cell::sync::Lazy;
@@ -45,7 +45,7 @@ pub(crate) struct PoolState {
     pub(crate) connected: Place,
     pub(crate) max_connections: u32,
     lent: AtomicBool,
-    announced: Once,
+    announced: AtomicBool,
     pub(crate) counters: PoolCounters,
 }
 
@@ -117,7 +117,7 @@ impl PoolState {
             connected,
             max_connections,
             lent: AtomicBool::new(false),
-            announced: Once::new(),
+            announced: AtomicBool::new(false),
             counters: PoolCounters {
                 acquired: AtomicU64::new(0),
                 timeouts: AtomicU64::new(0),
@@ -152,7 +152,10 @@ impl PoolState {
 
     /// Says once, when it is first used, that the pool is tracked: by then it has its name.
     pub(crate) fn announce(&self) {
-        self.announced.call_once(|| report::started(self));
+        // No `Once`: a subscriber may use this pool, and come back here.
+        if !self.announced.load(Relaxed) && !self.announced.swap(true, Relaxed) {
+            report::started(self);
+        }
     }
 
     pub(crate) fn lend(&self) {

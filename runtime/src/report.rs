@@ -1,6 +1,7 @@
 //! What goes to the log: statements, findings, and the periodic report.
 
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tracing::{Level, event, event_enabled};
@@ -126,7 +127,8 @@ pub(crate) fn callback_panicked(lint: Lint) {
 }
 
 /// The configuration of the environment is wrong; what is right of it applies.
-pub(crate) fn configuration(variable: &str, error: &ConfigError) {
+pub(crate) fn configuration(error: &ConfigError) {
+    let variable = config::VARIABLE;
     if event_enabled!(target: GENERAL, Level::ERROR) {
         event!(target: GENERAL, Level::ERROR, "{variable}: {error}; the other entries apply");
     } else {
@@ -136,11 +138,12 @@ pub(crate) fn configuration(variable: &str, error: &ConfigError) {
 
 /// One line per process and pool.
 pub(crate) fn started(pool: &PoolState) {
-    static PROCESS: Once = Once::new();
+    // No `Once`: a subscriber may use a pool of its own, and come back here.
+    static PROCESS: AtomicBool = AtomicBool::new(false);
     if config::is_off() {
         return;
     }
-    PROCESS.call_once(|| {
+    if !PROCESS.swap(true, Relaxed) {
         event!(
             target: GENERAL,
             Level::INFO,
@@ -148,7 +151,7 @@ pub(crate) fn started(pool: &PoolState) {
             build = if cfg!(debug_assertions) { "debug: certain findings panic" } else { "release: nothing panics" },
             "sqlx-leash tracks this process's pools"
         );
-    });
+    }
     event!(
         target: GENERAL,
         Level::INFO,
@@ -270,23 +273,24 @@ fn site_line(site: &SiteStats) -> String {
 
 /// Reports at an interval, from a thread of its own, until the process ends.
 pub(crate) fn spawn_reporter() {
-    static SPAWNED: Once = Once::new();
-    SPAWNED.call_once(|| {
-        let spawned = std::thread::Builder::new()
-            .name("sqlx-leash-reporter".to_owned())
-            .spawn(|| {
-                loop {
-                    // The interval is asked for anew each time: it can be set while the program runs.
-                    std::thread::sleep(config::report_interval());
-                    if !config::is_off() {
-                        report();
-                    }
-                }
-            });
-        if let Err(error) = spawned {
-            event!(target: GENERAL, Level::ERROR, %error, "no thread for the reporter");
+    static SPAWNED: AtomicBool = AtomicBool::new(false);
+    if SPAWNED.swap(true, Relaxed) {
+        return;
+    }
+    let thread = std::thread::Builder::new().name("sqlx-leash-reporter".to_owned());
+    let spawned = thread.spawn(|| {
+        loop {
+            // The interval is asked for anew each time: it can be set while the program runs.
+            std::thread::sleep(config::report_interval());
+            if !config::is_off() {
+                report();
+            }
         }
     });
+    if let Err(error) = spawned {
+        SPAWNED.store(false, Relaxed);
+        event!(target: GENERAL, Level::ERROR, %error, "no thread for the reporter");
+    }
 }
 
 /// For the table: where a row of counters stands.

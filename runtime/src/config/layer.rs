@@ -1,7 +1,7 @@
 //! Layers of configuration, and what is in force.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use once_cell::sync::Lazy;
@@ -11,7 +11,7 @@ use crate::lint::{Level, Limit, Lint};
 use crate::site::Function;
 
 /// The environment variable.
-const VARIABLE: &str = "SQLX_LEASH";
+pub(crate) const VARIABLE: &str = "SQLX_LEASH";
 const DEFAULT_REPORT_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Levels, limits and settings, from code or from text.
@@ -205,15 +205,16 @@ static RULES: Lazy<RwLock<Arc<Rules>>> = Lazy::new(|| {
             None => (Config::default(), Some(ConfigError::NotUnicode)),
         },
     };
-    if let Some(error) = error {
-        crate::report::configuration(VARIABLE, &error);
-    }
+    *WRONG.lock().unwrap_or_else(PoisonError::into_inner) = error;
     OFF.store(environment.off, Relaxed);
     RwLock::new(Arc::new(Rules {
         environment: Arc::new(environment),
         code: Config::default(),
     }))
 });
+
+/// What is wrong with the environment, until it was told. Not told above: a subscriber may ask for the rules.
+static WRONG: Mutex<Option<ConfigError>> = Mutex::new(None);
 
 fn rules() -> Arc<Rules> {
     Arc::clone(&RULES.read().unwrap_or_else(PoisonError::into_inner))
@@ -229,9 +230,13 @@ pub(crate) fn is_off() -> bool {
     OFF.load(Relaxed)
 }
 
-/// Reads the environment, if it was not read yet. Done when a pool is made.
+/// Reads the environment, if it was not read yet, and tells what is wrong with it. Done when a pool is made.
 pub(crate) fn load() {
     Lazy::force(&RULES);
+    let wrong = WRONG.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(error) = wrong {
+        crate::report::configuration(&error);
+    }
 }
 
 /// The level of a lint where `function` runs and `pool` is concerned.

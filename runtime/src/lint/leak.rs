@@ -26,7 +26,7 @@ pub(crate) fn outlived_scope(scope: &Scope, handle: &Arc<Handle>, returned: bool
     let ended = if returned {
         "returned"
     } else {
-        "was cancelled"
+        "was cancelled or panicked"
     };
     let taken_by = info
         .site
@@ -55,7 +55,7 @@ pub(crate) fn outlived_scope(scope: &Scope, handle: &Arc<Handle>, returned: bool
         label: if returned {
             format!("returned from here, and what it returned cannot contain {what}")
         } else {
-            "cancelled in here".to_owned()
+            "given up in here".to_owned()
         },
         site: function.place().to_call_site(),
     }];
