@@ -1,4 +1,4 @@
-//! The live map: every claim on a pool permit, from the moment it begins to wait until the permit is given back.
+//! Handles: every claim on a pool permit, from the moment it begins to wait until the permit is given back.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -6,9 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use dashmap::DashMap;
-use once_cell::sync::{Lazy, OnceCell};
-use rustc_hash::FxBuildHasher;
+use once_cell::sync::OnceCell;
 
 use crate::context;
 use crate::pool_state::{Control, PoolState};
@@ -17,11 +15,14 @@ use crate::site::{Function, Origin, Place};
 use crate::snapshot::{Activity, HandleInfo, Operation, WaiterInfo};
 use crate::tally::Tally;
 
+mod claim;
+mod live;
+
+pub(crate) use claim::{Held, Waiting};
+pub(crate) use live::{occupancy, read_all, size};
+
 /// A handle remembers this many operations.
 const OPERATIONS: usize = 4;
-
-static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-static LIVE: Lazy<DashMap<u64, Arc<Handle>, FxBuildHasher>> = Lazy::new(DashMap::default);
 
 /// A claim on one permit of a pool: first waiting, then held.
 pub(crate) struct Handle {
@@ -71,16 +72,6 @@ struct Owner {
     released: bool,
 }
 
-/// A claim that still waits. Dropped before it is granted, the wait was abandoned.
-pub(crate) struct Waiting {
-    handle: Option<Arc<Handle>>,
-}
-
-/// A claim that holds its permit. Dropping it ends the handle.
-pub(crate) struct Held {
-    handle: Arc<Handle>,
-}
-
 /// An operation that is no statement, while it runs.
 pub(crate) struct ControlGuard {
     handle: Arc<Handle>,
@@ -92,12 +83,13 @@ impl Drop for ControlGuard {
     }
 }
 
-impl Waiting {
-    /// Begins to wait for a permit of `pool`.
-    pub(crate) fn new(pool: Arc<PoolState>, origin: Origin, task: Option<u64>) -> Self {
-        pool.announce();
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+impl Handle {
+    /// A claim that begins to wait now.
+    fn waiting(pool: Arc<PoolState>, origin: Origin, task: Option<u64>) -> Self {
         let now = Instant::now();
-        let handle = Arc::new(Handle {
+        Self {
             id: NEXT_ID.fetch_add(1, Relaxed),
             pool,
             place: origin.place(),
@@ -116,73 +108,28 @@ impl Waiting {
             reserved: OnceCell::new(),
             stream_rows: AtomicU64::new(0),
             poisoned: AtomicBool::new(false),
-        });
-        LIVE.insert(handle.id, Arc::clone(&handle));
-        Self {
-            handle: Some(handle),
         }
     }
 
     /// The permit is there; the handle belongs to the scope that is current now.
-    pub(crate) fn granted(mut self) -> Held {
-        let handle = self.handle.take().expect("BUG: a wait ends once");
+    fn grant(self: &Arc<Self>) {
         let now = Instant::now();
         {
-            let mut state = handle.state();
+            let mut state = self.state();
             state.held = Some(now);
             state.since = now;
         }
-        handle.pool.counters.acquired.fetch_add(1, Relaxed);
-        handle.pool.counters.wait.record(now - handle.asked);
+        self.pool.counters.acquired.fetch_add(1, Relaxed);
+        self.pool
+            .counters
+            .wait
+            .record(now.saturating_duration_since(self.asked));
         if let Some(scope) = context::scope() {
-            scope.adopt(Arc::clone(&handle));
-            handle.owner().scope = Some(scope);
-        }
-        Held { handle }
-    }
-
-    /// There is no permit to be had.
-    pub(crate) fn failed(mut self, error: &sqlx::Error) {
-        let handle = self.handle.take().expect("BUG: a wait ends once");
-        let counters = &handle.pool.counters;
-        match error {
-            sqlx::Error::PoolTimedOut => &counters.timeouts,
-            _ => &counters.acquire_errors,
-        }
-        .fetch_add(1, Relaxed);
-        LIVE.remove(&handle.id);
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        if let Some(handle) = self.handle.take() {
-            handle.pool.counters.abandoned.fetch_add(1, Relaxed);
-            LIVE.remove(&handle.id);
+            scope.adopt(Arc::clone(self));
+            self.owner().scope = Some(scope);
         }
     }
-}
 
-impl Held {
-    pub(crate) fn handle(&self) -> &Arc<Handle> {
-        &self.handle
-    }
-
-    /// The permit is never given back: the handle lives on with nobody to end it.
-    pub(crate) fn leak(self) {
-        self.handle.pool.counters.leaked.fetch_add(1, Relaxed);
-        // Nothing on the heap is lost by this: the live map holds the handle anyway.
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.handle.release();
-    }
-}
-
-impl Handle {
     pub(crate) fn id(&self) -> u64 {
         self.id
     }
@@ -196,7 +143,7 @@ impl Handle {
     }
 
     fn release(&self) {
-        LIVE.remove(&self.id);
+        live::remove(self.id);
         // The owner stays locked meanwhile, so that nobody hands the handle on between the two.
         let mut owner = self.owner();
         owner.released = true;
@@ -385,61 +332,4 @@ impl fmt::Debug for Handle {
             .field("place", &self.place)
             .finish_non_exhaustive()
     }
-}
-
-impl fmt::Debug for Held {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.handle.fmt(f)
-    }
-}
-
-/// How the permits of a pool are taken.
-#[derive(Default)]
-pub(crate) struct Occupancy {
-    pub(crate) held: u64,
-    pub(crate) reserved: u64,
-    pub(crate) waiting: u64,
-}
-
-fn live() -> Vec<Arc<Handle>> {
-    // Copied out shard by shard: nothing is asked of a handle with a shard locked.
-    let mut live: Vec<_> = LIVE.iter().map(|entry| Arc::clone(entry.value())).collect();
-    live.sort_by_key(|handle| handle.id);
-    live
-}
-
-pub(crate) fn occupancy(pool: u64) -> Occupancy {
-    let mut occupancy = Occupancy::default();
-    for handle in live().iter().filter(|handle| handle.pool.id() == pool) {
-        if handle.is_waiting() {
-            occupancy.waiting += 1;
-        } else {
-            occupancy.held += 1;
-            occupancy.reserved += u64::from(handle.is_reserved());
-        }
-    }
-    occupancy
-}
-
-/// Every handle and every waiter, oldest first.
-pub(crate) fn read_all() -> (Vec<HandleInfo>, Vec<WaiterInfo>) {
-    let now = Instant::now();
-    let (waiters, handles): (Vec<_>, Vec<_>) =
-        live().into_iter().partition(|handle| handle.is_waiting());
-    (
-        handles.iter().map(|handle| handle.read(now)).collect(),
-        waiters
-            .iter()
-            .map(|handle| handle.read_waiter(now))
-            .collect(),
-    )
-}
-
-/// How many entries the map has, and their bytes.
-pub(crate) fn size() -> (usize, usize) {
-    let entries = LIVE.len();
-    (
-        entries,
-        entries * (size_of::<Handle>() + OPERATIONS * size_of::<Done>() + 2 * size_of::<usize>()),
-    )
 }

@@ -33,6 +33,9 @@ mod on;
 #[cfg(feature = "track")]
 mod pool_state;
 #[cfg(feature = "track")]
+#[doc(hidden)]
+pub mod probe;
+#[cfg(feature = "track")]
 mod render;
 #[cfg(feature = "track")]
 mod report;
@@ -78,9 +81,10 @@ pub mod __private {
         Sent, Tap, Tracked, begin_borrowed, tap, tap_stream, tracked_borrowed,
     };
     pub use crate::lint::{Level, Limit, Lint};
+    pub use crate::probe;
     pub use crate::site::{Function, Site};
     pub use crate::tracked::{
-        At, Ended, Scoped, ScopedStream, at, enter, leave, probe, scope, scope_stream,
+        At, Ended, Scoped, ScopedStream, at, enter, leave, scope, scope_stream,
     };
     pub use futures_core::future::BoxFuture;
     pub use futures_core::stream::BoxStream;

@@ -1,0 +1,147 @@
+//! Whether a value can contain a handle, decided by its type.
+//!
+//! Handles are not `UnwindSafe`, plain values are. Where method resolution finds that a type is, it takes the implementation
+//! nearest to the receiver; a generic type is not known to be, and may hold one.
+
+use std::fmt::Display;
+use std::panic::UnwindSafe;
+
+/// A value to be judged.
+#[derive(Debug)]
+pub struct Probe<'a, T>(pub &'a T);
+
+/// Neither side can hold one.
+pub trait NeitherSide {
+    /// Whether the value may hold a handle.
+    fn may_hold(&self) -> bool;
+}
+impl<T: UnwindSafe, E: Display> NeitherSide for &&&&Probe<'_, Result<T, E>> {
+    fn may_hold(&self) -> bool {
+        hides::<T>()
+    }
+}
+
+/// The error may hold one: it is no error to be shown.
+pub trait ErrSide {
+    /// Whether the value may hold a handle.
+    fn may_hold(&self) -> bool;
+}
+impl<T: UnwindSafe, E> ErrSide for &&&Probe<'_, Result<T, E>> {
+    fn may_hold(&self) -> bool {
+        self.0.is_err() || hides::<T>()
+    }
+}
+
+/// The success may hold one, the error cannot.
+pub trait OkSide {
+    /// Whether the value may hold a handle.
+    fn may_hold(&self) -> bool;
+}
+impl<T, E: Display> OkSide for &&Probe<'_, Result<T, E>> {
+    fn may_hold(&self) -> bool {
+        self.0.is_ok()
+    }
+}
+
+/// A type that cannot hold one.
+pub trait Plain {
+    /// Whether the value may hold a handle.
+    fn may_hold(&self) -> bool;
+}
+impl<T: UnwindSafe> Plain for &Probe<'_, T> {
+    fn may_hold(&self) -> bool {
+        hides::<T>()
+    }
+}
+
+/// Any other type.
+pub trait Unknown {
+    /// Whether the value may hold a handle.
+    fn may_hold(&self) -> bool;
+}
+impl<T> Unknown for Probe<'_, T> {
+    fn may_hold(&self) -> bool {
+        true
+    }
+}
+
+/// Containers that are `UnwindSafe` whatever they hold.
+const OPAQUE: [&str; 13] = [
+    "AssertUnwindSafe",
+    "Mutex",
+    "ReentrantLock",
+    "RwLock",
+    "OnceLock",
+    "OnceCell",
+    "LazyLock",
+    "LazyCell",
+    "Sender",
+    "SyncSender",
+    "Receiver",
+    "UnboundedSender",
+    "UnboundedReceiver",
+];
+
+/// Whether the type names such a container of anything but plain values of std. What stands inside a type of the
+/// user's own is not named; `returns_handle` says it.
+pub(crate) fn hides<T>() -> bool {
+    hides_in(std::any::type_name::<T>())
+}
+
+pub(crate) fn hides_in(name: &str) -> bool {
+    let mut opaque = false;
+    let mut plain = true;
+    for path in name
+        .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'))
+        .filter(|path| !path.is_empty())
+    {
+        let last = path.rsplit("::").next().unwrap_or(path);
+        if last == "JoinHandle" {
+            // Whoever waits for the task has what the task has, whatever it returns.
+            return true;
+        }
+        if OPAQUE.contains(&last) {
+            opaque = true;
+        } else {
+            let root = path.split("::").next().unwrap_or(path);
+            plain &= path != "dyn" && (root == last || matches!(root, "core" | "alloc" | "std"));
+        }
+    }
+    opaque && !plain
+}
+
+/// Whether a value can contain a handle.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __may_hold {
+    ($value:expr) => {{
+        #[allow(unused_imports, reason = "which of them is needed depends on the type")]
+        use $crate::__private::probe::{
+            ErrSide as _, NeitherSide as _, OkSide as _, Plain as _, Unknown as _,
+        };
+        (&&&&&$crate::__private::probe::Probe($value)).may_hold()
+    }};
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hides_in;
+
+    #[test]
+    fn opaque_containers_of_what_is_not_plain_may_hold() {
+        assert!(hides_in(
+            "alloc::sync::Arc<std::sync::poison::mutex::Mutex<app::UnitOfWork>>"
+        ));
+        assert!(hides_in(
+            "tokio::runtime::task::join::JoinHandle<sqlx_leash::Transaction<Db>>"
+        ));
+        assert!(hides_in(
+            "std::sync::mpsc::Receiver<alloc::boxed::Box<dyn app::Repo>>"
+        ));
+        assert!(hides_in("tokio::runtime::task::join::JoinHandle<()>"));
+        assert!(!hides_in(
+            "std::sync::poison::mutex::Mutex<alloc::vec::Vec<(u64, alloc::string::String)>>"
+        ));
+        assert!(!hides_in("app::Exam"));
+    }
+}
