@@ -33,8 +33,7 @@ mod on;
 #[cfg(feature = "track")]
 mod pool_state;
 #[cfg(feature = "track")]
-#[doc(hidden)]
-pub mod probe;
+mod probe;
 #[cfg(feature = "track")]
 mod render;
 #[cfg(feature = "track")]
@@ -81,7 +80,7 @@ pub mod __private {
         Sent, Tap, Tracked, begin_borrowed, tap, tap_stream, tracked_borrowed,
     };
     pub use crate::lint::{Level, Limit, Lint};
-    pub use crate::probe;
+    pub use crate::probe::{ErrSide, NeitherSide, OkSide, Plain, Probe, Unknown};
     pub use crate::site::{Function, Site};
     pub use crate::tracked::{
         At, Ended, Scoped, ScopedStream, at, enter, leave, scope, scope_stream,

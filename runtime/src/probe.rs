@@ -116,10 +116,10 @@ pub(crate) fn hides_in(name: &str) -> bool {
 macro_rules! __may_hold {
     ($value:expr) => {{
         #[allow(unused_imports, reason = "which of them is needed depends on the type")]
-        use $crate::__private::probe::{
+        use $crate::__private::{
             ErrSide as _, NeitherSide as _, OkSide as _, Plain as _, Unknown as _,
         };
-        (&&&&&$crate::__private::probe::Probe($value)).may_hold()
+        (&&&&&$crate::__private::Probe($value)).may_hold()
     }};
 }
 
