@@ -59,15 +59,11 @@ fn count(program: &Path, directory: &Path) -> u64 {
     let table = String::from_utf8(table.stdout).unwrap();
     let object = format!("[{}]", program.display());
     let own = table.lines().filter(|line| line.ends_with(&object));
-    own.map(|line| {
-        line.split_whitespace()
-            .next()
-            .unwrap()
-            .replace(',', "")
-            .parse::<u64>()
-            .unwrap()
-    })
-    .sum()
+    own.filter_map(|line| line.split_whitespace().next())
+        // A function that did not run within.
+        .filter(|count| *count != ".")
+        .map(|count| count.replace(',', "").parse::<u64>().unwrap())
+        .sum()
 }
 
 #[test]

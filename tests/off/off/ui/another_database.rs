@@ -1,0 +1,1 @@
+../../../ui/refused/another_database.rs

@@ -1,0 +1,1 @@
+../../../ui/refused/begin_without_its_trait.rs

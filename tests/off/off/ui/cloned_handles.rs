@@ -1,0 +1,1 @@
+../../../ui/refused/cloned_handles.rs

@@ -1,0 +1,1 @@
+../../../ui/refused/commit_beside_a_savepoint.rs

@@ -1,0 +1,1 @@
+../../../ui/refused/hook_that_names_a_pooled_connection.rs

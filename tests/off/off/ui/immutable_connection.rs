@@ -1,0 +1,1 @@
+../../../ui/refused/immutable_connection.rs

@@ -1,0 +1,1 @@
+../../../ui/refused/pool_by_value.rs

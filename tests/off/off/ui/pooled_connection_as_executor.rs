@@ -1,0 +1,1 @@
+../../../ui/refused/pooled_connection_as_executor.rs

@@ -1,0 +1,1 @@
+../../../ui/refused/query_while_a_stream_is_open.rs

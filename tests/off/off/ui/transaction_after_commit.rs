@@ -1,0 +1,1 @@
+../../../ui/refused/transaction_after_commit.rs

@@ -1,0 +1,1 @@
+../../../ui/refused/two_streams_on_one_transaction.rs

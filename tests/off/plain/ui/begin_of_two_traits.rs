@@ -1,0 +1,1 @@
+../../../ui/refused/begin_of_two_traits.rs

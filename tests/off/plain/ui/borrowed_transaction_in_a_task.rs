@@ -1,0 +1,1 @@
+../../../ui/refused/borrowed_transaction_in_a_task.rs

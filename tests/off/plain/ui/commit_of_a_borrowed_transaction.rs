@@ -1,0 +1,1 @@
+../../../ui/refused/commit_of_a_borrowed_transaction.rs

@@ -1,0 +1,1 @@
+../../../ui/refused/handle_after_detach.rs

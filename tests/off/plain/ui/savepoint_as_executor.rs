@@ -1,0 +1,1 @@
+../../../ui/refused/savepoint_as_executor.rs

@@ -1,0 +1,1 @@
+../../../ui/refused/stream_that_outlives_its_connection.rs

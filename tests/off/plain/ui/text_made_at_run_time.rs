@@ -1,0 +1,1 @@
+../../../ui/refused/text_made_at_run_time.rs

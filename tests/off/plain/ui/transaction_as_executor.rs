@@ -1,0 +1,1 @@
+../../../ui/refused/transaction_as_executor.rs

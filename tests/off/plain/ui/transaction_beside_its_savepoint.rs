@@ -1,0 +1,1 @@
+../../../ui/refused/transaction_beside_its_savepoint.rs
