@@ -1,8 +1,8 @@
 //! A `begin()` that is dropped half-way never hands its connection on inside a transaction.
 
 use futures::future::BoxFuture;
-use sqlx::postgres::PgPoolOptions;
 use sqlx::mysql::MySqlPoolOptions;
+use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Acquire, Connection, Executor, PgPool, SqlitePool, track};
 
@@ -11,7 +11,9 @@ use crate::common::{TestPool, Tx, poll_at_most, pool_of};
 /// Fails where the connection is inside a transaction: SQLite begins none within another.
 async fn assert_outside(connection: &mut SqliteConnection, polls: usize) {
     let begun = connection.execute("BEGIN").await;
-    begun.unwrap_or_else(|error| panic!("given up after {polls} polls, the connection is inside a transaction: {error}"));
+    begun.unwrap_or_else(|error| {
+        panic!("given up after {polls} polls, the connection is inside a transaction: {error}")
+    });
     connection.execute("ROLLBACK").await.unwrap();
 }
 
@@ -20,8 +22,7 @@ async fn check<T>(pool: &TestPool, begin: impl AsyncFn() -> sqlx::Result<T>) {
     for polls in 0..6 {
         // Several times: the answer may be there at the first poll, or at the next.
         for _ in 0..10 {
-            let begun = poll_at_most(polls, begin()).await.transpose().unwrap();
-            drop(begun);
+            drop(poll_at_most(polls, begin()).await.transpose().unwrap());
             assert_outside(&mut pool.acquire().await.unwrap(), polls).await;
             pool.assert_empty();
         }
@@ -49,7 +50,10 @@ async fn on_a_pool() {
 /// By sqlx's own trait, as the migrator does it.
 async fn sqlx_begin(pool: &SqlitePool) -> sqlx::Result<()> {
     let migrator = sqlx::migrate::Migrator::DEFAULT;
-    migrator.run(pool).await.map_err(|error| sqlx::Error::Protocol(error.to_string()))
+    migrator
+        .run(pool)
+        .await
+        .map_err(|error| sqlx::Error::Protocol(error.to_string()))
 }
 
 #[tokio::test]
@@ -63,7 +67,9 @@ async fn on_a_connection() {
     .await;
     check(&pool, async || {
         let mut connection = pool.acquire().await?;
-        connection.transaction(|tx| Box::pin(async move { tx.execute("SELECT 1").await.map(drop) })).await
+        connection
+            .transaction(|tx| Box::pin(async move { tx.execute("SELECT 1").await.map(drop) }))
+            .await
     })
     .await;
     check(&pool, async || {
@@ -82,14 +88,21 @@ async fn on_a_transaction() {
     let pool = pool_of(1).await;
     for polls in 0..6 {
         let mut tx = pool.begin().await.unwrap();
-        tx.execute("INSERT INTO exam (name) VALUES ('before')").await.unwrap();
+        tx.execute("INSERT INTO exam (name) VALUES ('before')")
+            .await
+            .unwrap();
         let savepoint = poll_at_most(polls, tx.begin()).await.transpose().unwrap();
         drop(savepoint);
-        tx.execute("INSERT INTO exam (name) VALUES ('after')").await.unwrap();
+        tx.execute("INSERT INTO exam (name) VALUES ('after')")
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         assert_outside(&mut pool.acquire().await.unwrap(), polls).await;
     }
-    let written: i64 = sqlx::query_scalar("SELECT count(*) FROM exam").fetch_one(&*pool).await.unwrap();
+    let written: i64 = sqlx::query_scalar("SELECT count(*) FROM exam")
+        .fetch_one(&*pool)
+        .await
+        .unwrap();
     assert_eq!(written, 12);
     pool.assert_empty();
 }
@@ -97,26 +110,47 @@ async fn on_a_transaction() {
 /// A statement that is sent twice is one transaction if it began in one, and two if not.
 async fn is_inside(pool: &PgPool) -> bool {
     let mut connection = pool.acquire().await.unwrap();
-    let one: String = sqlx::query_scalar("SELECT pg_current_xact_id()::text").fetch_one(&mut *connection).await.unwrap();
-    let two: String = sqlx::query_scalar("SELECT pg_current_xact_id()::text").fetch_one(&mut *connection).await.unwrap();
+    let one: String = sqlx::query_scalar("SELECT pg_current_xact_id()::text")
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+    let two: String = sqlx::query_scalar("SELECT pg_current_xact_id()::text")
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
     one == two
 }
 
 /// The recipe of transact-rs/sqlx#4393.
 #[tokio::test]
 async fn on_a_pool_of_postgres() {
-    let Some(db) = leash_tests::support::postgres().await else { return };
-    let pool = PgPoolOptions::new().max_connections(1).connect(db.url()).await.unwrap();
+    let Some(db) = leash_tests::support::postgres().await else {
+        return;
+    };
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .connect(db.url())
+        .await
+        .unwrap();
     let begins: [(&str, fn(&PgPool) -> BoxFuture<'_, sqlx::Result<()>>); 3] = [
-        ("begin", |pool| Box::pin(async { pool.begin().await.map(drop) })),
-        ("begin_with", |pool| Box::pin(async { pool.begin_with("BEGIN READ WRITE").await.map(drop) })),
-        ("Acquire", |pool| Box::pin(async move { Acquire::begin(pool).await.map(drop) })),
+        ("begin", |pool| {
+            Box::pin(async { pool.begin().await.map(drop) })
+        }),
+        ("begin_with", |pool| {
+            Box::pin(async { pool.begin_with("BEGIN READ WRITE").await.map(drop) })
+        }),
+        ("Acquire", |pool| {
+            Box::pin(async move { Acquire::begin(pool).await.map(drop) })
+        }),
     ];
     assert!(!is_inside(&pool).await);
     for (name, begin) in begins {
         for polls in 0..8 {
             poll_at_most(polls, begin(&pool)).await.transpose().unwrap();
-            assert!(!is_inside(&pool).await, "{name}, given up after {polls} polls");
+            assert!(
+                !is_inside(&pool).await,
+                "{name}, given up after {polls} polls"
+            );
         }
     }
     // The check finds what it looks for.
@@ -128,16 +162,37 @@ async fn on_a_pool_of_postgres() {
 
 #[tokio::test]
 async fn on_a_pool_of_mysql() {
-    let Some(db) = leash_tests::support::mysql().await else { return };
-    let pool = MySqlPoolOptions::new().max_connections(1).connect(db.url()).await.unwrap();
-    pool.execute("CREATE TABLE exam (id INT AUTO_INCREMENT PRIMARY KEY) ENGINE = InnoDB").await.unwrap();
+    let Some(db) = leash_tests::support::mysql().await else {
+        return;
+    };
+    let pool = MySqlPoolOptions::new()
+        .max_connections(1)
+        .connect(db.url())
+        .await
+        .unwrap();
+    pool.execute("CREATE TABLE exam (id INT AUTO_INCREMENT PRIMARY KEY) ENGINE = InnoDB")
+        .await
+        .unwrap();
     for polls in 0..8_u64 {
-        poll_at_most(usize::try_from(polls).unwrap(), pool.begin()).await.transpose().unwrap();
+        poll_at_most(usize::try_from(polls).unwrap(), pool.begin())
+            .await
+            .transpose()
+            .unwrap();
         // Outside a transaction it is written at once, inside one the rollback takes it back.
         let mut connection = pool.acquire().await.unwrap();
-        connection.execute("INSERT INTO exam VALUES ()").await.unwrap();
+        connection
+            .execute("INSERT INTO exam VALUES ()")
+            .await
+            .unwrap();
         connection.execute("ROLLBACK").await.unwrap();
-        let written: i64 = sqlx::query_scalar("SELECT count(*) FROM exam").fetch_one(&mut *connection).await.unwrap();
-        assert_eq!(u64::try_from(written).unwrap(), polls + 1, "given up after {polls} polls");
+        let written: i64 = sqlx::query_scalar("SELECT count(*) FROM exam")
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
+        assert_eq!(
+            u64::try_from(written).unwrap(),
+            polls + 1,
+            "given up after {polls} polls"
+        );
     }
 }

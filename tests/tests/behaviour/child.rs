@@ -19,7 +19,11 @@ pub(crate) struct Printed {
 ///
 /// In the child this does not return.
 #[track_caller]
-pub(crate) fn in_child(test: &str, variables: &[(&str, &str)], body: impl FnOnce(&Runtime)) -> Printed {
+pub(crate) fn in_child(
+    test: &str,
+    variables: &[(&str, &str)],
+    body: impl FnOnce(&Runtime),
+) -> Printed {
     if env::var(CHILD).is_ok_and(|child| child == test) {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         body(&runtime);
@@ -29,13 +33,22 @@ pub(crate) fn in_child(test: &str, variables: &[(&str, &str)], body: impl FnOnce
     }
     let mut command = Command::new(env::current_exe().unwrap());
     command.args([test, "--exact", "--nocapture", "--test-threads=1"]);
-    command.env_remove("SQLX_LEASH").env_remove("RUST_BACKTRACE").env(CHILD, test).envs(variables.iter().copied());
+    command
+        .env_remove("SQLX_LEASH")
+        .env_remove("RUST_BACKTRACE")
+        .env(CHILD, test)
+        .envs(variables.iter().copied());
     let output = command.output().unwrap();
     let printed = Printed {
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
         err: String::from_utf8_lossy(&output.stderr).into_owned(),
     };
     let ended = printed.out.contains("the child has come to its end");
-    assert!(output.status.success() && ended, "{test} failed in its child:\n{}\n{}", printed.out, printed.err);
+    assert!(
+        output.status.success() && ended,
+        "{test} failed in its child:\n{}\n{}",
+        printed.out,
+        printed.err
+    );
     printed
 }

@@ -8,9 +8,11 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::task::Poll;
 
-use futures::future::poll_fn;
+use futures::future::{LocalBoxFuture, poll_fn};
 use sqlx::SqlitePool;
-use sqlx::leash::{self, CallSite, Certainty, Finding, HandleInfo, Level, Lint, PoolExt, PoolStats, SiteStats};
+use sqlx::leash::{
+    self, CallSite, Certainty, Finding, HandleInfo, Level, Lint, PoolExt, PoolStats, SiteStats,
+};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
 /// A transaction that can go anywhere.
@@ -40,20 +42,33 @@ pub(crate) async fn pool() -> TestPool {
 }
 
 pub(crate) async fn pool_of(max_connections: u32) -> TestPool {
-    connect(SqlitePoolOptions::new().max_connections(max_connections), "sqlite::memory:").await
+    connect(
+        SqlitePoolOptions::new().max_connections(max_connections),
+        "sqlite::memory:",
+    )
+    .await
 }
 
 pub(crate) async fn connect(options: SqlitePoolOptions, url: &str) -> TestPool {
     connect_with(options, url.parse().unwrap()).await
 }
 
-pub(crate) async fn connect_with(options: SqlitePoolOptions, database: SqliteConnectOptions) -> TestPool {
+pub(crate) async fn connect_with(
+    options: SqlitePoolOptions,
+    database: SqliteConnectOptions,
+) -> TestPool {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let name = format!("test pool {}", NUMBER.fetch_add(1, Relaxed));
     // In memory, the database lives as long as its last connection.
-    let options = options.min_connections(1).idle_timeout(None).max_lifetime(None);
+    let options = options
+        .min_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None);
     let pool = options.connect_with(database).await.unwrap().named(&name);
-    sqlx::raw_sql("CREATE TABLE exam (id INTEGER PRIMARY KEY, name TEXT NOT NULL)").execute(pool.as_sqlx()).await.unwrap();
+    sqlx::raw_sql("CREATE TABLE exam (id INTEGER PRIMARY KEY, name TEXT NOT NULL)")
+        .execute(pool.as_sqlx())
+        .await
+        .unwrap();
     TestPool { pool, name }
 }
 
@@ -64,19 +79,35 @@ impl TestPool {
 
     /// What is alive of it, oldest first.
     pub(crate) fn handles(&self) -> Vec<HandleInfo> {
-        leash::snapshot().handles.into_iter().filter(|handle| handle.pool == self.name).collect()
+        leash::snapshot()
+            .handles
+            .into_iter()
+            .filter(|handle| handle.pool == self.name)
+            .collect()
     }
 
     pub(crate) fn stats(&self) -> PoolStats {
-        leash::snapshot().pools.into_iter().find(|pool| pool.name == self.name).expect("a pool that lives is listed")
+        leash::snapshot()
+            .pools
+            .into_iter()
+            .find(|pool| pool.name == self.name)
+            .expect("a pool that lives is listed")
     }
 
     /// Nothing is held and nobody waits.
     #[track_caller]
     pub(crate) fn assert_empty(&self) {
         let snapshot = leash::snapshot();
-        let handles: Vec<_> = snapshot.handles.iter().filter(|handle| handle.pool == self.name).collect();
-        let waiters: Vec<_> = snapshot.waiters.iter().filter(|waiter| waiter.pool == self.name).collect();
+        let handles: Vec<_> = snapshot
+            .handles
+            .iter()
+            .filter(|handle| handle.pool == self.name)
+            .collect();
+        let waiters: Vec<_> = snapshot
+            .waiters
+            .iter()
+            .filter(|waiter| waiter.pool == self.name)
+            .collect();
         assert!(handles.is_empty(), "still alive: {handles:#?}");
         assert!(waiters.is_empty(), "still waiting: {waiters:#?}");
     }
@@ -109,7 +140,11 @@ pub(crate) struct Place {
 
 impl From<&CallSite> for Place {
     fn from(site: &CallSite) -> Self {
-        Self { file: site.file.clone(), line: site.line, column: site.column }
+        Self {
+            file: site.file.clone(),
+            line: site.line,
+            column: site.column,
+        }
     }
 }
 
@@ -126,113 +161,195 @@ pub(crate) fn marked(marker: &str, word: &str) -> Place {
 pub(crate) fn declared(function: &str) -> Place {
     let file = Location::caller().file();
     let (plain, generic) = (format!("fn {function}("), format!("fn {function}<"));
-    find(file, function, |line| line.contains(&plain) || line.contains(&generic))
+    find(file, function, |line| {
+        line.contains(&plain) || line.contains(&generic)
+    })
 }
 
 #[track_caller]
 fn find(file: &str, word: &str, is_it: impl Fn(&str) -> bool) -> Place {
     // The compiler names files relative to the workspace.
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is in a workspace").join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the package is in a workspace")
+        .join(file);
     let source = std::fs::read_to_string(path).expect("the source of a test is at hand");
     let mut lines = source.lines().enumerate().filter(|(_, line)| is_it(line));
-    let (index, line) = lines.next().unwrap_or_else(|| panic!("no line of {file} is marked for `{word}`"));
-    assert!(lines.next().is_none(), "more than one line of {file} is marked for `{word}`");
+    let (index, line) = lines
+        .next()
+        .unwrap_or_else(|| panic!("no line of {file} is marked for `{word}`"));
+    assert!(
+        lines.next().is_none(),
+        "more than one line of {file} is marked for `{word}`"
+    );
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let (start, _) = line
         .match_indices(word)
-        .find(|(at, _)| !line[..*at].ends_with(is_word) && !line[at + word.len()..].starts_with(is_word))
+        .find(|(at, _)| {
+            !line[..*at].ends_with(is_word) && !line[at + word.len()..].starts_with(is_word)
+        })
         .unwrap_or_else(|| panic!("`{word}` does not stand on {line:?}"));
     let column = line[..start].chars().count() + 1;
-    Place { file: file.to_owned(), line: u32::try_from(index + 1).unwrap(), column: u32::try_from(column).unwrap() }
+    Place {
+        file: file.to_owned(),
+        line: u32::try_from(index + 1).unwrap(),
+        column: u32::try_from(column).unwrap(),
+    }
 }
 
 /// As findings and rows name a function: in full, unless it is a trait's.
 pub(crate) fn full_name(function: &str) -> String {
-    if function.starts_with('<') { function.to_owned() } else { format!("behaviour::{function}") }
+    if function.starts_with('<') {
+        function.to_owned()
+    } else {
+        format!("behaviour::{function}")
+    }
 }
 
 /// The findings about leaks: other lints may have something to say about a test, too.
 pub(crate) fn of_leaks(findings: Vec<Finding>) -> Vec<Finding> {
-    findings.into_iter().filter(|finding| finding.lint == Lint::OutlivedScope).collect()
+    findings
+        .into_iter()
+        .filter(|finding| finding.lint == Lint::OutlivedScope)
+        .collect()
 }
 
 /// Runs `future`, in which `function` must lose the handle that was taken at the `word` on the line marked `marker`.
 #[track_caller]
-pub(crate) fn leaks<F: Future>(
+pub(crate) fn leaks<'f, F: Future + 'f>(
     marker: &str,
     word: &str,
     function: &str,
     future: F,
-) -> impl Future<Output = (F::Output, Finding)> {
-    let (caller, place, function) = (Location::caller(), marked(marker, word), full_name(function));
-    let found = leash::testing::findings(future);
-    async move {
+) -> LocalBoxFuture<'f, (F::Output, Finding)> {
+    let (caller, place, function) = (
+        Location::caller(),
+        marked(marker, word),
+        full_name(function),
+    );
+    let found = leash::testing::findings(Box::pin(future));
+    Box::pin(async move {
         let (output, findings) = found.await;
         let mut findings = of_leaks(findings);
         assert_eq!(findings.len(), 1, "one finding, {caller}: {findings:#?}");
         let finding = findings.remove(0);
-        assert_eq!(Place::from(&finding.primary), place, "the acquire, {caller}");
-        assert_eq!(finding.function.as_deref(), Some(&*function), "the function at fault, {caller}");
+        assert_eq!(
+            Place::from(&finding.primary),
+            place,
+            "the acquire, {caller}"
+        );
+        assert_eq!(
+            finding.function.as_deref(),
+            Some(&*function),
+            "the function at fault, {caller}"
+        );
         assert_eq!(finding.certainty, Certainty::Certain, "{caller}");
-        let level = if cfg!(debug_assertions) { Level::Deny } else { Level::Warn };
+        let level = if cfg!(debug_assertions) {
+            Level::Deny
+        } else {
+            Level::Warn
+        };
         assert_eq!(finding.level, level, "{caller}");
-        let scope = finding.related.first().unwrap_or_else(|| panic!("the scope it outlived is told, {caller}"));
-        assert_eq!(scope.site.function.as_deref(), Some(&*function), "the scope it outlived, {caller}");
-        assert_eq!(scope.site.file, place.file, "the scope it outlived, {caller}");
+        let scope = finding
+            .related
+            .first()
+            .unwrap_or_else(|| panic!("the scope it outlived is told, {caller}"));
+        assert_eq!(
+            scope.site.function.as_deref(),
+            Some(&*function),
+            "the scope it outlived, {caller}"
+        );
+        assert_eq!(
+            scope.site.file, place.file,
+            "the scope it outlived, {caller}"
+        );
         (output, finding)
-    }
+    })
 }
 
 /// Runs `future`, in which nothing is lost and nothing may be reported. What it returns is dropped; then nothing is alive.
 #[track_caller]
-pub(crate) fn silent<F: Future>(pool: &TestPool, future: F) -> impl Future<Output = ()> {
+pub(crate) fn silent<'f, F: Future + 'f>(pool: &'f TestPool, future: F) -> LocalBoxFuture<'f, ()> {
     let caller = Location::caller();
-    let found = leash::testing::findings(future);
-    async move {
+    let found = leash::testing::findings(Box::pin(future));
+    Box::pin(async move {
         let (output, findings) = found.await;
         assert_no_leak(findings, caller);
         drop(output);
-        assert!(pool.handles().is_empty(), "still alive, {caller}: {:#?}", pool.handles());
-    }
+        assert!(
+            pool.handles().is_empty(),
+            "still alive, {caller}: {:#?}",
+            pool.handles()
+        );
+    })
 }
 
 /// Runs `future`, which returns something that holds one handle: no finding, one handle, listed as belonging to no scope.
 #[track_caller]
-pub(crate) fn returned<F: Future>(pool: &TestPool, future: F) -> impl Future<Output = F::Output> {
+pub(crate) fn returned<'f, F: Future + 'f>(
+    pool: &'f TestPool,
+    future: F,
+) -> LocalBoxFuture<'f, F::Output> {
     let caller = Location::caller();
-    let found = leash::testing::findings(future);
-    async move {
+    let found = leash::testing::findings(Box::pin(future));
+    Box::pin(async move {
         let (output, findings) = found.await;
         assert_no_leak(findings, caller);
         let handles = pool.handles();
-        assert_eq!(handles.len(), 1, "it is held by what was returned, {caller}");
-        assert_eq!(handles[0].scope, None, "it belongs to no scope any more, {caller}");
+        assert_eq!(
+            handles.len(),
+            1,
+            "it is held by what was returned, {caller}"
+        );
+        assert_eq!(
+            handles[0].scope, None,
+            "it belongs to no scope any more, {caller}"
+        );
         output
-    }
+    })
 }
 
 fn assert_no_leak(findings: Vec<Finding>, caller: &Location) {
     let findings = of_leaks(findings);
-    assert!(findings.is_empty(), "no leak, {caller}: {}", findings[0].render());
+    assert!(
+        findings.is_empty(),
+        "no leak, {caller}: {}",
+        findings[0].render()
+    );
 }
 
 /// Polls `future` at most `polls` times, whenever it wakes, and drops it then.
 pub(crate) async fn poll_at_most<F: Future>(polls: usize, future: F) -> Option<F::Output> {
-    let mut future = Some(pin!(future));
+    let mut future = Box::pin(future);
     let mut left = polls;
+    // The future is dropped with this function's frame.
     poll_fn(|cx| {
-        let Some(running) = future.as_mut().filter(|_| left > 0) else {
+        if left == 0 {
             return Poll::Ready(None);
-        };
+        }
         left -= 1;
-        match running.as_mut().poll(cx) {
+        match future.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
             Poll::Pending if left == 0 => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         }
     })
     .await
-    // The future is dropped with this function's frame.
+}
+
+/// Polls `future` whenever it wakes, until `is_far_enough`, and drops it then.
+pub(crate) async fn poll_until<F: Future>(future: F, is_far_enough: impl Fn() -> bool) {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let ended = future.as_mut().poll(cx).is_ready();
+        assert!(!ended, "it is given up, it does not end");
+        if is_far_enough() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
 }
 
 /// The rows of a function, in the order of their lines.

@@ -1,20 +1,20 @@
 //! Counters are exact: what is a call, how it ended, and what it read and wrote.
 
-use std::future::Future;
-
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, FuturesUnordered};
 use futures::{StreamExt, TryStreamExt};
 use sqlx::leash::{self, Activity, ControlStats, SiteStats};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions, SqliteRow};
 use sqlx::{
-    Connection, Database, Describe, Either, Execute, Executor, FromRow, QueryBuilder, Row, SqlSafeStr, SqlStr, Sqlite,
-    SqliteExecutor, SqlitePool, Statement, track,
+    Connection, Database, Describe, Either, Execute, Executor, FromRow, QueryBuilder, Row,
+    SqlSafeStr, SqlStr, Sqlite, SqliteExecutor, SqlitePool, Statement, track,
 };
 use tokio::sync::oneshot;
 use tokio::time::Duration;
 
-use crate::common::{HUNDRED, TestPool, connect, connect_with, poll_at_most, pool, pool_of, rows_of};
+use crate::common::{
+    HUNDRED, TestPool, connect, connect_with, poll_at_most, pool, pool_of, rows_of,
+};
 
 const INSERT: &str = "INSERT INTO exam (name) VALUES ('x')";
 
@@ -22,7 +22,14 @@ const INSERT: &str = "INSERT INTO exam (name) VALUES ('x')";
 type Sums = (u64, u64, u64, u64, u64, u64);
 
 fn sums(row: &SiteStats) -> Sums {
-    (row.calls, row.ok, row.errors, row.cancelled, row.rows_returned, row.rows_affected)
+    (
+        row.calls,
+        row.ok,
+        row.errors,
+        row.cancelled,
+        row.rows_returned,
+        row.rows_affected,
+    )
 }
 
 /// The places of `counters::function`, in the order of their lines, have counted this.
@@ -31,7 +38,10 @@ fn check(function: &str, expected: &[Sums]) {
     let rows = rows_of(&format!("counters::{function}"));
     let counted: Vec<_> = rows.iter().map(sums).collect();
     let lines: Vec<_> = rows.iter().map(|row| (row.line, &*row.sql)).collect();
-    assert_eq!(counted, expected, "(calls, ok, errors, cancelled, rows read, rows written) of {lines:#?}");
+    assert_eq!(
+        counted, expected,
+        "(calls, ok, errors, cancelled, rows read, rows written) of {lines:#?}"
+    );
 }
 
 #[tokio::test]
@@ -40,16 +50,39 @@ async fn by_method() {
     #[track]
     async fn methods(pool: &SqlitePool) -> sqlx::Result<()> {
         sqlx::query(INSERT).execute(pool).await?;
-        sqlx::query("INSERT INTO exam (name) VALUES ('a'), ('b'), ('c')").execute(pool).await?;
-        sqlx::query("UPDATE exam SET name = 'z' WHERE id > 2").execute(pool).await?;
+        sqlx::query("INSERT INTO exam (name) VALUES ('a'), ('b'), ('c')")
+            .execute(pool)
+            .await?;
+        sqlx::query("UPDATE exam SET name = 'z' WHERE id > 2")
+            .execute(pool)
+            .await?;
         sqlx::query("SELECT * FROM exam").execute(pool).await?;
-        sqlx::query("SELECT * FROM exam WHERE id = ?").bind(1).fetch_one(pool).await?;
-        sqlx::query("SELECT * FROM exam WHERE id = -1").fetch_one(pool).await.unwrap_err();
-        sqlx::query("SELECT * FROM exam WHERE id = 2").fetch_optional(pool).await?.unwrap();
-        assert!(sqlx::query("SELECT * FROM exam WHERE id = -2").fetch_optional(pool).await?.is_none());
+        sqlx::query("SELECT * FROM exam WHERE id = ?")
+            .bind(1)
+            .fetch_one(pool)
+            .await?;
+        sqlx::query("SELECT * FROM exam WHERE id = -1")
+            .fetch_one(pool)
+            .await
+            .unwrap_err();
+        sqlx::query("SELECT * FROM exam WHERE id = 2")
+            .fetch_optional(pool)
+            .await?
+            .unwrap();
+        assert!(
+            sqlx::query("SELECT * FROM exam WHERE id = -2")
+                .fetch_optional(pool)
+                .await?
+                .is_none()
+        );
         sqlx::query("SELECT * FROM exam").fetch_all(pool).await?;
-        sqlx::query("DELETE FROM exam WHERE id = 1 RETURNING id").fetch_all(pool).await?;
-        sqlx::query("SELECT * FROM exam WHERE id > 2").fetch_many(pool).try_collect::<Vec<_>>().await?;
+        sqlx::query("DELETE FROM exam WHERE id = 1 RETURNING id")
+            .fetch_all(pool)
+            .await?;
+        sqlx::query("SELECT * FROM exam WHERE id > 2")
+            .fetch_many(pool)
+            .try_collect::<Vec<_>>()
+            .await?;
         Ok(())
     }
     let pool = pool().await;
@@ -110,7 +143,10 @@ async fn by_stream() {
     #[track]
     async fn on_a_connection(pool: &SqlitePool) -> sqlx::Result<()> {
         let mut connection = pool.acquire().await?;
-        sqlx::query(HUNDRED).fetch(&mut *connection).try_next().await?;
+        sqlx::query(HUNDRED)
+            .fetch(&mut *connection)
+            .try_next()
+            .await?;
         let all = connection.fetch(HUNDRED).count().await;
         assert_eq!(all, 100);
         Ok(())
@@ -125,26 +161,44 @@ async fn by_stream() {
     check("by_stream::half", &[(1, 0, 0, 1, 40, 0)]);
     check("by_stream::never_polled", &[]);
     check("by_stream::breaks_in_the_middle", &[(1, 0, 1, 0, 2, 0)]);
-    check("by_stream::on_a_connection", &[(1, 0, 0, 1, 1, 0), (1, 1, 0, 0, 100, 0)]);
+    check(
+        "by_stream::on_a_connection",
+        &[(1, 0, 0, 1, 1, 0), (1, 1, 0, 0, 100, 0)],
+    );
 }
 
 #[tokio::test]
 async fn several_statements_in_one() {
     #[track]
     async fn several(pool: &SqlitePool) -> sqlx::Result<()> {
-        sqlx::raw_sql("INSERT INTO exam VALUES (1, 'a'); INSERT INTO exam VALUES (2, 'b')").execute(pool).await?;
-        let results: Vec<_> = sqlx::raw_sql("UPDATE exam SET name = 'c'; DELETE FROM exam").execute_many(pool).try_collect().await?;
+        sqlx::raw_sql("INSERT INTO exam VALUES (1, 'a'); INSERT INTO exam VALUES (2, 'b')")
+            .execute(pool)
+            .await?;
+        let results: Vec<_> = sqlx::raw_sql("UPDATE exam SET name = 'c'; DELETE FROM exam")
+            .execute_many(pool)
+            .try_collect()
+            .await?;
         assert_eq!(results.len(), 2);
-        let steps: Vec<_> = sqlx::raw_sql("SELECT 1; SELECT 2 UNION SELECT 3").fetch_many(pool).try_collect().await?;
+        let steps: Vec<_> = sqlx::raw_sql("SELECT 1; SELECT 2 UNION SELECT 3")
+            .fetch_many(pool)
+            .try_collect()
+            .await?;
         assert_eq!(steps.len(), 5);
-        pool.execute_many("INSERT INTO exam VALUES (3, 'd'); DELETE FROM exam").try_collect::<Vec<_>>().await?;
+        pool.execute_many("INSERT INTO exam VALUES (3, 'd'); DELETE FROM exam")
+            .try_collect::<Vec<_>>()
+            .await?;
         Ok(())
     }
     let pool = pool().await;
     several(&pool).await.unwrap();
     check(
         "several_statements_in_one::several",
-        &[(1, 1, 0, 0, 0, 2), (1, 1, 0, 0, 0, 4), (1, 1, 0, 0, 3, 0), (1, 1, 0, 0, 0, 2)],
+        &[
+            (1, 1, 0, 0, 0, 2),
+            (1, 1, 0, 0, 0, 4),
+            (1, 1, 0, 0, 3, 0),
+            (1, 1, 0, 0, 0, 2),
+        ],
     );
 }
 
@@ -160,24 +214,41 @@ async fn by_kind_of_query() {
     async fn kinds(pool: &SqlitePool) -> sqlx::Result<()> {
         let exams: Vec<Exam> = sqlx::query_as("SELECT * FROM exam").fetch_all(pool).await?;
         assert_eq!((exams[0].id, &*exams[0].name), (1, "a"));
-        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM exam").fetch_one(pool).await?;
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM exam")
+            .fetch_one(pool)
+            .await?;
         assert_eq!(count, 2);
-        let names = sqlx::query("SELECT name FROM exam").map(|row: SqliteRow| row.get::<String, _>(0)).fetch_all(pool).await?;
+        let names = sqlx::query("SELECT name FROM exam")
+            .map(|row: SqliteRow| row.get::<String, _>(0))
+            .fetch_all(pool)
+            .await?;
         assert_eq!(names, ["a", "b"]);
-        let lengths = sqlx::query("SELECT name FROM exam").try_map(|row: SqliteRow| row.try_get::<String, _>(0)).fetch(pool).count().await;
+        let lengths = sqlx::query("SELECT name FROM exam")
+            .try_map(|row: SqliteRow| row.try_get::<String, _>(0))
+            .fetch(pool)
+            .count()
+            .await;
         assert_eq!(lengths, 2);
         let mut builder = QueryBuilder::new("SELECT * FROM exam WHERE id IN (");
         builder.separated(", ").push_bind(1).push_bind(2);
         builder.push(")").build().fetch_all(pool).await?;
-        let statement = pool.prepare("SELECT name FROM exam WHERE id = ?".into_sql_str()).await?;
+        let statement = pool
+            .prepare("SELECT name FROM exam WHERE id = ?".into_sql_str())
+            .await?;
         statement.query().bind(1).fetch_one(pool).await?;
-        let name: Option<String> = statement.query_scalar().bind(7).fetch_optional(pool).await?;
+        let name: Option<String> = statement
+            .query_scalar()
+            .bind(7)
+            .fetch_optional(pool)
+            .await?;
         assert_eq!(name, None);
         pool.fetch_all("SELECT 1").await?;
         Ok(())
     }
     let pool = pool().await;
-    pool.execute("INSERT INTO exam (name) VALUES ('a'), ('b')").await.unwrap();
+    pool.execute("INSERT INTO exam (name) VALUES ('a'), ('b')")
+        .await
+        .unwrap();
     kinds(&pool).await.unwrap();
     check(
         "by_kind_of_query::kinds",
@@ -200,20 +271,48 @@ async fn errors_of_the_database() {
     #[track]
     async fn wrong(pool: &SqlitePool) {
         sqlx::query("SELEC 1").execute(pool).await.unwrap_err();
-        sqlx::query("SELECT no_such_column").fetch_one(pool).await.unwrap_err();
-        sqlx::query("INSERT INTO exam VALUES (1, NULL)").execute(pool).await.unwrap_err();
-        sqlx::query("INSERT INTO no_such_table VALUES (1)").fetch_optional(pool).await.unwrap_err();
-        sqlx::query("SELECT 1 FROM no_such_table").fetch_all(pool).await.unwrap_err();
-        sqlx::query("SELECT 2 FROM no_such_table").fetch(pool).next().await.unwrap().unwrap_err();
+        sqlx::query("SELECT no_such_column")
+            .fetch_one(pool)
+            .await
+            .unwrap_err();
+        sqlx::query("INSERT INTO exam VALUES (1, NULL)")
+            .execute(pool)
+            .await
+            .unwrap_err();
+        sqlx::query("INSERT INTO no_such_table VALUES (1)")
+            .fetch_optional(pool)
+            .await
+            .unwrap_err();
+        sqlx::query("SELECT 1 FROM no_such_table")
+            .fetch_all(pool)
+            .await
+            .unwrap_err();
+        sqlx::query("SELECT 2 FROM no_such_table")
+            .fetch(pool)
+            .next()
+            .await
+            .unwrap()
+            .unwrap_err();
         // Reading the row fails, the statement went well.
-        sqlx::query_scalar::<_, i64>("SELECT 'text'").fetch_one(pool).await.unwrap_err();
+        sqlx::query_scalar::<_, i64>("SELECT 'text'")
+            .fetch_one(pool)
+            .await
+            .unwrap_err();
     }
     let pool = pool().await;
     wrong(&pool).await;
     let failed = (1, 0, 1, 0, 0, 0);
     check(
         "errors_of_the_database::wrong",
-        &[failed, failed, failed, failed, failed, failed, (1, 1, 0, 0, 1, 0)],
+        &[
+            failed,
+            failed,
+            failed,
+            failed,
+            failed,
+            failed,
+            (1, 1, 0, 0, 1, 0),
+        ],
     );
 }
 
@@ -229,7 +328,9 @@ async fn what_never_reached_the_database_is_no_call() {
         let row = sqlx::query(HUNDRED).fetch(pool).next().await?;
         Some(row.map(drop))
     }
-    let options = SqlitePoolOptions::new().max_connections(1).acquire_timeout(Duration::from_millis(20));
+    let options = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(Duration::from_millis(20));
     let pool = connect(options, "sqlite::memory:").await;
     let held = pool.acquire().await.unwrap();
     let earlier = pool.stats();
@@ -241,9 +342,18 @@ async fn what_never_reached_the_database_is_no_call() {
     assert!(poll_at_most(1, waits_in_stream(&pool)).await.is_none());
     drop(waits(&pool));
     check("what_never_reached_the_database_is_no_call::waits", &[]);
-    check("what_never_reached_the_database_is_no_call::waits_in_stream", &[]);
+    check(
+        "what_never_reached_the_database_is_no_call::waits_in_stream",
+        &[],
+    );
     let stats = pool.stats();
-    assert_eq!((stats.timeouts - earlier.timeouts, stats.abandoned - earlier.abandoned), (2, 2));
+    assert_eq!(
+        (
+            stats.timeouts - earlier.timeouts,
+            stats.abandoned - earlier.abandoned
+        ),
+        (2, 2)
+    );
     drop(held);
     pool.close().await;
     waits(&pool).await.unwrap_err();
@@ -271,7 +381,7 @@ async fn in_flight_while_it_runs() {
     let options = SqliteConnectOptions::new()
         .filename(folder.path().join("exams.db"))
         .create_if_missing(true)
-        .busy_timeout(Duration::from_secs(600));
+        .busy_timeout(Duration::from_mins(10));
     let pool = connect_with(SqlitePoolOptions::new().max_connections(2), options).await;
 
     // Opening a connection would wait for the file as well.
@@ -285,7 +395,11 @@ async fn in_flight_while_it_runs() {
             let pool = (*pool).clone();
             async move { blocked(&pool).await }
         });
-        let is_busy = || pool.handles().iter().any(|handle| handle.activity == Activity::Busy);
+        let is_busy = || {
+            pool.handles()
+                .iter()
+                .any(|handle| handle.activity == Activity::Busy)
+        };
         while !is_busy() {
             tokio::task::yield_now().await;
         }
@@ -301,7 +415,10 @@ async fn in_flight_while_it_runs() {
         }
     }
     let row = rows_of("counters::in_flight_while_it_runs::blocked").remove(0);
-    assert_eq!((row.calls, row.ok, row.cancelled, row.in_flight()), (2, 1, 1, 0));
+    assert_eq!(
+        (row.calls, row.ok, row.cancelled, row.in_flight()),
+        (2, 1, 1, 0)
+    );
 
     let (go_on, wait) = oneshot::channel();
     let reader = tokio::spawn({
@@ -346,15 +463,27 @@ async fn what_is_sent_for_transactions_is_listed_apart() {
         connection.prepare("SELECT 1".into_sql_str()).await?;
         connection.describe("SELECT 1".into_sql_str()).await?;
         pool.describe("SELECT 1".into_sql_str()).await?;
-        connection.transaction(|tx| Box::pin(async move { tx.execute(INSERT).await.map(drop) })).await
+        connection
+            .transaction(|tx| Box::pin(async move { tx.execute(INSERT).await.map(drop) }))
+            .await
     }
     let pool = pool().await;
     let earlier = pool.stats().control;
     let ((), calls) = leash::testing::counting(async { transactions(&pool).await.unwrap() }).await;
     assert_eq!(calls, 2, "two statements of the user's");
     let mut expected = ControlStats::default();
-    (expected.begins, expected.savepoints, expected.commits, expected.rollbacks) = (4, 3, 3, 2);
-    (expected.implicit_rollbacks, expected.pings, expected.prepares, expected.describes) = (2, 2, 1, 2);
+    (
+        expected.begins,
+        expected.savepoints,
+        expected.commits,
+        expected.rollbacks,
+    ) = (4, 3, 3, 2);
+    (
+        expected.implicit_rollbacks,
+        expected.pings,
+        expected.prepares,
+        expected.describes,
+    ) = (2, 2, 1, 2);
     assert_eq!(earlier, ControlStats::default());
     assert_eq!(pool.stats().control, expected);
     pool.assert_empty();
@@ -370,7 +499,10 @@ impl<'c> Executor<'c> for &'c Wrapper<'_> {
     fn fetch_many<'e, 'q: 'e, E>(
         self,
         query: E,
-    ) -> BoxStream<'e, sqlx::Result<Either<<Sqlite as Database>::QueryResult, <Sqlite as Database>::Row>>>
+    ) -> BoxStream<
+        'e,
+        sqlx::Result<Either<<Sqlite as Database>::QueryResult, <Sqlite as Database>::Row>>,
+    >
     where
         'c: 'e,
         E: 'q + Execute<'q, Sqlite>,
@@ -378,7 +510,10 @@ impl<'c> Executor<'c> for &'c Wrapper<'_> {
         self.0.fetch_many(query)
     }
 
-    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, sqlx::Result<Option<<Sqlite as Database>::Row>>>
+    fn fetch_optional<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxFuture<'e, sqlx::Result<Option<<Sqlite as Database>::Row>>>
     where
         'c: 'e,
         E: 'q + Execute<'q, Sqlite>,
@@ -392,7 +527,9 @@ impl<'c> Executor<'c> for &'c Wrapper<'_> {
         Box::pin(async move {
             let arguments = arguments.map_err(sqlx::Error::Encode)?.unwrap_or_default();
             let mut connection = pool.acquire().await?;
-            sqlx::query_with(sql, arguments).fetch_optional(&mut *connection).await
+            sqlx::query_with(sql, arguments)
+                .fetch_optional(&mut *connection)
+                .await
         })
     }
 
@@ -440,7 +577,10 @@ async fn once_however_many_layers_see_it() {
     let pool = pool_of(2).await;
     let wrapper = Wrapper(&pool);
     let mut plain_connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-    plain_connection.execute("CREATE TABLE exam (id INTEGER PRIMARY KEY, name TEXT)").await.unwrap();
+    plain_connection
+        .execute("CREATE TABLE exam (id INTEGER PRIMARY KEY, name TEXT)")
+        .await
+        .unwrap();
     let all = async {
         let mut tx = pool.begin().await.unwrap();
         generic(&mut *tx).await.unwrap();
@@ -466,10 +606,22 @@ async fn once_however_many_layers_see_it() {
         generic_many(&wrapper).await;
     };
     let ((), counted) = leash::testing::counting(all).await;
-    check("once_however_many_layers_see_it::generic", &[(5, 5, 0, 0, 0, 5)]);
-    check("once_however_many_layers_see_it::generic_one", &[(5, 5, 0, 0, 5, 0)]);
-    check("once_however_many_layers_see_it::generic_many", &[(5, 5, 0, 0, 500, 0)]);
-    check("once_however_many_layers_see_it::plain", &[(3, 3, 0, 0, 0, 3), (3, 3, 0, 0, 300, 0), (3, 3, 0, 0, 3, 0)]);
+    check(
+        "once_however_many_layers_see_it::generic",
+        &[(5, 5, 0, 0, 0, 5)],
+    );
+    check(
+        "once_however_many_layers_see_it::generic_one",
+        &[(5, 5, 0, 0, 5, 0)],
+    );
+    check(
+        "once_however_many_layers_see_it::generic_many",
+        &[(5, 5, 0, 0, 500, 0)],
+    );
+    check(
+        "once_however_many_layers_see_it::plain",
+        &[(3, 3, 0, 0, 0, 3), (3, 3, 0, 0, 300, 0), (3, 3, 0, 0, 3, 0)],
+    );
     assert_eq!(counted, 15 + 9);
 }
 
@@ -481,11 +633,18 @@ async fn under_concurrency() {
 
     #[track]
     async fn one(pool: &SqlitePool, number: i64) -> i64 {
-        sqlx::query_scalar("SELECT ?").bind(number).fetch_one(pool).await.unwrap()
+        sqlx::query_scalar("SELECT ?")
+            .bind(number)
+            .fetch_one(pool)
+            .await
+            .unwrap()
     }
     #[track]
     async fn failing(pool: &SqlitePool) {
-        sqlx::query("SELECT no_such_column").execute(pool).await.unwrap_err();
+        sqlx::query("SELECT no_such_column")
+            .execute(pool)
+            .await
+            .unwrap_err();
     }
     #[track]
     async fn in_transaction(pool: &SqlitePool) {
@@ -507,9 +666,17 @@ async fn under_concurrency() {
         tasks.push(tokio::spawn(async move {
             for round in 0..ROUNDS {
                 match (task + round) % 3 {
-                    0 => _ = tokio::join!(one(&pool, 1), one(&pool, 2), failing(&pool), in_transaction(&pool)),
+                    0 => {
+                        tokio::join!(
+                            one(&pool, 1),
+                            one(&pool, 2),
+                            failing(&pool),
+                            in_transaction(&pool)
+                        );
+                    }
                     1 => {
-                        let several: FuturesUnordered<_> = (0..2).map(|number| one(&pool, number)).collect();
+                        let several: FuturesUnordered<_> =
+                            (0..2).map(|number| one(&pool, number)).collect();
                         assert_eq!(several.count().await, 2);
                         failing(&pool).await;
                         in_transaction(&pool).await;
@@ -544,17 +711,40 @@ async fn under_concurrency() {
         task.await.unwrap();
     }
     let rounds = TASKS * ROUNDS;
-    check("under_concurrency::one", &[(2 * rounds, 2 * rounds, 0, 0, 2 * rounds, 0)]);
-    check("under_concurrency::failing", &[(rounds, 0, rounds, 0, 0, 0)]);
-    check("under_concurrency::in_transaction", &[(rounds, rounds, 0, 0, 100 * rounds, 0)]);
+    check(
+        "under_concurrency::one",
+        &[(2 * rounds, 2 * rounds, 0, 0, 2 * rounds, 0)],
+    );
+    check(
+        "under_concurrency::failing",
+        &[(rounds, 0, rounds, 0, 0, 0)],
+    );
+    check(
+        "under_concurrency::in_transaction",
+        &[(rounds, rounds, 0, 0, 100 * rounds, 0)],
+    );
     let given_up = rows_of("counters::under_concurrency::given_up").remove(0);
-    assert_eq!(given_up.calls, given_up.ok + given_up.errors + given_up.cancelled, "{given_up:?}");
+    assert_eq!(
+        given_up.calls,
+        given_up.ok + given_up.errors + given_up.cancelled,
+        "{given_up:?}"
+    );
     assert_eq!(given_up.errors, 0);
-    assert!(given_up.cancelled > 0, "some were given up while they ran: {given_up:?}");
+    assert!(
+        given_up.cancelled > 0,
+        "some were given up while they ran: {given_up:?}"
+    );
     assert_eq!(given_up.in_flight(), 0);
     assert_eq!(given_up.time.count, given_up.calls);
     let control = pool.stats().control;
-    assert_eq!((control.begins, control.rollbacks, control.implicit_rollbacks), (rounds, rounds, 0));
+    assert_eq!(
+        (
+            control.begins,
+            control.rollbacks,
+            control.implicit_rollbacks
+        ),
+        (rounds, rounds, 0)
+    );
     pool.assert_serves_all().await;
 }
 
@@ -571,7 +761,23 @@ async fn times_are_those_of_the_calls() {
     timed(&pool).await;
     let row = rows_of("counters::times_are_those_of_the_calls::timed").remove(0);
     let time = row.time;
-    assert_eq!((row.calls, time.count, time.buckets.iter().map(|bucket| bucket.count).sum()), (20, 20, 20));
-    assert!(time.min <= time.p50() && time.p50() <= time.p95() && time.p95() <= time.p99() && time.p99() <= time.max, "{time:?}");
-    assert!(time.min * 20 <= time.total && time.total <= time.max * 20, "{time:?}");
+    assert_eq!(
+        (
+            row.calls,
+            time.count,
+            time.buckets.iter().map(|bucket| bucket.count).sum()
+        ),
+        (20, 20, 20)
+    );
+    assert!(
+        time.min <= time.p50()
+            && time.p50() <= time.p95()
+            && time.p95() <= time.p99()
+            && time.p99() <= time.max,
+        "{time:?}"
+    );
+    assert!(
+        time.min * 20 <= time.total && time.total <= time.max * 20,
+        "{time:?}"
+    );
 }

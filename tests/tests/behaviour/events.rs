@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex};
 
-use sqlx::leash;
+use sqlx::leash::{self, PoolExt};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Executor, SqlitePool, track};
+use tokio::time::Duration;
 use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Instrument, Level, Subscriber, info_span, instrument};
@@ -14,7 +15,7 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::child::in_child;
-use crate::common::{HUNDRED, Tx, full_name, marked, poll_at_most, pool};
+use crate::common::{HUNDRED, Tx, full_name, marked, poll_until, pool};
 
 /// One event, as text.
 #[derive(Clone, Debug)]
@@ -29,7 +30,22 @@ struct Seen {
 impl Seen {
     #[track_caller]
     fn field(&self, name: &str) -> &str {
-        self.fields.get(name).unwrap_or_else(|| panic!("no field `{name}`: {self:#?}"))
+        self.fields
+            .get(name)
+            .unwrap_or_else(|| panic!("no field `{name}`: {self:#?}"))
+    }
+}
+
+/// An event's fields, as text.
+struct Fields(BTreeMap<&'static str, String>);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0.insert(field.name(), format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name(), value.to_owned());
     }
 }
 
@@ -41,13 +57,18 @@ impl Collected {
     /// Collects on this thread while the guard lives.
     fn start() -> (Self, DefaultGuard) {
         let collected = Self::default();
-        let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(collected.clone()));
+        let guard = tracing::subscriber::set_default(
+            tracing_subscriber::registry().with(collected.clone()),
+        );
         (collected, guard)
     }
 
     fn of(&self, target: &str) -> Vec<Seen> {
         let seen = self.0.lock().unwrap();
-        seen.iter().filter(|seen| seen.target == target).cloned().collect()
+        seen.iter()
+            .filter(|seen| seen.target == target)
+            .cloned()
+            .collect()
     }
 
     /// The statements sent by `function`.
@@ -60,10 +81,14 @@ impl Collected {
 
     /// All of it, as one text.
     fn text(&self) -> String {
-        self.0.lock().unwrap().iter().fold(String::new(), |mut text, seen| {
-            writeln!(text, "{seen:?}").unwrap();
-            text
-        })
+        self.0
+            .lock()
+            .unwrap()
+            .iter()
+            .fold(String::new(), |mut text, seen| {
+                writeln!(text, "{seen:?}").unwrap();
+                text
+            })
     }
 }
 
@@ -72,18 +97,11 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Collected {
         if !event.metadata().target().starts_with("sqlx_leash") {
             return;
         }
-        struct Fields(BTreeMap<&'static str, String>);
-        impl Visit for Fields {
-            fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-                self.0.insert(field.name(), format!("{value:?}"));
-            }
-            fn record_str(&mut self, field: &Field, value: &str) {
-                self.0.insert(field.name(), value.to_owned());
-            }
-        }
         let mut fields = Fields(BTreeMap::new());
         event.record(&mut fields);
-        let spans = context.event_scope(event).map(|scope| scope.from_root().map(|span| span.name()).collect());
+        let spans = context
+            .event_scope(event)
+            .map(|scope| scope.from_root().map(|span| span.name()).collect());
         self.0.lock().unwrap().push(Seen {
             target: event.metadata().target(),
             level: *event.metadata().level(),
@@ -98,9 +116,15 @@ async fn one_event_for_each_statement() {
     #[track]
     async fn statements(pool: &SqlitePool) -> sqlx::Result<()> {
         for name in ["secret one", "secret two"] {
-            sqlx::query("INSERT INTO exam (name) VALUES (?)").bind(name).execute(pool).await?; // @insert
+            sqlx::query("INSERT INTO exam (name) VALUES (?)")
+                .bind(name)
+                .execute(pool) // @insert
+                .await?;
         }
-        sqlx::query("SELECT * FROM exam WHERE name <> ?").bind("secret three").fetch_all(pool).await?; // @select
+        sqlx::query("SELECT * FROM exam WHERE name <> ?")
+            .bind("secret three")
+            .fetch_all(pool) // @select
+            .await?;
         let mut tx = pool.begin().await?;
         tx.execute("SELECT no_such_column").await.unwrap_err(); // @wrong
         tx.commit().await
@@ -118,12 +142,44 @@ async fn one_event_for_each_statement() {
     let queries = collected.queries_of("events::one_event_for_each_statement::statements");
     assert_eq!(queries.len(), 4, "begin and commit are none: {queries:#?}");
     let calls: Vec<_> = queries.iter().map(|seen| seen.field("calls")).collect();
-    assert_eq!(calls, ["1", "2", "1", "1"], "the running count of the call site");
+    assert_eq!(
+        calls,
+        ["1", "2", "1", "1"],
+        "the running count of the call site"
+    );
     let expected = [
-        ("insert", "execute", "INSERT INTO exam (name) VALUES (?)", "INSERT exam", "0", "1"),
-        ("insert", "execute", "INSERT INTO exam (name) VALUES (?)", "INSERT exam", "0", "1"),
-        ("select", "fetch_all", "SELECT * FROM exam WHERE name <> ?", "SELECT exam", "2", "0"),
-        ("wrong", "execute", "SELECT no_such_column", "SELECT", "0", "0"),
+        (
+            "insert",
+            "execute",
+            "INSERT INTO exam (name) VALUES (?)",
+            "INSERT exam",
+            "0",
+            "1",
+        ),
+        (
+            "insert",
+            "execute",
+            "INSERT INTO exam (name) VALUES (?)",
+            "INSERT exam",
+            "0",
+            "1",
+        ),
+        (
+            "select",
+            "fetch_all",
+            "SELECT * FROM exam WHERE name <> ?",
+            "SELECT exam",
+            "2",
+            "0",
+        ),
+        (
+            "wrong",
+            "execute",
+            "SELECT no_such_column",
+            "SELECT",
+            "0",
+            "0",
+        ),
     ];
     for (seen, (marker, word, text, summary, returned, affected)) in queries.iter().zip(expected) {
         assert_eq!(seen.level, Level::DEBUG);
@@ -138,9 +194,20 @@ async fn one_event_for_each_statement() {
         assert_eq!(seen.field("db.client.connection.pool.name"), pool.name());
         assert_eq!(seen.fields.contains_key("error.type"), marker == "wrong");
     }
-    let half = collected.queries_of("events::one_event_for_each_statement::half").remove(0);
-    assert_eq!((half.field("error.type"), half.field("db.response.returned_rows")), ("cancelled", "1"));
-    assert!(!collected.text().contains("secret"), "bound values are never logged");
+    let half = collected
+        .queries_of("events::one_event_for_each_statement::half")
+        .remove(0);
+    assert_eq!(
+        (
+            half.field("error.type"),
+            half.field("db.response.returned_rows")
+        ),
+        ("cancelled", "1")
+    );
+    assert!(
+        !collected.text().contains("secret"),
+        "bound values are never logged"
+    );
 }
 
 /// Above or below `#[instrument]`, a statement's event stands in the function's span.
@@ -174,7 +241,9 @@ async fn findings_stand_in_the_span_of_the_acquire() {
     static KEPT: Mutex<Vec<Tx>> = Mutex::new(Vec::new());
     #[track(warn(outlived_scope))]
     async fn loses_later(pool: &SqlitePool) {
-        let tx = async { pool.begin().await.unwrap() }.instrument(info_span!("acquiring")).await; // @span
+        let tx = async { pool.begin().await.unwrap() } // @span
+            .instrument(info_span!("acquiring"))
+            .await;
         KEPT.lock().unwrap().push(tx);
     }
     #[track]
@@ -190,7 +259,9 @@ async fn findings_stand_in_the_span_of_the_acquire() {
     let pool = pool().await;
     let (collected, _guard) = Collected::start();
     loses_later(&pool).instrument(info_span!("request")).await;
-    loses_what_was_handed_up(&pool).instrument(info_span!("request")).await;
+    loses_what_was_handed_up(&pool)
+        .instrument(info_span!("request"))
+        .await;
     let mut findings = collected.of("sqlx_leash::finding");
     findings.retain(|seen| seen.field("lint") == "outlived_scope");
     assert_eq!(findings.len(), 2, "{findings:#?}");
@@ -201,11 +272,21 @@ async fn findings_stand_in_the_span_of_the_acquire() {
     assert_eq!(findings[0].field("level"), "warn");
     assert_eq!(findings[0].field("certainty"), "certain");
     assert_eq!(findings[0].field("code.file.path"), place.file);
-    assert_eq!(findings[0].field("code.line.number"), place.line.to_string());
-    assert_eq!(findings[0].field("db.client.connection.pool.name"), pool.name());
+    assert_eq!(
+        findings[0].field("code.line.number"),
+        place.line.to_string()
+    );
+    assert_eq!(
+        findings[0].field("db.client.connection.pool.name"),
+        pool.name()
+    );
     let function = full_name("events::findings_stand_in_the_span_of_the_acquire::loses_later");
     assert_eq!(findings[0].field("code.function.name"), function);
-    assert!(findings[0].field("message").contains(&function), "{:#?}", findings[0]);
+    assert!(
+        findings[0].field("message").contains(&function),
+        "{:#?}",
+        findings[0]
+    );
 }
 
 /// A scope that ends by cancellation must not panic: at deny it tells at ERROR.
@@ -220,39 +301,56 @@ async fn a_denied_finding_of_a_cancelled_scope_is_an_error() {
     }
     let pool = pool().await;
     let (collected, _guard) = Collected::start();
-    let mut polls = 0;
-    while KEPT.lock().unwrap().is_empty() {
-        polls += 1;
-        assert!(poll_at_most(polls, cancelled(&pool)).await.is_none());
-    }
+    poll_until(cancelled(&pool), || !KEPT.lock().unwrap().is_empty()).await;
     let findings = collected.of("sqlx_leash::finding");
     assert_eq!(findings.len(), 1, "{findings:#?}");
-    assert_eq!((findings[0].level, findings[0].field("level")), (Level::ERROR, "deny"));
+    assert_eq!(
+        (findings[0].level, findings[0].field("level")),
+        (Level::ERROR, "deny")
+    );
 }
 
-/// One line for the process, one for each pool, and no password in any.
+/// One line for the process, one for each pool that is used, and no password in any.
 #[test]
 fn the_start_line_has_no_password() {
     let _ = in_child("events::the_start_line_has_no_password", &[], |runtime| {
         let _inside = runtime.enter();
         let (collected, _guard) = Collected::start();
         let url = "postgres://somebody:hunter2@localhost:1/clinic?application_name=x";
-        let first = PgPoolOptions::new().max_connections(7).connect_lazy(url).unwrap();
+        let options = || {
+            PgPoolOptions::new()
+                .max_connections(7)
+                .acquire_timeout(Duration::from_millis(1))
+        };
+        let first = options().connect_lazy(url).unwrap();
+        let second = options().connect_lazy(url).unwrap().named("reports");
+        for pool in [&first, &first.clone(), &second] {
+            runtime.block_on(pool.acquire()).unwrap_err();
+        }
         let lines = collected.of("sqlx_leash");
-        assert_eq!(lines.len(), 2, "one for the process, one for the pool: {lines:#?}");
-        let again = first.clone();
-        let second = PgPoolOptions::new().connect_lazy(url).unwrap();
-        let lines = collected.of("sqlx_leash");
-        assert_eq!(lines.len(), 3, "one more for the second pool: {lines:#?}");
+        assert_eq!(
+            lines.len(),
+            3,
+            "one for the process, one for each pool: {lines:#?}"
+        );
         assert!(lines.iter().all(|line| line.level == Level::INFO));
-        assert_eq!(lines[1].field("db.system.name"), "postgresql");
-        assert_eq!(lines[1].field("db.namespace"), "clinic");
-        assert_eq!(lines[1].field("max_connections"), "7");
-        assert!(lines[1].field("code.file.path").ends_with("events.rs"));
-        assert!(lines[1].field("db.client.connection.pool.name").contains("localhost"), "{:#?}", lines[1]);
-        let text = collected.text() + &format!("{:?}", leash::snapshot()) + &leash::snapshot().to_string();
-        assert!(!text.contains("hunter2") && !text.contains("somebody"), "{text}");
-        drop((first, again, second));
+        for line in &lines[1..] {
+            assert_eq!(line.field("db.system.name"), "postgresql");
+            assert_eq!(line.field("db.namespace"), "clinic");
+            assert_eq!(line.field("max_connections"), "7");
+            assert!(line.field("code.file.path").ends_with("events.rs"));
+        }
+        assert_eq!(
+            lines[1].field("db.client.connection.pool.name"),
+            "localhost:1/clinic"
+        );
+        assert_eq!(lines[2].field("db.client.connection.pool.name"), "reports");
+        let text =
+            collected.text() + &format!("{:?}", leash::snapshot()) + &leash::snapshot().to_string();
+        assert!(
+            !text.contains("hunter2") && !text.contains("somebody"),
+            "{text}"
+        );
     });
 }
 
@@ -263,56 +361,86 @@ fn a_report_tells_pools_and_call_sites() {
     async fn reported(pool: &SqlitePool) {
         sqlx::query("SELECT 1").execute(pool).await.unwrap(); // @reported
     }
-    let _ = in_child("events::a_report_tells_pools_and_call_sites", &[], |runtime| {
-        let (collected, _guard) = Collected::start();
-        runtime.block_on(async {
-            let (busy, idle) = (pool().await, pool().await);
-            leash::report();
-            collected.0.lock().unwrap().clear();
-            for _ in 0..3 {
-                reported(&busy).await;
-            }
-            let held = busy.acquire().await.unwrap();
-            leash::report();
-            let pools = collected.of("sqlx_leash::pool");
-            assert_eq!(pools.len(), 2, "{pools:#?}");
-            assert!(pools.iter().all(|seen| seen.level == Level::INFO));
-            assert_eq!(pools[0].field("db.client.connection.pool.name"), busy.name());
-            assert_eq!((pools[0].field("acquired"), pools[0].field("held"), pools[0].field("waiting")), ("4", "1", "0"));
-            assert!(pools[1].field("message").contains(idle.name()), "idle pools share a line: {pools:#?}");
-            let sites = collected.of("sqlx_leash::sites");
-            assert_eq!(sites.len(), 1, "{sites:#?}");
-            assert_eq!((sites[0].field("calls"), sites[0].field("db.query.summary")), ("3", "SELECT"));
-            assert_eq!(sites[0].field("code.line.number"), marked("reported", "execute").line.to_string());
-            drop(held);
+    let _ = in_child(
+        "events::a_report_tells_pools_and_call_sites",
+        &[],
+        |runtime| {
+            let (collected, _guard) = Collected::start();
+            runtime.block_on(async {
+                let (busy, idle) = (pool().await, pool().await);
+                leash::report();
+                collected.0.lock().unwrap().clear();
+                for _ in 0..3 {
+                    reported(&busy).await;
+                }
+                let held = busy.acquire().await.unwrap();
+                leash::report();
+                let pools = collected.of("sqlx_leash::pool");
+                assert_eq!(pools.len(), 2, "{pools:#?}");
+                assert!(pools.iter().all(|seen| seen.level == Level::INFO));
+                assert_eq!(
+                    pools[0].field("db.client.connection.pool.name"),
+                    busy.name()
+                );
+                assert_eq!(
+                    (
+                        pools[0].field("acquired"),
+                        pools[0].field("held"),
+                        pools[0].field("waiting")
+                    ),
+                    ("4", "1", "0")
+                );
+                assert!(
+                    pools[1].field("message").contains(idle.name()),
+                    "idle pools share a line: {pools:#?}"
+                );
+                let sites = collected.of("sqlx_leash::sites");
+                assert_eq!(sites.len(), 1, "{sites:#?}");
+                assert_eq!(
+                    (sites[0].field("calls"), sites[0].field("db.query.summary")),
+                    ("3", "SELECT")
+                );
+                assert_eq!(
+                    sites[0].field("code.line.number"),
+                    marked("reported", "execute").line.to_string()
+                );
+                drop(held);
 
-            // The next one tells what came since.
-            collected.0.lock().unwrap().clear();
-            reported(&busy).await;
-            leash::report();
-            assert_eq!(collected.of("sqlx_leash::sites")[0].field("calls"), "1");
-            collected.0.lock().unwrap().clear();
-            leash::report();
-            assert_eq!(collected.of("sqlx_leash::sites").len(), 0);
-        });
-    });
+                // The next one tells what came since.
+                collected.0.lock().unwrap().clear();
+                reported(&busy).await;
+                leash::report();
+                assert_eq!(collected.of("sqlx_leash::sites")[0].field("calls"), "1");
+                collected.0.lock().unwrap().clear();
+                leash::report();
+                assert_eq!(collected.of("sqlx_leash::sites").len(), 0);
+            });
+        },
+    );
 }
 
 #[test]
 fn the_reporter_reports_by_itself() {
     let variables = [("SQLX_LEASH", "report=10ms")];
-    let _ = in_child("events::the_reporter_reports_by_itself", &variables, |runtime| {
-        let collected = Collected::default();
-        // The reporter has a thread of its own.
-        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(collected.clone())).unwrap();
-        let pool = runtime.block_on(pool());
-        leash::spawn_reporter();
-        leash::spawn_reporter();
-        while collected.of("sqlx_leash::pool").len() < 2 {
-            std::thread::yield_now();
-        }
-        drop(pool);
-    });
+    let _ = in_child(
+        "events::the_reporter_reports_by_itself",
+        &variables,
+        |runtime| {
+            let collected = Collected::default();
+            // The reporter has a thread of its own.
+            tracing::subscriber::set_global_default(
+                tracing_subscriber::registry().with(collected.clone()),
+            )
+            .unwrap();
+            let pool = runtime.block_on(pool());
+            leash::spawn_reporter();
+            leash::spawn_reporter();
+            while collected.of("sqlx_leash::pool").len() < 2 {
+                std::thread::yield_now();
+            }
+            drop(pool);
+        },
+    );
 }
 
 /// The table names what the counters count.
@@ -320,14 +448,23 @@ fn the_reporter_reports_by_itself() {
 async fn the_table_has_a_row_for_each_call_site() {
     #[track(name = "a row of the table")]
     async fn in_table(pool: &SqlitePool) {
-        sqlx::query("SELECT 'in the table'").execute(pool).await.unwrap(); // @table
+        sqlx::query("SELECT 'in the table'")
+            .execute(pool) // @table
+            .await
+            .unwrap();
     }
     let pool = pool().await;
     in_table(&pool).await;
     let _held = pool.acquire().await.unwrap();
     let table = leash::snapshot().to_string();
     let place = marked("table", "execute");
-    let row = table.lines().find(|line| line.contains("a row of the table")).expect("it has a row");
-    assert!(row.contains(&format!("{}:{}:{}", place.file, place.line, place.column)), "{row}");
+    let row = table
+        .lines()
+        .find(|line| line.contains("a row of the table"))
+        .expect("it has a row");
+    assert!(
+        row.contains(&format!("{}:{}:{}", place.file, place.line, place.column)),
+        "{row}"
+    );
     assert!(table.contains(pool.name()), "{table}");
 }

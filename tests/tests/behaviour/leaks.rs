@@ -16,7 +16,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Acquire, Executor, QueryBuilder, Row, Sqlite, SqlitePool, track};
 use tokio::sync::oneshot;
 
-use crate::common::{HUNDRED, TestPool, Tx, declared, leaks, pool};
+use crate::common::{HUNDRED, TestPool, Tx, declared, leaks, of_leaks, poll_until, pool};
 
 type Rows = BoxStream<'static, sqlx::Result<SqliteRow>>;
 
@@ -34,9 +34,15 @@ async fn into_a_field() {
             Ok(())
         }
     }
-    let service = Service { pool: pool().await, kept: Mutex::default() };
+    let service = Service {
+        pool: pool().await,
+        kept: Mutex::default(),
+    };
     let name = "leaks::into_a_field::Service::keep_in_field";
-    leaks("field", "begin", name, service.keep_in_field()).await.0.unwrap();
+    leaks("field", "begin", name, service.keep_in_field())
+        .await
+        .0
+        .unwrap();
 }
 
 #[tokio::test]
@@ -51,7 +57,10 @@ async fn into_a_field_of_a_mutable_self() {
             self.kept = Some(self.pool.begin().await.unwrap()); // @self
         }
     }
-    let mut service = Service { pool: pool().await, kept: None };
+    let mut service = Service {
+        pool: pool().await,
+        kept: None,
+    };
     let name = "leaks::into_a_field_of_a_mutable_self::Service::keep_in_self";
     leaks("self", "begin", name, service.keep_in_self()).await;
     assert!(service.kept.is_some());
@@ -65,7 +74,13 @@ async fn into_a_static() {
         let tx = pool.begin().await.unwrap(); // @static
         KEPT.get_or_init(Mutex::default).lock().unwrap().push(tx);
     }
-    leaks("static", "begin", "leaks::into_a_static::keep_in_static", keep_in_static(&*pool().await)).await;
+    leaks(
+        "static",
+        "begin",
+        "leaks::into_a_static::keep_in_static",
+        keep_in_static(&*pool().await),
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -76,7 +91,13 @@ async fn into_a_vec_of_the_caller() {
         kept.len()
     }
     let mut kept = Vec::new();
-    let (len, _) = leaks("vec", "begin", "leaks::into_a_vec_of_the_caller::push", push(&*pool().await, &mut kept)).await;
+    let (len, _) = leaks(
+        "vec",
+        "begin",
+        "leaks::into_a_vec_of_the_caller::push",
+        push(&*pool().await, &mut kept),
+    )
+    .await;
     assert_eq!(len, 1);
 }
 
@@ -87,7 +108,13 @@ async fn into_a_slot_of_the_caller() {
         *slot = Some(pool.begin().await.unwrap()); // @slot
     }
     let mut slot = None;
-    leaks("slot", "begin", "leaks::into_a_slot_of_the_caller::fill", fill(&*pool().await, &mut slot)).await;
+    leaks(
+        "slot",
+        "begin",
+        "leaks::into_a_slot_of_the_caller::fill",
+        fill(&*pool().await, &mut slot),
+    )
+    .await;
     assert!(slot.is_some());
 }
 
@@ -99,7 +126,13 @@ async fn into_a_channel() {
         sender.send(tx).unwrap();
     }
     let (sender, receiver) = mpsc::channel();
-    leaks("channel", "begin", "leaks::into_a_channel::send", send(&*pool().await, sender)).await;
+    leaks(
+        "channel",
+        "begin",
+        "leaks::into_a_channel::send",
+        send(&*pool().await, sender),
+    )
+    .await;
     drop(receiver);
 }
 
@@ -112,7 +145,13 @@ async fn into_an_async_channel() {
     }
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let name = "leaks::into_an_async_channel::offer";
-    let (sent, _) = leaks("async channel", "begin", name, offer(&*pool().await, &sender)).await;
+    let (sent, _) = leaks(
+        "async channel",
+        "begin",
+        name,
+        offer(&*pool().await, &sender),
+    )
+    .await;
     assert!(sent);
     receiver.recv().await.unwrap().commit().await.unwrap();
 }
@@ -146,7 +185,13 @@ async fn into_a_thread() {
         });
     }
     let (finish, done) = mpsc::channel();
-    leaks("thread", "acquire", "leaks::into_a_thread::hand_to_thread", hand_to_thread(&*pool().await, done)).await;
+    leaks(
+        "thread",
+        "acquire",
+        "leaks::into_a_thread::hand_to_thread",
+        hand_to_thread(&*pool().await, done),
+    )
+    .await;
     drop(finish);
 }
 
@@ -164,7 +209,13 @@ async fn into_a_cycle_of_rc() {
         let tx = pool.begin().await.unwrap(); // @rc
         *node.tx.borrow_mut() = Some(tx);
     }
-    leaks("rc", "begin", "leaks::into_a_cycle_of_rc::tie_rc", tie_rc(&*pool().await)).await;
+    leaks(
+        "rc",
+        "begin",
+        "leaks::into_a_cycle_of_rc::tie_rc",
+        tie_rc(&*pool().await),
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -182,7 +233,15 @@ async fn into_a_cycle_of_arc() {
         *node.held.lock().unwrap() = Some(held);
         Ok(1)
     }
-    leaks("arc", "acquire", "leaks::into_a_cycle_of_arc::tie_arc", tie_arc(&*pool().await)).await.0.unwrap();
+    leaks(
+        "arc",
+        "acquire",
+        "leaks::into_a_cycle_of_arc::tie_arc",
+        tie_arc(&*pool().await),
+    )
+    .await
+    .0
+    .unwrap();
 }
 
 #[tokio::test]
@@ -195,7 +254,13 @@ async fn forgotten() {
         std::mem::forget(tx);
         Ok(one)
     }
-    let (one, _) = leaks("forget", "begin", "leaks::forgotten::forget", forget(&*pool().await)).await;
+    let (one, _) = leaks(
+        "forget",
+        "begin",
+        "leaks::forgotten::forget",
+        forget(&*pool().await),
+    )
+    .await;
     assert_eq!(one.unwrap(), 1);
 }
 
@@ -204,9 +269,18 @@ async fn leaked_in_a_box() {
     #[track]
     async fn leak_box(pool: &SqlitePool) -> String {
         let tx: &'static mut Tx = Box::leak(Box::new(pool.begin().await.unwrap())); // @box
-        sqlx::query_scalar("SELECT 'kept'").fetch_one(&mut **tx).await.unwrap()
+        sqlx::query_scalar("SELECT 'kept'")
+            .fetch_one(&mut **tx)
+            .await
+            .unwrap()
     }
-    leaks("box", "begin", "leaks::leaked_in_a_box::leak_box", leak_box(&*pool().await)).await;
+    leaks(
+        "box",
+        "begin",
+        "leaks::leaked_in_a_box::leak_box",
+        leak_box(&*pool().await),
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -220,7 +294,10 @@ async fn a_connection_leaked_without_a_reason() {
     }
     let pool = pool().await;
     let name = "leaks::a_connection_leaked_without_a_reason::leak_it";
-    leaks("leak", "acquire", name, leak_it(&pool)).await.0.unwrap();
+    leaks("leak", "acquire", name, leak_it(&pool))
+        .await
+        .0
+        .unwrap();
     assert_eq!(pool.stats().leaked, 1);
 }
 
@@ -233,12 +310,21 @@ async fn a_connection_kept() {
     }
     let kept = Mutex::default();
     let name = "leaks::a_connection_kept::keep_connection";
-    let (_, finding) = leaks("connection", "acquire", name, keep_connection(&*pool().await, &kept)).await;
+    let ((), finding) = leaks(
+        "connection",
+        "acquire",
+        name,
+        keep_connection(&*pool().await, &kept),
+    )
+    .await;
     assert!(finding.title.contains("a connection"), "{finding}");
-    assert_eq!(Some((finding.related[0].site.line, finding.related[0].site.column)), {
-        let place = declared("keep_connection");
-        Some((place.line, place.column))
-    });
+    assert_eq!(
+        Some((finding.related[0].site.line, finding.related[0].site.column)),
+        {
+            let place = declared("keep_connection");
+            Some((place.line, place.column))
+        }
+    );
 }
 
 #[tokio::test]
@@ -271,12 +357,30 @@ async fn transactions_begun_in_other_ways() {
     let pool = pool().await;
     let mut kept = Vec::new();
     let module = "leaks::transactions_begun_in_other_ways";
-    leaks("begin_with", "begin_with", &format!("{module}::begun_with"), begun_with(&pool, &mut kept)).await;
+    leaks(
+        "begin_with",
+        "begin_with",
+        &format!("{module}::begun_with"),
+        begun_with(&pool, &mut kept),
+    )
+    .await;
     kept.clear();
     pool.has_idle(1).await;
-    leaks("try_begin", "try_begin", &format!("{module}::begun_if_idle"), begun_if_idle(&pool, &mut kept)).await;
+    leaks(
+        "try_begin",
+        "try_begin",
+        &format!("{module}::begun_if_idle"),
+        begun_if_idle(&pool, &mut kept),
+    )
+    .await;
     kept.clear();
-    leaks("trait begin", "begin", &format!("{module}::begun_by_the_trait"), begun_by_the_trait(&pool, &mut kept)).await;
+    leaks(
+        "trait begin",
+        "begin",
+        &format!("{module}::begun_by_the_trait"),
+        begun_by_the_trait(&pool, &mut kept),
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -307,7 +411,15 @@ async fn a_transaction_with_a_savepoint_inside() {
     }
     let mut kept = Vec::new();
     let name = "leaks::a_transaction_with_a_savepoint_inside::keep_after_savepoint";
-    leaks("savepoint", "begin", name, keep_after_savepoint(&*pool().await, &mut kept)).await.0.unwrap();
+    leaks(
+        "savepoint",
+        "begin",
+        name,
+        keep_after_savepoint(&*pool().await, &mut kept),
+    )
+    .await
+    .0
+    .unwrap();
 }
 
 #[tokio::test]
@@ -333,7 +445,10 @@ async fn streams_half_read() {
         kept.push(rows);
     }
     #[track]
-    async fn half_query_as<'p>(pool: &'p SqlitePool, kept: &mut Vec<BoxStream<'p, sqlx::Result<(i64,)>>>) {
+    async fn half_query_as<'p>(
+        pool: &'p SqlitePool,
+        kept: &mut Vec<BoxStream<'p, sqlx::Result<(i64,)>>>,
+    ) {
         let mut rows = sqlx::query_as(HUNDRED).fetch(pool); // @query_as
         let (first,): (i64,) = rows.next().await.unwrap().unwrap();
         assert_eq!(first, 1);
@@ -347,19 +462,47 @@ async fn streams_half_read() {
     }
     let pool = pool().await;
     let mut kept = Vec::new();
-    let (_, finding) = leaks("stream", "fetch", "leaks::streams_half_read::half_query", half_query(&pool, &mut kept)).await;
+    let ((), finding) = leaks(
+        "stream",
+        "fetch",
+        "leaks::streams_half_read::half_query",
+        half_query(&pool, &mut kept),
+    )
+    .await;
     assert!(finding.title.contains("a row stream"), "{finding}");
-    assert!(finding.facts.iter().any(|fact| fact.value.contains("1 row")), "{finding}");
+    assert!(
+        finding
+            .facts
+            .iter()
+            .any(|fact| fact.value.contains("1 row")),
+        "{finding}"
+    );
     let name = "leaks::streams_half_read::half_by_executor";
-    leaks("executor", "fetch", name, half_by_executor(&pool, &mut kept)).await;
+    leaks(
+        "executor",
+        "fetch",
+        name,
+        half_by_executor(&pool, &mut kept),
+    )
+    .await;
     let mut kept = Vec::new();
-    leaks("query_as", "fetch", "leaks::streams_half_read::half_query_as", half_query_as(&pool, &mut kept)).await;
+    leaks(
+        "query_as",
+        "fetch",
+        "leaks::streams_half_read::half_query_as",
+        half_query_as(&pool, &mut kept),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_stream_of_a_query_builder() {
     #[track]
-    async fn half_builder(pool: &'static SqlitePool, builder: &'static mut QueryBuilder<Sqlite>, kept: &mut Vec<Rows>) {
+    async fn half_builder(
+        pool: &'static SqlitePool,
+        builder: &'static mut QueryBuilder<Sqlite>,
+        kept: &mut Vec<Rows>,
+    ) {
         let mut rows = builder.build().fetch(pool); // @builder
         rows.try_next().await.unwrap().unwrap();
         kept.push(rows);
@@ -368,7 +511,13 @@ async fn a_stream_of_a_query_builder() {
     let builder = Box::leak(Box::new(QueryBuilder::new(HUNDRED)));
     let mut kept = Vec::new();
     let name = "leaks::a_stream_of_a_query_builder::half_builder";
-    leaks("builder", "fetch", name, half_builder(pool, builder, &mut kept)).await;
+    leaks(
+        "builder",
+        "fetch",
+        name,
+        half_builder(pool, builder, &mut kept),
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -456,21 +605,69 @@ async fn in_functions_of_every_form() {
 
     let pool = pool().await;
     let module = "leaks::in_functions_of_every_form";
-        leaks("trait", "begin", "<Repo as Work>::by_trait", Repo.by_trait(&pool)).await;
+    leaks(
+        "trait",
+        "begin",
+        "<Repo as Work>::by_trait",
+        Repo.by_trait(&pool),
+    )
+    .await;
     KEPT.lock().unwrap().clear();
-    leaks("track above async_trait", "begin", "<Above as DynWork>::above", Above(pool.clone()).above()).await.0.unwrap();
+    leaks(
+        "track above async_trait",
+        "begin",
+        "<Above as DynWork>::above",
+        Above(pool.clone()).above(),
+    )
+    .await
+    .0
+    .unwrap();
     KEPT.lock().unwrap().clear();
-    leaks("track below async_trait", "begin", "<Below as DynWork>::below", Below(pool.clone()).below()).await.0.unwrap();
+    leaks(
+        "track below async_trait",
+        "begin",
+        "<Below as DynWork>::below",
+        Below(pool.clone()).below(),
+    )
+    .await
+    .0
+    .unwrap();
     KEPT.lock().unwrap().clear();
     leaks("boxed", "begin", &format!("{module}::boxed"), boxed(&pool)).await;
     KEPT.lock().unwrap().clear();
-    leaks("pinned", "begin", &format!("{module}::pinned"), pinned(&pool)).await.0.unwrap();
+    leaks(
+        "pinned",
+        "begin",
+        &format!("{module}::pinned"),
+        pinned(&pool),
+    )
+    .await
+    .0
+    .unwrap();
     KEPT.lock().unwrap().clear();
-    leaks("impl future", "begin", &format!("{module}::promised"), promised(&pool)).await;
+    leaks(
+        "impl future",
+        "begin",
+        &format!("{module}::promised"),
+        promised(&pool),
+    )
+    .await;
     KEPT.lock().unwrap().clear();
-    leaks("generic fn", "begin", &format!("{module}::generic"), generic(&pool, [0_u8; 2])).await;
+    leaks(
+        "generic fn",
+        "begin",
+        &format!("{module}::generic"),
+        generic(&pool, [0_u8; 2]),
+    )
+    .await;
     KEPT.lock().unwrap().clear();
-    leaks("nested", "begin", &format!("{module}::in_a_nested_block"), in_a_nested_block(&pool)).await;
+    leaks(
+        "nested",
+        "begin",
+        &format!("{module}::in_a_nested_block"),
+        in_a_nested_block(&pool),
+    )
+    .await;
     KEPT.lock().unwrap().clear();
 }
 
@@ -500,10 +697,22 @@ mod a_module {
 async fn in_nested_modules() {
     let pool = pool().await;
     let mut kept = Vec::new();
-    leaks("module", "begin", "leaks::a_module::inner::keep", a_module::inner::keep(&pool, &mut kept)).await;
+    leaks(
+        "module",
+        "begin",
+        "leaks::a_module::inner::keep",
+        a_module::inner::keep(&pool, &mut kept),
+    )
+    .await;
     kept.clear();
     let generic = a_module::inner::Generic("x");
-    leaks("generic method", "begin", "leaks::a_module::inner::Generic::method", generic.method(&pool, &mut kept)).await;
+    leaks(
+        "generic method",
+        "begin",
+        "leaks::a_module::inner::Generic::method",
+        generic.method(&pool, &mut kept),
+    )
+    .await;
 }
 
 #[track]
@@ -523,7 +732,8 @@ async fn level_three(pool: &SqlitePool) -> (u8, Option<Tx>) {
 
 #[track]
 async fn level_four(pool: &SqlitePool, kept: &Mutex<Vec<Tx>>) {
-    kept.lock().unwrap().extend(level_three(pool).await.1);
+    let (_, tx) = level_three(pool).await;
+    kept.lock().unwrap().extend(tx);
 }
 
 #[track]
@@ -535,14 +745,27 @@ async fn level_five(pool: &SqlitePool, kept: &Mutex<Vec<Tx>>) -> sqlx::Result<()
 #[tokio::test]
 async fn handed_up_to_the_first_that_cannot_hold_it() {
     let kept = Mutex::default();
-    let (_, finding) = leaks("handed up", "begin", "leaks::level_four", level_five(&*pool().await, &kept)).await;
-    let way: Vec<_> = finding.related.iter().map(|related| (related.site.line, related.site.column)).collect();
+    let (_, finding) = leaks(
+        "handed up",
+        "begin",
+        "leaks::level_four",
+        level_five(&*pool().await, &kept),
+    )
+    .await;
+    let way: Vec<_> = finding
+        .related
+        .iter()
+        .map(|related| (related.site.line, related.site.column))
+        .collect();
     let expected = ["level_four", "level_one", "level_two", "level_three"].map(|function| {
         let place = declared(function);
         (place.line, place.column)
     });
     assert_eq!(way, expected, "{finding:#?}");
-    assert_eq!(finding.primary.function.as_deref(), Some("behaviour::leaks::level_one"));
+    assert_eq!(
+        finding.primary.function.as_deref(),
+        Some("behaviour::leaks::level_one")
+    );
 }
 
 #[tokio::test]
@@ -555,7 +778,7 @@ async fn two_handles_are_two_findings() {
     }
     let mut kept = Vec::new();
     let ((), findings) = leash::testing::findings(keep_two(&*pool().await, &mut kept)).await;
-    assert_eq!(crate::common::of_leaks(findings).len(), 2);
+    assert_eq!(of_leaks(findings).len(), 2);
 }
 
 #[tokio::test]
@@ -566,11 +789,19 @@ async fn in_a_task_that_carries_the_scope() {
     }
     #[track]
     async fn parent_of_task(pool: &SqlitePool, kept: mpsc::Sender<Tx>) {
-        tokio::spawn(keep_in_child(pool.clone(), kept).in_current_scope()).await.unwrap();
+        tokio::spawn(keep_in_child(pool.clone(), kept).in_current_scope())
+            .await
+            .unwrap();
     }
     let (kept, receiver) = mpsc::channel();
     let name = "leaks::in_a_task_that_carries_the_scope::keep_in_child";
-    leaks("carried", "begin", name, parent_of_task(&*pool().await, kept)).await;
+    leaks(
+        "carried",
+        "begin",
+        name,
+        parent_of_task(&*pool().await, kept),
+    )
+    .await;
     drop(receiver);
 }
 
@@ -588,15 +819,33 @@ async fn on_an_early_return_and_on_an_error() {
     async fn failing(pool: &SqlitePool, kept: &mut Vec<Tx>) -> sqlx::Result<i64> {
         let tx = pool.begin().await?; // @error
         kept.push(tx);
-        let answer = sqlx::query_scalar("SELECT no_such_column").fetch_one(pool).await?;
+        let answer = sqlx::query_scalar("SELECT no_such_column")
+            .fetch_one(pool)
+            .await?;
         Ok(answer)
     }
     let pool = pool().await;
     let mut kept = Vec::new();
     let module = "leaks::on_an_early_return_and_on_an_error";
-    leaks("early", "begin", &format!("{module}::early"), early(&pool, &mut kept)).await.0.unwrap();
+    leaks(
+        "early",
+        "begin",
+        &format!("{module}::early"),
+        early(&pool, &mut kept),
+    )
+    .await
+    .0
+    .unwrap();
     kept.clear();
-    leaks("error", "begin", &format!("{module}::failing"), failing(&pool, &mut kept)).await.0.unwrap_err();
+    leaks(
+        "error",
+        "begin",
+        &format!("{module}::failing"),
+        failing(&pool, &mut kept),
+    )
+    .await
+    .0
+    .unwrap_err();
 }
 
 #[tokio::test]
@@ -608,7 +857,15 @@ async fn a_result_whose_error_is_returned_cannot_hold_what_its_success_could() {
     }
     let mut kept = Vec::new();
     let name = "leaks::a_result_whose_error_is_returned_cannot_hold_what_its_success_could::fails_after_keeping";
-    leaks("err side", "begin", name, fails_after_keeping(&*pool().await, &mut kept)).await.0.unwrap_err();
+    leaks(
+        "err side",
+        "begin",
+        name,
+        fails_after_keeping(&*pool().await, &mut kept),
+    )
+    .await
+    .0
+    .unwrap_err();
 }
 
 #[tokio::test]
@@ -630,10 +887,24 @@ async fn rows_that_are_returned_hold_no_handle() {
     let pool = pool().await;
     let mut kept = Vec::new();
     let module = "leaks::rows_that_are_returned_hold_no_handle";
-    let (rows, _) = leaks("rows", "begin", &format!("{module}::rows_and_leak"), rows_and_leak(&pool, &mut kept)).await;
+    let (rows, _) = leaks(
+        "rows",
+        "begin",
+        &format!("{module}::rows_and_leak"),
+        rows_and_leak(&pool, &mut kept),
+    )
+    .await;
     assert_eq!(rows.unwrap().len(), 100);
     kept.clear();
-    leaks("row", "begin", &format!("{module}::row_and_leak"), row_and_leak(&pool, &mut kept)).await.0.unwrap();
+    leaks(
+        "row",
+        "begin",
+        &format!("{module}::row_and_leak"),
+        row_and_leak(&pool, &mut kept),
+    )
+    .await
+    .0
+    .unwrap();
 }
 
 /// Nothing is returned by a scope that is given up: what was put away before has outlived it.
@@ -643,20 +914,20 @@ async fn given_up_after_it_was_put_away() {
     async fn never_ends(pool: &SqlitePool, kept: &Mutex<Vec<Tx>>) {
         let tx = pool.begin().await.unwrap(); // @given up
         kept.lock().unwrap().push(tx);
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
     let pool = pool().await;
     let kept = Mutex::default();
-    let work = async {
-        let mut working = Box::pin(never_ends(&pool, &kept));
-        std::future::poll_fn(|cx| {
-            let _ = working.as_mut().poll(cx);
-            let put_away = !kept.lock().unwrap().is_empty();
-            if put_away { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-        })
-        .await;
-    };
-    let (_, finding) = leaks("given up", "begin", "leaks::given_up_after_it_was_put_away::never_ends", work).await;
+    let work = poll_until(never_ends(&pool, &kept), || {
+        !kept.lock().unwrap().is_empty()
+    });
+    let ((), finding) = leaks(
+        "given up",
+        "begin",
+        "leaks::given_up_after_it_was_put_away::never_ends",
+        work,
+    )
+    .await;
     assert!(finding.title.contains("cancelled"), "{finding}");
 }
 
@@ -664,21 +935,14 @@ async fn given_up_after_it_was_put_away() {
 async fn in_a_scope_by_hand_that_is_given_up() {
     let pool = pool().await;
     let kept = Mutex::new(Vec::<Tx>::new());
-    let work = async {
-        let mut working = Box::pin(leash::scope("by hand", async {
-            let tx = pool.begin().await.unwrap();
-            kept.lock().unwrap().push(tx);
-            std::future::pending::<()>().await;
-        }));
-        std::future::poll_fn(|cx| {
-            let _ = working.as_mut().poll(cx);
-            let put_away = !kept.lock().unwrap().is_empty();
-            if put_away { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-        })
-        .await;
-    };
-    let ((), findings) = leash::testing::findings(work).await;
-    let findings = crate::common::of_leaks(findings);
+    let by_hand = leash::scope("by hand", async {
+        let tx = pool.begin().await.unwrap();
+        kept.lock().unwrap().push(tx);
+        std::future::pending::<()>().await;
+    });
+    let work = poll_until(by_hand, || !kept.lock().unwrap().is_empty());
+    let ((), findings) = leash::testing::findings(Box::pin(work)).await;
+    let findings = of_leaks(findings);
     assert_eq!(findings.len(), 1, "{findings:#?}");
     assert_eq!(findings[0].function.as_deref(), Some("by hand"));
 }

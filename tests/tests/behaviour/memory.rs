@@ -12,13 +12,21 @@ const TEXTS: u64 = 10_000;
 #[track_caller]
 fn check(rows: &[leash::SiteStats], most: usize) {
     assert!(rows.len() <= most, "{} rows", rows.len());
-    assert_eq!(rows.iter().map(|row| row.calls).sum::<u64>(), TEXTS, "every call is counted");
+    assert_eq!(
+        rows.iter().map(|row| row.calls).sum::<u64>(),
+        TEXTS,
+        "every call is counted"
+    );
     let shared: Vec<_> = rows.iter().filter(|row| row.texts > 1).collect();
     assert_eq!(shared.len(), 1, "one row is shared");
     let beyond = TEXTS - (rows.len() as u64 - 1);
     // An estimate: three times its standard error of 13 %.
     let [low, high] = [beyond * 61 / 100, beyond * 139 / 100];
-    assert!((low..=high).contains(&shared[0].texts), "about {beyond} texts share it: {}", shared[0].texts);
+    assert!(
+        (low..=high).contains(&shared[0].texts),
+        "about {beyond} texts share it: {}",
+        shared[0].texts
+    );
     assert_eq!(shared[0].calls, beyond);
 }
 
@@ -29,7 +37,10 @@ async fn many_texts_at_one_place() {
         let mut connection = pool.acquire().await?;
         for number in 0..TEXTS {
             let sql = AssertSqlSafe(format!("SELECT {number} AS a"));
-            sqlx::query(sql).persistent(false).execute(&mut *connection).await?;
+            sqlx::query(sql)
+                .persistent(false)
+                .execute(&mut *connection)
+                .await?;
         }
         Ok(())
     }
@@ -45,10 +56,16 @@ fn many_texts_of_untracked_code() {
             let mut connection = pool.acquire().await.unwrap();
             for number in 0..TEXTS {
                 let sql = AssertSqlSafe(format!("SELECT {number} AS b"));
-                sqlx::query(sql).persistent(false).execute(&mut *connection).await.unwrap();
+                sqlx::query(sql)
+                    .persistent(false)
+                    .execute(&mut *connection)
+                    .await
+                    .unwrap();
             }
             let mut rows = leash::snapshot().sites;
-            rows.retain(|row| row.function.is_none() && (row.texts > 1 || row.sql.ends_with(" AS b")));
+            rows.retain(|row| {
+                row.function.is_none() && (row.texts > 1 || row.sql.ends_with(" AS b"))
+            });
             check(&rows, 1100);
         });
     });
@@ -76,7 +93,11 @@ fn many_handles_one_after_the_other() {
             for _ in 0..7_000 {
                 round(&pool).await;
             }
-            assert_eq!(leash::snapshot().tracker, early, "as large as after ten rounds");
+            assert_eq!(
+                leash::snapshot().tracker,
+                early,
+                "as large as after ten rounds"
+            );
             assert_eq!(pool.stats().acquired, 3 * 7_010);
             pool.assert_serves_all().await;
             // While something is held, it is counted.
@@ -97,7 +118,12 @@ fn many_pools_one_after_the_other() {
             let mut sizes = Vec::new();
             for _ in 0..30 {
                 let pool = pool_of(1).await;
-                pool.acquire().await.unwrap().execute("SELECT 1").await.unwrap();
+                pool.acquire()
+                    .await
+                    .unwrap()
+                    .execute("SELECT 1")
+                    .await
+                    .unwrap();
                 pool.close().await;
                 drop(pool);
                 sizes.push(leash::snapshot().tracker);

@@ -24,7 +24,11 @@ fn note_places() {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             let location = panic.location().expect("a panic has a place");
-            let place = Place { file: location.file().to_owned(), line: location.line(), column: location.column() };
+            let place = Place {
+                file: location.file().to_owned(),
+                line: location.line(),
+                column: location.column(),
+            };
             LAST.set(Some(place));
             before(panic);
         }));
@@ -33,8 +37,15 @@ fn note_places() {
 
 /// `future` panics at the name of the function, and says where the handle was taken.
 #[track_caller]
-fn check(future: impl Future<Output = ()>, function: &Place, taken: &Place) -> impl Future<Output = ()> {
-    let (function, taken) = (function.clone(), format!("{}:{}:{}", taken.file, taken.line, taken.column));
+fn check(
+    future: impl Future<Output = ()>,
+    function: &Place,
+    taken: &Place,
+) -> impl Future<Output = ()> {
+    let (function, taken) = (
+        function.clone(),
+        format!("{}:{}:{}", taken.file, taken.line, taken.column),
+    );
     async move {
         note_places();
         let caught = AssertUnwindSafe(future).catch_unwind().await;
@@ -43,7 +54,10 @@ fn check(future: impl Future<Output = ()>, function: &Place, taken: &Place) -> i
             return;
         }
         let message = caught.expect_err("it panics").downcast::<String>().unwrap();
-        assert!(message.contains("outlived_scope") && message.contains(&taken), "{message}");
+        assert!(
+            message.contains("outlived_scope") && message.contains(&taken),
+            "{message}"
+        );
         assert_eq!(LAST.take(), Some(function));
     }
 }
@@ -89,14 +103,33 @@ impl Stored for Repo {
 #[tokio::test]
 async fn at_the_function_that_lost_it() {
     let pool = pool().await;
-    check(free_function(&pool), &declared("free_function"), &marked("free", "begin")).await;
+    check(
+        free_function(&pool),
+        &declared("free_function"),
+        &marked("free", "begin"),
+    )
+    .await;
     let repo = Repo(pool.clone());
-    check(repo.method(), &declared("method"), &marked("method", "begin")).await;
+    check(
+        repo.method(),
+        &declared("method"),
+        &marked("method", "begin"),
+    )
+    .await;
     check(boxed(&pool), &declared("boxed"), &marked("boxed", "begin")).await;
     let place = marked("stored", "begin");
     // The name stands above the body.
     let line = place.line - 1;
-    check(repo.stored(), &Place { line, column: 14, ..place.clone() }, &place).await;
+    check(
+        repo.stored(),
+        &Place {
+            line,
+            column: 14,
+            ..place.clone()
+        },
+        &place,
+    )
+    .await;
 }
 
 /// What the outer functions still hold ends with the unwinding, and panics no second time.
@@ -110,7 +143,8 @@ async fn once_through_all_functions_around() {
     #[track]
     async fn around(pool: &SqlitePool) {
         let tx = pool.begin().await.unwrap();
-        KEPT.lock().unwrap().push(pool.begin().await.unwrap());
+        let kept = pool.begin().await.unwrap();
+        KEPT.lock().unwrap().push(kept);
         loses(pool).await;
         drop(tx);
     }
@@ -128,7 +162,10 @@ async fn in_a_spawned_task_it_is_a_join_error() {
         KEPT.lock().unwrap().push(tx);
     }
     let ended = tokio::spawn(in_task(pool().await.clone())).await;
-    assert_eq!(ended.is_err_and(|error| error.is_panic()), cfg!(debug_assertions));
+    assert_eq!(
+        ended.is_err_and(|error| error.is_panic()),
+        cfg!(debug_assertions)
+    );
 }
 
 /// After it was told, the handle is nobody's: no function further out tells it again.

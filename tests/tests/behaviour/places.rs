@@ -18,7 +18,10 @@ use crate::common::{HUNDRED, Place, TestPool, declared, full_name, marked, pool,
 /// The statements of `function` were sent from these places, in the order of the lines, once each.
 #[track_caller]
 fn check(function: &str, places: &[(&str, &str)]) {
-    let expected: Vec<_> = places.iter().map(|(marker, word)| marked(marker, word)).collect();
+    let expected: Vec<_> = places
+        .iter()
+        .map(|(marker, word)| marked(marker, word))
+        .collect();
     assert_eq!(called_from(function), expected, "{function}");
 }
 
@@ -31,9 +34,16 @@ fn check_at_name(function: &str, name: &str) {
 fn called_from(function: &str) -> Vec<Place> {
     let mut rows = rows_of(function);
     rows.sort_by_key(|row| (row.line, row.column));
-    assert!(rows.iter().all(|row| row.calls == 1 && row.ok == 1), "once each: {rows:#?}");
+    assert!(
+        rows.iter().all(|row| row.calls == 1 && row.ok == 1),
+        "once each: {rows:#?}"
+    );
     rows.into_iter()
-        .map(|row| Place { file: row.file.unwrap(), line: row.line, column: row.column })
+        .map(|row| Place {
+            file: row.file.unwrap(),
+            line: row.line,
+            column: row.column,
+        })
         .collect()
 }
 
@@ -49,7 +59,12 @@ async fn awaited_in_every_way() {
             .await?;
         let later = sqlx::query("SELECT 4").execute(pool); // @awaited later
         later.await?;
-        timeout(Duration::from_secs(60), sqlx::query("SELECT 5").execute(pool)).await.unwrap()?; // @timeout
+        timeout(
+            Duration::from_mins(1),
+            sqlx::query("SELECT 5").execute(pool), // @timeout
+        )
+        .await
+        .unwrap()?;
         let block = async { sqlx::query("SELECT 6").execute(pool).await }; // @block
         block.await?;
         let closure = || async { sqlx::query("SELECT 7").execute(pool).await }; // @closure
@@ -57,12 +72,18 @@ async fn awaited_in_every_way() {
         let async_closure = async || sqlx::query("SELECT 8").execute(pool).await; // @async closure
         async_closure().await?;
         let ones: Vec<i64> = vec![sqlx::query_scalar("SELECT 9").fetch_one(pool).await?]; // @vec
-        assert!(sqlx::query("SELECT 10").fetch_optional(pool).await?.is_some()); // @assert
+        assert!(
+            sqlx::query("SELECT 10")
+                .fetch_optional(pool) // @assert
+                .await?
+                .is_some()
+        );
         match ones.len() {
             1 => sqlx::query("SELECT 11").execute(pool).await?, // @arm
             _ => unreachable!(),
         };
-        if let Some(row) = sqlx::query("SELECT 12").fetch_optional(pool).await? { // @if let
+        if let Some(row) = sqlx::query("SELECT 12").fetch_optional(pool).await? {
+            // @if let
             row.try_get::<i64, _>(0)?;
         }
         Executor::execute(pool, "SELECT 13").await?; // @ufcs
@@ -70,7 +91,7 @@ async fn awaited_in_every_way() {
         assert_eq!(sqlx::query("SELECT 15").fetch_all(pool).await?.len(), 1); // @assert_eq
         sqlx::query("SELECT 16").execute(pool).boxed().await?; // @boxed
         async move { sqlx::query("SELECT 17").execute(pool).await }.await?; // @async move
-        let è = "ü"; let _ = (è, sqlx::query("SELECT 18").execute(pool).await?); // @after umlauts
+        let _ = ("äöü", sqlx::query("SELECT 18").execute(pool).await?); // @after umlauts
         Ok(())
     }
     ways(&*pool().await).await.unwrap();
@@ -114,7 +135,7 @@ async fn side_by_side() {
         )?;
         let (_, _) = futures::join!(
             sqlx::query("SELECT 5").execute(pool), // @futures 1
-            pool.execute("SELECT 6"), // @futures 2
+            pool.execute("SELECT 6"),              // @futures 2
         );
         let all = join_all([
             sqlx::query("SELECT 7").execute(pool), // @join_all
@@ -157,11 +178,19 @@ async fn of_streams() {
             sqlx::query("SELECT 2").execute(pool).await?; // @inside
         }
         pool.fetch("SELECT 3").try_collect::<Vec<_>>().await?; // @by executor
-        sqlx::query_as::<_, (i64,)>("SELECT 4").fetch(pool).try_collect::<Vec<_>>().await?; // @collected
-        let mapped = sqlx::query("SELECT 6").map(|row: SqliteRow| row.len()).fetch(pool); // @mapped
+        sqlx::query_as::<_, (i64,)>("SELECT 4")
+            .fetch(pool) // @collected
+            .try_collect::<Vec<_>>()
+            .await?;
+        let mapped = sqlx::query("SELECT 6")
+            .map(|row: SqliteRow| row.len())
+            .fetch(pool); // @mapped
         assert_eq!(mapped.count().await, 1);
         let mut tx = pool.begin().await?;
-        let ones: Vec<_> = sqlx::query_scalar::<_, i64>("SELECT 5").fetch(&mut *tx).try_collect().await?; // @in transaction
+        let ones: Vec<_> = sqlx::query_scalar::<_, i64>("SELECT 5")
+            .fetch(&mut *tx) // @in transaction
+            .try_collect()
+            .await?;
         assert_eq!(ones, [1 + 4]);
         Ok(())
     }
@@ -205,7 +234,11 @@ async fn in_transaction_closures() {
     closure(&*pool().await).await.unwrap();
     check(
         "places::in_transaction_closures::closure",
-        &[("in closure", "execute"), ("by executor in closure", "execute"), ("in closure too", "fetch_one")],
+        &[
+            ("in closure", "execute"),
+            ("by executor in closure", "execute"),
+            ("in closure too", "fetch_one"),
+        ],
     );
 }
 
@@ -221,11 +254,17 @@ async fn of_helpers_without_a_place() {
     }
     let pool = pool().await;
     calls_helper(&pool).await.unwrap();
-    check_at_name("places::of_helpers_without_a_place::calls_helper", "calls_helper");
+    check_at_name(
+        "places::of_helpers_without_a_place::calls_helper",
+        "calls_helper",
+    );
     // Without any function around, the text alone is known.
     helper(&pool).await.unwrap();
     let rows = leash::snapshot().sites;
-    let row = rows.iter().find(|row| row.function.is_none() && row.sql == "SELECT 'helper'").expect("counted by its text");
+    let row = rows
+        .iter()
+        .find(|row| row.function.is_none() && row.sql == "SELECT 'helper'")
+        .expect("counted by its text");
     assert_eq!((row.calls, row.line, &row.file), (1, 0, &None));
 }
 
@@ -246,8 +285,14 @@ async fn of_executors_that_are_handed_in() {
     let mut tx = pool.begin().await.unwrap();
     generic(&mut *tx).await.unwrap();
     acquiring(&mut *tx).await.unwrap();
-    check("places::of_executors_that_are_handed_in::generic", &[("handed in", "execute")]);
-    check("places::of_executors_that_are_handed_in::acquiring", &[("acquired query", "execute")]);
+    check(
+        "places::of_executors_that_are_handed_in::generic",
+        &[("handed in", "execute")],
+    );
+    check(
+        "places::of_executors_that_are_handed_in::acquiring",
+        &[("acquired query", "execute")],
+    );
 }
 
 #[tokio::test]
@@ -261,9 +306,16 @@ async fn of_handles() {
         let later = pool.acquire(); // @taken later
         let taken = later.await?;
         let through_trait = Acquire::acquire(pool).await?; // @through trait
-        let all = leash::snapshot().handles.into_iter().filter(|handle| handle.site.file.ends_with("places.rs"));
-        let places = all.filter(|handle| handle.scope.as_deref() == Some("behaviour::places::of_handles::take"));
-        let places = places.map(|handle| (Place::from(&handle.site), handle.site.function)).collect();
+        let all = leash::snapshot()
+            .handles
+            .into_iter()
+            .filter(|handle| handle.site.file.ends_with("places.rs"));
+        let places = all.filter(|handle| {
+            handle.scope.as_deref() == Some("behaviour::places::of_handles::take")
+        });
+        let places = places
+            .map(|handle| (Place::from(&handle.site), handle.site.function))
+            .collect();
         drop((plain, begun, tried, taken, through_trait, name));
         Ok(places)
     }
@@ -284,7 +336,10 @@ async fn of_handles() {
         ("through trait", "acquire"),
     ];
     let function = Some(full_name("places::of_handles::take"));
-    assert_eq!(places, expected.map(|(marker, word)| (marked(marker, word), function.clone())));
+    assert_eq!(
+        places,
+        expected.map(|(marker, word)| (marked(marker, word), function.clone()))
+    );
 }
 
 mod deep {
@@ -325,7 +380,10 @@ impl Finder for deep::Repo<Vec<u8>> {
         Ok(())
     }
 
-    fn find_boxed<'a>(&'a self, pool: &'a SqlitePool) -> Pin<Box<dyn Future<Output = sqlx::Result<()>> + Send + 'a>> {
+    fn find_boxed<'a>(
+        &'a self,
+        pool: &'a SqlitePool,
+    ) -> Pin<Box<dyn Future<Output = sqlx::Result<()>> + Send + 'a>> {
         Box::pin(async move {
             sqlx::query("SELECT 2").execute(pool).await?; // @trait boxed
             Ok(())
@@ -361,11 +419,21 @@ async fn names_of_functions() {
     pool.by_default().await.unwrap();
     assert_eq!(rows_of("places::deep::Repo::inherent").len(), 1);
     assert_eq!(rows_of("places::deep::Repo::associated").len(), 1);
-    let named = leash::snapshot().sites.into_iter().find(|row| row.sql == "SELECT 'named'").unwrap();
+    let named = leash::snapshot()
+        .sites
+        .into_iter()
+        .find(|row| row.sql == "SELECT 'named'")
+        .unwrap();
     assert_eq!(named.function.as_deref(), Some("repo.named"));
     check("<Repo as Finder>::find", &[("trait", "execute")]);
-    check("<Repo as Finder>::find_boxed", &[("trait boxed", "execute")]);
-    check("places::WithDefault::by_default", &[("default body", "execute")]);
+    check(
+        "<Repo as Finder>::find_boxed",
+        &[("trait boxed", "execute")],
+    );
+    check(
+        "places::WithDefault::by_default",
+        &[("default body", "execute")],
+    );
 }
 
 #[async_trait]
@@ -435,8 +503,14 @@ async fn beside_instrument() {
     let pool = pool().await;
     track_above(&pool).await.unwrap();
     track_below(&pool).await.unwrap();
-    check("places::beside_instrument::track_above", &[("track above", "execute")]);
-    check("places::beside_instrument::track_below", &[("track below", "execute")]);
+    check(
+        "places::beside_instrument::track_above",
+        &[("track above", "execute")],
+    );
+    check(
+        "places::beside_instrument::track_below",
+        &[("track below", "execute")],
+    );
 }
 
 /// Futures go from thread to thread between their polls.
@@ -467,11 +541,27 @@ async fn across_threads() {
         task.await.unwrap();
     }
     let counted = |function: &str| -> Vec<_> {
-        rows_of(function).into_iter().map(|row| (row.line, row.column, row.calls, row.ok)).collect()
+        rows_of(function)
+            .into_iter()
+            .map(|row| (row.line, row.column, row.calls, row.ok))
+            .collect()
     };
-    let (one, two, other) = (marked("left 1", "fetch_all"), marked("left 2", "fetch"), marked("right", "fetch_one"));
-    assert_eq!(counted("places::across_threads::left"), [(one.line, one.column, 50, 50), (two.line, two.column, 50, 50)]);
-    assert_eq!(counted("places::across_threads::right"), [(other.line, other.column, 100, 100)]);
+    let (one, two, other) = (
+        marked("left 1", "fetch_all"),
+        marked("left 2", "fetch"),
+        marked("right", "fetch_one"),
+    );
+    assert_eq!(
+        counted("places::across_threads::left"),
+        [
+            (one.line, one.column, 50, 50),
+            (two.line, two.column, 50, 50)
+        ]
+    );
+    assert_eq!(
+        counted("places::across_threads::right"),
+        [(other.line, other.column, 100, 100)]
+    );
 }
 
 /// A call with a name of sqlx's on something that is the user's own.
@@ -480,7 +570,10 @@ async fn of_methods_that_are_called_alike() {
     struct Repo(SqlitePool);
     impl Repo {
         async fn execute(&self, number: i64) -> sqlx::Result<i64> {
-            sqlx::query_scalar("SELECT ?").bind(number).fetch_one(&self.0).await
+            sqlx::query_scalar("SELECT ?")
+                .bind(number)
+                .fetch_one(&self.0)
+                .await
         }
     }
     #[track]

@@ -31,14 +31,20 @@ async fn queries_count_in_every_scope_around() {
     let nested = async {
         let (result, inner) = counting(two(&pool)).await;
         result.unwrap();
-        let (_, spawned) = counting(async {
+        let ((), spawned) = counting(async {
             let pool = (*pool).clone();
-            tokio::spawn(async move { two(&pool).await }.in_current_scope()).await.unwrap().unwrap();
+            tokio::spawn(async move { two(&pool).await }.in_current_scope())
+                .await
+                .unwrap()
+                .unwrap();
         })
         .await;
-        let (_, not_carried) = counting(async {
+        let ((), not_carried) = counting(async {
             let pool = (*pool).clone();
-            tokio::spawn(async move { two(&pool).await }).await.unwrap().unwrap();
+            tokio::spawn(async move { two(&pool).await })
+                .await
+                .unwrap()
+                .unwrap();
         })
         .await;
         let (_, by_hand) = counting(leash::scope("by hand", two(&pool))).await;
@@ -52,7 +58,13 @@ async fn queries_count_in_every_scope_around() {
 #[tokio::test]
 async fn branches_are_apart() {
     let pool = pool().await;
-    let branches = async { tokio::join!(counting(one(&pool)), counting(two(&pool)), counting(async { 3 })) };
+    let branches = async {
+        tokio::join!(
+            counting(one(&pool)),
+            counting(two(&pool)),
+            counting(async { 3 })
+        )
+    };
     let (((_, first), (_, second), (_, third)), all) = counting(branches).await;
     assert_eq!((first, second, third, all), (1, 2, 0, 3));
 }
@@ -106,7 +118,10 @@ async fn handles_belong_to_the_innermost_scope() {
     #[track]
     async fn inner(pool: &TestPool) -> Vec<Option<String>> {
         let _held = pool.acquire().await.unwrap();
-        pool.handles().into_iter().map(|handle| handle.scope).collect()
+        pool.handles()
+            .into_iter()
+            .map(|handle| handle.scope)
+            .collect()
     }
     #[track]
     async fn outer(pool: &TestPool) -> Vec<Option<String>> {
@@ -140,20 +155,35 @@ async fn handles_that_are_returned_belong_to_the_caller() {
     }
     let pool = pool().await;
     let module = "behaviour::scopes::handles_that_are_returned_belong_to_the_caller";
-    assert_eq!(gets(&pool).await, (Some(format!("{module}::gets")), vec![format!("{module}::gives")]));
+    assert_eq!(
+        gets(&pool).await,
+        (
+            Some(format!("{module}::gets")),
+            vec![format!("{module}::gives")]
+        )
+    );
 }
 
 /// In a process of its own: how many scopes there are is a number of the process.
 #[test]
 fn scopes_end_however_their_future_does() {
-    in_child("scopes::scopes_end_however_their_future_does", &[], |runtime| runtime.block_on(all_ends()));
+    in_child(
+        "scopes::scopes_end_however_their_future_does",
+        &[],
+        |runtime| runtime.block_on(all_ends()),
+    );
 }
 
 async fn all_ends() {
     #[track]
     async fn returns(pool: &SqlitePool, fail: bool) -> sqlx::Result<()> {
         let mut tx = pool.begin().await?;
-        tx.execute(if fail { "SELECT no_such_column" } else { "SELECT 1" }).await?;
+        tx.execute(if fail {
+            "SELECT no_such_column"
+        } else {
+            "SELECT 1"
+        })
+        .await?;
         tx.commit().await
     }
     #[track]
@@ -179,7 +209,10 @@ async fn all_ends() {
     assert_eq!(scopes(), 0, "after a return");
     returns(&pool, true).await.unwrap_err();
     assert_eq!(scopes(), 0, "after an error");
-    AssertUnwindSafe(panics(&pool)).catch_unwind().await.unwrap_err();
+    AssertUnwindSafe(panics(&pool))
+        .catch_unwind()
+        .await
+        .unwrap_err();
     assert_eq!(scopes(), 0, "after a panic");
 
     let (tell, told) = oneshot::channel();
@@ -194,10 +227,19 @@ async fn all_ends() {
     assert_eq!(scopes(), 0, "after a cancellation");
 
     for polls in 0..20 {
-        poll_at_most(polls, returns(&pool, false)).await.transpose().unwrap();
-        poll_at_most(polls, leash::scope("by hand", returns(&pool, false))).await.transpose().unwrap();
+        poll_at_most(polls, returns(&pool, false))
+            .await
+            .transpose()
+            .unwrap();
+        poll_at_most(polls, leash::scope("by hand", returns(&pool, false)))
+            .await
+            .transpose()
+            .unwrap();
         poll_at_most(polls, counting(returns(&pool, false))).await;
-        poll_at_most(polls, returns(&pool, false).in_current_scope()).await.transpose().unwrap();
+        poll_at_most(polls, returns(&pool, false).in_current_scope())
+            .await
+            .transpose()
+            .unwrap();
         assert_eq!(scopes(), 0, "given up after {polls} polls");
     }
 
@@ -207,6 +249,10 @@ async fn all_ends() {
         tokio::spawn(async move { two(&pool).await }.in_current_scope())
     });
     carried.await.await.unwrap().unwrap();
-    assert_eq!(scopes(), 0, "after a task that was carried beyond its parent");
+    assert_eq!(
+        scopes(),
+        0,
+        "after a task that was carried beyond its parent"
+    );
     pool.assert_serves_all().await;
 }

@@ -14,12 +14,16 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use sqlx::leash::{self, HandleExt, ScopeExt};
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{Acquire, Connection, Executor, Row, Sqlite, SqliteExecutor, SqlitePool, Transaction, track};
+use sqlx::{
+    Acquire, Connection, Executor, Row, Sqlite, SqliteExecutor, SqlitePool, Transaction, track,
+};
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 use tokio::time::{Duration, timeout};
 
-use crate::common::{HUNDRED, TestPool, Tx, of_leaks, poll_at_most, pool, pool_of, returned, silent};
+use crate::common::{
+    HUNDRED, TestPool, Tx, of_leaks, poll_at_most, pool, pool_of, returned, silent,
+};
 
 const INSERT: &str = "INSERT INTO exam (name) VALUES ('x')";
 
@@ -98,7 +102,6 @@ impl Unit for UnitOfWork {
     }
 }
 
-#[expect(clippy::large_enum_variant, reason = "as people write them")]
 enum State {
     Idle,
     Working(Tx),
@@ -140,15 +143,21 @@ async fn returned_in_every_kind_of_value() {
     }
     #[track]
     async fn in_struct(pool: &SqlitePool) -> sqlx::Result<UnitOfWork> {
-        Ok(UnitOfWork { tx: pool.begin().await? })
+        Ok(UnitOfWork {
+            tx: pool.begin().await?,
+        })
     }
     #[track]
     async fn in_trait_object(pool: &SqlitePool) -> Box<dyn Unit> {
-        Box::new(UnitOfWork { tx: pool.begin().await.unwrap() })
+        Box::new(UnitOfWork {
+            tx: pool.begin().await.unwrap(),
+        })
     }
     #[track]
     async fn in_arc_of_trait(pool: &SqlitePool) -> Arc<Mutex<dyn Unit>> {
-        Arc::new(Mutex::new(UnitOfWork { tx: pool.begin().await.unwrap() }))
+        Arc::new(Mutex::new(UnitOfWork {
+            tx: pool.begin().await.unwrap(),
+        }))
     }
     #[track]
     async fn in_vec(pool: &SqlitePool) -> Vec<Tx> {
@@ -172,19 +181,27 @@ async fn returned_in_every_kind_of_value() {
     }
     #[track]
     async fn as_impl_trait(pool: &SqlitePool) -> impl Unit + use<> {
-        UnitOfWork { tx: pool.begin().await.unwrap() }
+        UnitOfWork {
+            tx: pool.begin().await.unwrap(),
+        }
     }
     #[track]
     async fn as_generic<T>(pool: &SqlitePool, make: impl Fn(Tx) -> T) -> Generic<T> {
-        Generic { inner: make(pool.begin().await.unwrap()) }
+        Generic {
+            inner: make(pool.begin().await.unwrap()),
+        }
     }
     #[track]
-    async fn in_a_closure(pool: &SqlitePool) -> impl FnOnce() -> BoxFuture<'static, sqlx::Result<()>> + use<> {
+    async fn in_a_closure(
+        pool: &SqlitePool,
+    ) -> impl FnOnce() -> BoxFuture<'static, sqlx::Result<()>> + use<> {
         let tx = pool.begin().await.unwrap();
         move || tx.commit().boxed()
     }
     #[track]
-    async fn in_an_async_block(pool: &SqlitePool) -> impl Future<Output = sqlx::Result<()>> + use<> {
+    async fn in_an_async_block(
+        pool: &SqlitePool,
+    ) -> impl Future<Output = sqlx::Result<()>> + use<> {
         let tx = pool.begin().await.unwrap();
         async move { tx.commit().await }
     }
@@ -194,7 +211,9 @@ async fn returned_in_every_kind_of_value() {
         tx.commit()
     }
     #[track]
-    async fn in_a_boxed_future(pool: &SqlitePool) -> Pin<Box<dyn Future<Output = sqlx::Result<()>> + Send>> {
+    async fn in_a_boxed_future(
+        pool: &SqlitePool,
+    ) -> Pin<Box<dyn Future<Output = sqlx::Result<()>> + Send>> {
         let tx = pool.begin().await.unwrap();
         Box::pin(tx.commit())
     }
@@ -225,9 +244,15 @@ async fn returned_in_every_kind_of_value() {
     drop(returned(&pool, as_generic(&pool, |tx| tx)).await.inner);
     let commit = returned(&pool, in_a_closure(&pool)).await;
     commit().await.unwrap();
-    returned(&pool, in_an_async_block(&pool)).await.await.unwrap();
+    returned(&pool, in_an_async_block(&pool))
+        .await
+        .await
+        .unwrap();
     returned(&pool, as_impl_future(&pool)).await.await.unwrap();
-    returned(&pool, in_a_boxed_future(&pool)).await.await.unwrap();
+    returned(&pool, in_a_boxed_future(&pool))
+        .await
+        .await
+        .unwrap();
     drop(returned(&pool, in_assert_unwind_safe(&pool)).await);
     pool.assert_serves_all().await;
 }
@@ -240,7 +265,9 @@ async fn returned_in_a_lock() {
         Mutex::new(pool.begin().await.unwrap())
     }
     #[track]
-    async fn in_arc_of_mutex(pool: &SqlitePool) -> sqlx::Result<Arc<Mutex<Option<PoolConnection<Sqlite>>>>> {
+    async fn in_arc_of_mutex(
+        pool: &SqlitePool,
+    ) -> sqlx::Result<Arc<Mutex<Option<PoolConnection<Sqlite>>>>> {
         Ok(Arc::new(Mutex::new(Some(pool.acquire().await?))))
     }
     #[track]
@@ -249,11 +276,15 @@ async fn returned_in_a_lock() {
     }
     #[track]
     async fn of_a_struct(pool: &SqlitePool) -> Mutex<UnitOfWork> {
-        Mutex::new(UnitOfWork { tx: pool.begin().await.unwrap() })
+        Mutex::new(UnitOfWork {
+            tx: pool.begin().await.unwrap(),
+        })
     }
     #[track(returns_handle)]
     async fn in_a_struct(pool: &SqlitePool) -> Guarded {
-        Guarded { tx: Mutex::new(Some(pool.begin().await.unwrap())) }
+        Guarded {
+            tx: Mutex::new(Some(pool.begin().await.unwrap())),
+        }
     }
     let pool = pool().await;
     drop(returned(&pool, in_mutex(&pool)).await);
@@ -317,7 +348,9 @@ struct Uncommitted {
 async fn carried_by_an_error() {
     #[track]
     async fn refused(pool: &SqlitePool) -> Result<(), Carrying> {
-        Err(Carrying { tx: pool.begin().await.unwrap() })
+        Err(Carrying {
+            tx: pool.begin().await.unwrap(),
+        })
     }
     #[track]
     async fn handed_back(pool: &SqlitePool) -> Result<i64, Tx> {
@@ -325,7 +358,9 @@ async fn carried_by_an_error() {
     }
     #[track(returns_handle)]
     async fn said_so(pool: &SqlitePool) -> Result<(), Uncommitted> {
-        Err(Uncommitted { tx: Mutex::new(Some(pool.begin().await.unwrap())) })
+        Err(Uncommitted {
+            tx: Mutex::new(Some(pool.begin().await.unwrap())),
+        })
     }
     let pool = pool().await;
     drop(returned(&pool, refused(&pool)).await.unwrap_err().tx);
@@ -398,7 +433,10 @@ async fn lent_to_callees() {
         lends_to_all(&pool).await.unwrap();
     };
     silent(&pool, all).await;
-    let written: i64 = sqlx::query_scalar("SELECT count(*) FROM exam").fetch_one(&*pool).await.unwrap();
+    let written: i64 = sqlx::query_scalar("SELECT count(*) FROM exam")
+        .fetch_one(&*pool)
+        .await
+        .unwrap();
     assert_eq!(written, 15, "all of it was written");
 }
 
@@ -470,7 +508,13 @@ async fn unwound_by_a_panic() {
         panics(pool).await;
     }
     let pool = pool().await;
-    silent(&pool, AssertUnwindSafe(around(&pool)).catch_unwind().map(|caught| caught.unwrap_err().is::<&str>())).await;
+    silent(
+        &pool,
+        AssertUnwindSafe(around(&pool))
+            .catch_unwind()
+            .map(|caught| caught.unwrap_err().is::<&str>()),
+    )
+    .await;
     pool.assert_serves_all().await;
 }
 
@@ -494,7 +538,11 @@ async fn given_up_at_every_await() {
         yield_now().await;
         inner(&mut tx).await?;
         yield_now().await;
-        let rows = sqlx::query(HUNDRED).fetch(&mut *tx).try_collect::<Vec<_>>().await?.len();
+        let rows = sqlx::query(HUNDRED)
+            .fetch(&mut *tx)
+            .try_collect::<Vec<_>>()
+            .await?
+            .len();
         yield_now().await;
         tx.commit().await?;
         yield_now().await;
@@ -509,7 +557,8 @@ async fn given_up_at_every_await() {
     let mut polls = 0;
     loop {
         polls += 1;
-        let (done, findings) = leash::testing::findings(poll_at_most(polls, everything(&pool))).await;
+        let (done, findings) =
+            leash::testing::findings(poll_at_most(polls, everything(&pool))).await;
         assert!(of_leaks(findings).is_empty(), "given up at poll {polls}");
         pool.assert_serves_all().await;
         if let Some(result) = done {
@@ -538,14 +587,16 @@ async fn in_branches() {
     }
     #[track]
     async fn joined(pool: &SqlitePool) -> sqlx::Result<i64> {
-        let (a, b) = tokio::join!(query(pool), query(pool));
-        let (c, d) = tokio::try_join!(query(pool), query(pool))?;
-        let (e, f) = join(query(pool), query(pool)).await;
-        Ok(a? + b? + c + d + e? + f?)
+        let joined = tokio::join!(query(pool), query(pool));
+        let tried = tokio::try_join!(query(pool), query(pool))?;
+        let by_function = join(query(pool), query(pool)).await;
+        Ok(joined.0? + joined.1? + tried.0 + tried.1 + by_function.0? + by_function.1?)
     }
     #[track]
     async fn one_of_them_fails(pool: &SqlitePool) -> sqlx::Result<()> {
-        tokio::try_join!(hold_for_ever(pool), async { Err::<(), _>(sqlx::Error::RowNotFound) })?;
+        tokio::try_join!(hold_for_ever(pool), async {
+            Err::<(), _>(sqlx::Error::RowNotFound)
+        })?;
         Ok(())
     }
     #[track]
@@ -562,7 +613,9 @@ async fn in_branches() {
     }
     #[track]
     async fn too_late(pool: &SqlitePool) -> bool {
-        timeout(Duration::from_millis(1), hold_for_ever(pool)).await.is_err()
+        timeout(Duration::from_millis(1), hold_for_ever(pool))
+            .await
+            .is_err()
     }
     #[track]
     async fn unordered(pool: &SqlitePool) -> sqlx::Result<i64> {
@@ -571,7 +624,7 @@ async fn in_branches() {
         // The rest is given up half-way.
         drop(all);
         let rest = join_all((0..3).map(|_| query(pool))).await;
-        Ok(first.unwrap_or_default() + rest.len() as i64)
+        Ok(first.unwrap_or_default() + rest.into_iter().sum::<sqlx::Result<i64>>()?)
     }
     #[track]
     async fn spawned_and_awaited(pool: &SqlitePool) -> sqlx::Result<()> {
@@ -634,8 +687,15 @@ async fn taken_out_of_the_pool() {
 #[tokio::test]
 async fn meant_to_live_long() {
     #[track]
-    async fn connection(pool: &SqlitePool, kept: &mut Vec<PoolConnection<Sqlite>>) -> sqlx::Result<()> {
-        kept.push(pool.acquire().await?.long_lived("the lock is held for the whole run"));
+    async fn connection(
+        pool: &SqlitePool,
+        kept: &mut Vec<PoolConnection<Sqlite>>,
+    ) -> sqlx::Result<()> {
+        kept.push(
+            pool.acquire()
+                .await?
+                .long_lived("the lock is held for the whole run"),
+        );
         Ok(())
     }
     #[track]
@@ -659,8 +719,19 @@ async fn meant_to_live_long() {
     .await;
     result.unwrap();
     assert!(of_leaks(findings).is_empty());
-    let reasons: Vec<_> = pool.handles().into_iter().map(|handle| handle.reserved.unwrap_or_default()).collect();
-    assert_eq!(reasons, ["the lock is held for the whole run", "the import", "a listener"]);
+    let reasons: Vec<_> = pool
+        .handles()
+        .into_iter()
+        .map(|handle| handle.reserved.unwrap_or_default())
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            "the lock is held for the whole run",
+            "the import",
+            "a listener"
+        ]
+    );
     assert_eq!((pool.stats().handles, pool.stats().reserved), (3, 3));
 }
 
@@ -693,7 +764,10 @@ struct Actor {
 #[track]
 impl Actor {
     async fn start(pool: &SqlitePool) -> sqlx::Result<Self> {
-        let mut actor = Self { connection: pool.acquire().await?, sent: 0 };
+        let mut actor = Self {
+            connection: pool.acquire().await?,
+            sent: 0,
+        };
         actor.send().await?;
         Ok(actor)
     }
@@ -719,7 +793,7 @@ impl Actor {
 async fn an_actor_that_owns_a_connection() {
     let pool = pool().await;
     let mut actor = returned(&pool, Actor::start(&pool)).await.unwrap();
-    let (_, findings) = leash::testing::findings(async {
+    let ((), findings) = leash::testing::findings(async {
         actor.send().await.unwrap();
         actor.renew(&pool).await.unwrap().send().await.unwrap();
         assert_eq!(actor.stop().await.unwrap(), 3);
@@ -738,7 +812,9 @@ async fn in_transaction_closures() {
             .transaction(|tx| {
                 Box::pin(async move {
                     sqlx::query(INSERT).execute(&mut **tx).await?;
-                    sqlx::query_scalar("SELECT count(*) FROM exam").fetch_one(&mut **tx).await
+                    sqlx::query_scalar("SELECT count(*) FROM exam")
+                        .fetch_one(&mut **tx)
+                        .await
                 })
             })
             .await
@@ -754,11 +830,27 @@ async fn in_transaction_closures() {
     }
     #[track]
     async fn in_own_closure(pool: &SqlitePool) -> sqlx::Result<u64> {
-        with_tx(pool, |tx| Box::pin(async move { Ok(sqlx::query(INSERT).execute(&mut **tx).await?.rows_affected()) })).await
+        with_tx(pool, |tx| {
+            Box::pin(async move {
+                Ok(sqlx::query(INSERT)
+                    .execute(&mut **tx)
+                    .await?
+                    .rows_affected())
+            })
+        })
+        .await
     }
     let pool = pool().await;
-    silent(&pool, in_closure(&pool).map(|count| assert_eq!(count.unwrap(), 1))).await;
-    silent(&pool, in_own_closure(&pool).map(|count| assert_eq!(count.unwrap(), 1))).await;
+    silent(
+        &pool,
+        in_closure(&pool).map(|count| assert_eq!(count.unwrap(), 1)),
+    )
+    .await;
+    silent(
+        &pool,
+        in_own_closure(&pool).map(|count| assert_eq!(count.unwrap(), 1)),
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -777,10 +869,18 @@ async fn in_recursion() {
     }
     #[track]
     async fn hand_up(pool: &SqlitePool, depth: u8) -> sqlx::Result<Tx> {
-        if depth == 0 { pool.begin().await } else { Box::pin(hand_up(pool, depth - 1)).await }
+        if depth == 0 {
+            pool.begin().await
+        } else {
+            Box::pin(hand_up(pool, depth - 1)).await
+        }
     }
     let pool = pool().await;
-    silent(&pool, descend(&pool, 4).map(|depth| assert_eq!(depth.unwrap(), 4))).await;
+    silent(
+        &pool,
+        descend(&pool, 4).map(|depth| assert_eq!(depth.unwrap(), 4)),
+    )
+    .await;
     drop(returned(&pool, hand_up(&pool, 6)).await);
 }
 
@@ -826,21 +926,29 @@ async fn streams() {
         Ok(sum)
     }
     let pool = pool().await;
-    silent(&pool, read_to_the_end(&pool).map(|read| assert_eq!(read.unwrap(), 100))).await;
-    silent(&pool, dropped_half_way(&pool).map(|first| assert_eq!(first.unwrap(), 1))).await;
+    silent(
+        &pool,
+        read_to_the_end(&pool).map(|read| assert_eq!(read.unwrap(), 100)),
+    )
+    .await;
+    silent(
+        &pool,
+        dropped_half_way(&pool).map(|first| assert_eq!(first.unwrap(), 1)),
+    )
+    .await;
     let rest = returned(&pool, returned_half_read(&pool)).await;
     assert_eq!(rest.count().await, 99);
     pool.assert_empty();
     silent(&pool, rows(&pool).count().map(|rows| assert_eq!(rows, 100))).await;
-    silent(&pool, reads_a_tracked_stream(&pool).map(|sum| assert_eq!(sum.unwrap(), 5050))).await;
+    silent(
+        &pool,
+        reads_a_tracked_stream(&pool).map(|sum| assert_eq!(sum.unwrap(), 5050)),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn scopes_by_hand_and_carried_ones_hand_up() {
-    let pool = pool().await;
-    let by_hand = leash::scope("by hand", async { pool.begin().await.unwrap() });
-    drop(returned(&pool, by_hand).await);
-
     #[track]
     async fn keeps_what_its_task_returned(pool: &SqlitePool) -> sqlx::Result<()> {
         let taking = pool.begin();
@@ -848,6 +956,10 @@ async fn scopes_by_hand_and_carried_ones_hand_up() {
         tx.execute(INSERT).await?;
         tx.commit().await
     }
+    let pool = pool().await;
+    let by_hand = leash::scope("by hand", async { pool.begin().await.unwrap() });
+    drop(returned(&pool, by_hand).await);
+
     silent(&pool, keeps_what_its_task_returned(&pool)).await;
 }
 
@@ -856,7 +968,9 @@ async fn scopes_by_hand_and_carried_ones_hand_up() {
 async fn without_a_scope_around() {
     async fn untracked(pool: &TestPool) -> sqlx::Result<()> {
         let kept: Tx = pool.begin().await?;
-        tokio::spawn(async move { kept.commit().await }).await.expect("the task does not panic")
+        tokio::spawn(async move { kept.commit().await })
+            .await
+            .expect("the task does not panic")
     }
     let pool = pool().await;
     silent(&pool, untracked(&pool)).await;
@@ -878,7 +992,9 @@ async fn held_by_what_can_be_shown() {
     }
     #[track]
     async fn shown_in_result(pool: &SqlitePool) -> Result<Shown, String> {
-        Ok(Shown(pool.begin().await.map_err(|error| error.to_string())?))
+        Ok(Shown(
+            pool.begin().await.map_err(|error| error.to_string())?,
+        ))
     }
     let pool = pool().await;
     drop(returned(&pool, shown(&pool)).await.0);

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::panic::UnwindSafe;
 
-use sqlx::leash::Conn;
+use sqlx::leash::{Conn, PoolExt};
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnection, SqliteQueryResult, SqliteRow};
 use sqlx::{Acquire, Any, MySql, Pool, Postgres, Sqlite, SqlitePool, Transaction};
@@ -59,7 +59,11 @@ fn handles_are_not_unwind_safe_and_else_as_sqlx_has_them() {
         futures::stream::BoxStream<'static, SqliteRow>,
     );
     for (name, unwind_safe, send, _, unpin) in handles {
-        assert_eq!((unwind_safe, send, unpin), (false, true, true), "{name}: UnwindSafe, Send, Unpin");
+        assert_eq!(
+            (unwind_safe, send, unpin),
+            (false, true, true),
+            "{name}: UnwindSafe, Send, Unpin"
+        );
     }
     // Where sqlx's own connection is `Sync`, so is what holds it.
     let connection = has!(Sync: SqliteConnection);
@@ -76,10 +80,21 @@ fn handles_are_not_unwind_safe_and_else_as_sqlx_has_them() {
 /// What is returned with no handle in it is told apart by being `UnwindSafe`: rows must be.
 #[test]
 fn what_is_read_is_unwind_safe() {
-    for (name, unwind_safe, ..) in all!(SqliteRow, Vec<SqliteRow>, SqliteQueryResult, (), (i64, String), Option<SqliteRow>) {
+    for (name, unwind_safe, ..) in all!(
+        SqliteRow,
+        Vec<SqliteRow>,
+        SqliteQueryResult,
+        (),
+        (i64, String),
+        Option<SqliteRow>
+    ) {
         assert!(unwind_safe, "{name}");
     }
-    for (name, unwind_safe, ..) in all!(sqlx::postgres::PgRow, sqlx::mysql::MySqlRow, sqlx::any::AnyRow) {
+    for (name, unwind_safe, ..) in all!(
+        sqlx::postgres::PgRow,
+        sqlx::mysql::MySqlRow,
+        sqlx::any::AnyRow
+    ) {
         assert!(unwind_safe, "{name}");
     }
 }
@@ -100,4 +115,31 @@ async fn futures_are_send() {
     }
     let pool = pool().await;
     is_send(holds(&pool)).await.unwrap();
+}
+
+/// The future that takes a handle is about as large as sqlx's: tracking must not multiply it, it lies in every caller's.
+#[tokio::test]
+async fn futures_are_about_as_large_as_those_of_sqlx() {
+    let pool = pool().await;
+    let plain = pool.as_sqlx();
+    // What is kept beside it: the site, the span, the pool's state.
+    let beside = 512;
+    let sizes = [
+        (
+            "acquire",
+            size_of_val(&pool.acquire()),
+            size_of_val(&plain.acquire()),
+        ),
+        (
+            "begin",
+            size_of_val(&pool.begin()),
+            size_of_val(&plain.begin()),
+        ),
+    ];
+    for (name, tracked, of_sqlx) in sizes {
+        assert!(
+            tracked <= of_sqlx + beside,
+            "{name}: {tracked} bytes, sqlx's {of_sqlx}: {sizes:?}"
+        );
+    }
 }
