@@ -159,6 +159,8 @@ async fn futures_of_a_pool() {
     check_value!(pool.acquire(), "Send !Sync !Unpin");
     check_value!(pool.begin(), "Send !Sync !Unpin");
     check_value!(pool.begin_with("BEGIN"), "Send !Sync !Unpin");
+    check_value!(pool.try_begin(), "Send !Sync !Unpin");
+    check_value!(pool.try_begin_with("BEGIN"), "Send !Sync !Unpin");
     check_value!(Acquire::acquire(&pool), "Send !Sync Unpin");
     check_value!(Acquire::begin(&pool), "Send !Sync Unpin");
     check_value!(pool.execute("SELECT 1"), "Send !Sync Unpin");

@@ -16,6 +16,7 @@
 mod any;
 mod attribute;
 mod auto_traits;
+mod borrowed;
 pub mod clinic;
 mod connections;
 mod executors;

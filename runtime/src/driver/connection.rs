@@ -7,16 +7,16 @@ use sqlx::{ConnectOptions, Database, Error, SqlSafeStr};
 use sqlx_core::database::HasStatementCache;
 
 use super::conn::lent;
-use super::{Conn, Transaction};
+use super::{AnyConn, Conn, Tracked, Transaction};
 use crate::pool_state::Control;
 
 /// sqlx's `Connection`, beginning tracked transactions. Implemented for all of sqlx's connections.
 pub trait Connection: Send {
     /// The database.
-    type Database: Database<Connection = Self>;
+    type Database: Database;
 
     /// The options to connect with.
-    type Options: ConnectOptions<Connection = Self>;
+    type Options: ConnectOptions;
 
     /// Closes this connection gracefully.
     fn close(self) -> impl Future<Output = Result<(), Error>> + Send + 'static;
@@ -79,14 +79,39 @@ pub trait Connection: Send {
     /// Connects to the database that a URL names.
     fn connect(url: &str) -> impl Future<Output = Result<Self, Error>> + Send + 'static
     where
-        Self: Sized;
+        Self: sqlx::Connection + Sized,
+    {
+        <Self as sqlx::Connection>::connect(url)
+    }
 
     /// Connects with options.
     fn connect_with(
-        options: &Self::Options,
+        options: &<Self as sqlx::Connection>::Options,
     ) -> impl Future<Output = Result<Self, Error>> + Send + '_
     where
-        Self: Sized;
+        Self: sqlx::Connection + Sized,
+    {
+        <Self as sqlx::Connection>::connect_with(options)
+    }
+}
+
+/// Runs a function inside a transaction. No function, whose future would have to outlive the function's types.
+macro_rules! in_transaction {
+    ($connection:ident, $callback:ident) => {
+        async move {
+            let mut transaction = Connection::begin($connection).await?;
+            match $callback(&mut transaction).await {
+                Ok(value) => {
+                    transaction.commit().await?;
+                    Ok(value)
+                }
+                Err(error) => {
+                    transaction.rollback().await?;
+                    Err(error)
+                }
+            }
+        }
+    };
 }
 
 impl<C: sqlx::Connection> Connection for C {
@@ -140,19 +165,7 @@ impl<C: sqlx::Connection> Connection for C {
         R: Send,
         E: From<Error> + Send,
     {
-        async move {
-            let mut transaction = Connection::begin(self).await?;
-            match callback(&mut transaction).await {
-                Ok(value) => {
-                    transaction.commit().await?;
-                    Ok(value)
-                }
-                Err(error) => {
-                    transaction.rollback().await?;
-                    Err(error)
-                }
-            }
-        }
+        in_transaction!(self, callback)
     }
 
     fn is_in_transaction(&self) -> bool {
@@ -184,14 +197,87 @@ impl<C: sqlx::Connection> Connection for C {
     fn should_flush(&self) -> bool {
         sqlx::Connection::should_flush(self)
     }
+}
 
-    fn connect(url: &str) -> impl Future<Output = Result<Self, Error>> + Send + 'static {
-        <C as sqlx::Connection>::connect(url)
+/// A connection under its handle: what it begins is known to the handle.
+impl<DB: Database> Connection for Conn<'_, DB> {
+    type Database = DB;
+    type Options = <DB::Connection as sqlx::Connection>::Options;
+
+    fn close(mut self) -> impl Future<Output = Result<(), Error>> + Send + 'static {
+        self.close_on_drop();
+        drop(self);
+        std::future::ready(Ok(()))
     }
 
-    fn connect_with(
-        options: &Self::Options,
-    ) -> impl Future<Output = Result<Self, Error>> + Send + '_ {
-        <C as sqlx::Connection>::connect_with(options)
+    fn close_hard(self) -> impl Future<Output = Result<(), Error>> + Send + 'static {
+        self.close()
+    }
+
+    fn ping(&mut self) -> impl Future<Output = Result<(), Error>> + Send + '_ {
+        let Tracked { handle, connection } = self.tracked();
+        async move {
+            let _control = handle.map(|handle| handle.begin_control(Control::Ping));
+            sqlx::Connection::ping(connection).await
+        }
+    }
+
+    fn begin(&mut self) -> impl Future<Output = Result<Transaction<'_, DB>, Error>> + Send + '_ {
+        Transaction::begin_on(Conn::from_tracked(self.tracked()), None)
+    }
+
+    fn begin_with(
+        &mut self,
+        statement: impl SqlSafeStr,
+    ) -> impl Future<Output = Result<Transaction<'_, DB>, Error>> + Send + '_ {
+        let statement = statement.into_sql_str();
+        Transaction::begin_on(Conn::from_tracked(self.tracked()), Some(statement))
+    }
+
+    fn is_in_transaction(&self) -> bool {
+        sqlx::Connection::is_in_transaction(&**self)
+    }
+
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "the trait says what the future captures"
+    )]
+    fn transaction<'a, F, R, E>(
+        &'a mut self,
+        callback: F,
+    ) -> impl Future<Output = Result<R, E>> + Send + 'a
+    where
+        for<'c> F:
+            FnOnce(&'c mut Transaction<'_, DB>) -> BoxFuture<'c, Result<R, E>> + 'a + Send + Sync,
+        R: Send,
+        E: From<Error> + Send,
+    {
+        in_transaction!(self, callback)
+    }
+
+    fn cached_statements_size(&self) -> usize
+    where
+        DB: HasStatementCache,
+    {
+        sqlx::Connection::cached_statements_size(&**self)
+    }
+
+    fn clear_cached_statements(&mut self) -> impl Future<Output = Result<(), Error>> + Send + '_
+    where
+        DB: HasStatementCache,
+    {
+        sqlx::Connection::clear_cached_statements(self.connection())
+    }
+
+    fn shrink_buffers(&mut self) {
+        sqlx::Connection::shrink_buffers(self.connection());
+    }
+
+    fn flush(&mut self) -> impl Future<Output = Result<(), Error>> + Send + '_ {
+        sqlx::Connection::flush(self.connection())
+    }
+
+    fn should_flush(&self) -> bool {
+        sqlx::Connection::should_flush(&**self)
     }
 }

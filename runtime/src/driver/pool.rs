@@ -178,7 +178,8 @@ impl<DB: Database> Pool<DB> {
         let origin = Origin::caller(Location::caller());
         async move {
             match self.try_take(origin) {
-                Some(conn) => Transaction::begin_on(conn, None).await.map(Some),
+                // Boxed, as in sqlx: the future is not `Sync`.
+                Some(conn) => Transaction::begin(conn, None).await.map(Some),
                 None => Ok(None),
             }
         }
@@ -203,7 +204,7 @@ impl<DB: Database> Pool<DB> {
         let origin = Origin::caller(Location::caller());
         async move {
             match self.try_take(origin) {
-                Some(conn) => Transaction::begin_on(conn, Some(statement.into_sql_str()))
+                Some(conn) => Transaction::begin(conn, Some(statement.into_sql_str()))
                     .await
                     .map(Some),
                 None => Ok(None),
