@@ -82,14 +82,14 @@ impl<'c, DB: Database> Acquire<'c> for &'_ Pool<DB> {
 
     #[track_caller]
     fn acquire(self) -> BoxFuture<'c, Result<Self::Connection, Error>> {
-        let taken = self.take(Origin::caller(Location::caller()));
-        Box::pin(async move { Ok(Acquired::new(taken.await?)) })
+        let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
+        Box::pin(async move { Ok(Acquired::new(pool.take(origin).await?)) })
     }
 
     #[track_caller]
     fn begin(self) -> BoxFuture<'c, Result<Transaction<'c, DB>, Error>> {
-        let taken = self.take(Origin::caller(Location::caller()));
-        Box::pin(async move { Transaction::begin_on(taken.await?, None).await })
+        let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
+        Box::pin(async move { Transaction::begin_on(pool.take(origin).await?, None).await })
     }
 }
 
@@ -167,8 +167,12 @@ impl<'c, DB: Database> sqlx::Acquire<'c> for &'_ Pool<DB> {
 
     #[track_caller]
     fn acquire(self) -> BoxFuture<'c, Result<Self::Connection, Error>> {
-        let taken = self.take(Origin::caller(Location::caller()));
-        Box::pin(async move { Ok(LentConnection { conn: taken.await? }) })
+        let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
+        Box::pin(async move {
+            Ok(LentConnection {
+                conn: pool.take(origin).await?,
+            })
+        })
     }
 
     fn begin(self) -> BoxFuture<'c, Result<sqlx::Transaction<'c, DB>, Error>> {

@@ -222,27 +222,20 @@ macro_rules! executor {
 executor!(Conn<'_, DB>);
 executor!((dyn AnyConn<DB> + '_));
 
-impl<DB: Backend> Pool<DB> {
-    /// Takes a connection, waiting where the statement was called.
-    fn take_for(
-        &self,
-        prepared: &Prepared,
-        location: &'static Location<'static>,
-    ) -> impl Future<Output = Result<Conn<'static, DB>, Error>> + Send + use<DB> + 'static {
-        let origin = prepared
-            .place()
-            .map_or_else(|| Origin::caller(location), Origin::Exact);
-        self.take(origin)
-    }
+/// Where a statement on the pool takes its connection.
+fn origin(prepared: &Prepared, location: &'static Location<'static>) -> Origin {
+    prepared
+        .place()
+        .map_or_else(|| Origin::caller(location), Origin::Exact)
 }
 
 /// A stream that holds a connection of its own. As in sqlx, a generator: the connection and what borrows it live together.
 macro_rules! pool_stream {
     ($pool:ident, $query:ident, $step:ident => $item:expr) => {{
         let (prepared, sent) = (Prepared::stream(), Sent::new($query));
-        let taking = $pool.take_for(&prepared, Location::caller());
+        let (pool, origin) = ($pool.clone(), origin(&prepared, Location::caller()));
         Box::pin(try_stream! {
-            let mut conn = taking.await?;
+            let mut conn = pool.take(origin).await?;
             let mut steps = conn.tracked().stream(prepared, sent);
             while let Some($step) = steps.try_next().await? {
                 if let Some(item) = $item {
@@ -264,8 +257,14 @@ impl<'p, DB: Backend> Executor<'p> for &'_ Pool<DB> {
         E: 'q + Execute<'q, DB>,
     {
         let (prepared, sent) = (Prepared::future(), Sent::new(query));
-        let taking = self.take_for(&prepared, Location::caller());
-        Box::pin(async move { taking.await?.tracked().execute(prepared, sent).await })
+        let (pool, origin) = (self.clone(), origin(&prepared, Location::caller()));
+        Box::pin(async move {
+            pool.take(origin)
+                .await?
+                .tracked()
+                .execute(prepared, sent)
+                .await
+        })
     }
 
     #[track_caller]
@@ -302,8 +301,14 @@ impl<'p, DB: Backend> Executor<'p> for &'_ Pool<DB> {
         E: 'q + Execute<'q, DB>,
     {
         let (prepared, sent) = (Prepared::future(), Sent::new(query));
-        let taking = self.take_for(&prepared, Location::caller());
-        Box::pin(async move { taking.await?.tracked().fetch_all(prepared, sent).await })
+        let (pool, origin) = (self.clone(), origin(&prepared, Location::caller()));
+        Box::pin(async move {
+            pool.take(origin)
+                .await?
+                .tracked()
+                .fetch_all(prepared, sent)
+                .await
+        })
     }
 
     #[track_caller]
@@ -313,9 +318,10 @@ impl<'p, DB: Backend> Executor<'p> for &'_ Pool<DB> {
         E: 'q + Execute<'q, DB>,
     {
         let (prepared, sent) = (Prepared::future(), Sent::new(query));
-        let taking = self.take_for(&prepared, Location::caller());
+        let (pool, origin) = (self.clone(), origin(&prepared, Location::caller()));
         Box::pin(async move {
-            one(taking
+            one(pool
+                .take(origin)
                 .await?
                 .tracked()
                 .fetch_optional(prepared, sent)
@@ -333,8 +339,14 @@ impl<'p, DB: Backend> Executor<'p> for &'_ Pool<DB> {
         E: 'q + Execute<'q, DB>,
     {
         let (prepared, sent) = (Prepared::future(), Sent::new(query));
-        let taking = self.take_for(&prepared, Location::caller());
-        Box::pin(async move { taking.await?.tracked().fetch_optional(prepared, sent).await })
+        let (pool, origin) = (self.clone(), origin(&prepared, Location::caller()));
+        Box::pin(async move {
+            pool.take(origin)
+                .await?
+                .tracked()
+                .fetch_optional(prepared, sent)
+                .await
+        })
     }
 
     #[track_caller]
@@ -346,8 +358,14 @@ impl<'p, DB: Backend> Executor<'p> for &'_ Pool<DB> {
     where
         'p: 'e,
     {
-        let taking = self.take(Origin::caller(Location::caller()));
-        Box::pin(async move { taking.await?.tracked().prepare(sql, parameters).await })
+        let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
+        Box::pin(async move {
+            pool.take(origin)
+                .await?
+                .tracked()
+                .prepare(sql, parameters)
+                .await
+        })
     }
 
     #[track_caller]
@@ -355,7 +373,7 @@ impl<'p, DB: Backend> Executor<'p> for &'_ Pool<DB> {
     where
         'p: 'e,
     {
-        let taking = self.take(Origin::caller(Location::caller()));
-        Box::pin(async move { taking.await?.tracked().describe(sql).await })
+        let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
+        Box::pin(async move { pool.take(origin).await?.tracked().describe(sql).await })
     }
 }

@@ -87,23 +87,18 @@ impl<DB: Database> Pool<DB> {
     }
 
     /// Takes a permit.
-    pub(super) fn take(
-        &self,
-        origin: Origin,
-    ) -> impl Future<Output = Result<Conn<'static, DB>, Error>> + Send + use<DB> + 'static {
-        let acquire = self.0.pool.acquire();
-        let state = Arc::clone(&self.0.state);
-        async move {
-            if config::is_off() {
-                return Ok(Conn::untracked(acquire.await?));
-            }
-            let waiting = Waiting::new(state, origin, current_task().await);
-            match acquire.await {
-                Ok(connection) => Ok(Conn::pooled(waiting.granted(), connection)),
-                Err(error) => {
-                    waiting.failed(&error);
-                    Err(error)
-                }
+    ///
+    /// To be called inside the future that awaits it: one that is handed over would lie in that future twice.
+    pub(super) async fn take(self, origin: Origin) -> Result<Conn<'static, DB>, Error> {
+        if config::is_off() {
+            return Ok(Conn::untracked(self.0.pool.acquire().await?));
+        }
+        let waiting = Waiting::new(Arc::clone(&self.0.state), origin, current_task().await);
+        match self.0.pool.acquire().await {
+            Ok(connection) => Ok(Conn::pooled(waiting.granted(), connection)),
+            Err(error) => {
+                waiting.failed(&error);
+                Err(error)
             }
         }
     }
@@ -152,8 +147,8 @@ impl<DB: Database> Pool<DB> {
     pub fn acquire(
         &self,
     ) -> impl Future<Output = Result<PoolConnection<DB>, Error>> + use<DB> + 'static {
-        let taken = self.take(Origin::caller(Location::caller()));
-        async move { Ok(PoolConnection::new(taken.await?)) }
+        let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
+        async move { Ok(PoolConnection::new(pool.take(origin).await?)) }
     }
 
     /// Takes a connection if one is idle.
@@ -166,8 +161,8 @@ impl<DB: Database> Pool<DB> {
     /// Takes a connection and begins a transaction on it.
     #[track_caller]
     pub fn begin(&self) -> impl Future<Output = Result<Transaction<'static, DB>, Error>> {
-        let taken = self.take(Origin::caller(Location::caller()));
-        async move { Transaction::begin_on(taken.await?, None).await }
+        let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
+        async move { Transaction::begin_on(pool.take(origin).await?, None).await }
     }
 
     /// Takes a connection if one is idle, and begins a transaction on it.
@@ -191,8 +186,10 @@ impl<DB: Database> Pool<DB> {
         &self,
         statement: impl SqlSafeStr,
     ) -> impl Future<Output = Result<Transaction<'static, DB>, Error>> {
-        let taken = self.take(Origin::caller(Location::caller()));
-        async move { Transaction::begin_on(taken.await?, Some(statement.into_sql_str())).await }
+        let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
+        async move {
+            Transaction::begin_on(pool.take(origin).await?, Some(statement.into_sql_str())).await
+        }
     }
 
     /// Takes a connection if one is idle, and begins a transaction on it with a statement of one's own.
