@@ -82,8 +82,10 @@ async fn awaited_in_every_way() {
             1 => sqlx::query("SELECT 11").execute(pool).await?, // @arm
             _ => unreachable!(),
         };
-        if let Some(row) = sqlx::query("SELECT 12").fetch_optional(pool).await? {
-            // @if let
+        if let Some(row) = sqlx::query("SELECT 12")
+            .fetch_optional(pool) // @if let
+            .await?
+        {
             row.try_get::<i64, _>(0)?;
         }
         Executor::execute(pool, "SELECT 13").await?; // @ufcs
