@@ -1,0 +1,8 @@
+//! A constant.
+
+use sqlx::track;
+
+#[track]
+const LIMIT: u8 = 3;
+
+fn main() {}

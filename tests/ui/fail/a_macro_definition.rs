@@ -1,0 +1,10 @@
+//! A macro.
+
+use sqlx::track;
+
+#[track]
+macro_rules! nothing {
+    () => {};
+}
+
+fn main() {}

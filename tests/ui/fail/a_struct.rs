@@ -1,0 +1,8 @@
+//! A struct.
+
+use sqlx::track;
+
+#[track]
+struct Repo;
+
+fn main() {}

@@ -1,0 +1,8 @@
+//! A type alias.
+
+use sqlx::track;
+
+#[track]
+type Repo = u8;
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! A union.
+
+use sqlx::track;
+
+#[track]
+union Repo {
+    number: u8,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+//! An enum.
+
+use sqlx::track;
+
+#[track]
+pub enum Repo {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+//! An extern block.
+
+use sqlx::track;
+
+#[track]
+unsafe extern "C" {}
+
+fn main() {}

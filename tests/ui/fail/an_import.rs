@@ -1,0 +1,8 @@
+//! An import.
+
+use sqlx::track;
+
+#[track]
+use sqlx::SqlitePool as Pool;
+
+fn main() {}

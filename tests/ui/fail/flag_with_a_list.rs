@@ -1,0 +1,8 @@
+//! A flag takes no list.
+
+use sqlx::track;
+
+#[track(skip(yes))]
+async fn find() {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+//! A flag takes no value.
+
+use sqlx::track;
+
+#[track(root = true)]
+async fn find() {}
+
+fn main() {}

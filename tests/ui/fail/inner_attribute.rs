@@ -1,0 +1,7 @@
+//! The attribute of a whole file.
+
+mod exams {
+    #![sqlx::track]
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+//! A near miss.
+
+use sqlx::track;
+
+#[track(warn(leak))]
+async fn find() {}
+
+fn main() {}

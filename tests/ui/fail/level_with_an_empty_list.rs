@@ -1,0 +1,8 @@
+//! A level names its lints.
+
+use sqlx::track;
+
+#[track(deny())]
+async fn find() {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+//! A name says something.
+
+use sqlx::track;
+
+#[track(name = " ")]
+async fn find() {}
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! `?` on the last expression, and no `Ok`.
+
+use sqlx::{SqlitePool, track};
+
+#[track]
+async fn find(pool: &SqlitePool) -> sqlx::Result<i64> {
+    sqlx::query_scalar::<_, i64>("SELECT 1")
+        .fetch_one(pool)
+        .await?
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+//! An option is a word, not a string.
+
+use sqlx::track;
+
+#[track("root")]
+async fn find() {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+//! A group is no option.
+
+use sqlx::track;
+
+#[track(leaks)]
+async fn find() {}
+
+fn main() {}

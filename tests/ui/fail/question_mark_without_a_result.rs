@@ -1,0 +1,10 @@
+//! `?` where nothing can be returned.
+
+use sqlx::{SqlitePool, track};
+
+#[track]
+async fn find(pool: &SqlitePool) {
+    pool.acquire().await?;
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+//! A reason says something.
+
+use sqlx::track;
+
+#[track(allow(n_plus_one, reason = ""))]
+async fn find() {}
+
+fn main() {}

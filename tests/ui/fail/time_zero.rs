@@ -1,0 +1,8 @@
+//! Everything would be too slow.
+
+use sqlx::track;
+
+#[track(slow_query = "0ms")]
+async fn find() {}
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! Misspelled types.
+
+use sqlx::track;
+
+#[track]
+async fn find(pool: &Pol) -> sqlx::Result<Exam> {
+    Exam::load(pool).await
+}
+
+fn main() {}
