@@ -1,6 +1,5 @@
 //! Handles: every claim on a pool permit, from the moment it begins to wait until the permit is given back.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -51,7 +50,8 @@ struct State {
     since: Instant,
     transaction_depth: u32,
     statements: u64,
-    operations: VecDeque<Done>,
+    /// Latest first.
+    operations: [Option<Done>; OPERATIONS],
 }
 
 enum What {
@@ -102,7 +102,7 @@ impl Handle {
                 since: now,
                 transaction_depth: 0,
                 statements: 0,
-                operations: VecDeque::new(),
+                operations: Default::default(),
             }),
             owner: Mutex::default(),
             reserved: OnceCell::new(),
@@ -278,7 +278,12 @@ impl Handle {
             statements: state.statements,
             stream_rows: self.stream_rows.load(Relaxed),
             reserved: self.reserved.get().cloned(),
-            operations: state.operations.iter().map(|done| done.read(now)).collect(),
+            operations: state
+                .operations
+                .iter()
+                .flatten()
+                .map(|done| done.read(now))
+                .collect(),
         }
     }
 
@@ -306,8 +311,8 @@ impl State {
     }
 
     fn note(&mut self, what: What, when: Instant) {
-        self.operations.truncate(OPERATIONS - 1);
-        self.operations.push_front(Done { what, when });
+        self.operations.rotate_right(1);
+        self.operations[0] = Some(Done { what, when });
     }
 }
 

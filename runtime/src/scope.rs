@@ -3,8 +3,13 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use smallvec::SmallVec;
+
 use crate::handle::Handle;
 use crate::site::Function;
+
+/// A scope rarely holds more than one or two at a time.
+type Handles = SmallVec<[Arc<Handle>; 2]>;
 
 /// Scopes alive.
 static ALIVE: AtomicU64 = AtomicU64::new(0);
@@ -15,7 +20,7 @@ pub(crate) struct Scope {
     function: &'static Function,
     parent: Option<Arc<Scope>>,
     /// Live handles that belong to this scope. Never locked while a handle's owner is being looked up from here.
-    handles: Mutex<Vec<Arc<Handle>>>,
+    handles: Mutex<Handles>,
     statements: AtomicU64,
     ended: AtomicBool,
     /// Hears of the findings in this scope, instead of the log.
@@ -58,7 +63,7 @@ impl Scope {
         Arc::new(Self {
             function,
             parent: parent.filter(|_| !function.is_root()),
-            handles: Mutex::new(Vec::new()),
+            handles: Mutex::default(),
             statements: AtomicU64::new(0),
             ended: AtomicBool::new(false),
             collector,
@@ -102,7 +107,7 @@ impl Scope {
         self.handles().retain(|handle| handle.id() != id);
     }
 
-    fn handles(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Handle>>> {
+    fn handles(&self) -> std::sync::MutexGuard<'_, Handles> {
         self.handles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -129,7 +134,7 @@ impl Scope {
         }
     }
 
-    fn end(&self) -> Vec<Arc<Handle>> {
+    fn end(&self) -> Handles {
         self.ended.store(true, Relaxed);
         std::mem::take(&mut *self.handles())
     }

@@ -7,7 +7,7 @@ use dashmap::DashMap;
 use once_cell::sync::Lazy;
 use rustc_hash::FxBuildHasher;
 
-use super::{Done, Handle, OPERATIONS};
+use super::Handle;
 use crate::snapshot::{HandleInfo, WaiterInfo};
 
 static LIVE: Lazy<DashMap<u64, Arc<Handle>, FxBuildHasher>> = Lazy::new(DashMap::default);
@@ -68,6 +68,6 @@ pub(crate) fn size() -> (usize, usize) {
     let entries = LIVE.len();
     (
         entries,
-        entries * (size_of::<Handle>() + OPERATIONS * size_of::<Done>() + 2 * size_of::<usize>()),
+        entries * (size_of::<Handle>() + 2 * size_of::<usize>()),
     )
 }
