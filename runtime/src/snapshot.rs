@@ -49,7 +49,7 @@ pub struct SiteStats {
     /// Operation and targets: `SELECT exam`.
     pub summary: String,
     /// How many different texts share this row; more than 1 only where a call site went over its limit of texts.
-    /// An estimate (± 13 %) above 1.
+    /// Above 1 an estimate, with a standard error of 13 %.
     pub texts: u64,
     /// Statements begun.
     pub calls: u64,

@@ -17,6 +17,7 @@ mod leaks;
 mod memory;
 mod panics;
 mod places;
+mod reports;
 mod scopes;
 mod silent;
 mod traits;
