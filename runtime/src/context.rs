@@ -4,10 +4,11 @@
 //! keeps the branches of a `join!` apart. Nothing is allocated for a scope before its first statement or handle.
 
 use std::cell::{Cell, RefCell};
+use std::panic::Location;
 use std::sync::Arc;
 
 use crate::scope::Scope;
-use crate::site::{Function, Site};
+use crate::site::{Function, Place, Site};
 
 thread_local! {
     static CONTEXT: Context = const {
@@ -252,4 +253,39 @@ pub(crate) fn is_counted() -> bool {
     CONTEXT
         .try_with(|context| context.counted.get())
         .unwrap_or(false)
+}
+
+/// Where a caller is, or the function it is in where the caller is sqlx itself.
+pub(crate) fn caller(location: &'static Location<'static>) -> Place {
+    let function = function();
+    let in_sqlx = location.file().contains("sqlx-core");
+    match function {
+        Some(function) if in_sqlx => function.place(),
+        None if in_sqlx => Place::UNKNOWN,
+        _ => Place::at(location, function),
+    }
+}
+
+/// What is known at a call of where its handle will be asked for.
+#[derive(Clone, Copy)]
+pub(crate) enum Origin {
+    /// There.
+    Exact(Place),
+    /// At the call site that is polled then, else there.
+    UnlessPolled(Place),
+}
+
+impl Origin {
+    /// Asked when the wait begins.
+    pub(crate) fn place(self) -> Place {
+        match self {
+            Origin::Exact(place) => place,
+            Origin::UnlessPolled(place) => site().map_or(place, Site::place),
+        }
+    }
+
+    /// The caller of a method that takes a handle.
+    pub(crate) fn caller(location: &'static Location<'static>) -> Self {
+        Origin::UnlessPolled(caller(location))
+    }
 }

@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use once_cell::sync::OnceCell;
 
-use crate::context;
+use crate::context::{self, Origin};
 use crate::pool_state::{Control, PoolState};
 use crate::scope::Scope;
-use crate::site::{Function, Origin, Place};
+use crate::site::{Function, Place};
 use crate::snapshot::{Activity, HandleInfo, Operation, WaiterInfo};
 use crate::tally::Tally;
 

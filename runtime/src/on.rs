@@ -121,7 +121,10 @@ pub fn snapshot() -> Snapshot {
     let (live, live_bytes) = handle::size();
     let pools: Vec<_> = pool_state::all()
         .iter()
-        .map(|gauge| gauge.state().read(&**gauge))
+        .map(|gauge| {
+            let state = gauge.state();
+            state.read(&**gauge, &handle::occupancy(state.id()))
+        })
         .collect();
     let scopes = Scope::alive();
     Snapshot {

@@ -7,9 +7,7 @@ use dashmap::DashMap;
 use once_cell::sync::Lazy;
 use rustc_hash::FxBuildHasher;
 
-use crate::handle;
 use crate::histogram::Histogram;
-use crate::report;
 use crate::site::Place;
 use crate::snapshot::{ControlStats, PoolStats};
 
@@ -45,7 +43,7 @@ pub(crate) struct PoolState {
     pub(crate) connected: Place,
     pub(crate) max_connections: u32,
     lent: AtomicBool,
-    announced: AtomicBool,
+    used: AtomicBool,
     pub(crate) counters: PoolCounters,
 }
 
@@ -97,6 +95,14 @@ impl Control {
     }
 }
 
+/// How the permits of a pool are taken.
+#[derive(Default)]
+pub(crate) struct Occupancy {
+    pub(crate) held: u64,
+    pub(crate) reserved: u64,
+    pub(crate) waiting: u64,
+}
+
 /// What a pool of some database says of itself.
 pub(crate) trait Gauge: Send + Sync {
     fn state(&self) -> &Arc<PoolState>;
@@ -117,7 +123,7 @@ impl PoolState {
             connected,
             max_connections,
             lent: AtomicBool::new(false),
-            announced: AtomicBool::new(false),
+            used: AtomicBool::new(false),
             counters: PoolCounters {
                 acquired: AtomicU64::new(0),
                 timeouts: AtomicU64::new(0),
@@ -150,12 +156,10 @@ impl PoolState {
         *self.name.write().unwrap_or_else(PoisonError::into_inner) = name.into();
     }
 
-    /// Says once, when it is first used, that the pool is tracked: by then it has its name.
-    pub(crate) fn announce(&self) {
-        // No `Once`: a subscriber may use this pool, and come back here.
-        if !self.announced.load(Relaxed) && !self.announced.swap(true, Relaxed) {
-            report::started(self);
-        }
+    /// Whether this is the first use of the pool. By then it has its name.
+    pub(crate) fn is_first_use(&self) -> bool {
+        // No `Once`: who is told so runs a subscriber, which may use this pool and come back here.
+        !self.used.load(Relaxed) && !self.used.swap(true, Relaxed)
     }
 
     pub(crate) fn lend(&self) {
@@ -177,9 +181,8 @@ impl PoolState {
         .fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn read(&self, gauge: &dyn Gauge) -> PoolStats {
+    pub(crate) fn read(&self, gauge: &dyn Gauge, occupancy: &Occupancy) -> PoolStats {
         let counters = &self.counters;
-        let occupancy = handle::occupancy(self.id);
         PoolStats {
             id: self.id,
             name: self.name().to_string(),

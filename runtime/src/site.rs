@@ -213,7 +213,15 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    fn at(
+    /// In code without `#[track]` that calls through sqlx.
+    pub(crate) const UNKNOWN: Place = Place {
+        file: "<code without #[track]>",
+        line: 0,
+        column: 0,
+        function: None,
+    };
+
+    pub(crate) fn at(
         location: &'static std::panic::Location<'static>,
         function: Option<&'static Function>,
     ) -> Self {
@@ -225,22 +233,6 @@ impl Place {
         }
     }
 
-    /// Where a caller is, or the function it is in where the caller is sqlx itself.
-    pub(crate) fn here(location: &'static std::panic::Location<'static>) -> Self {
-        let function = crate::context::function();
-        let in_sqlx = location.file().contains("sqlx-core");
-        match function {
-            Some(function) if in_sqlx => function.place(),
-            None if in_sqlx => Self {
-                file: "<code without #[track]>",
-                line: 0,
-                column: 0,
-                function: None,
-            },
-            _ => Self::at(location, function),
-        }
-    }
-
     pub(crate) fn to_call_site(self) -> CallSite {
         CallSite::new(
             self.file,
@@ -248,30 +240,6 @@ impl Place {
             self.column,
             self.function.map(Function::name),
         )
-    }
-}
-
-/// What is known at a call of where its handle will be asked for.
-#[derive(Clone, Copy)]
-pub(crate) enum Origin {
-    /// There.
-    Exact(Place),
-    /// At the call site that is polled then, else there.
-    UnlessPolled(Place),
-}
-
-impl Origin {
-    /// Asked when the wait begins.
-    pub(crate) fn place(self) -> Place {
-        match self {
-            Origin::Exact(place) => place,
-            Origin::UnlessPolled(place) => crate::context::site().map_or(place, Site::place),
-        }
-    }
-
-    /// The caller of a method that takes a handle.
-    pub(crate) fn caller(location: &'static std::panic::Location<'static>) -> Self {
-        Origin::UnlessPolled(Place::here(location))
     }
 }
 

@@ -8,7 +8,7 @@ use futures_core::future::BoxFuture;
 use sqlx::{Database, Error};
 
 use super::{AnyConn, Conn, Pool, PoolConnection, Transaction};
-use crate::site::Origin;
+use crate::context::Origin;
 
 /// sqlx's `Acquire`, giving tracked connections and transactions.
 pub trait Acquire<'c> {

@@ -13,8 +13,8 @@ use sqlx_core::bytes::Bytes;
 
 use super::{Pool, PoolConnection};
 use crate::config;
+use crate::context::Origin;
 use crate::handle::{Held, Waiting};
-use crate::site::Origin;
 
 type SqlxCopyIn = sqlx::postgres::PgCopyIn<sqlx::pool::PoolConnection<Postgres>>;
 

@@ -15,8 +15,8 @@ use super::sent::Sent;
 use super::stream::{Counted, Step, picked};
 use super::{AnyConn, Backend, Conn, Pool, Tracked, known};
 use crate::call::{Prepared, Running};
+use crate::context::Origin;
 use crate::pool_state::Control;
-use crate::site::Origin;
 
 impl<'e, DB: Backend> Tracked<'e, DB> {
     /// Runs a statement whose rows are wanted in a form of their own: `take` is given each step.

@@ -14,8 +14,8 @@ use sqlx::{Describe, Either, Error, Execute, Executor, Postgres, SqlStr};
 
 use super::{Acquire, AnyConn, Conn, Pool, Tap, Transaction, tap};
 use crate::config;
+use crate::context::Origin;
 use crate::handle::{Held, Waiting};
-use crate::site::Origin;
 
 /// sqlx's `PgListener`, tracked: shown as a handle reserved for listening.
 pub struct PgListener {

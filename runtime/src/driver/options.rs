@@ -10,7 +10,7 @@ use sqlx::pool::PoolConnectionMetadata;
 use sqlx::{Connection, Database, Error};
 
 use super::Pool;
-use crate::site::Place;
+use crate::context;
 
 /// sqlx's `PoolOptions`, connecting tracked pools.
 pub struct PoolOptions<DB: Database> {
@@ -194,7 +194,7 @@ impl<DB: Database> PoolOptions<DB> {
     /// Connects, opening at least one connection at once.
     #[track_caller]
     pub fn connect(self, url: &str) -> impl Future<Output = Result<Pool<DB>, Error>> {
-        let place = Place::here(Location::caller());
+        let place = context::caller(Location::caller());
         async move { Ok(Pool::track(self.inner.connect(url).await?, place)) }
     }
 
@@ -204,7 +204,7 @@ impl<DB: Database> PoolOptions<DB> {
         self,
         options: <DB::Connection as Connection>::Options,
     ) -> impl Future<Output = Result<Pool<DB>, Error>> + use<DB> {
-        let place = Place::here(Location::caller());
+        let place = context::caller(Location::caller());
         async move { Ok(Pool::track(self.inner.connect_with(options).await?, place)) }
     }
 
@@ -215,14 +215,14 @@ impl<DB: Database> PoolOptions<DB> {
     /// If the URL cannot be parsed.
     #[track_caller]
     pub fn connect_lazy(self, url: &str) -> Result<Pool<DB>, Error> {
-        let place = Place::here(Location::caller());
+        let place = context::caller(Location::caller());
         Ok(Pool::track(self.inner.connect_lazy(url)?, place))
     }
 
     /// A pool that opens connections as needed.
     #[track_caller]
     pub fn connect_lazy_with(self, options: <DB::Connection as Connection>::Options) -> Pool<DB> {
-        let place = Place::here(Location::caller());
+        let place = context::caller(Location::caller());
         Pool::track(self.inner.connect_lazy_with(options), place)
     }
 }

@@ -15,9 +15,10 @@ use sqlx::{Connection, Database, Error, SqlSafeStr};
 
 use super::{Conn, PoolConnection, PoolOptions, Transaction, known};
 use crate::config;
+use crate::context::{self, Origin};
 use crate::handle::Waiting;
 use crate::pool_state::{self, Gauge, PoolState};
-use crate::site::{Origin, Place};
+use crate::site::Place;
 
 /// sqlx's `Pool`, tracked. Cheap to clone.
 pub struct Pool<DB: Database>(Arc<Shared<DB>>);
@@ -259,7 +260,7 @@ impl<DB: Database> From<sqlx::Pool<DB>> for Pool<DB> {
     /// Tracks a pool of sqlx's. Two tracked pools made from one are one.
     #[track_caller]
     fn from(pool: sqlx::Pool<DB>) -> Self {
-        Self::track(pool, Place::here(Location::caller()))
+        Self::track(pool, context::caller(Location::caller()))
     }
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Handle, live};
+use crate::context::Origin;
 use crate::pool_state::PoolState;
-use crate::site::Origin;
+use crate::report;
 
 /// A claim that still waits. Dropped before it is granted, the wait was abandoned.
 pub(crate) struct Waiting {
@@ -21,7 +22,9 @@ pub(crate) struct Held {
 impl Waiting {
     /// Begins to wait for a permit of `pool`.
     pub(crate) fn new(pool: Arc<PoolState>, origin: Origin, task: Option<u64>) -> Self {
-        pool.announce();
+        if pool.is_first_use() {
+            report::started(&pool);
+        }
         let handle = Arc::new(Handle::waiting(pool, origin, task));
         live::insert(&handle);
         Self {

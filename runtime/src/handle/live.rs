@@ -8,6 +8,7 @@ use once_cell::sync::Lazy;
 use rustc_hash::FxBuildHasher;
 
 use super::Handle;
+use crate::pool_state::Occupancy;
 use crate::snapshot::{HandleInfo, WaiterInfo};
 
 static LIVE: Lazy<DashMap<u64, Arc<Handle>, FxBuildHasher>> = Lazy::new(DashMap::default);
@@ -19,14 +20,6 @@ pub(super) fn insert(handle: &Arc<Handle>) {
 pub(super) fn remove(id: u64) {
     // What is removed is dropped here, after the shard was unlocked: with it may go a span, which is a subscriber's code.
     drop(LIVE.remove(&id));
-}
-
-/// How the permits of a pool are taken.
-#[derive(Default)]
-pub(crate) struct Occupancy {
-    pub(crate) held: u64,
-    pub(crate) reserved: u64,
-    pub(crate) waiting: u64,
 }
 
 fn live() -> Vec<Arc<Handle>> {
