@@ -87,6 +87,7 @@ pub fn scope<F: Future>(_name: &'static str, future: F) -> F {
 pub trait ScopeExt: Future + Sized {
     /// The future, run in the scope that is current now. Off: the future itself.
     #[inline]
+    #[must_use]
     fn in_current_scope(self) -> Self {
         self
     }
