@@ -58,7 +58,9 @@ async fn a_finding_in_full_and_in_a_line() {
     };
     let (reserved, found) = findings(numbering.reserve()).await;
     reserved.unwrap();
-    check(&found[0].render(), &expect![[r#"
+    check(
+        &found[0].render(),
+        &expect![[r#"
         error[outlived_scope]: behaviour::reports::Numbering::reserve returned while a transaction that behaviour::reports::Numbering::begin took and handed up is still alive
           --> tests/tests/behaviour/reports.rs:18:19
            |
@@ -82,11 +84,22 @@ async fn a_finding_in_full_and_in_a_line() {
            = help: or, if it is meant to live long, say why: `.long_lived("…")`
            = note: where it is now is not known: a field, a static, a collection, a channel, another task, or forgotten
            = note: if what behaviour::reports::Numbering::reserve returns does contain it, say so with `#[track(returns_handle)]`; to allow this, `#[track(allow(outlived_scope, reason = "…"))]`
-           = note: read more: `leash::explain(Lint::OutlivedScope)`"#]]);
-    check(&found[0].to_string(), &expect!["outlived_scope: behaviour::reports::Numbering::reserve returned while a transaction that behaviour::reports::Numbering::begin took and handed up is still alive at tests/tests/behaviour/reports.rs:18:19, pool numbers, held for …, idle for …, after 1 statement, last INSERT exam at tests/tests/behaviour/reports.rs:24:14, takes 1 of 5 permits (certain)"]);
+           = note: read more: `leash::explain(Lint::OutlivedScope)`"#]],
+    );
+    check(
+        &found[0].to_string(),
+        &expect![
+            "outlived_scope: behaviour::reports::Numbering::reserve returned while a transaction that behaviour::reports::Numbering::begin took and handed up is still alive at tests/tests/behaviour/reports.rs:18:19, pool numbers, held for …, idle for …, after 1 statement, last INSERT exam at tests/tests/behaviour/reports.rs:24:14, takes 1 of 5 permits (certain)"
+        ],
+    );
 }
 
 #[test]
 fn a_table_of_nothing() {
-    check(&Snapshot::default().to_string(), &expect![" calls  errors  cancelled  rows  p50  p95  p99  total  statement  function  call site"]);
+    check(
+        &Snapshot::default().to_string(),
+        &expect![
+            " calls  errors  cancelled  rows  p50  p95  p99  total  statement  function  call site"
+        ],
+    );
 }
