@@ -85,3 +85,38 @@ impl fmt::Debug for Held {
         self.handle.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use super::*;
+    use crate::pool_state::Endpoint;
+    use crate::scope::Scope;
+    use crate::site::{Function, Place};
+    use crate::tracked;
+
+    #[test]
+    fn a_scope_forgets_what_is_given_back_while_it_runs() {
+        static FUNCTION: Function = Function::new(|| "", file!(), line!(), 1).named("test");
+        let scope = Scope::new(&FUNCTION, None);
+        let pool = PoolState::new(Endpoint::default(), Place::UNKNOWN, 1);
+        let inside = async {
+            let held = Waiting::new(pool, Origin::Exact(Place::UNKNOWN), None).granted();
+            assert!(scope.has_handles(), "the scope owns what it takes");
+            drop(held);
+            assert!(
+                !scope.has_handles(),
+                "a long scope must not collect what it gave back"
+            );
+        };
+        let mut inside = pin!(tracked::in_scope(Arc::clone(&scope), inside, |_, ()| {}));
+        assert!(
+            inside
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()))
+                .is_ready()
+        );
+    }
+}
