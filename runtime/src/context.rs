@@ -12,17 +12,24 @@ use crate::site::{Function, Place, Site};
 
 thread_local! {
     static CONTEXT: Context = const {
-        Context { frames: RefCell::new(Vec::new()), site: Cell::new(None), tap: Cell::new(Tap::None), counted: Cell::new(false) }
+        Context { frames: RefCell::new(Vec::new()), current: Cell::new(None), tap: Cell::new(Tap::None), counted: Cell::new(false) }
     };
 }
 
 struct Context {
     frames: RefCell<Vec<Frame>>,
     /// The call site of the innermost frame whose future is being polled, or whose stream is being made.
-    site: Cell<Option<&'static Site>>,
+    current: Cell<Option<Current>>,
     tap: Cell<Tap>,
     /// Whether the statement that runs now is counted further out.
     counted: Cell<bool>,
+}
+
+#[derive(Clone, Copy)]
+struct Current {
+    site: &'static Site,
+    /// Where its future is polled; `None` for a stream that is being made.
+    awaited_at: Option<&'static Location<'static>>,
 }
 
 /// Whether a wrapped executor turns out to count its statements itself.
@@ -38,8 +45,11 @@ struct Frame {
     /// Made at the first statement or handle.
     scope: Option<Arc<Scope>>,
     kind: FrameKind,
+    /// Where the function's future is polled: the `.await` in the user's code, or a place in the code of whoever
+    /// stands between.
+    polled_at: &'static Location<'static>,
     /// The call site in force outside this frame.
-    outer_site: Option<&'static Site>,
+    outer: Option<Current>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +73,7 @@ pub(crate) fn enter<'slot>(
     function: &'static Function,
     kind: FrameKind,
     slot: &'slot mut Option<Arc<Scope>>,
+    polled_at: &'static Location<'static>,
 ) -> Entered<'slot> {
     // While a thread is torn down there is nothing to follow any more.
     let on_stack = CONTEXT
@@ -71,7 +82,8 @@ pub(crate) fn enter<'slot>(
                 function,
                 scope: slot.take(),
                 kind,
-                outer_site: context.site.replace(None),
+                polled_at,
+                outer: context.current.replace(None),
             };
             context.frames.borrow_mut().push(frame);
         })
@@ -88,7 +100,7 @@ impl Drop for Entered<'_> {
                     .borrow_mut()
                     .pop()
                     .expect("BUG: a frame is popped by whoever pushed it");
-                context.site.set(frame.outer_site);
+                context.current.set(frame.outer);
                 frame
             });
             *self.slot = frame.scope;
@@ -101,9 +113,10 @@ pub(crate) fn push_for_drop(function: &'static Function, kind: FrameKind, scope:
     let _ = CONTEXT.try_with(|context| {
         let frame = Frame {
             function,
+            polled_at: scope.polled_at(),
             scope: Some(scope),
             kind,
-            outer_site: context.site.replace(None),
+            outer: context.current.replace(None),
         };
         context.frames.borrow_mut().push(frame);
     });
@@ -114,18 +127,22 @@ pub(crate) fn pop_after_drop() {
     let frame = CONTEXT.try_with(|context| {
         let frame = context.frames.borrow_mut().pop();
         context
-            .site
-            .set(frame.as_ref().and_then(|frame| frame.outer_site));
+            .current
+            .set(frame.as_ref().and_then(|frame| frame.outer));
         frame
     });
     drop(frame);
 }
 
-/// Makes `site` the current call site until the guard is dropped.
-pub(crate) fn set_site(site: Option<&'static Site>) -> SiteGuard {
+/// Makes `site` the current call site until the guard is dropped. `awaited_at` is where its future is polled, if it is.
+pub(crate) fn set_site(
+    site: Option<&'static Site>,
+    awaited_at: Option<&'static Location<'static>>,
+) -> SiteGuard {
+    let current = site.map(|site| Current { site, awaited_at });
     SiteGuard {
         outer: CONTEXT
-            .try_with(|context| context.site.replace(site))
+            .try_with(|context| context.current.replace(current))
             .ok()
             .flatten(),
     }
@@ -133,29 +150,46 @@ pub(crate) fn set_site(site: Option<&'static Site>) -> SiteGuard {
 
 /// Puts the previous call site back, also when unwinding.
 pub(crate) struct SiteGuard {
-    outer: Option<&'static Site>,
+    outer: Option<Current>,
 }
 
 impl Drop for SiteGuard {
     fn drop(&mut self) {
-        let _ = CONTEXT.try_with(|context| context.site.set(self.outer));
+        let _ = CONTEXT.try_with(|context| context.current.set(self.outer));
     }
 }
 
 /// Sets the call site with no guard: [`leave_site`] ends it, at the latest the end of the enclosing poll does.
 pub(crate) fn enter_site(site: &'static Site) {
-    let _ = CONTEXT.try_with(|context| context.site.set(Some(site)));
+    let current = Current {
+        site,
+        awaited_at: None,
+    };
+    let _ = CONTEXT.try_with(|context| context.current.set(Some(current)));
 }
 
 /// Ends what [`enter_site`] began.
 pub(crate) fn leave_site() {
-    let _ = CONTEXT.try_with(|context| context.site.set(None));
+    let _ = CONTEXT.try_with(|context| context.current.set(None));
 }
 
 /// The current call site.
 pub(crate) fn site() -> Option<&'static Site> {
+    current().map(|current| current.site)
+}
+
+/// Where the future of the current call site is polled: at its `.await`, or in the code of whoever stands between.
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "for the lints that judge by it")
+)]
+pub(crate) fn awaited_at() -> Option<&'static Location<'static>> {
+    current()?.awaited_at
+}
+
+fn current() -> Option<Current> {
     CONTEXT
-        .try_with(|context| context.site.get())
+        .try_with(|context| context.current.get())
         .ok()
         .flatten()
 }
@@ -189,7 +223,7 @@ fn make_scope(frames: &mut [Frame]) -> Option<&Arc<Scope>> {
         let mut parent = made.and_then(|index| frames[index].scope.clone());
         for frame in &mut frames[made.map_or(0, |index| index + 1)..=innermost] {
             if frame.kind != FrameKind::Stream {
-                let scope = Scope::new(frame.function, parent);
+                let scope = Scope::polled(frame.function, parent, frame.polled_at);
                 parent = Some(Arc::clone(&scope));
                 frame.scope = Some(scope);
             }
@@ -287,5 +321,116 @@ impl Origin {
     /// The caller of a method that takes a handle.
     pub(crate) fn caller(location: &'static Location<'static>) -> Self {
         Origin::UnlessPolled(caller(location))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Poll, Waker};
+
+    use futures_util::FutureExt;
+    use futures_util::future::join;
+
+    use super::*;
+    use crate::tracked;
+
+    static FUNCTION: Function = Function::new(|| "", file!(), line!(), 1).named("test");
+    static SITE: Site = Site::new(&FUNCTION, file!(), line!(), 1);
+
+    type At = Option<&'static Location<'static>>;
+
+    /// Runs what never waits.
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        match pin!(future).poll(&mut std::task::Context::from_waker(Waker::noop())) {
+            Poll::Ready(value) => value,
+            Poll::Pending => unreachable!("nothing to wait for"),
+        }
+    }
+
+    /// An acquire that tells where it is awaited.
+    fn acquire() -> impl Future<Output = At> {
+        tracked::at(|| &SITE, async { awaited_at() })
+    }
+
+    /// A tracked function that tells where it is awaited.
+    fn find() -> impl Future<Output = At> {
+        let body = async { scope().map(|scope| scope.polled_at()) };
+        tracked::scope(|| &FUNCTION, body, |_, _| {})
+    }
+
+    #[track_caller]
+    fn is_here(at: At) {
+        let (at, here) = (at.expect("a place"), Location::caller());
+        assert_eq!((at.file(), at.line()), (here.file(), here.line()));
+    }
+
+    #[track_caller]
+    fn is_elsewhere(at: At) {
+        assert_ne!(at.expect("a place").file(), file!());
+    }
+
+    #[test]
+    fn a_direct_await_is_seen_where_it_stands() {
+        run(async {
+            is_here(acquire().await);
+            is_here(find().await);
+            is_here((find()).await);
+            let later = find();
+            is_here(later.await);
+        });
+    }
+
+    #[test]
+    fn what_polls_from_elsewhere_is_seen_there() {
+        run(async {
+            is_elsewhere(acquire().map(|at| at).await);
+            is_elsewhere(find().map(|at| at).await);
+            let (one, other) = join(acquire(), find()).await;
+            is_elsewhere(one);
+            is_elsewhere(other);
+            is_elsewhere(acquire().now_or_never().expect("it never waits"));
+        });
+    }
+
+    #[test]
+    fn a_future_behind_a_pointer_is_seen_elsewhere() {
+        run(async {
+            is_elsewhere(Box::pin(acquire()).await);
+            is_elsewhere(Box::pin(find()).await);
+            is_elsewhere(acquire().boxed().await);
+            is_elsewhere(find().boxed().await);
+            let mut pinned = pin!(acquire());
+            is_elsewhere(pinned.as_mut().await);
+            let mut pinned = pin!(find());
+            is_elsewhere(pinned.as_mut().await);
+        });
+    }
+
+    #[test]
+    fn a_wrapper_in_between_is_seen_in_its_own_place() {
+        async fn wrapped(future: impl Future<Output = At>) -> (At, u32) {
+            (future.await, line!())
+        }
+        run(async {
+            let (at, line) = wrapped(find()).await;
+            assert_eq!(at.expect("a place").line(), line);
+        });
+    }
+
+    #[test]
+    fn nothing_is_awaited_inside_another_function_or_outside_a_site() {
+        run(async {
+            assert_eq!(awaited_at(), None);
+            let inside = tracked::scope(|| &FUNCTION, async { awaited_at() }, |_, _| {});
+            assert_eq!(tracked::at(|| &SITE, inside).await, None);
+            tracked::enter(|| &SITE, ());
+            assert!(
+                site().is_some() && awaited_at().is_none(),
+                "a stream is made, not awaited"
+            );
+            tracked::leave(());
+        });
     }
 }

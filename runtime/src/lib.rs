@@ -75,13 +75,15 @@ pub use driver::{
 #[cfg(feature = "track")]
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::__may_hold as may_hold;
+    pub use crate::__returned as returned;
     pub use crate::driver::{
         Sent, Tap, Tracked, begin_borrowed, tap, tap_stream, tracked_borrowed,
     };
     pub use crate::lint::{Level, Limit, Lint};
-    pub use crate::probe::{ErrSide, NeitherSide, OkSide, Plain, Probe, Unknown};
-    pub use crate::site::{Function, Site};
+    pub use crate::probe::{
+        ErrSide, NeitherSide, OkSide, Plain, Probe, Returned, Told, Unknown, Untold,
+    };
+    pub use crate::site::{Function, Site, Stop, stop};
     pub use crate::tracked::{
         At, Ended, Scoped, ScopedStream, at, enter, leave, scope, scope_stream,
     };

@@ -1,8 +1,9 @@
-//! Whether a value can contain a handle, decided by its type.
+//! Whether a value can contain a handle, decided by its type, and whether it is an error.
 //!
 //! Handles are not `UnwindSafe`, plain values are. Where method resolution finds that a type is, it takes the implementation
 //! nearest to the receiver; a generic type is not known to be, and may hold one.
 
+use std::any::type_name;
 use std::fmt::Display;
 use std::panic::UnwindSafe;
 
@@ -85,7 +86,7 @@ const OPAQUE: [&str; 13] = [
 /// Whether the type names such a container of anything but plain values of std. What stands inside a type of the
 /// user's own is not named; `returns_handle` says it.
 pub(crate) fn hides<T>() -> bool {
-    hides_in(std::any::type_name::<T>())
+    hides_in(type_name::<T>())
 }
 
 pub(crate) fn hides_in(name: &str) -> bool {
@@ -110,22 +111,108 @@ pub(crate) fn hides_in(name: &str) -> bool {
     opaque && !plain
 }
 
-/// Whether a value can contain a handle.
+/// What is known of a value that a function returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Returned {
+    /// It may hold a handle.
+    pub may_hold: bool,
+    /// It is an `Err`. `None` where it may be one and cannot be looked at.
+    pub failed: Option<bool>,
+}
+
+impl Returned {
+    /// What is known where part of the type is not told.
+    pub const UNKNOWN: Self = Self {
+        may_hold: true,
+        failed: None,
+    };
+}
+
+/// A `Result`, by its type.
+pub trait Told {
+    /// Whether the value is an `Err`, if that can be seen.
+    fn failed(&self) -> Option<bool>;
+}
+impl<T, E> Told for &Probe<'_, Result<T, E>> {
+    fn failed(&self) -> Option<bool> {
+        Some(self.0.is_err())
+    }
+}
+
+/// No `Result`, unless a generic type turns out to be one.
+pub trait Untold {
+    /// Whether the value is an `Err`, if that can be seen.
+    fn failed(&self) -> Option<bool>;
+}
+impl<T> Untold for Probe<'_, T> {
+    fn failed(&self) -> Option<bool> {
+        let of = |name: &'static str| name.split('<').next();
+        let is_result = of(type_name::<T>()) == of(type_name::<Result<(), ()>>());
+        (!is_result).then_some(false)
+    }
+}
+
+/// What is known of a returned value.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __may_hold {
+macro_rules! __returned {
     ($value:expr) => {{
         #[allow(unused_imports, reason = "which of them is needed depends on the type")]
         use $crate::__private::{
-            ErrSide as _, NeitherSide as _, OkSide as _, Plain as _, Unknown as _,
+            ErrSide as _, NeitherSide as _, OkSide as _, Plain as _, Told as _, Unknown as _,
+            Untold as _,
         };
-        (&&&&&$crate::__private::Probe($value)).may_hold()
+        $crate::__private::Returned {
+            may_hold: (&&&&&$crate::__private::Probe($value)).may_hold(),
+            failed: (&&$crate::__private::Probe($value)).failed(),
+        }
     }};
 }
 
 #[cfg(test)]
 mod tests {
-    use super::hides_in;
+    use super::{Returned, hides_in};
+    use crate::__private::returned;
+
+    type Opaque = Box<dyn Fn()>;
+
+    fn generic<T>(value: &T) -> Returned {
+        returned!(value)
+    }
+
+    #[test]
+    fn a_result_tells_whether_it_failed() {
+        let returned = |may_hold, failed| Returned { may_hold, failed };
+        assert_eq!(
+            returned!(&Ok::<u8, String>(1)),
+            returned(false, Some(false))
+        );
+        assert_eq!(
+            returned!(&Err::<u8, _>(String::new())),
+            returned(false, Some(true))
+        );
+        assert_eq!(
+            returned!(&Err::<u8, Opaque>(Box::new(|| ()))),
+            returned(true, Some(true))
+        );
+        assert_eq!(
+            returned!(&Some(Err::<u8, u8>(1))),
+            returned(false, Some(false))
+        );
+        assert_eq!(
+            returned!(&(Box::new(|| ()) as Opaque)),
+            returned(true, Some(false))
+        );
+        assert_eq!(returned!(&()), returned(false, Some(false)));
+    }
+
+    #[test]
+    fn a_generic_value_may_have_failed_if_it_is_a_result() {
+        assert_eq!(generic(&Ok::<u8, u8>(1)).failed, None);
+        assert_eq!(generic(&Err::<u8, u8>(1)).failed, None);
+        assert_eq!(generic(&1).failed, Some(false));
+        assert_eq!(generic(&[Ok::<u8, u8>(1)]).failed, Some(false));
+    }
 
     #[test]
     fn opaque_containers_of_what_is_not_plain_may_hold() {

@@ -1,5 +1,6 @@
 //! Scopes: one execution of a tracked function each, and what it holds.
 
+use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,6 +20,7 @@ static ALIVE: AtomicU64 = AtomicU64::new(0);
 pub(crate) struct Scope {
     function: &'static Function,
     parent: Option<Arc<Scope>>,
+    polled_at: &'static Location<'static>,
     /// Live handles that belong to this scope. Never locked while a handle's owner is being looked up from here.
     handles: Mutex<Handles>,
     statements: AtomicU64,
@@ -28,8 +30,18 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
+    /// A scope of which nobody sees where it is awaited.
     pub(crate) fn new(function: &'static Function, parent: Option<Arc<Scope>>) -> Arc<Self> {
-        Self::build(function, parent, None)
+        Self::build(function, parent, Location::caller(), None)
+    }
+
+    /// A scope whose future is polled at that place.
+    pub(crate) fn polled(
+        function: &'static Function,
+        parent: Option<Arc<Scope>>,
+        polled_at: &'static Location<'static>,
+    ) -> Arc<Self> {
+        Self::build(function, parent, polled_at, None)
     }
 
     /// A scope whose findings are collected.
@@ -38,7 +50,7 @@ impl Scope {
         parent: Option<Arc<Scope>>,
         collector: crate::lint::Collector,
     ) -> Arc<Self> {
-        Self::build(function, parent, Some(collector))
+        Self::build(function, parent, Location::caller(), Some(collector))
     }
 
     /// A branch of a scope, in a task of its own: what it takes is its own.
@@ -47,6 +59,7 @@ impl Scope {
         Arc::new(Self {
             function: parent.function,
             parent: Some(parent),
+            polled_at: Location::caller(),
             handles: Mutex::default(),
             statements: AtomicU64::new(0),
             ended: AtomicBool::new(false),
@@ -57,12 +70,14 @@ impl Scope {
     fn build(
         function: &'static Function,
         parent: Option<Arc<Scope>>,
+        polled_at: &'static Location<'static>,
         collector: Option<crate::lint::Collector>,
     ) -> Arc<Self> {
         ALIVE.fetch_add(1, Relaxed);
         Arc::new(Self {
             function,
             parent: parent.filter(|_| !function.is_root()),
+            polled_at,
             handles: Mutex::default(),
             statements: AtomicU64::new(0),
             ended: AtomicBool::new(false),
@@ -72,6 +87,12 @@ impl Scope {
 
     pub(crate) fn function(&self) -> &'static Function {
         self.function
+    }
+
+    /// Where its future was polled when the scope was made: the `.await` in the user's code, or a place in the code of
+    /// whoever stands between.
+    pub(crate) fn polled_at(&self) -> &'static Location<'static> {
+        self.polled_at
     }
 
     pub(crate) fn statements(&self) -> u64 {

@@ -1,6 +1,7 @@
 //! Call sites and functions: where in the source something happens.
 
 use std::fmt;
+use std::panic::Location;
 
 use once_cell::sync::OnceCell;
 
@@ -19,6 +20,9 @@ pub struct Function {
     returns_handle: bool,
     levels: &'static [(Lint, Level, &'static str)],
     limits: &'static [(Lint, Limit)],
+    body: Option<Extent>,
+    straight: bool,
+    stop: Stop,
     /// Statements of which only the function is known.
     pub(crate) tallies: Tallies,
 }
@@ -42,6 +46,9 @@ impl Function {
             returns_handle: false,
             levels: &[],
             limits: &[],
+            body: None,
+            straight: false,
+            stop,
             tallies: Tallies::new(),
         }
     }
@@ -81,6 +88,27 @@ impl Function {
         self
     }
 
+    /// From the opening brace of the body to its closing one: line and column of each.
+    #[must_use]
+    pub const fn extent(mut self, body: [u32; 4]) -> Self {
+        self.body = Some(Extent::new(body));
+        self
+    }
+
+    /// Nothing in the body can run beside something else.
+    #[must_use]
+    pub const fn straight(mut self) -> Self {
+        self.straight = true;
+        self
+    }
+
+    /// Panics where the function's name stands.
+    #[must_use]
+    pub const fn stopping(mut self, stop: Stop) -> Self {
+        self.stop = stop;
+        self
+    }
+
     pub(crate) fn name(&self) -> &str {
         self.given_name
             .unwrap_or_else(|| self.name.get_or_init(|| function_name((self.path)())))
@@ -101,6 +129,43 @@ impl Function {
             .rev()
             .find(|(of, ..)| *of == lint)
             .map(|(_, level, _)| *level)
+    }
+
+    /// The limit that the attribute sets.
+    #[expect(dead_code, reason = "for the lints that judge by it")]
+    pub(crate) fn limit(&self, lint: Lint) -> Option<Limit> {
+        self.limits
+            .iter()
+            .rev()
+            .find(|(of, _)| *of == lint)
+            .map(|(_, limit)| *limit)
+    }
+
+    /// Whether the place is in the function's body; no where that is not known.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for the lints that judge by it")
+    )]
+    pub(crate) fn contains(&self, location: &Location<'_>) -> bool {
+        location.file() == self.file
+            && self
+                .body
+                .is_some_and(|body| body.contains(location.line(), location.column()))
+    }
+
+    /// Whether nothing in the body can run beside something else.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for the lints that judge by it")
+    )]
+    pub(crate) fn is_straight(&self) -> bool {
+        self.straight
+    }
+
+    /// Panics where the function's name stands.
+    #[expect(dead_code, reason = "for the lints that panic there")]
+    pub(crate) fn stop(&self, message: &str) -> ! {
+        (self.stop)(message)
     }
 
     /// Where the function's name stands.
@@ -173,6 +238,9 @@ pub struct Site {
     file: &'static str,
     line: u32,
     column: u32,
+    block: Option<Extent>,
+    stays: bool,
+    stop: Stop,
     pub(crate) tallies: Tallies,
 }
 
@@ -189,8 +257,59 @@ impl Site {
             file,
             line,
             column,
+            block: None,
+            stays: false,
+            stop,
             tallies: Tallies::new(),
         }
+    }
+
+    /// It stands in a nested async block, a closure, or the tokens of a macro: from where to where the innermost goes.
+    #[must_use]
+    pub const fn inside(mut self, block: [u32; 4]) -> Self {
+        self.block = Some(Extent::new(block));
+        self
+    }
+
+    /// The handle that it takes stays in a variable of the function until it is ended or dropped.
+    #[must_use]
+    pub const fn staying(mut self) -> Self {
+        self.stays = true;
+        self
+    }
+
+    /// Panics where the method's name stands.
+    #[must_use]
+    pub const fn stopping(mut self, stop: Stop) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    /// Whether the position lies in the innermost block around the expression. The function's own body is not asked.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for the lints that judge by it")
+    )]
+    pub(crate) fn is_in_block(&self, line: u32, column: u32) -> bool {
+        self.block.is_none_or(|block| block.contains(line, column))
+    }
+
+    /// Whether the handle that it takes stays in a variable of the function until it is ended or dropped.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for the lints that judge by it")
+    )]
+    pub(crate) fn stays(&self) -> bool {
+        self.stays
+    }
+
+    /// Panics where the method's name stands.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for the lints that panic there")
+    )]
+    pub(crate) fn stop(&self, message: &str) -> ! {
+        (self.stop)(message)
     }
 
     pub(crate) fn place(&self) -> Place {
@@ -200,6 +319,39 @@ impl Site {
             column: self.column,
             function: Some(self.function),
         }
+    }
+}
+
+/// A panic at a place of the user's: a closure there that calls [`stop`].
+pub type Stop = fn(&str) -> !;
+
+/// Ends the program's path.
+///
+/// # Panics
+///
+/// Always, where it is called.
+#[track_caller]
+pub fn stop(message: &str) -> ! {
+    panic!("{message}")
+}
+
+/// From a position in a file to just before another, each a line and a column, from 1.
+#[derive(Clone, Copy, Debug)]
+struct Extent {
+    from: (u32, u32),
+    to: (u32, u32),
+}
+
+impl Extent {
+    const fn new([from_line, from_column, to_line, to_column]: [u32; 4]) -> Self {
+        Self {
+            from: (from_line, from_column),
+            to: (to_line, to_column),
+        }
+    }
+
+    fn contains(self, line: u32, column: u32) -> bool {
+        (self.from..self.to).contains(&(line, column))
     }
 }
 
@@ -279,5 +431,53 @@ mod tests {
             "<G as Repo>::find",
         );
         check("shop::main::{{closure}}::Here", "shop::main");
+    }
+
+    #[test]
+    fn an_extent_ends_before_its_end() {
+        let extent = Extent::new([2, 5, 4, 3]);
+        for (line, column) in [(2, 5), (2, 900), (3, 1), (4, 2)] {
+            assert!(extent.contains(line, column), "{line}:{column}");
+        }
+        for (line, column) in [(1, 900), (2, 4), (4, 3), (5, 1)] {
+            assert!(!extent.contains(line, column), "{line}:{column}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_evidence_unless_said() {
+        static FUNCTION: Function = Function::new(|| "", file!(), line!(), 1);
+        static PLAIN: Site = Site::new(&FUNCTION, file!(), 1, 1);
+        static SAYING: Site = Site::new(&FUNCTION, file!(), 1, 1)
+            .inside([7, 1, 9, 1])
+            .staying();
+        assert!(!FUNCTION.contains(Location::caller()) && !FUNCTION.is_straight());
+        assert!(!PLAIN.stays() && PLAIN.is_in_block(1, 1));
+        assert!(SAYING.stays() && SAYING.is_in_block(8, 1) && !SAYING.is_in_block(1, 1));
+    }
+
+    #[test]
+    fn a_function_contains_its_body() {
+        static AROUND: Function =
+            Function::new(|| "", file!(), line!(), 1).extent([1, 1, u32::MAX, 1]);
+        static ABOVE: Function =
+            Function::new(|| "", file!(), line!(), 1).extent([1, 1, line!(), 1]);
+        assert!(AROUND.contains(Location::caller()));
+        assert!(!ABOVE.contains(Location::caller()));
+    }
+
+    #[test]
+    fn a_function_does_not_contain_what_is_in_another_file() {
+        static ELSEWHERE: Function =
+            Function::new(|| "", "elsewhere.rs", 1, 1).extent([1, 1, u32::MAX, 1]);
+        assert!(!ELSEWHERE.contains(Location::caller()));
+    }
+
+    #[test]
+    #[should_panic(expected = "stopped here")]
+    fn a_site_that_was_told_no_place_stops_all_the_same() {
+        static FUNCTION: Function = Function::new(|| "", file!(), line!(), 1);
+        static SITE: Site = Site::new(&FUNCTION, file!(), 1, 1);
+        SITE.stop("stopped here");
     }
 }

@@ -1,6 +1,7 @@
 //! What the expansion of `#[track]` runs: futures and streams that know where they are.
 
 use std::future::{Future, IntoFuture};
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -10,6 +11,7 @@ use pin_project_lite::pin_project;
 
 use crate::context::{self, FrameKind};
 use crate::lint::{self, Verdict};
+use crate::probe::Returned;
 use crate::scope::Scope;
 use crate::site::{Function, Site};
 
@@ -42,10 +44,12 @@ where
 impl<S: Fn() -> &'static Site, F: Future> Future for At<S, F> {
     type Output = F::Output;
 
+    /// The place of the caller is that of the `.await`, unless something stands between.
     #[inline]
+    #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _site = context::set_site(Some((this.site)()));
+        let _site = context::set_site(Some((this.site)()), Some(Location::caller()));
         this.future.poll(cx)
     }
 }
@@ -171,11 +175,13 @@ where
 {
     type Output = F::Output;
 
+    /// The place of the caller is that of the `.await`, unless something stands between.
     #[inline]
+    #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let function = this.frame.names.function();
-        let entered = context::enter(function, M::KIND, &mut this.frame.scope);
+        let entered = context::enter(function, M::KIND, &mut this.frame.scope, Location::caller());
         let poll = this.future.poll(cx);
         drop(entered);
         let value = ready!(poll);
@@ -225,14 +231,14 @@ impl Ended {
         self.scope.end_handing_up();
     }
 
-    /// Judges what the scope holds, by whether the value that it returned may hold a handle.
+    /// Judges what the scope holds, by what is known of the value that it returned.
     ///
     /// # Panics
     ///
     /// At the caller's location, where `outlived_scope` is at deny.
     #[track_caller]
-    pub fn judge(&self, may_hold: bool) {
-        if may_hold || self.scope.function().may_return_handle() {
+    pub fn judge(&self, returned: Returned) {
+        if returned.may_hold || self.scope.function().may_return_handle() {
             self.hand_up();
             return;
         }
@@ -276,7 +282,8 @@ impl<M: Fn() -> &'static Function, S: Stream> Stream for ScopedStream<M, S> {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
         let this = self.project();
         let mut none = None;
-        let _entered = context::enter((this.function)(), FrameKind::Stream, &mut none);
+        let function = (this.function)();
+        let _entered = context::enter(function, FrameKind::Stream, &mut none, Location::caller());
         this.stream.poll_next(cx)
     }
 

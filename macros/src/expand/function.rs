@@ -86,7 +86,7 @@ impl Around {
     ///                  let value: Result<Exam> = { body };
     ///                  value
     ///              },
-    ///              |ended, value| ended.judge(P::may_hold!(value)),
+    ///              |ended, value| ended.judge(P::returned!(value)),
     ///          )
     ///      }
     /// ```
@@ -251,26 +251,26 @@ impl Around {
     /// The output's type is told where nothing else tells it before the closure is looked at.
     fn scope_arguments(&self, future: &impl ToTokens, judge: &Judge<'_>) -> TokenStream {
         let private = &self.private;
-        let (value, may_hold) = match judge {
+        let (value, returned) = match judge {
             Judge::Probe(output) => {
                 let annotation = output.iter();
                 (
                     quote_spanned!(self.span=> value #(: &#annotation)*),
-                    quote_spanned!(self.span=> #private::may_hold!(value)),
+                    quote_spanned!(self.span=> #private::returned!(value)),
                 )
             }
             Judge::MayHold => (
                 quote_spanned!(self.span=> _),
-                quote_spanned!(self.span=> true),
+                quote_spanned!(self.span=> #private::Returned::UNKNOWN),
             ),
         };
         // A panic is reported where this call stands, and that must be in the user's file: wholly the user's span.
         let judge = Ident::new("judge", self.name);
-        let may_hold = parenthesized(may_hold, self.name);
+        let returned = parenthesized(returned, self.name);
         quote_spanned! {self.span=>
             __leash,
             #future,
-            |ended, #value| ended.#judge #may_hold,
+            |ended, #value| ended.#judge #returned,
         }
     }
 

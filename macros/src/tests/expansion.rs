@@ -59,7 +59,7 @@ fn in_full() {
                     };
                     #[allow(unreachable_code)] __leash_value
                 },
-                |ended, value| ended.judge(P::may_hold!(value)),
+                |ended, value| ended.judge(P::returned!(value)),
             )
         }
     "#]].assert_eq(&pretty(&expand(source, Mode::On).to_string()));
@@ -100,7 +100,7 @@ fn async_fn() {
                         };
                         #[allow(unreachable_code)] __leash_value
                     },
-                    |ended, value| ended.judge(P::may_hold!(value)),
+                    |ended, value| ended.judge(P::returned!(value)),
                 )
             }
         "#]],
@@ -134,7 +134,7 @@ fn options() {
                         let __leash_value: () = {};
                         #[allow(unreachable_code)] __leash_value
                     },
-                    |ended, value| ended.judge(P::may_hold!(value)),
+                    |ended, value| ended.judge(P::returned!(value)),
                 )
             }
         "#]],
@@ -185,7 +185,7 @@ fn arguments() {
                         let __leash_value: () = {};
                         #[allow(unreachable_code)] __leash_value
                     },
-                    |ended, value| ended.judge(P::may_hold!(value)),
+                    |ended, value| ended.judge(P::returned!(value)),
                 )
             }
         "#]],
@@ -197,25 +197,25 @@ fn diverging() {
     check(
         "#[track] async fn serve() -> ! { loop {} }",
         expect![[r#"
-        async fn serve() -> ! {
-            leash! {
-                1, 19
+            async fn serve() -> ! {
+                leash! {
+                    1, 19
+                }
+                match P::scope(
+                        __leash,
+                        async move {
+                            let __leash_value: ::core::convert::Infallible = {
+                                const _: () = ();
+                                loop {}
+                            };
+                            #[allow(unreachable_code)] __leash_value
+                        },
+                        |ended, value| ended.judge(P::returned!(value)),
+                    )
+                    .await
+                {}
             }
-            match P::scope(
-                    __leash,
-                    async move {
-                        let __leash_value: ::core::convert::Infallible = {
-                            const _: () = ();
-                            loop {}
-                        };
-                        #[allow(unreachable_code)] __leash_value
-                    },
-                    |ended, value| ended.judge(P::may_hold!(value)),
-                )
-                .await
-            {}
-        }
-    "#]],
+        "#]],
     );
 }
 
@@ -237,7 +237,7 @@ fn nested_impl_trait() {
                         };
                         #[allow(unreachable_code)] __leash_value
                     },
-                    |ended, _| ended.judge(true),
+                    |ended, _| ended.judge(P::Returned::UNKNOWN),
                 )
             }
         "#]],
@@ -284,7 +284,7 @@ fn impl_with_overrides() {
                             };
                             #[allow(unreachable_code)] __leash_value
                         },
-                        |ended, value| ended.judge(P::may_hold!(value)),
+                        |ended, value| ended.judge(P::returned!(value)),
                     )
                 }
             }
@@ -313,7 +313,7 @@ fn trait_with_default_bodies() {
                             };
                             #[allow(unreachable_code)] __leash_value
                         },
-                        |ended, value| ended.judge(P::may_hold!(value)),
+                        |ended, value| ended.judge(P::returned!(value)),
                     )
                 }
             }
@@ -337,7 +337,7 @@ fn two_attributes_on_one_item() {
                         let __leash_value: () = {};
                         #[allow(unreachable_code)] __leash_value
                     },
-                    |ended, value| ended.judge(P::may_hold!(value)),
+                    |ended, value| ended.judge(P::returned!(value)),
                 )
             }
         "#]],
@@ -363,7 +363,7 @@ fn module() {
                                 let __leash_value: () = {};
                                 #[allow(unreachable_code)] __leash_value
                             },
-                            |ended, value| ended.judge(P::may_hold!(value)),
+                            |ended, value| ended.judge(P::returned!(value)),
                         )
                     }
                 }
@@ -392,7 +392,7 @@ fn boxed_fn_of_async_trait() {
                                 P::at(site!(2, 45), self.pool.acquire()).await
                             },
                             |ended, value: &Result<u8>| {
-                                ended.judge(P::may_hold!(value))
+                                ended.judge(P::returned!(value))
                             },
                         ),
                     )
@@ -427,7 +427,7 @@ fn boxed_fn_with_early_return() {
                     P::scope(
                         __leash,
                         __leash_body,
-                        |ended, value: &u8| ended.judge(P::may_hold!(value)),
+                        |ended, value: &u8| ended.judge(P::returned!(value)),
                     ),
                 )
             }
@@ -452,7 +452,7 @@ fn impl_future_fn() {
                 P::scope(
                     __leash,
                     __leash_body,
-                    |ended, value: &u8| ended.judge(P::may_hold!(value)),
+                    |ended, value: &u8| ended.judge(P::returned!(value)),
                 )
             }
         "#]],
@@ -516,7 +516,7 @@ fn test_attribute_expanded_first() {
                     let body = P::scope(
                         __leash,
                         async { P::at(site!(1, 80), pool.acquire()).await },
-                        |ended, value: &()| ended.judge(P::may_hold!(value)),
+                        |ended, value: &()| ended.judge(P::returned!(value)),
                     );
                     block_on(body)
                 }
@@ -542,7 +542,7 @@ fn test_attribute_expanded_first() {
                                 };
                                 #[allow(unreachable_code)] __leash_value
                             },
-                            |ended, value| ended.judge(P::may_hold!(value)),
+                            |ended, value| ended.judge(P::returned!(value)),
                         )
                     }
                     run(test)
@@ -909,7 +909,7 @@ fn anonymous_lifetimes_of_arguments_get_names() {
                         let __leash_value: () = {};
                         #[allow(unreachable_code)] __leash_value
                     },
-                    |ended, value| ended.judge(P::may_hold!(value)),
+                    |ended, value| ended.judge(P::returned!(value)),
                 )
             }
         "#]],

@@ -121,7 +121,7 @@ fn what_is_still_there_at_the_end_stays() {
                         let __leash_value: () = {};
                         #[allow(unreachable_code)] __leash_value
                     },
-                    |ended, value| ended.judge(P::may_hold!(value)),
+                    |ended, value| ended.judge(P::returned!(value)),
                 )
             }
         "#]],

@@ -79,7 +79,10 @@ impl<'c, X: Executor<'c>, S: KnownSite> Tap<X, S> {
     ) -> T {
         let sent = Sent::new(query);
         let sql = sent.clone_text();
-        let _site = self.site.known().map(|site| context::set_site(Some(site)));
+        let _site = self
+            .site
+            .known()
+            .map(|site| context::set_site(Some(site), None));
         let (called, counted) = context::ask_whether_counted(|| call(self.executor, sent));
         if counted {
             called
