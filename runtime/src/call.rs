@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use crate::config;
 use crate::context;
 use crate::handle::Handle;
+use crate::lint;
 use crate::report;
-use crate::site::{Place, Site};
+use crate::site::Site;
 use crate::snapshot::Activity;
 use crate::tally::{self, Outcome, Tally};
 
@@ -47,19 +48,22 @@ impl Prepared {
     }
 
     fn look_up(&self, sql: &str) -> Arc<Tally> {
+        tally::of(self.site_now(), context::function(), sql)
+    }
+
+    fn site_now(&self) -> Option<&'static Site> {
         let polled = context::site();
         // A stream belongs to where it was made, a future to where it is awaited.
-        let site = match self.activity {
+        match self.activity {
             Activity::Streaming => self.site.or(polled),
             _ => polled.or(self.site),
-        };
-        tally::of(site, context::function(), sql)
+        }
     }
 
     /// Where it was called, if that is known and stays so.
-    pub(crate) fn place(&self) -> Option<Place> {
+    pub(crate) fn site(&self) -> Option<&'static Site> {
         match self.activity {
-            Activity::Streaming => self.site.map(Site::place),
+            Activity::Streaming => self.site,
             _ => None,
         }
     }
@@ -91,16 +95,18 @@ impl Prepared {
             return running;
         }
         let tally = self.tally.take().unwrap_or_else(|| self.look_up(sql));
-        if let Some(handle) = &running.handle {
-            handle.begin_statement(&tally, self.activity, began);
-        }
         // However many layers see a statement, the outermost counts it.
         if !context::is_counted() {
-            if let Some(scope) = context::scope() {
-                scope.count_statement();
+            if let Some(scope) = context::scope()
+                && let Some(broken) = scope.count_statement(&tally)
+            {
+                lint::query_budget(broken, &tally, self.site_now());
             }
             let calls = tally.begin();
-            running.counted = Some((tally, calls));
+            running.counted = Some((Arc::clone(&tally), calls));
+        }
+        if let Some(handle) = &running.handle {
+            handle.begin_statement(&tally, self.activity, running.began);
         }
         running
     }
@@ -169,6 +175,9 @@ impl Running {
         if self.paused {
             self.began = Instant::now();
             self.paused = false;
+            if let Some(handle) = &self.handle {
+                handle.await_rows();
+            }
         }
     }
 
@@ -194,13 +203,24 @@ impl Running {
         } else {
             self.waited + now.saturating_duration_since(self.began)
         };
-        if let Some(handle) = &self.handle {
-            handle.become_idle(now);
-        }
+        let told_slow = self
+            .handle
+            .as_ref()
+            .is_some_and(|handle| handle.end_statement(now, time));
         let Some((tally, calls)) = &self.counted else {
             return;
         };
+        if let Some(handle) = &self.handle
+            && outcome == Outcome::Ok
+            && tally.writes()
+            && (self.affected > 0 || self.rows > 0 || tally.changes_schema())
+        {
+            handle.note_write(tally);
+        }
         tally.finish(outcome, time, self.rows, self.affected);
+        if !told_slow {
+            lint::slow_query_ended(tally, self.handle.as_ref(), time, outcome);
+        }
         report::query(&report::Query {
             tally,
             system: self.system,

@@ -10,4 +10,7 @@ pub use error::ConfigError;
 #[cfg(feature = "track")]
 pub use layer::Config;
 #[cfg(feature = "track")]
-pub(crate) use layer::{VARIABLE, is_off, level, level_of_process, load, report_interval};
+pub(crate) use layer::{
+    Rules, VARIABLE, is_off, level, level_of_process, load, may_be_slow, query_budget,
+    report_interval, rules,
+};

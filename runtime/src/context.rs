@@ -179,10 +179,6 @@ pub(crate) fn site() -> Option<&'static Site> {
 }
 
 /// Where the future of the current call site is polled: at its `.await`, or in the code of whoever stands between.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "for the lints that judge by it")
-)]
 pub(crate) fn awaited_at() -> Option<&'static Location<'static>> {
     current()?.awaited_at
 }
@@ -303,19 +299,20 @@ pub(crate) fn caller(location: &'static Location<'static>) -> Place {
 /// What is known at a call of where its handle will be asked for.
 #[derive(Clone, Copy)]
 pub(crate) enum Origin {
-    /// There.
-    Exact(Place),
+    /// At this call site, which is known at the call already.
+    Site(&'static Site),
     /// At the call site that is polled then, else there.
     UnlessPolled(Place),
 }
 
 impl Origin {
-    /// Asked when the wait begins.
-    pub(crate) fn place(self) -> Place {
-        match self {
-            Origin::Exact(place) => place,
-            Origin::UnlessPolled(place) => site().map_or(place, Site::place),
-        }
+    /// Asked when the wait begins: the place, and its site where the attribute knows it.
+    pub(crate) fn resolve(self) -> (Place, Option<&'static Site>) {
+        let (site, place) = match self {
+            Origin::Site(site) => (Some(site), site.place()),
+            Origin::UnlessPolled(place) => (site(), place),
+        };
+        (site.map_or(place, Site::place), site)
     }
 
     /// The caller of a method that takes a handle.

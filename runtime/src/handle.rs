@@ -1,57 +1,88 @@
-//! Handles: every claim on a pool permit, from the moment it begins to wait until the permit is given back.
+//! Handles: every claim on a pool permit, from the moment it begins to wait until the permit is there again.
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use once_cell::sync::OnceCell;
+use smallvec::SmallVec;
 
+use crate::acquires::{self, Acquires};
 use crate::context::{self, Origin};
-use crate::pool_state::{Control, PoolState};
+use crate::pool_state::{Control, Hold, PoolState};
 use crate::scope::Scope;
-use crate::site::{Function, Place};
-use crate::snapshot::{Activity, HandleInfo, Operation, WaiterInfo};
+use crate::site::{Function, Place, Site};
+use crate::snapshot::Activity;
 use crate::tally::Tally;
+use transactions::Begun;
 
 mod claim;
 mod live;
+mod look;
+mod read;
+mod transactions;
+mod wait;
 
-pub(crate) use claim::{Held, Waiting};
-pub(crate) use live::{occupancy, read_all, size};
+pub(crate) use claim::{Claiming, Held, Purpose};
+pub(crate) use live::{all, read_all, size};
+pub(crate) use look::Standing;
+use look::Told;
+pub(crate) use transactions::{End, Lost};
+use wait::Wait;
 
 /// A handle remembers this many operations.
 const OPERATIONS: usize = 4;
 
-/// A claim on one permit of a pool: first waiting, then held.
+/// A claim on one permit of a pool: first waiting, then held, then on its way back.
 pub(crate) struct Handle {
     id: u64,
     pub(crate) pool: Arc<PoolState>,
     /// Where it was asked for.
     pub(crate) place: Place,
+    /// The same, where the attribute knows it.
+    pub(crate) site: Option<&'static Site>,
+    /// Where the future of that site was awaited, as seen from inside.
+    pub(crate) awaited_at: Option<&'static Location<'static>>,
+    pub(crate) purpose: Purpose,
     /// The span in which it was asked for: what is found out about it later belongs there.
     pub(crate) span: tracing::Span,
     task: Option<u64>,
     asked: Instant,
+    acquired_before: u64,
+    /// The counters of its place.
+    acquires: Arc<Acquires>,
     state: Mutex<State>,
     owner: Mutex<Owner>,
+    wait: Wait,
     reserved: OnceCell<String>,
-    /// Rows read from its open stream. A store per row; who wants to know when, looks twice.
-    stream_rows: AtomicU64,
+    stream: StreamRows,
     /// The connection must not be used again: it may be in a state that sqlx does not know of.
     poisoned: AtomicBool,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Waiting,
+    /// Since then.
+    Held(Instant),
+    /// Its holder is done with it; sqlx checks the connection before the permit is there again.
+    Returning(Instant),
+}
+
 struct State {
-    /// `None` while it waits for its permit.
-    held: Option<Instant>,
+    phase: Phase,
     activity: Activity,
     /// When `activity` began.
     since: Instant,
-    transaction_depth: u32,
+    /// What earlier activities add up to.
+    spent: Hold,
+    transactions: SmallVec<[Begun; 1]>,
     statements: u64,
     /// Latest first.
     operations: [Option<Done>; OPERATIONS],
+    told: Told,
 }
 
 enum What {
@@ -72,6 +103,13 @@ struct Owner {
     released: bool,
 }
 
+/// Rows read from the open stream, and whether the database is being waited for. A store per row; who wants to know
+/// when, looks twice.
+#[derive(Default)]
+struct StreamRows(AtomicU64);
+
+const AWAITED: u64 = 1 << 63;
+
 /// An operation that is no statement, while it runs.
 pub(crate) struct ControlGuard {
     handle: Arc<Handle>,
@@ -87,28 +125,46 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Handle {
     /// A claim that begins to wait now.
-    fn waiting(pool: Arc<PoolState>, origin: Origin, task: Option<u64>) -> Self {
+    fn waiting(
+        pool: Arc<PoolState>,
+        origin: Origin,
+        purpose: Purpose,
+        task: Option<u64>,
+    ) -> Arc<Self> {
         let now = Instant::now();
-        Self {
+        let (place, site) = origin.resolve();
+        let acquired_before = pool.counters.acquired.load(Relaxed);
+        Arc::new(Self {
             id: NEXT_ID.fetch_add(1, Relaxed),
             pool,
-            place: origin.place(),
+            place,
+            site,
+            awaited_at: context::awaited_at(),
+            purpose,
             span: tracing::Span::current(),
             task,
             asked: now,
+            acquired_before,
+            acquires: acquires::of(place),
             state: Mutex::new(State {
-                held: None,
+                phase: Phase::Waiting,
                 activity: Activity::Idle,
                 since: now,
-                transaction_depth: 0,
+                spent: Hold::default(),
+                transactions: SmallVec::new(),
                 statements: 0,
                 operations: Default::default(),
+                told: Told::default(),
             }),
-            owner: Mutex::default(),
+            owner: Mutex::new(Owner {
+                scope: context::scope(),
+                ..Owner::default()
+            }),
+            wait: Wait::default(),
             reserved: OnceCell::new(),
-            stream_rows: AtomicU64::new(0),
+            stream: StreamRows::default(),
             poisoned: AtomicBool::new(false),
-        }
+        })
     }
 
     /// The permit is there; the handle belongs to the scope that is current now.
@@ -116,18 +172,19 @@ impl Handle {
         let now = Instant::now();
         {
             let mut state = self.state();
-            state.held = Some(now);
+            state.phase = Phase::Held(now);
             state.since = now;
         }
+        let waited = now.saturating_duration_since(self.asked);
         self.pool.counters.acquired.fetch_add(1, Relaxed);
-        self.pool
-            .counters
-            .wait
-            .record(now.saturating_duration_since(self.asked));
-        if let Some(scope) = context::scope() {
+        self.pool.counters.wait.record(waited);
+        self.acquires.granted(waited);
+        let scope = context::scope();
+        if let Some(scope) = &scope {
             scope.adopt(Arc::clone(self));
-            self.owner().scope = Some(scope);
         }
+        let asked_by = std::mem::replace(&mut self.owner().scope, scope);
+        drop(asked_by);
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -142,18 +199,37 @@ impl Handle {
         self.owner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn release(&self) {
-        live::remove(self.id);
+    /// Its holder is done with it.
+    fn release(&self) -> Hold {
+        let now = Instant::now();
+        let hold = {
+            let mut state = self.state();
+            state.become_(Activity::Idle, now);
+            state.phase = Phase::Returning(now);
+            state.spent
+        };
+        self.pool.counters.holds.add(hold);
+        if self.is_reserved() {
+            self.pool.permits.reserved.fetch_sub(1, Relaxed);
+        }
         // The owner stays locked meanwhile, so that nobody hands the handle on between the two.
         let mut owner = self.owner();
         owner.released = true;
-        if let Some(scope) = owner.scope.take() {
+        let scope = owner.scope.take();
+        if let Some(scope) = &scope {
             scope.forget(self.id);
         }
+        drop(owner);
+        hold
     }
 
     pub(crate) fn is_alive(&self) -> bool {
         !self.owner().released
+    }
+
+    /// The scope that waits for it or holds it.
+    pub(crate) fn scope(&self) -> Option<Arc<Scope>> {
+        self.owner().scope.clone()
     }
 
     /// Makes it belong to `next`, coming from `function`.
@@ -176,7 +252,9 @@ impl Handle {
 
     pub(crate) fn reserve(&self, reason: String) {
         // The first reason stands: it was given closest to the acquire.
-        let _ = self.reserved.set(reason);
+        if self.reserved.set(reason).is_ok() {
+            self.pool.permits.reserved.fetch_add(1, Relaxed);
+        }
     }
 
     pub(crate) fn is_reserved(&self) -> bool {
@@ -198,14 +276,14 @@ impl Handle {
         state.become_(activity, now);
         state.note(What::Statement(Arc::clone(tally)), now);
         drop(state);
-        self.stream_rows.store(0, Relaxed);
+        self.stream.0.store(AWAITED, Relaxed);
     }
 
     /// Something else begins on it; it is over when the guard is dropped.
     pub(crate) fn begin_control(self: &Arc<Self>, control: Control) -> ControlGuard {
         self.pool.count(control);
         let now = Instant::now();
-        let place = context::site().map(crate::site::Site::place);
+        let place = context::site().map(Site::place);
         let mut state = self.state();
         state.become_(Activity::Busy, now);
         state.note(What::Control(control, place), now);
@@ -217,7 +295,23 @@ impl Handle {
     /// A COPY has begun on it.
     #[cfg(feature = "postgres")]
     pub(crate) fn begin_copy(&self) {
+        self.stream.0.store(0, Relaxed);
         self.state().become_(Activity::Streaming, Instant::now());
+    }
+
+    /// A statement that took so long is over; gives whether somebody was told meanwhile that it is slow.
+    pub(crate) fn end_statement(&self, now: Instant, time: Duration) -> bool {
+        let mut state = self.state();
+        let told = state.told.slow;
+        if state.activity == Activity::Streaming {
+            // The rest was the consumer's.
+            let whole = now.saturating_duration_since(state.since);
+            state.spent.busy += time;
+            state.spent.idle += whole.saturating_sub(time);
+            state.since = now;
+        }
+        state.become_(Activity::Idle, now);
+        told
     }
 
     /// What began on it is over.
@@ -237,96 +331,43 @@ impl Handle {
         self.state().activity == Activity::Lent
     }
 
+    /// So many rows were read from its stream, and the consumer has the last one.
     pub(crate) fn read_rows(&self, rows: u64) {
-        self.stream_rows.store(rows, Relaxed);
+        self.stream.0.store(rows, Relaxed);
     }
 
-    pub(crate) fn transaction_depth(&self) -> u32 {
-        self.state().transaction_depth
+    /// The consumer of its stream waits for the database.
+    pub(crate) fn await_rows(&self) {
+        self.stream.0.fetch_or(AWAITED, Relaxed);
+    }
+}
+
+impl StreamRows {
+    fn rows(&self) -> u64 {
+        self.0.load(Relaxed) & !AWAITED
     }
 
-    pub(crate) fn transaction_began(&self) {
-        self.state().transaction_depth += 1;
-    }
-
-    pub(crate) fn transaction_ended(&self) {
-        let mut state = self.state();
-        state.transaction_depth = state.transaction_depth.saturating_sub(1);
-    }
-
-    pub(crate) fn read(&self, now: Instant) -> HandleInfo {
-        let (scope, handed_up) = {
-            let owner = self.owner();
-            (owner.scope.clone(), owner.way.clone())
-        };
-        let state = self.state();
-        HandleInfo {
-            id: self.id,
-            pool: self.pool.name().to_string(),
-            site: self.place.to_call_site(),
-            scope: scope.map(|scope| scope.function().name().to_owned()),
-            handed_up: handed_up
-                .iter()
-                .map(|function| function.name().to_owned())
-                .collect(),
-            task: self.task,
-            age: now.saturating_duration_since(state.held.unwrap_or(self.asked)),
-            activity: state.activity,
-            idle: (state.activity == Activity::Idle)
-                .then(|| now.saturating_duration_since(state.since)),
-            transaction_depth: state.transaction_depth,
-            statements: state.statements,
-            stream_rows: self.stream_rows.load(Relaxed),
-            reserved: self.reserved.get().cloned(),
-            operations: state
-                .operations
-                .iter()
-                .flatten()
-                .map(|done| done.read(now))
-                .collect(),
-        }
-    }
-
-    fn read_waiter(&self, now: Instant) -> WaiterInfo {
-        WaiterInfo {
-            pool: self.pool.name().to_string(),
-            site: self.place.to_call_site(),
-            scope: self
-                .place
-                .function
-                .map(|function| function.name().to_owned()),
-            age: now.saturating_duration_since(self.asked),
-        }
-    }
-
-    fn is_waiting(&self) -> bool {
-        self.state().held.is_none()
+    fn are_awaited(&self) -> bool {
+        self.0.load(Relaxed) & AWAITED != 0
     }
 }
 
 impl State {
     fn become_(&mut self, activity: Activity, now: Instant) {
+        let time = now.saturating_duration_since(self.since);
+        match self.activity {
+            Activity::Idle => self.spent.idle += time,
+            Activity::Busy | Activity::Streaming => self.spent.busy += time,
+            Activity::Lent => self.spent.lent += time,
+        }
         self.activity = activity;
         self.since = now;
+        self.told.another_activity();
     }
 
     fn note(&mut self, what: What, when: Instant) {
         self.operations.rotate_right(1);
         self.operations[0] = Some(Done { what, when });
-    }
-}
-
-impl Done {
-    fn read(&self, now: Instant) -> Operation {
-        let (summary, place) = match &self.what {
-            What::Statement(tally) => (tally.summary.clone(), tally.place()),
-            What::Control(control, place) => (control.name().to_owned(), *place),
-        };
-        Operation {
-            summary,
-            site: place.map(Place::to_call_site),
-            age: now.saturating_duration_since(self.when),
-        }
     }
 }
 

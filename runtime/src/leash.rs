@@ -2,11 +2,11 @@
 
 pub use crate::config::ConfigError;
 pub use crate::lint::{
-    CallSite, Certainty, Fact, Finding, Level, Limit, Lint, Related, UnknownName, explain,
+    CallSite, Certainty, Fact, Finding, Level, Limit, Lint, Related, UnknownName, Verdict, explain,
 };
 pub use crate::snapshot::{
-    Activity, Bucket, ControlStats, HandleInfo, LintStats, Operation, PoolStats, SiteStats,
-    Snapshot, Timing, TrackerStats, WaiterInfo,
+    AcquireStats, Activity, Bucket, ControlStats, HandleInfo, HoldStats, LintStats, Operation,
+    PoolStats, SiteStats, Snapshot, Timing, TrackerStats, WaiterInfo,
 };
 
 #[cfg(not(feature = "track"))]

@@ -16,6 +16,8 @@ mod off;
 pub use sqlx_leash_macros::track_off as track;
 
 #[cfg(feature = "track")]
+mod acquires;
+#[cfg(feature = "track")]
 mod call;
 #[cfg(feature = "track")]
 mod context;
@@ -52,6 +54,8 @@ mod tally;
 mod tracked;
 #[cfg(feature = "track")]
 mod units;
+#[cfg(feature = "track")]
+mod watchdog;
 
 // Explicit names win over the glob above: these shadow sqlx's.
 #[cfg(all(feature = "track", feature = "migrate"))]

@@ -148,6 +148,20 @@ impl Config {
         self
     }
 
+    /// Bounds the return of a connection to its pool. Off: nothing.
+    #[inline]
+    #[must_use]
+    pub fn return_timeout(self, _limit: Duration) -> Self {
+        self
+    }
+
+    /// Sets whether a waiting acquire may make a connect of its own. Off: it never does.
+    #[inline]
+    #[must_use]
+    pub fn connect_probe(self, _allowed: bool) -> Self {
+        self
+    }
+
     /// Puts this configuration in force. Off: nothing.
     #[inline]
     pub fn install(self) {}

@@ -16,7 +16,7 @@ use crate::scope::Scope;
 use crate::site::Function;
 use crate::snapshot::{Snapshot, TrackerStats};
 use crate::tracked::{self, Carried, Ended, Scoped};
-use crate::{handle, lint, pool_state, tally};
+use crate::{acquires, handle, lint, pool_state, tally};
 
 pub mod testing;
 
@@ -55,8 +55,8 @@ pub trait ScopeExt: Future + Sized {
 
 impl<F: Future> ScopeExt for F {}
 
-fn hand_up<F: Future>(ended: &Ended, _value: &F::Output) {
-    ended.hand_up();
+fn hand_up<F: Future>(ended: &Ended, value: &F::Output) {
+    ended.hand_up(value);
 }
 
 type HandUp<F> = fn(&Ended, &<F as Future>::Output);
@@ -123,12 +123,13 @@ pub fn snapshot() -> Snapshot {
         .iter()
         .map(|gauge| {
             let state = gauge.state();
-            state.read(&**gauge, &handle::occupancy(state.id()))
+            state.read(&**gauge)
         })
         .collect();
     let scopes = Scope::alive();
     Snapshot {
         sites,
+        acquires: acquires::read_all(),
         handles,
         waiters,
         lints: lint::read_all(),

@@ -1,15 +1,25 @@
 //! What is known of a pool, whatever its database.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Duration;
 
 use dashmap::DashMap;
-use once_cell::sync::Lazy;
+use futures_core::future::BoxFuture;
+use once_cell::sync::{Lazy, OnceCell};
 use rustc_hash::FxBuildHasher;
 
 use crate::histogram::Histogram;
+use crate::pool_state::closing::Closings;
+use crate::pool_state::dry::Dry;
+use crate::pool_state::probe::Probes;
 use crate::site::Place;
-use crate::snapshot::{ControlStats, PoolStats};
+use crate::snapshot::{ControlStats, HoldStats, PoolStats};
+use crate::watchdog;
+
+pub(crate) mod closing;
+pub(crate) mod dry;
+pub(crate) mod probe;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 static POOLS: Lazy<DashMap<u64, Weak<dyn Gauge>, FxBuildHasher>> = Lazy::new(DashMap::default);
@@ -42,9 +52,76 @@ pub(crate) struct PoolState {
     pub(crate) endpoint: Endpoint,
     pub(crate) connected: Place,
     pub(crate) max_connections: u32,
-    lent: AtomicBool,
+    pub(crate) acquire_timeout: Duration,
+    /// Where plain sqlx was given this pool first, if it was.
+    lent: OnceCell<Place>,
     used: AtomicBool,
+    pub(crate) permits: Permits,
     pub(crate) counters: PoolCounters,
+    /// What connects beside waiting acquires have shown.
+    pub(crate) probes: Probes,
+    /// The episode in which acquires time out.
+    pub(crate) dry: Dry,
+    /// Who waits for the pool to close.
+    pub(crate) closings: Closings,
+    /// The most tasks seen taking permits at once.
+    tasks: AtomicU64,
+    /// The most permits that one task was seen to hold at once.
+    nesting: AtomicU64,
+}
+
+/// How the permits are taken at this moment, as far as handles go.
+#[derive(Debug, Default)]
+pub(crate) struct Permits {
+    pub(crate) waiting: AtomicU64,
+    pub(crate) held: AtomicU64,
+    /// Those of them that are meant to live long.
+    pub(crate) reserved: AtomicU64,
+    /// Given back by their holders, and not there again yet.
+    pub(crate) returning: AtomicU64,
+}
+
+/// How long permits were held, and with what. Sums over handles that have ended.
+#[derive(Debug, Default)]
+pub(crate) struct Holds {
+    ended: AtomicU64,
+    busy: AtomicU64,
+    idle: AtomicU64,
+    lent: AtomicU64,
+}
+
+/// How long one was.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Hold {
+    pub(crate) busy: Duration,
+    pub(crate) idle: Duration,
+    pub(crate) lent: Duration,
+}
+
+impl Hold {
+    pub(crate) fn total(self) -> Duration {
+        self.busy + self.idle + self.lent
+    }
+}
+
+impl Holds {
+    pub(crate) fn add(&self, hold: Hold) {
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.busy.fetch_add(nanos(hold.busy), Relaxed);
+        self.idle.fetch_add(nanos(hold.idle), Relaxed);
+        self.lent.fetch_add(nanos(hold.lent), Relaxed);
+        self.ended.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> HoldStats {
+        let time = |nanos: &AtomicU64| Duration::from_nanos(nanos.load(Relaxed));
+        HoldStats {
+            ended: self.ended.load(Relaxed),
+            busy: time(&self.busy),
+            idle: time(&self.idle),
+            lent: time(&self.lent),
+        }
+    }
 }
 
 /// Sums that only grow.
@@ -56,7 +133,10 @@ pub(crate) struct PoolCounters {
     pub(crate) abandoned: AtomicU64,
     pub(crate) detached: AtomicU64,
     pub(crate) leaked: AtomicU64,
+    /// Connections closed because their return took too long.
+    pub(crate) returns_cut: AtomicU64,
     pub(crate) wait: Histogram,
+    pub(crate) holds: Holds,
     begins: AtomicU64,
     savepoints: AtomicU64,
     commits: AtomicU64,
@@ -95,14 +175,6 @@ impl Control {
     }
 }
 
-/// How the permits of a pool are taken.
-#[derive(Default)]
-pub(crate) struct Occupancy {
-    pub(crate) held: u64,
-    pub(crate) reserved: u64,
-    pub(crate) waiting: u64,
-}
-
 /// What a pool of some database says of itself.
 pub(crate) trait Gauge: Send + Sync {
     fn state(&self) -> &Arc<PoolState>;
@@ -111,10 +183,28 @@ pub(crate) trait Gauge: Send + Sync {
     /// Those of them that nobody holds.
     fn idle(&self) -> u32;
     fn is_closed(&self) -> bool;
+    /// Connects once, beside the pool, and closes the connection again.
+    fn connect(&self) -> BoxFuture<'static, Result<(), sqlx::Error>>;
 }
 
 impl PoolState {
-    pub(crate) fn new(endpoint: Endpoint, connected: Place, max_connections: u32) -> Arc<Self> {
+    #[cfg(test)]
+    pub(crate) fn for_tests(max_connections: u32) -> Arc<Self> {
+        let timeout = Duration::from_secs(30);
+        Self::new(
+            Endpoint::default(),
+            Place::UNKNOWN,
+            max_connections,
+            timeout,
+        )
+    }
+
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        connected: Place,
+        max_connections: u32,
+        acquire_timeout: Duration,
+    ) -> Arc<Self> {
         let name = endpoint.to_string().into();
         Arc::new(Self {
             id: NEXT_ID.fetch_add(1, Relaxed),
@@ -122,8 +212,15 @@ impl PoolState {
             endpoint,
             connected,
             max_connections,
-            lent: AtomicBool::new(false),
+            acquire_timeout,
+            lent: OnceCell::new(),
             used: AtomicBool::new(false),
+            permits: Permits::default(),
+            probes: Probes::default(),
+            dry: Dry::default(),
+            closings: Closings::default(),
+            tasks: AtomicU64::new(0),
+            nesting: AtomicU64::new(0),
             counters: PoolCounters {
                 acquired: AtomicU64::new(0),
                 timeouts: AtomicU64::new(0),
@@ -131,7 +228,9 @@ impl PoolState {
                 abandoned: AtomicU64::new(0),
                 detached: AtomicU64::new(0),
                 leaked: AtomicU64::new(0),
+                returns_cut: AtomicU64::new(0),
                 wait: Histogram::new(),
+                holds: Holds::default(),
                 begins: AtomicU64::new(0),
                 savepoints: AtomicU64::new(0),
                 commits: AtomicU64::new(0),
@@ -162,8 +261,48 @@ impl PoolState {
         !self.used.load(Relaxed) && !self.used.swap(true, Relaxed)
     }
 
-    pub(crate) fn lend(&self) {
-        self.lent.store(true, Relaxed);
+    pub(crate) fn lend(&self, place: Place) {
+        let _ = self.lent.set(place);
+    }
+
+    /// Where plain sqlx was given this pool first: what it takes from then on is not seen.
+    pub(crate) fn lent_at(&self) -> Option<Place> {
+        self.lent.get().copied()
+    }
+
+    /// So many tasks take permits now; gives the most ever seen.
+    pub(crate) fn note_tasks(&self, tasks: u64) -> u64 {
+        self.tasks.fetch_max(tasks, Relaxed).max(tasks)
+    }
+
+    /// One task holds so many permits now; gives the most ever seen.
+    pub(crate) fn note_nesting(&self, permits: u64) -> u64 {
+        self.nesting.fetch_max(permits, Relaxed).max(permits)
+    }
+
+    /// Permits that somebody who is known holds now.
+    pub(crate) fn held(&self) -> u64 {
+        self.permits.held.load(Relaxed)
+    }
+
+    /// Whether anybody asks for, holds or gives back a permit.
+    pub(crate) fn is_used(&self) -> bool {
+        let permits = &self.permits;
+        [&permits.waiting, &permits.held, &permits.returning]
+            .iter()
+            .any(|number| number.load(SeqCst) > 0)
+    }
+
+    /// Whether more permits are asked for than there are, as far as can be told at a glance.
+    pub(crate) fn may_be_short(&self) -> bool {
+        let Permits {
+            waiting,
+            held,
+            returning,
+            ..
+        } = &self.permits;
+        let asked = waiting.load(Relaxed) + held.load(Relaxed) + returning.load(Relaxed);
+        asked > u64::from(self.max_connections)
     }
 
     pub(crate) fn count(&self, control: Control) {
@@ -181,7 +320,7 @@ impl PoolState {
         .fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn read(&self, gauge: &dyn Gauge, occupancy: &Occupancy) -> PoolStats {
+    pub(crate) fn read(&self, gauge: &dyn Gauge) -> PoolStats {
         let counters = &self.counters;
         PoolStats {
             id: self.id,
@@ -191,10 +330,11 @@ impl PoolState {
             max_connections: self.max_connections,
             size: gauge.size(),
             idle: gauge.idle(),
-            handles: occupancy.held,
-            reserved: occupancy.reserved,
-            waiting: occupancy.waiting,
-            lent: self.lent.load(Relaxed),
+            handles: self.held(),
+            reserved: self.permits.reserved.load(Relaxed),
+            returning: self.permits.returning.load(Relaxed),
+            waiting: self.permits.waiting.load(Relaxed),
+            lent: self.lent.get().is_some(),
             closed: gauge.is_closed(),
             acquired: counters.acquired.load(Relaxed),
             timeouts: counters.timeouts.load(Relaxed),
@@ -202,7 +342,9 @@ impl PoolState {
             abandoned: counters.abandoned.load(Relaxed),
             detached: counters.detached.load(Relaxed),
             leaked: counters.leaked.load(Relaxed),
+            returns_cut: counters.returns_cut.load(Relaxed),
             wait: counters.wait.read(),
+            holds: counters.holds.read(),
             control: ControlStats {
                 begins: counters.begins.load(Relaxed),
                 savepoints: counters.savepoints.load(Relaxed),
@@ -220,11 +362,24 @@ impl PoolState {
 /// Makes a pool known as long as it lives.
 pub(crate) fn register(gauge: Weak<dyn Gauge>, id: u64) {
     POOLS.insert(id, gauge);
+    watchdog::pool_made();
 }
 
 /// Ends what [`register`] began.
 pub(crate) fn unregister(id: u64) {
     POOLS.remove(&id);
+    watchdog::pool_gone();
+}
+
+/// How many pools there are.
+pub(crate) fn number() -> usize {
+    POOLS.len()
+}
+
+/// The pool of this number, while it is alive.
+pub(crate) fn gauge(id: u64) -> Option<Arc<dyn Gauge>> {
+    let gauge = POOLS.get(&id)?.value().clone();
+    gauge.upgrade()
 }
 
 /// Every pool that is alive, in the order in which they were made.

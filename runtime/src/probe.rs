@@ -146,10 +146,14 @@ pub trait Untold {
 }
 impl<T> Untold for Probe<'_, T> {
     fn failed(&self) -> Option<bool> {
-        let of = |name: &'static str| name.split('<').next();
-        let is_result = of(type_name::<T>()) == of(type_name::<Result<(), ()>>());
-        (!is_result).then_some(false)
+        (!is_result::<T>()).then_some(false)
     }
+}
+
+/// Whether the type turns out to be a `Result`.
+pub(crate) fn is_result<T>() -> bool {
+    let of = |name: &'static str| name.split('<').next();
+    of(type_name::<T>()) == of(type_name::<Result<(), ()>>())
 }
 
 /// What is known of a returned value.

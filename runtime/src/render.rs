@@ -18,19 +18,19 @@ pub(crate) fn report(finding: &Finding) -> String {
         .iter()
         .map(|related| Source::of(&related.site))
         .collect();
-    let label = match &finding.primary.function {
-        Some(function) => format!("taken here, in {function}"),
-        None => "taken here".to_owned(),
-    };
-
     let mut group = Group::with_title(level.primary_title(&*finding.title).id(finding.lint.name()))
-        .element(primary.snippet(AnnotationKind::Primary, &label));
+        .element(primary.snippet(AnnotationKind::Primary, &finding.label));
     for (source, related) in related.iter().zip(&finding.related) {
         group = group.element(source.snippet(AnnotationKind::Context, &related.label));
     }
     let facts = facts(finding);
-    group = group.element(Title::NOTE.message(&*facts));
-    let cause = format!("cause ({})", finding.certainty);
+    if !facts.is_empty() {
+        group = group.element(Title::NOTE.message(&*facts));
+    }
+    let cause = match finding.verdict {
+        Some(verdict) => format!("cause ({verdict}, {})", finding.certainty),
+        None => format!("cause ({})", finding.certainty),
+    };
     group = group.element(Title::NOTE.with_name(&*cause).message(&*finding.cause));
     for help in &finding.help {
         group = group.element(Title::HELP.message(&**help));
@@ -44,11 +44,7 @@ pub(crate) fn report(finding: &Finding) -> String {
 /// The evidence in one sentence.
 fn facts(finding: &Finding) -> String {
     let facts: Vec<String> = finding.facts.iter().map(ToString::to_string).collect();
-    let facts = facts.join(", ");
-    match &finding.pool {
-        Some(pool) => format!("{facts} of pool {pool}"),
-        None => facts,
-    }
+    facts.join(", ")
 }
 
 /// A line of source, or what stands for it where the file is not at hand.

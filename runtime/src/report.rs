@@ -7,9 +7,10 @@ use std::time::Duration;
 use tracing::{Level, event, event_enabled};
 
 use crate::config::{self, ConfigError};
+use crate::handle::Handle;
 use crate::leash::snapshot;
 use crate::lint::{self, Finding, Lint};
-use crate::pool_state::PoolState;
+use crate::pool_state::{Hold, PoolState};
 use crate::site::Function;
 use crate::snapshot::{PoolStats, SiteStats, Snapshot};
 use crate::tally::{Outcome, Tally};
@@ -134,6 +135,59 @@ pub(crate) fn configuration(error: &ConfigError) {
     } else {
         eprintln!("error: {variable}: {error}; the other entries apply");
     }
+}
+
+/// A handle that was told as idle is given back.
+pub(crate) fn came_back(handle: &Handle, hold: Hold) {
+    let place = handle.place;
+    event!(
+        target: FINDING,
+        Level::INFO,
+        lint = Lint::HeldIdle.name(),
+        db.client.connection.pool.name = &*handle.pool.name(),
+        code.function.name = place.function.map(Function::name),
+        code.file.path = place.file,
+        code.line.number = place.line,
+        code.column.number = place.column,
+        "held_idle: the handle taken at {}:{}:{} came back after {}: {} with the database, {} without",
+        place.file,
+        place.line,
+        place.column,
+        short(hold.total()),
+        short(hold.busy),
+        short(hold.idle),
+    );
+}
+
+/// A pool is as it should be again.
+pub(crate) fn pool_recovered(pool: &PoolState, how: &str) {
+    event!(
+        target: POOL,
+        Level::INFO,
+        db.client.connection.pool.name = &*pool.name(),
+        "pool {} has recovered: {how}",
+        pool.name()
+    );
+}
+
+/// The return of a connection took too long, and the connection was closed.
+pub(crate) fn return_cut(handle: &Handle, limit: Duration) {
+    handle.pool.counters.returns_cut.fetch_add(1, Relaxed);
+    event!(
+        target: POOL,
+        Level::WARN,
+        db.client.connection.pool.name = &*handle.pool.name(),
+        code.file.path = handle.place.file,
+        code.line.number = handle.place.line,
+        "pool {}: a connection was closed, because its return took longer than {}; its permit is there again",
+        handle.pool.name(),
+        short(limit)
+    );
+}
+
+/// A thread of ours could not be started.
+pub(crate) fn no_thread(what: &str, error: &std::io::Error) {
+    event!(target: GENERAL, Level::ERROR, %error, "no thread for the {what}");
 }
 
 /// One line per process and pool.
@@ -289,7 +343,7 @@ pub(crate) fn spawn_reporter() {
     });
     if let Err(error) = spawned {
         SPAWNED.store(false, Relaxed);
-        event!(target: GENERAL, Level::ERROR, %error, "no thread for the reporter");
+        no_thread("reporter", &error);
     }
 }
 

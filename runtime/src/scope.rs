@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use smallvec::SmallVec;
 
-use crate::handle::Handle;
+use crate::config;
+use crate::handle::{Handle, Lost};
 use crate::site::Function;
+use crate::tally::Tally;
 
 /// A scope rarely holds more than one or two at a time.
 type Handles = SmallVec<[Arc<Handle>; 2]>;
@@ -23,11 +25,27 @@ pub(crate) struct Scope {
     polled_at: &'static Location<'static>,
     /// Live handles that belong to this scope. Never locked while a handle's owner is being looked up from here.
     handles: Mutex<Handles>,
+    /// Transactions that had written and were dropped in this scope.
+    lost: Mutex<Vec<Lost>>,
     statements: AtomicU64,
+    budget: Option<Budget>,
+    /// It runs in a task of its own, whose handles are not those of the scopes around.
+    is_branch: bool,
     ended: AtomicBool,
     /// Hears of the findings in this scope, instead of the log.
     collector: Option<crate::lint::Collector>,
 }
+
+/// How many statements a scope may send, and which it has sent.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    pub(crate) limit: u64,
+    /// Each text and place once, with how often.
+    sent: Mutex<Vec<(Arc<Tally>, u64)>>,
+}
+
+/// A budget remembers so many different statements.
+const REMEMBERED: usize = 16;
 
 impl Scope {
     /// A scope of which nobody sees where it is awaited.
@@ -61,7 +79,10 @@ impl Scope {
             parent: Some(parent),
             polled_at: Location::caller(),
             handles: Mutex::default(),
+            lost: Mutex::default(),
             statements: AtomicU64::new(0),
+            budget: None,
+            is_branch: true,
             ended: AtomicBool::new(false),
             collector: None,
         })
@@ -74,12 +95,20 @@ impl Scope {
         collector: Option<crate::lint::Collector>,
     ) -> Arc<Self> {
         ALIVE.fetch_add(1, Relaxed);
+        let parent = parent.filter(|_| !function.is_root());
+        let limit = config::query_budget(function, parent.is_none());
         Arc::new(Self {
             function,
-            parent: parent.filter(|_| !function.is_root()),
+            parent,
             polled_at,
             handles: Mutex::default(),
+            lost: Mutex::default(),
             statements: AtomicU64::new(0),
+            budget: limit.map(|limit| Budget {
+                limit,
+                sent: Mutex::default(),
+            }),
+            is_branch: false,
             ended: AtomicBool::new(false),
             collector,
         })
@@ -99,11 +128,23 @@ impl Scope {
         self.statements.load(Relaxed)
     }
 
-    /// Counts a statement here and in every scope around.
-    pub(crate) fn count_statement(&self) {
+    /// Counts a statement here and in every scope around; gives the innermost whose budget it breaks.
+    pub(crate) fn count_statement(&self, tally: &Arc<Tally>) -> Option<&Scope> {
+        let mut broken = None;
         for scope in self.chain() {
-            scope.statements.fetch_add(1, Relaxed);
+            let sent = scope.statements.fetch_add(1, Relaxed) + 1;
+            if let Some(budget) = &scope.budget {
+                budget.note(tally);
+                if sent == budget.limit + 1 {
+                    broken = broken.or(Some(scope));
+                }
+            }
         }
+        broken
+    }
+
+    pub(crate) fn budget(&self) -> Option<&Budget> {
+        self.budget.as_ref()
     }
 
     /// This scope and those around it, innermost first.
@@ -111,13 +152,44 @@ impl Scope {
         std::iter::successors(Some(self), |scope| scope.parent.as_deref())
     }
 
+    /// This scope and those around it that run in the same task, innermost first.
+    pub(crate) fn chain_of_task(&self) -> impl Iterator<Item = &Scope> {
+        std::iter::successors(Some(self), |scope| {
+            scope.parent.as_deref().filter(|_| !scope.is_branch)
+        })
+    }
+
+    /// The outermost scope around.
+    pub(crate) fn root(&self) -> &Scope {
+        self.chain().last().unwrap_or(self)
+    }
+
     /// The collector of this scope or the nearest one around it.
     pub(crate) fn collector(&self) -> Option<&crate::lint::Collector> {
         self.chain().find_map(|scope| scope.collector.as_ref())
     }
 
-    pub(crate) fn has_handles(&self) -> bool {
-        !self.handles().is_empty()
+    /// Whether there is something to judge when it ends.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.handles().is_empty() && self.lost().is_empty()
+    }
+
+    /// The live handles that belong to this scope.
+    pub(crate) fn held(&self) -> Vec<Arc<Handle>> {
+        self.handles().to_vec()
+    }
+
+    /// A transaction that had written was dropped here.
+    pub(crate) fn lose(&self, lost: Lost) {
+        self.lost().push(lost);
+    }
+
+    pub(crate) fn take_lost(&self) -> Vec<Lost> {
+        std::mem::take(&mut *self.lost())
+    }
+
+    fn lost(&self) -> std::sync::MutexGuard<'_, Vec<Lost>> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn adopt(&self, handle: Arc<Handle>) {
@@ -163,6 +235,26 @@ impl Scope {
     /// How many scopes are alive.
     pub(crate) fn alive() -> u64 {
         ALIVE.load(Relaxed)
+    }
+}
+
+impl Budget {
+    fn note(&self, tally: &Arc<Tally>) {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = sent.iter().position(|(known, _)| Arc::ptr_eq(known, tally));
+        match known {
+            Some(at) => sent[at].1 += 1,
+            None if sent.len() < REMEMBERED => sent.push((Arc::clone(tally), 1)),
+            None => {}
+        }
+    }
+
+    /// What was sent, in the order of first use, with how often.
+    pub(crate) fn sent(&self) -> Vec<(Arc<Tally>, u64)> {
+        self.sent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::panic::Location;
+use std::time::Duration;
 
 use once_cell::sync::OnceCell;
 
@@ -132,7 +133,6 @@ impl Function {
     }
 
     /// The limit that the attribute sets.
-    #[expect(dead_code, reason = "for the lints that judge by it")]
     pub(crate) fn limit(&self, lint: Lint) -> Option<Limit> {
         self.limits
             .iter()
@@ -141,29 +141,38 @@ impl Function {
             .map(|(_, limit)| *limit)
     }
 
+    /// The same, where it is a time.
+    pub(crate) fn time_limit(&self, lint: Lint) -> Option<Duration> {
+        match self.limit(lint) {
+            Some(Limit::Time(limit)) => Some(limit),
+            _ => None,
+        }
+    }
+
     /// Whether the place is in the function's body; no where that is not known.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the lints that judge by it")
-    )]
     pub(crate) fn contains(&self, location: &Location<'_>) -> bool {
-        location.file() == self.file
-            && self
-                .body
-                .is_some_and(|body| body.contains(location.line(), location.column()))
+        self.position_of(location).is_some()
+    }
+
+    /// Line and column of a place in the function's body.
+    pub(crate) fn position_of(&self, location: &Location<'_>) -> Option<(u32, u32)> {
+        let (line, column) = (location.line(), location.column());
+        let is_inside = location.file() == self.file
+            && self.body.is_some_and(|body| body.contains(line, column));
+        is_inside.then_some((line, column))
+    }
+
+    /// Whether the attribute has seen the body.
+    pub(crate) fn has_body(&self) -> bool {
+        self.body.is_some()
     }
 
     /// Whether nothing in the body can run beside something else.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the lints that judge by it")
-    )]
     pub(crate) fn is_straight(&self) -> bool {
         self.straight
     }
 
     /// Panics where the function's name stands.
-    #[expect(dead_code, reason = "for the lints that panic there")]
     pub(crate) fn stop(&self, message: &str) -> ! {
         (self.stop)(message)
     }
@@ -285,29 +294,30 @@ impl Site {
         self
     }
 
+    pub(crate) fn function(&self) -> &'static Function {
+        self.function
+    }
+
+    pub(crate) fn position(&self) -> (u32, u32) {
+        (self.line, self.column)
+    }
+
+    /// Whether it stands in a block inside the function's own body.
+    pub(crate) fn has_block(&self) -> bool {
+        self.block.is_some()
+    }
+
     /// Whether the position lies in the innermost block around the expression. The function's own body is not asked.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the lints that judge by it")
-    )]
     pub(crate) fn is_in_block(&self, line: u32, column: u32) -> bool {
         self.block.is_none_or(|block| block.contains(line, column))
     }
 
     /// Whether the handle that it takes stays in a variable of the function until it is ended or dropped.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the lints that judge by it")
-    )]
     pub(crate) fn stays(&self) -> bool {
         self.stays
     }
 
     /// Panics where the method's name stands.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the lints that panic there")
-    )]
     pub(crate) fn stop(&self, message: &str) -> ! {
         (self.stop)(message)
     }
@@ -372,6 +382,11 @@ impl Place {
         column: 0,
         function: None,
     };
+
+    /// Whether it is the same place in the source.
+    pub(crate) fn is_same(self, other: Place) -> bool {
+        (self.line, self.column, self.file) == (other.line, other.column, other.file)
+    }
 
     pub(crate) fn at(
         location: &'static std::panic::Location<'static>,

@@ -19,6 +19,8 @@ pub use timing::{Bucket, Timing};
 pub struct Snapshot {
     /// One row per call site and statement text, busiest first (by total time).
     pub sites: Vec<SiteStats>,
+    /// One row per place that takes handles: how long it queues, apart from its statements.
+    pub acquires: Vec<AcquireStats>,
     /// Every live handle, oldest first.
     pub handles: Vec<HandleInfo>,
     /// Everyone who waits for a permit, longest first.
@@ -75,6 +77,59 @@ impl SiteStats {
     }
 }
 
+/// The counters of one place that takes handles.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct AcquireStats {
+    /// The place.
+    pub site: CallSite,
+    /// Permits taken.
+    pub acquired: u64,
+    /// Acquires that gave up after `acquire_timeout`.
+    pub timeouts: u64,
+    /// Acquires that failed otherwise.
+    pub errors: u64,
+    /// Acquires that were dropped while waiting.
+    pub abandoned: u64,
+    /// How long the successful ones waited.
+    pub wait: Timing,
+}
+
+/// How long the permits of a pool were held, and with what: sums over the handles that have ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct HoldStats {
+    /// Handles that have ended.
+    pub ended: u64,
+    /// Talking to the database.
+    pub busy: Duration,
+    /// Held, and not talking to it.
+    pub idle: Duration,
+    /// With plain sqlx: what happens there is not seen.
+    pub lent: Duration,
+}
+
+impl HoldStats {
+    /// How long a permit was held on average.
+    pub fn mean(&self) -> Duration {
+        let ended = u32::try_from(self.ended).unwrap_or(u32::MAX);
+        (self.busy + self.idle + self.lent)
+            .checked_div(ended)
+            .unwrap_or_default()
+    }
+
+    fn since(self, earlier: Self) -> Self {
+        Self {
+            ended: self.ended.saturating_sub(earlier.ended),
+            busy: self.busy.saturating_sub(earlier.busy),
+            idle: self.idle.saturating_sub(earlier.idle),
+            lent: self.lent.saturating_sub(earlier.lent),
+        }
+    }
+}
+
 /// What a live handle is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(
@@ -109,6 +164,8 @@ pub struct HandleInfo {
     pub scope: Option<String>,
     /// The functions that handed it up before, innermost first.
     pub handed_up: Vec<String>,
+    /// The name of the tracing span in which it was asked for.
+    pub span: Option<String>,
     /// The task that took it: an opaque number, the same for handles of one task while that task lives.
     pub task: Option<u64>,
     /// Time since it was taken.
@@ -117,6 +174,12 @@ pub struct HandleInfo {
     pub activity: Activity,
     /// Time since it last talked to the database; `None` while it does or while it is lent.
     pub idle: Option<Duration>,
+    /// Of its whole life, the time in which it talked to the database.
+    pub busy_total: Duration,
+    /// Of its whole life, the time in which it was held and did not talk to the database.
+    pub idle_total: Duration,
+    /// Of its whole life, the time in which plain sqlx had it.
+    pub lent_total: Duration,
     /// Open transactions and savepoints on it.
     pub transaction_depth: u32,
     /// Statements sent on it.
@@ -153,6 +216,10 @@ pub struct WaiterInfo {
     pub site: CallSite,
     /// The function that waits.
     pub scope: Option<String>,
+    /// The name of the tracing span in which the wait began.
+    pub span: Option<String>,
+    /// The task that waits: an opaque number, as for handles.
+    pub task: Option<u64>,
     /// Time since the wait began.
     pub age: Duration,
 }
@@ -180,6 +247,8 @@ pub struct PoolStats {
     pub handles: u64,
     /// Those of them that are meant to live long.
     pub reserved: u64,
+    /// Permits given back by their holders and not there again yet: sqlx checks the connection first.
+    pub returning: u64,
     /// Acquires waiting.
     pub waiting: u64,
     /// Whether plain sqlx has been given this pool: what it takes is not seen.
@@ -198,8 +267,12 @@ pub struct PoolStats {
     pub detached: u64,
     /// Connections leaked by `leak()`.
     pub leaked: u64,
+    /// Connections closed because their return took longer than `return_timeout`.
+    pub returns_cut: u64,
     /// How long acquires waited, the successful ones.
     pub wait: Timing,
+    /// How long permits were held.
+    pub holds: HoldStats,
     /// What was sent for the driver's own bookkeeping, which no call site counts.
     pub control: ControlStats,
 }
@@ -273,6 +346,13 @@ impl Snapshot {
             }
             row.calls > 0
         });
+        delta.acquires.retain_mut(|row| {
+            let mut before = earlier.acquires.iter();
+            if let Some(before) = before.find(|before| before.site == row.site) {
+                row.subtract(before);
+            }
+            row.asked() > 0
+        });
         for pool in &mut delta.pools {
             if let Some(before) = earlier.pools.iter().find(|before| before.id == pool.id) {
                 pool.subtract(before);
@@ -321,6 +401,7 @@ impl PoolStats {
             (&mut self.abandoned, before.abandoned),
             (&mut self.detached, before.detached),
             (&mut self.leaked, before.leaked),
+            (&mut self.returns_cut, before.returns_cut),
             (&mut self.control.begins, before.control.begins),
             (&mut self.control.savepoints, before.control.savepoints),
             (&mut self.control.commits, before.control.commits),
@@ -336,5 +417,24 @@ impl PoolStats {
             *now = now.saturating_sub(then);
         }
         self.wait = self.wait.since(&before.wait);
+        self.holds = self.holds.since(before.holds);
+    }
+}
+
+impl AcquireStats {
+    fn subtract(&mut self, before: &AcquireStats) {
+        for (now, then) in [
+            (&mut self.acquired, before.acquired),
+            (&mut self.timeouts, before.timeouts),
+            (&mut self.errors, before.errors),
+            (&mut self.abandoned, before.abandoned),
+        ] {
+            *now = now.saturating_sub(then);
+        }
+        self.wait = self.wait.since(&before.wait);
+    }
+
+    fn asked(&self) -> u64 {
+        self.acquired + self.timeouts + self.errors + self.abandoned
     }
 }

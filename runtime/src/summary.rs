@@ -8,12 +8,14 @@ mod tokens;
 use tokens::{Token, Tokens};
 
 /// What is told about a statement's text.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Summary {
     /// Operations and targets, at most 255 bytes.
     pub(crate) text: String,
     /// Whether it may change data or schema.
     pub(crate) writes: bool,
+    /// Whether it changes the schema.
+    pub(crate) changes_schema: bool,
 }
 
 /// The semantic conventions ask for a low cardinality and at most 255 characters.
@@ -62,6 +64,7 @@ pub(crate) fn summarise(sql: &str) -> Summary {
     let mut scan = Scan {
         out: String::new(),
         writes: false,
+        changes_schema: false,
         wants_target: false,
         in_from: false,
         selects: vec![false],
@@ -94,12 +97,18 @@ pub(crate) fn summarise(sql: &str) -> Summary {
     Summary {
         text: scan.out,
         writes: scan.writes,
+        changes_schema: scan.changes_schema,
     }
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "where it stands in the text, and what it found"
+)]
 struct Scan {
     out: String,
     writes: bool,
+    changes_schema: bool,
     /// The next name is a target.
     wants_target: bool,
     /// A comma leads to another target.
@@ -117,6 +126,7 @@ impl Scan {
             }
             self.push(upper);
             self.writes |= upper != "SELECT";
+            self.changes_schema |= upper == "TRUNCATE";
             self.wants_target = upper != "SELECT";
             self.in_from = false;
             if upper == "SELECT" || upper == "DELETE" {
@@ -127,6 +137,7 @@ impl Scan {
         if DDL.contains(&upper) && (self.out.is_empty() || previous.is_empty()) {
             self.push(upper);
             self.writes = true;
+            self.changes_schema = true;
             return;
         }
         if DDL_OBJECTS.contains(&upper) && DDL.iter().any(|ddl| self.out.ends_with(ddl)) {
@@ -209,14 +220,26 @@ mod tests {
 
     #[track_caller]
     fn check(sql: &str, expected: &str, writes: bool) {
+        let summary = summarise(sql);
         assert_eq!(
-            summarise(sql),
-            Summary {
-                text: expected.to_owned(),
-                writes
-            },
+            (&*summary.text, summary.writes),
+            (expected, writes),
             "{sql}"
         );
+    }
+
+    #[test]
+    fn only_some_statements_change_the_schema() {
+        for sql in ["CREATE TABLE x (y INT)", "drop index z", "TRUNCATE TABLE x"] {
+            assert!(summarise(sql).changes_schema, "{sql}");
+        }
+        for sql in [
+            "INSERT INTO x VALUES (1)",
+            "SELECT created FROM x",
+            "SELECT TRUNCATE(1.5, 1)",
+        ] {
+            assert!(!summarise(sql).changes_schema, "{sql}");
+        }
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub(crate) struct Tally {
     pub(crate) summary: String,
     /// Whether the text may write: drivers report rows "affected" for reads, too.
     writes: bool,
+    changes_schema: bool,
     /// What shares this tally, where it stands for the texts beyond a limit.
     others: Option<Distinct>,
     calls: AtomicU64,
@@ -63,6 +64,7 @@ impl Tally {
             text: Text::new(sql),
             summary: summary.text,
             writes: summary.writes,
+            changes_schema: summary.changes_schema,
             others: None,
             calls: AtomicU64::new(0),
             ok: AtomicU64::new(0),
@@ -81,6 +83,7 @@ impl Tally {
             summary: "(other statements)".to_owned(),
             // Not known; then the driver's word stands.
             writes: true,
+            changes_schema: false,
             others: Some(Distinct::new()),
             calls: AtomicU64::new(0),
             ok: AtomicU64::new(0),
@@ -112,6 +115,11 @@ impl Tally {
 
     pub(crate) fn writes(&self) -> bool {
         self.writes
+    }
+
+    /// Whether the text changes the schema: what PostgreSQL and SQLite roll back, and MySQL commits at once.
+    pub(crate) fn changes_schema(&self) -> bool {
+        self.changes_schema
     }
 
     /// Counts a statement as begun, and gives how many that makes.

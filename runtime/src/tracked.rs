@@ -10,8 +10,8 @@ use futures_core::Stream;
 use pin_project_lite::pin_project;
 
 use crate::context::{self, FrameKind};
-use crate::lint::{self, Verdict};
-use crate::probe::Returned;
+use crate::lint::{self, Reaction};
+use crate::probe::{self, Returned};
 use crate::scope::Scope;
 use crate::site::{Function, Site};
 
@@ -186,7 +186,7 @@ where
         drop(entered);
         let value = ready!(poll);
         if let Some(scope) = this.frame.scope.take()
-            && scope.has_handles()
+            && !scope.is_clean()
         {
             (this.judge)(&Ended { scope }, &value);
         }
@@ -215,7 +215,7 @@ impl<M: Names> Drop for Frame<M> {
 /// A scope ended by cancellation or panic: nothing was returned, so whatever is left has outlived it. No panic here.
 fn given_up(scope: &Scope) {
     for handle in scope.end_holding_nothing() {
-        let _told: Verdict = lint::outlived_scope(scope, &handle, false);
+        let _told: Reaction = lint::outlived_scope(scope, &handle, false);
     }
 }
 
@@ -226,27 +226,41 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// What the scope holds passes to the scope around it.
-    pub(crate) fn hand_up(&self) {
+    /// What the scope holds passes to the scope around it, whatever was returned.
+    pub(crate) fn hand_up<T>(&self, _value: &T) {
+        if !probe::is_result::<T>() {
+            // A panic would have no place in the user's file.
+            for lost in self.scope.take_lost() {
+                let _told: Reaction = lint::implicit_rollback(&self.scope, &lost);
+            }
+        }
         self.scope.end_handing_up();
     }
 
-    /// Judges what the scope holds, by what is known of the value that it returned.
+    /// Judges what the scope holds and has lost, by what is known of the value that it returned.
     ///
     /// # Panics
     ///
-    /// At the caller's location, where `outlived_scope` is at deny.
+    /// At the caller's location, where `outlived_scope` or `implicit_rollback` is at deny.
     #[track_caller]
     pub fn judge(&self, returned: Returned) {
-        if returned.may_hold || self.scope.function().may_return_handle() {
-            self.hand_up();
-            return;
-        }
         let mut panic = None;
-        for handle in self.scope.end_holding_nothing() {
-            // All are told; one panic is enough.
-            if let Verdict::Panic(message) = lint::outlived_scope(&self.scope, &handle, true) {
+        // All are told; one panic is enough.
+        let mut heed = |reaction| {
+            if let Reaction::Panic(message) = reaction {
                 panic.get_or_insert(message);
+            }
+        };
+        if returned.failed == Some(false) {
+            for lost in self.scope.take_lost() {
+                heed(lint::implicit_rollback(&self.scope, &lost));
+            }
+        }
+        if returned.may_hold || self.scope.function().may_return_handle() {
+            self.scope.end_handing_up();
+        } else {
+            for handle in self.scope.end_holding_nothing() {
+                heed(lint::outlived_scope(&self.scope, &handle, true));
             }
         }
         if let Some(message) = panic {

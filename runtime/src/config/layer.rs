@@ -1,6 +1,6 @@
 //! Layers of configuration, and what is in force.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use crate::site::Function;
 /// The environment variable.
 pub(crate) const VARIABLE: &str = "SQLX_LEASH";
 const DEFAULT_REPORT_INTERVAL: Duration = Duration::from_mins(1);
+const DEFAULT_SLOW_QUERY: Duration = Duration::from_secs(1);
 
 /// Levels, limits and settings, from code or from text.
 ///
@@ -29,6 +30,8 @@ const DEFAULT_REPORT_INTERVAL: Duration = Duration::from_mins(1);
 /// | `leaks=allow` | for a group: `all`, `leaks`, `pool`, `queries` |
 /// | `cap=warn` | a ceiling over every level, attributes' too |
 /// | `report=30s` | how often the reporter reports |
+/// | `return_timeout=10s` | a connection whose return to its pool takes longer is closed, and its permit is there again |
+/// | `connect_probe=off` | no connect of its own beside an acquire that waits for a server |
 /// | `off` | everything off at run time |
 ///
 /// A lint for a pool beats the lint, which beats a group; among equals the later entry wins.
@@ -37,6 +40,8 @@ pub struct Config {
     pub(super) entries: Vec<Entry>,
     pub(super) cap: Option<Level>,
     pub(super) report: Option<Duration>,
+    pub(super) return_timeout: Option<Duration>,
+    pub(super) connect_probe: Option<bool>,
     pub(super) off: bool,
 }
 
@@ -46,7 +51,6 @@ pub(super) struct Entry {
     pub(super) of: Selector,
     pub(super) pool: Option<String>,
     pub(super) level: Option<Level>,
-    #[expect(dead_code, reason = "read by the lints that have one")]
     pub(super) limit: Option<Limit>,
 }
 
@@ -154,24 +158,50 @@ impl Config {
         self
     }
 
+    /// Closes a connection whose return to its pool takes longer than `limit`, and frees its permit. Unless set, a return
+    /// that hangs (on a peer that has gone silent) keeps its permit, as in sqlx.
+    #[must_use]
+    pub fn return_timeout(mut self, limit: Duration) -> Self {
+        self.return_timeout = Some(limit);
+        self
+    }
+
+    /// Sets whether an acquire that waits for a server makes one connect of its own to learn why (on). At most one a minute
+    /// and pool, given up when the acquire ends, never for SQLite.
+    #[must_use]
+    pub fn connect_probe(mut self, allowed: bool) -> Self {
+        self.connect_probe = Some(allowed);
+        self
+    }
+
     /// Puts this configuration in force, below the environment, in place of the one installed before.
     pub fn install(self) {
         let mut rules = RULES.write().unwrap_or_else(PoisonError::into_inner);
-        OFF.store(rules.environment.off || self.off, Relaxed);
-        *rules = Arc::new(Rules {
-            environment: Arc::clone(&rules.environment),
-            code: self,
-        });
+        *rules = Rules::new(Arc::clone(&rules.environment), self);
     }
 
     pub(super) fn level_of(&self, lint: Lint, pool: Option<&str>) -> Option<Level> {
+        self.closest(lint, pool, |entry| entry.level)
+    }
+
+    fn limit_of(&self, lint: Lint, pool: Option<&str>) -> Option<Limit> {
+        self.closest(lint, pool, |entry| {
+            entry.limit.filter(|limit| limit.is_of(lint))
+        })
+    }
+
+    fn closest<T>(
+        &self,
+        lint: Lint,
+        pool: Option<&str>,
+        value: impl Fn(&Entry) -> Option<T>,
+    ) -> Option<T> {
         self.entries
             .iter()
-            .filter(|entry| entry.level.is_some())
-            .filter_map(|entry| Some((entry.rank(lint, pool)?, entry.level)))
+            .filter_map(|entry| Some((entry.rank(lint, pool)?, value(entry)?)))
             // The last of equal maxima: later beats earlier.
             .max_by_key(|(rank, _)| *rank)
-            .and_then(|(_, level)| level)
+            .map(|(_, value)| value)
     }
 }
 
@@ -192,9 +222,175 @@ impl Entry {
 }
 
 /// What is in force, attributes and defaults aside.
-struct Rules {
+pub(crate) struct Rules {
     environment: Arc<Config>,
     code: Config,
+    /// The least limits in force for any pool, attributes aside.
+    least: Least,
+}
+
+#[derive(Default)]
+struct Least {
+    held_idle: Option<Duration>,
+    held_too_long: Option<Duration>,
+    slow_query: Option<Duration>,
+}
+
+impl Rules {
+    fn new(environment: Arc<Config>, code: Config) -> Arc<Self> {
+        let mut rules = Self {
+            environment,
+            code,
+            least: Least::default(),
+        };
+        rules.least = Least {
+            held_idle: rules.find_least(Lint::HeldIdle),
+            held_too_long: rules.find_least(Lint::HeldTooLong),
+            slow_query: rules.find_least(Lint::SlowQuery),
+        };
+        OFF.store(rules.is_off(), Relaxed);
+        let slow = rules.least.slow_query.unwrap_or(Duration::MAX);
+        SLOW_QUERY.store(u64::try_from(slow.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        let budget = rules.count(Lint::QueryBudget, None);
+        QUERY_BUDGET.store(budget.unwrap_or(u64::MAX), Relaxed);
+        Arc::new(rules)
+    }
+
+    fn find_least(&self, lint: Lint) -> Option<Duration> {
+        let set = self.layers().flat_map(|layer| &layer.entries);
+        let of_pools = set.filter(|entry| entry.of == Selector::Lint(lint) && entry.pool.is_some());
+        of_pools
+            .filter_map(|entry| match entry.limit {
+                Some(Limit::Time(limit)) => Some(limit),
+                _ => None,
+            })
+            .chain(self.time(lint, None, None))
+            .min()
+    }
+
+    /// The least limit in force for any pool, attributes aside, of a lint about a handle.
+    pub(crate) fn least(&self, lint: Lint) -> Option<Duration> {
+        match lint {
+            Lint::HeldIdle => self.least.held_idle,
+            Lint::HeldTooLong => self.least.held_too_long,
+            Lint::SlowQuery => self.least.slow_query,
+            _ => None,
+        }
+    }
+
+    /// The least of them all.
+    pub(crate) fn least_time(&self) -> Duration {
+        let Least {
+            held_idle,
+            held_too_long,
+            slow_query,
+        } = self.least;
+        let all = [held_idle, held_too_long, slow_query];
+        all.into_iter().flatten().min().unwrap_or(Duration::MAX)
+    }
+
+    /// Nearest first.
+    fn layers(&self) -> impl Iterator<Item = &Config> {
+        [&*self.environment, &self.code].into_iter()
+    }
+
+    fn is_off(&self) -> bool {
+        self.layers().any(|layer| layer.off)
+    }
+
+    /// The level of a lint where `function` runs and `pool` is concerned.
+    pub(crate) fn level(
+        &self,
+        lint: Lint,
+        function: Option<&Function>,
+        pool: Option<&str>,
+    ) -> Level {
+        if self.is_off() {
+            return Level::Allow;
+        }
+        let set = function
+            .and_then(|function| function.level(lint))
+            .or_else(|| self.layers().find_map(|layer| layer.level_of(lint, pool)))
+            .unwrap_or_else(|| self.default_level(lint, function, pool));
+        self.layers()
+            .filter_map(|layer| layer.cap)
+            .fold(set, Level::min)
+    }
+
+    fn default_level(&self, lint: Lint, function: Option<&Function>, pool: Option<&str>) -> Level {
+        match lint {
+            Lint::OutlivedScope | Lint::PoolDeadlock | Lint::QueryBudget
+                if cfg!(debug_assertions) =>
+            {
+                Level::Deny
+            }
+            // Who sets its limit wants to hear of it.
+            Lint::HeldTooLong if self.limit(lint, function, pool).is_none() => Level::Allow,
+            _ => Level::Warn,
+        }
+    }
+
+    fn limit(&self, lint: Lint, function: Option<&Function>, pool: Option<&str>) -> Option<Limit> {
+        function
+            .and_then(|function| function.limit(lint))
+            .or_else(|| self.layers().find_map(|layer| layer.limit_of(lint, pool)))
+            .or_else(|| default_limit(lint))
+    }
+
+    /// The limit of a lint that takes a time.
+    pub(crate) fn time(
+        &self,
+        lint: Lint,
+        function: Option<&Function>,
+        pool: Option<&str>,
+    ) -> Option<Duration> {
+        match self.limit(lint, function, pool) {
+            Some(Limit::Time(limit)) => Some(limit),
+            _ => None,
+        }
+    }
+
+    /// The limit of a lint that counts.
+    pub(crate) fn count(&self, lint: Lint, function: Option<&Function>) -> Option<u64> {
+        match self.limit(lint, function, None) {
+            Some(Limit::Count(limit)) => Some(limit),
+            _ => None,
+        }
+    }
+
+    /// The limit of a lint about a share of a pool, in percent.
+    pub(crate) fn percent(&self, lint: Lint, pool: &str) -> u32 {
+        match self.limit(lint, None, Some(pool)) {
+            Some(Limit::Percent(limit)) => limit,
+            _ => 100,
+        }
+    }
+
+    /// How long a connection may take to go back into its pool.
+    pub(crate) fn return_timeout(&self) -> Option<Duration> {
+        self.layers().find_map(|layer| layer.return_timeout)
+    }
+
+    /// Whether a waiting acquire may make a connect of its own.
+    pub(crate) fn may_probe(&self) -> bool {
+        self.layers()
+            .find_map(|layer| layer.connect_probe)
+            .unwrap_or(true)
+    }
+}
+
+fn default_limit(lint: Lint) -> Option<Limit> {
+    Some(match lint {
+        Lint::HeldIdle | Lint::CloseBlocked => Limit::Time(Duration::from_secs(5)),
+        Lint::SlowQuery => Limit::Time(DEFAULT_SLOW_QUERY),
+        Lint::UnaccountedConnections => Limit::Time(Duration::from_secs(10)),
+        Lint::PoolPressure => Limit::Percent(90),
+        Lint::NPlusOne => Limit::Count(10),
+        Lint::RedundantQuery => Limit::Count(5),
+        Lint::DuplicatePool => Limit::Count(3),
+        Lint::ConnectionChurn => Limit::PerSecond(1),
+        _ => return None,
+    })
 }
 
 static RULES: Lazy<RwLock<Arc<Rules>>> = Lazy::new(|| {
@@ -206,28 +402,49 @@ static RULES: Lazy<RwLock<Arc<Rules>>> = Lazy::new(|| {
         },
     };
     *WRONG.lock().unwrap_or_else(PoisonError::into_inner) = error;
-    OFF.store(environment.off, Relaxed);
-    RwLock::new(Arc::new(Rules {
-        environment: Arc::new(environment),
-        code: Config::default(),
-    }))
+    RwLock::new(Rules::new(Arc::new(environment), Config::default()))
 });
 
 /// What is wrong with the environment, until it was told. Not told above: a subscriber may ask for the rules.
 static WRONG: Mutex<Option<ConfigError>> = Mutex::new(None);
 
-fn rules() -> Arc<Rules> {
+/// What is in force now.
+pub(crate) fn rules() -> Arc<Rules> {
     Arc::clone(&RULES.read().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Asked for each statement: what `RULES` says of `off`, without its lock.
 static OFF: AtomicBool = AtomicBool::new(false);
 
+/// Asked for each statement: the least limit of `slow_query`, attributes aside, in nanoseconds.
+static SLOW_QUERY: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// Asked for each root scope: the budget of those that set none of their own.
+static QUERY_BUDGET: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// How many statements a scope of `function` may send, where that is limited.
+pub(crate) fn query_budget(function: &Function, is_root: bool) -> Option<u64> {
+    if let Some(Limit::Count(limit)) = function.limit(Lint::QueryBudget) {
+        return Some(limit);
+    }
+    let limit = QUERY_BUDGET.load(Relaxed);
+    (is_root && limit != u64::MAX).then_some(limit)
+}
+
 /// Whether everything is switched off at run time.
 #[inline]
 pub(crate) fn is_off() -> bool {
     // Relaxed: who has just switched sees it in time.
     OFF.load(Relaxed)
+}
+
+/// Whether a statement of `function` that took so long may be over a limit.
+#[inline]
+pub(crate) fn may_be_slow(time: Duration, function: Option<&Function>) -> bool {
+    time.as_nanos() >= u128::from(SLOW_QUERY.load(Relaxed))
+        || function.is_some_and(|function| {
+            matches!(function.limit(Lint::SlowQuery), Some(Limit::Time(limit)) if time >= limit)
+        })
 }
 
 /// Reads the environment, if it was not read yet, and tells what is wrong with it. Done when a pool is made.
@@ -241,19 +458,7 @@ pub(crate) fn load() {
 
 /// The level of a lint where `function` runs and `pool` is concerned.
 pub(crate) fn level(lint: Lint, function: Option<&Function>, pool: Option<&str>) -> Level {
-    let rules = rules();
-    if rules.environment.off || rules.code.off {
-        return Level::Allow;
-    }
-    let set = function
-        .and_then(|function| function.level(lint))
-        .or_else(|| rules.environment.level_of(lint, pool))
-        .or_else(|| rules.code.level_of(lint, pool))
-        .unwrap_or_else(|| default_level(lint));
-    [rules.environment.cap, rules.code.cap]
-        .into_iter()
-        .flatten()
-        .fold(set, Level::min)
+    rules().level(lint, function, pool)
 }
 
 /// The level of a lint, attributes and pools aside.
@@ -261,22 +466,11 @@ pub(crate) fn level_of_process(lint: Lint) -> Level {
     level(lint, None, None)
 }
 
-fn default_level(lint: Lint) -> Level {
-    match lint {
-        Lint::OutlivedScope | Lint::PoolDeadlock | Lint::QueryBudget if cfg!(debug_assertions) => {
-            Level::Deny
-        }
-        Lint::HeldTooLong => Level::Allow,
-        _ => Level::Warn,
-    }
-}
-
 /// How often the reporter reports.
 pub(crate) fn report_interval() -> Duration {
     let rules = rules();
     rules
-        .environment
-        .report
-        .or(rules.code.report)
+        .layers()
+        .find_map(|layer| layer.report)
         .unwrap_or(DEFAULT_REPORT_INTERVAL)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::ConfigError;
 use super::layer::{Config, Entry, Group, Selector};
-use crate::lint::{Level, Limit, Lint};
+use crate::lint::{Level, Limit, Lint, Unit};
 
 const GROUPS: [(&str, Group); 4] = [
     ("all", Group::All),
@@ -13,72 +13,43 @@ const GROUPS: [(&str, Group); 4] = [
     ("pool", Group::Pool),
     ("queries", Group::Queries),
 ];
-const SETTINGS: [&str; 3] = ["cap", "report", "off"];
+const SETTINGS: [&str; 5] = ["cap", "report", "return_timeout", "connect_probe", "off"];
+const A_TIME: &str = "a time above zero; write `30s`";
 const A_LEVEL: &str = "a level; write `allow`, `warn` or `deny`";
 
-/// What kind of limit a lint takes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Time,
-    Count,
-    Percent,
-    PerSecond,
-    None,
-}
-
-fn kind(lint: Lint) -> Kind {
-    match lint {
-        Lint::HeldIdle
-        | Lint::HeldTooLong
-        | Lint::SlowQuery
-        | Lint::CloseBlocked
-        | Lint::UnaccountedConnections => Kind::Time,
-        Lint::NPlusOne | Lint::RedundantQuery | Lint::QueryBudget | Lint::DuplicatePool => {
-            Kind::Count
-        }
-        Lint::PoolPressure => Kind::Percent,
-        Lint::ConnectionChurn => Kind::PerSecond,
-        _ => Kind::None,
+fn expected(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Time => "a level or a time; write `warn`, `10s` or `warn:10s`",
+        Unit::Count => "a level or a whole number above zero; write `warn`, `10` or `warn:10`",
+        Unit::Percent => "a level or a share from 1% to 100%; write `warn`, `90%` or `warn:90%`",
+        Unit::PerSecond => "a level or a rate above zero; write `warn`, `2/s` or `warn:2/s`",
+        Unit::None => "a level (this lint has no limit); write `allow`, `warn` or `deny`",
     }
 }
 
-impl Kind {
-    fn expected(self) -> &'static str {
-        match self {
-            Kind::Time => "a level or a time; write `warn`, `10s` or `warn:10s`",
-            Kind::Count => "a level or a whole number above zero; write `warn`, `10` or `warn:10`",
-            Kind::Percent => {
-                "a level or a share from 1% to 100%; write `warn`, `90%` or `warn:90%`"
-            }
-            Kind::PerSecond => "a level or a rate above zero; write `warn`, `2/s` or `warn:2/s`",
-            Kind::None => "a level (this lint has no limit); write `allow`, `warn` or `deny`",
-        }
-    }
-
-    fn parse(self, text: &str) -> Option<Limit> {
-        match self {
-            Kind::Time => time(text).map(Limit::Time),
-            Kind::Count => text
-                .parse()
-                .ok()
-                .filter(|&count| count > 0)
-                .map(Limit::Count),
-            Kind::Percent => text
-                .strip_suffix('%')?
-                .trim()
-                .parse()
-                .ok()
-                .filter(|share| (1..=100).contains(share))
-                .map(Limit::Percent),
-            Kind::PerSecond => text
-                .strip_suffix("/s")?
-                .trim()
-                .parse()
-                .ok()
-                .filter(|&rate| rate > 0)
-                .map(Limit::PerSecond),
-            Kind::None => None,
-        }
+fn limit(unit: Unit, text: &str) -> Option<Limit> {
+    match unit {
+        Unit::Time => time(text).map(Limit::Time),
+        Unit::Count => text
+            .parse()
+            .ok()
+            .filter(|&count| count > 0)
+            .map(Limit::Count),
+        Unit::Percent => text
+            .strip_suffix('%')?
+            .trim()
+            .parse()
+            .ok()
+            .filter(|share| (1..=100).contains(share))
+            .map(Limit::Percent),
+        Unit::PerSecond => text
+            .strip_suffix("/s")?
+            .trim()
+            .parse()
+            .ok()
+            .filter(|&rate| rate > 0)
+            .map(Limit::PerSecond),
+        Unit::None => None,
     }
 }
 
@@ -162,13 +133,23 @@ fn apply(config: &mut Config, entry: &str) -> Result<(), ConfigError> {
     match (name, pool) {
         ("cap", None) => config.cap = Some(value.parse().map_err(|_| bad(A_LEVEL))?),
         ("report", None) => {
-            config.report = Some(time(value).ok_or_else(|| bad("a time above zero; write `30s`"))?);
+            config.report = Some(time(value).ok_or_else(|| bad(A_TIME))?);
+        }
+        ("return_timeout", None) => {
+            config.return_timeout = Some(time(value).ok_or_else(|| bad(A_TIME))?);
+        }
+        ("connect_probe", None) => {
+            config.connect_probe = Some(match value {
+                "on" => true,
+                "off" => false,
+                _ => return Err(bad("a switch; write `on` or `off`")),
+            });
         }
         _ => {
             let of = selector(name).ok_or_else(|| unknown(entry, name))?;
             let (level, limit) = level_and_limit(of, value).ok_or_else(|| {
                 bad(match of {
-                    Selector::Lint(lint) => kind(lint).expected(),
+                    Selector::Lint(lint) => expected(lint.unit()),
                     Selector::Group(_) => A_LEVEL,
                 })
             })?;
@@ -192,7 +173,7 @@ fn selector(name: &str) -> Option<Selector> {
 
 fn level_and_limit(of: Selector, value: &str) -> Option<(Option<Level>, Option<Limit>)> {
     let limit = |text: &str| match of {
-        Selector::Lint(lint) => kind(lint).parse(text.trim()),
+        Selector::Lint(lint) => limit(lint.unit(), text.trim()),
         Selector::Group(_) => None,
     };
     if let Some((level, text)) = value.split_once(':') {
@@ -240,7 +221,7 @@ mod tests {
     fn right_entries_are_taken() {
         check("", "");
         check(
-            " n_plus_one=deny, held_idle=warn:10s,held_idle[reporting]=5m,report=30s ",
+            " n_plus_one=deny, held_idle=warn:10s,held_idle[reporting]=5m,report=30s,return_timeout=10s,connect_probe=off ",
             "",
         );
         check(
@@ -287,6 +268,14 @@ mod tests {
         check(
             "cap=loud",
             "`cap=loud`: `loud` is not a level; write `allow`, `warn` or `deny`",
+        );
+        check(
+            "return_timeout=soon",
+            "`return_timeout=soon`: `soon` is not a time above zero; write `30s`",
+        );
+        check(
+            "connect_probe=maybe",
+            "`connect_probe=maybe`: `maybe` is not a switch; write `on` or `off`",
         );
     }
 

@@ -9,6 +9,7 @@ use sqlx::{Database, Error};
 
 use super::{AnyConn, Conn, Pool, PoolConnection, Transaction};
 use crate::context::Origin;
+use crate::handle::Purpose;
 
 /// sqlx's `Acquire`, giving tracked connections and transactions.
 pub trait Acquire<'c> {
@@ -83,13 +84,15 @@ impl<'c, DB: Database> Acquire<'c> for &'_ Pool<DB> {
     #[track_caller]
     fn acquire(self) -> BoxFuture<'c, Result<Self::Connection, Error>> {
         let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
-        Box::pin(async move { Ok(Acquired::new(pool.take(origin).await?)) })
+        Box::pin(async move { Ok(Acquired::new(pool.take(origin, Purpose::Connection).await?)) })
     }
 
     #[track_caller]
     fn begin(self) -> BoxFuture<'c, Result<Transaction<'c, DB>, Error>> {
         let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
-        Box::pin(async move { Transaction::begin_on(pool.take(origin).await?, None).await })
+        Box::pin(async move {
+            Transaction::begin_on(pool.take(origin, Purpose::Connection).await?, None).await
+        })
     }
 }
 
@@ -170,7 +173,7 @@ impl<'c, DB: Database> sqlx::Acquire<'c> for &'_ Pool<DB> {
         let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
         Box::pin(async move {
             Ok(LentConnection {
-                conn: pool.take(origin).await?,
+                conn: pool.take(origin, Purpose::Connection).await?,
             })
         })
     }

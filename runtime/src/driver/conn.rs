@@ -112,6 +112,7 @@ impl<'c, DB: Database> Conn<'c, DB> {
     }
 
     pub(super) fn close_on_drop(&mut self) {
+        self.poison();
         if let Source::Pooled(connection) = &mut self.source {
             connection.close_on_drop();
         }
@@ -119,19 +120,29 @@ impl<'c, DB: Database> Conn<'c, DB> {
 
     /// Gives the connection back to its pool ahead of the drop; nothing is left to use.
     pub(super) fn give_back(&mut self) -> impl Future<Output = ()> + Send + use<DB> + 'static {
-        self.claim = Claim::None;
-        match &mut self.source {
+        let held = self.take_own();
+        let returned = match &mut self.source {
             Source::Pooled(connection) => connection.return_to_pool(),
             Source::Borrowed(_) | Source::Taken => unreachable!("{TAKEN}"),
+        };
+        async move {
+            match held {
+                Some(held) => held.return_by(returned).await,
+                None => returned.await,
+            }
+        }
+    }
+
+    fn take_own(&mut self) -> Option<Held> {
+        match std::mem::replace(&mut self.claim, Claim::None) {
+            Claim::Own(held) => Some(held),
+            Claim::Lent(_) | Claim::None => None,
         }
     }
 
     /// sqlx's own pool connection and the claim on its permit.
     pub(super) fn take_pooled(mut self) -> (Option<Held>, sqlx::pool::PoolConnection<DB>) {
-        let held = match std::mem::replace(&mut self.claim, Claim::None) {
-            Claim::Own(held) => Some(held),
-            Claim::Lent(_) | Claim::None => None,
-        };
+        let held = self.take_own();
         match std::mem::replace(&mut self.source, Source::Taken) {
             Source::Pooled(connection) => (held, connection),
             Source::Borrowed(_) | Source::Taken => unreachable!("{TAKEN}"),
@@ -195,10 +206,20 @@ impl<DB: Database> fmt::Debug for Conn<'_, DB> {
 
 impl<DB: Database> Drop for Conn<'_, DB> {
     fn drop(&mut self) {
-        if let Claim::Own(held) = &self.claim
-            && held.handle().is_poisoned()
-        {
-            self.close_on_drop();
+        let Some(held) = self.take_own() else {
+            return;
+        };
+        let Source::Pooled(connection) = &mut self.source else {
+            return;
+        };
+        if held.handle().is_poisoned() {
+            // The handle ends first; sqlx closes the connection in a task of its own, in 5 s at most.
+            drop(held);
+            connection.close_on_drop();
+        } else {
+            // What sqlx does when its value is dropped, but so that the end of it is seen.
+            let returned = held.return_by(connection.return_to_pool());
+            sqlx_core::rt::spawn(returned);
         }
     }
 }

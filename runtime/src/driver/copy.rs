@@ -14,7 +14,7 @@ use sqlx_core::bytes::Bytes;
 use super::{Pool, PoolConnection};
 use crate::config;
 use crate::context::Origin;
-use crate::handle::{Held, Waiting};
+use crate::handle::{Claiming, Held, Purpose};
 
 type SqlxCopyIn = sqlx::postgres::PgCopyIn<sqlx::pool::PoolConnection<Postgres>>;
 
@@ -47,6 +47,8 @@ pub struct PgPoolCopyIn {
     // Dropped first: see `Conn`.
     held: Option<Held>,
     copy: CopyIn,
+    /// Chunks sent.
+    sent: u64,
 }
 
 /// sqlx's type has no `Debug`.
@@ -94,7 +96,9 @@ impl PgPoolCopyIn {
 
     /// Sends a chunk of data.
     pub async fn send(&mut self, data: impl Deref<Target = [u8]>) -> Result<&mut Self, Error> {
+        self.sending();
         self.copy.send(data).await?;
+        self.sent();
         Ok(self)
     }
 
@@ -103,13 +107,28 @@ impl PgPoolCopyIn {
         &mut self,
         source: impl sqlx_core::io::AsyncRead + Unpin,
     ) -> Result<&mut Self, Error> {
+        self.sending();
         self.copy.read_from(source).await?;
+        self.sent();
         Ok(self)
+    }
+
+    fn sending(&self) {
+        if let Some(held) = &self.held {
+            held.handle().await_rows();
+        }
+    }
+
+    fn sent(&mut self) {
+        self.sent += 1;
+        if let Some(held) = &self.held {
+            held.handle().read_rows(self.sent);
+        }
     }
 
     /// Discards what was sent.
     pub async fn abort(self, msg: impl Into<String>) -> Result<(), Error> {
-        let Self { held, copy } = self;
+        let Self { held, copy, .. } = self;
         let result = copy.0.abort(msg).await;
         drop(held);
         result
@@ -117,7 +136,7 @@ impl PgPoolCopyIn {
 
     /// Completes the COPY and gives the rows affected.
     pub async fn finish(self) -> Result<u64, Error> {
-        let Self { held, copy } = self;
+        let Self { held, copy, .. } = self;
         let result = copy.0.finish().await;
         drop(held);
         result
@@ -152,6 +171,7 @@ impl PgPoolCopyExt for Pool<Postgres> {
             Ok(PgPoolCopyIn {
                 held,
                 copy: CopyIn(copy),
+                sent: 0,
             })
         }
     }
@@ -166,7 +186,11 @@ impl PgPoolCopyExt for Pool<Postgres> {
         let begun = self.begin_copy(Origin::caller(Location::caller()), copy);
         async move {
             let (held, stream) = begun.await?;
-            Ok(Box::pin(CopyOut { held, stream }) as BoxStream<'static, _>)
+            Ok(Box::pin(CopyOut {
+                held,
+                stream,
+                read: 0,
+            }) as BoxStream<'static, _>)
         }
     }
 }
@@ -181,22 +205,10 @@ impl Pool<Postgres> {
         if config::is_off() {
             return Ok((None, copy.await?));
         }
-        let waiting = Waiting::new(
-            self.state().clone(),
-            origin,
-            super::pool::current_task().await,
-        );
-        match copy.await {
-            Ok(begun) => {
-                let held = waiting.granted();
-                held.handle().begin_copy();
-                Ok((Some(held), begun))
-            }
-            Err(error) => {
-                waiting.failed(&error);
-                Err(error)
-            }
-        }
+        let state = self.state().clone();
+        let (held, begun) = Claiming::new(state, origin, Purpose::Connection, copy).await?;
+        held.handle().begin_copy();
+        Ok((Some(held), begun))
     }
 }
 
@@ -204,6 +216,8 @@ impl Pool<Postgres> {
 struct CopyOut {
     held: Option<Held>,
     stream: BoxStream<'static, Result<Bytes, Error>>,
+    /// Messages read.
+    read: u64,
 }
 
 impl Stream for CopyOut {
@@ -211,10 +225,13 @@ impl Stream for CopyOut {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let item = self.stream.as_mut().poll_next(cx);
-        if let Poll::Ready(None) = item {
-            // sqlx's stream keeps its connection until it is dropped, and so does this one.
-            if let Some(held) = &self.held {
-                held.handle().become_idle(std::time::Instant::now());
+        self.read += 1;
+        if let Some(held) = &self.held {
+            match item {
+                // sqlx's stream keeps its connection until it is dropped, and so does this one.
+                Poll::Ready(None) => held.handle().become_idle(std::time::Instant::now()),
+                Poll::Ready(Some(_)) => held.handle().read_rows(self.read),
+                Poll::Pending => held.handle().await_rows(),
             }
         }
         item

@@ -16,6 +16,7 @@ use super::stream::{Counted, Step, picked};
 use super::{AnyConn, Backend, Conn, Pool, Tracked, known};
 use crate::call::{Prepared, Running};
 use crate::context::Origin;
+use crate::handle::Purpose;
 use crate::pool_state::Control;
 
 impl<'e, DB: Backend> Tracked<'e, DB> {
@@ -225,8 +226,8 @@ executor!((dyn AnyConn<DB> + '_));
 /// Where a statement on the pool takes its connection.
 fn origin(prepared: &Prepared, location: &'static Location<'static>) -> Origin {
     prepared
-        .place()
-        .map_or_else(|| Origin::caller(location), Origin::Exact)
+        .site()
+        .map_or_else(|| Origin::caller(location), Origin::Site)
 }
 
 /// A stream that holds a connection of its own. As in sqlx, a generator: the connection and what borrows it live together.
@@ -235,7 +236,7 @@ macro_rules! pool_stream {
         let (prepared, sent) = (Prepared::stream(), Sent::new($query));
         let (pool, origin) = ($pool.clone(), origin(&prepared, Location::caller()));
         Box::pin(try_stream! {
-            let mut conn = pool.take(origin).await?;
+            let mut conn = pool.take(origin, Purpose::Rows).await?;
             let mut steps = conn.tracked().stream(prepared, sent);
             while let Some($step) = steps.try_next().await? {
                 if let Some(item) = $item {
@@ -259,7 +260,7 @@ impl<'p, DB: Backend> Executor<'p> for &'_ Pool<DB> {
         let (prepared, sent) = (Prepared::future(), Sent::new(query));
         let (pool, origin) = (self.clone(), origin(&prepared, Location::caller()));
         Box::pin(async move {
-            pool.take(origin)
+            pool.take(origin, Purpose::Statement)
                 .await?
                 .tracked()
                 .execute(prepared, sent)
@@ -303,7 +304,7 @@ impl<'p, DB: Backend> Executor<'p> for &'_ Pool<DB> {
         let (prepared, sent) = (Prepared::future(), Sent::new(query));
         let (pool, origin) = (self.clone(), origin(&prepared, Location::caller()));
         Box::pin(async move {
-            pool.take(origin)
+            pool.take(origin, Purpose::Statement)
                 .await?
                 .tracked()
                 .fetch_all(prepared, sent)
@@ -321,7 +322,7 @@ impl<'p, DB: Backend> Executor<'p> for &'_ Pool<DB> {
         let (pool, origin) = (self.clone(), origin(&prepared, Location::caller()));
         Box::pin(async move {
             one(pool
-                .take(origin)
+                .take(origin, Purpose::Statement)
                 .await?
                 .tracked()
                 .fetch_optional(prepared, sent)
@@ -341,7 +342,7 @@ impl<'p, DB: Backend> Executor<'p> for &'_ Pool<DB> {
         let (prepared, sent) = (Prepared::future(), Sent::new(query));
         let (pool, origin) = (self.clone(), origin(&prepared, Location::caller()));
         Box::pin(async move {
-            pool.take(origin)
+            pool.take(origin, Purpose::Statement)
                 .await?
                 .tracked()
                 .fetch_optional(prepared, sent)
@@ -360,7 +361,7 @@ impl<'p, DB: Backend> Executor<'p> for &'_ Pool<DB> {
     {
         let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
         Box::pin(async move {
-            pool.take(origin)
+            pool.take(origin, Purpose::Statement)
                 .await?
                 .tracked()
                 .prepare(sql, parameters)
@@ -374,6 +375,12 @@ impl<'p, DB: Backend> Executor<'p> for &'_ Pool<DB> {
         'p: 'e,
     {
         let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
-        Box::pin(async move { pool.take(origin).await?.tracked().describe(sql).await })
+        Box::pin(async move {
+            pool.take(origin, Purpose::Statement)
+                .await?
+                .tracked()
+                .describe(sql)
+                .await
+        })
     }
 }

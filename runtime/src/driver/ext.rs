@@ -1,8 +1,11 @@
 //! What pools and handles can do beside what sqlx's can.
 
+use std::panic::Location;
+
 use sqlx::Database;
 
 use super::{Acquired, Conn, Pool, PoolConnection, Transaction};
+use crate::context;
 
 /// What a pool can do beside what sqlx's can.
 pub trait PoolExt: Sized {
@@ -15,6 +18,7 @@ pub trait PoolExt: Sized {
 
     /// The pool as plain sqlx knows it, for crates that take sqlx's own type. What they take from it is not seen: from now
     /// on the pool's unexplained permits count as lent.
+    #[track_caller]
     fn as_sqlx(&self) -> &sqlx::Pool<Self::Database>;
 }
 
@@ -26,8 +30,9 @@ impl<DB: Database> PoolExt for Pool<DB> {
         self
     }
 
+    #[track_caller]
     fn as_sqlx(&self) -> &sqlx::Pool<DB> {
-        self.state().lend();
+        self.state().lend(context::caller(Location::caller()));
         self.sqlx()
     }
 }

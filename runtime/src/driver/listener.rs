@@ -15,7 +15,7 @@ use sqlx::{Describe, Either, Error, Execute, Executor, Postgres, SqlStr};
 use super::{Acquire, AnyConn, Conn, Pool, Tap, Transaction, tap};
 use crate::config;
 use crate::context::Origin;
-use crate::handle::{Held, Waiting};
+use crate::handle::{Claiming, Held, Purpose};
 
 /// sqlx's `PgListener`, tracked: shown as a handle reserved for listening.
 pub struct PgListener {
@@ -45,25 +45,18 @@ impl PgListener {
                     listener,
                 });
             }
-            let waiting = Waiting::new(
+            let (held, listener) = Claiming::new(
                 pool.state().clone(),
                 origin,
-                super::pool::current_task().await,
-            );
-            match sqlx::postgres::PgListener::connect_with(pool.sqlx()).await {
-                Ok(listener) => {
-                    let held = waiting.granted();
-                    held.handle().reserve("PgListener".to_owned());
-                    Ok(Self {
-                        held: Some(held),
-                        listener,
-                    })
-                }
-                Err(error) => {
-                    waiting.failed(&error);
-                    Err(error)
-                }
-            }
+                Purpose::Connection,
+                sqlx::postgres::PgListener::connect_with(pool.sqlx()),
+            )
+            .await?;
+            held.handle().reserve("PgListener".to_owned());
+            Ok(Self {
+                held: Some(held),
+                listener,
+            })
         }
     }
 

@@ -2,21 +2,21 @@
 
 use std::any::Any;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::panic::Location;
 use std::sync::{Arc, Weak};
-use std::task::Poll;
 
 use dashmap::DashMap;
+use futures_core::future::BoxFuture;
 use once_cell::sync::Lazy;
 use rustc_hash::FxBuildHasher;
 use sqlx::pool::CloseEvent;
-use sqlx::{Connection, Database, Error, SqlSafeStr};
+use sqlx::{ConnectOptions, Connection, Database, Error, SqlSafeStr};
 
 use super::{Conn, PoolConnection, PoolOptions, Transaction, known};
 use crate::config;
 use crate::context::{self, Origin};
-use crate::handle::Waiting;
+use crate::handle::{Claiming, Held, Purpose};
 use crate::pool_state::{self, Gauge, PoolState};
 use crate::site::Place;
 
@@ -50,10 +50,14 @@ impl<DB: Database> Pool<DB> {
             return Self(shared);
         }
         config::load();
-        let max_connections = pool.options().get_max_connections();
         let endpoint = known::endpoint::<DB>(&pool.connect_options());
         let options = PoolOptions::from(pool.options().clone());
-        let state = PoolState::new(endpoint, connected, max_connections);
+        let state = PoolState::new(
+            endpoint,
+            connected,
+            options.get_max_connections(),
+            options.get_acquire_timeout(),
+        );
         let shared = Arc::new(Shared {
             pool,
             options,
@@ -90,18 +94,18 @@ impl<DB: Database> Pool<DB> {
     /// Takes a permit.
     ///
     /// To be called inside the future that awaits it: one that is handed over would lie in that future twice.
-    pub(super) async fn take(self, origin: Origin) -> Result<Conn<'static, DB>, Error> {
+    pub(super) async fn take(
+        self,
+        origin: Origin,
+        purpose: Purpose,
+    ) -> Result<Conn<'static, DB>, Error> {
         if config::is_off() {
             return Ok(Conn::untracked(self.0.pool.acquire().await?));
         }
-        let waiting = Waiting::new(Arc::clone(&self.0.state), origin, current_task().await);
-        match self.0.pool.acquire().await {
-            Ok(connection) => Ok(Conn::pooled(waiting.granted(), connection)),
-            Err(error) => {
-                waiting.failed(&error);
-                Err(error)
-            }
-        }
+        let state = Arc::clone(&self.0.state);
+        let (held, connection) =
+            Claiming::new(state, origin, purpose, self.0.pool.acquire()).await?;
+        Ok(Conn::pooled(held, connection))
     }
 
     fn try_take(&self, origin: Origin) -> Option<Conn<'static, DB>> {
@@ -109,8 +113,8 @@ impl<DB: Database> Pool<DB> {
         if config::is_off() {
             return Some(Conn::untracked(connection));
         }
-        let waiting = Waiting::new(Arc::clone(&self.0.state), origin, None);
-        Some(Conn::pooled(waiting.granted(), connection))
+        let held = Held::at_once(Arc::clone(&self.0.state), origin);
+        Some(Conn::pooled(held, connection))
     }
 
     /// Connects with default pool options, opening one connection at once.
@@ -149,7 +153,11 @@ impl<DB: Database> Pool<DB> {
         &self,
     ) -> impl Future<Output = Result<PoolConnection<DB>, Error>> + use<DB> + 'static {
         let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
-        async move { Ok(PoolConnection::new(pool.take(origin).await?)) }
+        async move {
+            Ok(PoolConnection::new(
+                pool.take(origin, Purpose::Connection).await?,
+            ))
+        }
     }
 
     /// Takes a connection if one is idle.
@@ -163,7 +171,7 @@ impl<DB: Database> Pool<DB> {
     #[track_caller]
     pub fn begin(&self) -> impl Future<Output = Result<Transaction<'static, DB>, Error>> {
         let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
-        async move { Transaction::begin_on(pool.take(origin).await?, None).await }
+        async move { Transaction::begin_on(pool.take(origin, Purpose::Connection).await?, None).await }
     }
 
     /// Takes a connection if one is idle, and begins a transaction on it.
@@ -189,7 +197,11 @@ impl<DB: Database> Pool<DB> {
     ) -> impl Future<Output = Result<Transaction<'static, DB>, Error>> {
         let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
         async move {
-            Transaction::begin_on(pool.take(origin).await?, Some(statement.into_sql_str())).await
+            Transaction::begin_on(
+                pool.take(origin, Purpose::Connection).await?,
+                Some(statement.into_sql_str()),
+            )
+            .await
         }
     }
 
@@ -211,8 +223,14 @@ impl<DB: Database> Pool<DB> {
     }
 
     /// Closes the pool, at once for who wants a connection; the future waits for those who have one.
+    #[track_caller]
     pub fn close(&self) -> impl Future<Output = ()> + '_ {
-        self.0.pool.close()
+        let caller = context::caller(Location::caller());
+        let closed = self.0.pool.close();
+        async move {
+            let _closing = self.0.state.begin_closing(caller);
+            closed.await;
+        }
     }
 
     /// Whether [`close`](Pool::close) was called.
@@ -251,11 +269,6 @@ impl<DB: Database> Pool<DB> {
     }
 }
 
-/// A number for the task that is being polled: the address of its waker's data, the same while the task lives.
-pub(super) async fn current_task() -> Option<u64> {
-    poll_fn(|cx| Poll::Ready(Some(cx.waker().data().addr() as u64))).await
-}
-
 impl<DB: Database> From<sqlx::Pool<DB>> for Pool<DB> {
     /// Tracks a pool of sqlx's. Two tracked pools made from one are one.
     #[track_caller]
@@ -291,6 +304,11 @@ impl<DB: Database> Gauge for Shared<DB> {
 
     fn is_closed(&self) -> bool {
         self.pool.is_closed()
+    }
+
+    fn connect(&self) -> BoxFuture<'static, Result<(), Error>> {
+        let options = self.pool.connect_options();
+        Box::pin(async move { options.connect().await?.close().await })
     }
 }
 

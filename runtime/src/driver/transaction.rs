@@ -8,8 +8,10 @@ use sqlx::{Database, Error, SqlStr};
 use sqlx_core::transaction::TransactionManager;
 
 use super::{Conn, known};
-use crate::handle::{ControlGuard, Handle};
+use crate::context;
+use crate::handle::{ControlGuard, End};
 use crate::pool_state::Control;
+use crate::site::Site;
 
 /// sqlx's `Transaction`, tracked: a transaction, or a savepoint inside one. Rolled back when dropped while open.
 pub struct Transaction<'c, DB: Database> {
@@ -49,7 +51,7 @@ impl<'c, DB: Database> Transaction<'c, DB> {
         match result {
             Ok(()) => {
                 if let Some(handle) = conn.handle() {
-                    handle.transaction_began();
+                    handle.transaction_began(context::site().map_or(handle.place, Site::place));
                 }
                 Ok(Self { conn, open: true })
             }
@@ -66,7 +68,7 @@ impl<'c, DB: Database> Transaction<'c, DB> {
         let control = self.begin_control(Control::Commit);
         let result = DB::TransactionManager::commit(self.conn.connection()).await;
         drop(control);
-        self.closed_if(result)
+        self.closed_if(result, End::Committed)
     }
 
     /// Rolls this transaction or savepoint back.
@@ -74,7 +76,7 @@ impl<'c, DB: Database> Transaction<'c, DB> {
         let control = self.begin_control(Control::Rollback);
         let result = DB::TransactionManager::rollback(self.conn.connection()).await;
         drop(control);
-        self.closed_if(result)
+        self.closed_if(result, End::RolledBack)
     }
 
     fn begin_control(&self, control: Control) -> Option<ControlGuard> {
@@ -83,11 +85,11 @@ impl<'c, DB: Database> Transaction<'c, DB> {
             .map(|handle| handle.begin_control(control))
     }
 
-    fn closed_if(&mut self, result: Result<(), Error>) -> Result<(), Error> {
+    fn closed_if(&mut self, result: Result<(), Error>, end: End) -> Result<(), Error> {
         if result.is_ok() {
             self.open = false;
             if let Some(handle) = self.conn.handle() {
-                handle.transaction_ended();
+                handle.transaction_ended(end);
             }
         }
         result
@@ -129,11 +131,14 @@ impl<DB: Database> Drop for Beginning<'_, DB> {
 impl<DB: Database> Drop for Transaction<'_, DB> {
     fn drop(&mut self) {
         if self.open {
-            let ended = |handle: &std::sync::Arc<Handle>| {
+            if let Some(handle) = self.conn.handle() {
                 drop(handle.begin_control(Control::ImplicitRollback));
-                handle.transaction_ended();
-            };
-            self.conn.handle().map(ended).unwrap_or_default();
+                if let Some(lost) = handle.transaction_dropped()
+                    && let Some(scope) = context::scope()
+                {
+                    scope.lose(lost);
+                }
+            }
             // Queues a rollback, which the connection sends with its next operation.
             DB::TransactionManager::start_rollback(self.conn.connection());
         }

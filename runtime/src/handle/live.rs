@@ -8,10 +8,14 @@ use once_cell::sync::Lazy;
 use rustc_hash::FxBuildHasher;
 
 use super::Handle;
-use crate::pool_state::Occupancy;
+use super::look::Standing;
 use crate::snapshot::{HandleInfo, WaiterInfo};
 
-static LIVE: Lazy<DashMap<u64, Arc<Handle>, FxBuildHasher>> = Lazy::new(DashMap::default);
+/// Many shards, so that a walk over a hundred thousand handles locks out nobody for long.
+const SHARDS: usize = 128;
+
+static LIVE: Lazy<DashMap<u64, Arc<Handle>, FxBuildHasher>> =
+    Lazy::new(|| DashMap::with_hasher_and_shard_amount(FxBuildHasher, SHARDS));
 
 pub(super) fn insert(handle: &Arc<Handle>) {
     LIVE.insert(handle.id, Arc::clone(handle));
@@ -22,38 +26,26 @@ pub(super) fn remove(id: u64) {
     drop(LIVE.remove(&id));
 }
 
-fn live() -> Vec<Arc<Handle>> {
+/// Every claim, oldest first.
+pub(crate) fn all() -> Vec<Arc<Handle>> {
     // Copied out shard by shard: nothing is asked of a handle with a shard locked.
     let mut live: Vec<_> = LIVE.iter().map(|entry| Arc::clone(entry.value())).collect();
-    live.sort_by_key(|handle| handle.id);
+    live.sort_unstable_by_key(|handle| handle.id);
     live
-}
-
-pub(crate) fn occupancy(pool: u64) -> Occupancy {
-    let mut occupancy = Occupancy::default();
-    for handle in live().iter().filter(|handle| handle.pool.id() == pool) {
-        if handle.is_waiting() {
-            occupancy.waiting += 1;
-        } else {
-            occupancy.held += 1;
-            occupancy.reserved += u64::from(handle.is_reserved());
-        }
-    }
-    occupancy
 }
 
 /// Every handle and every waiter, oldest first.
 pub(crate) fn read_all() -> (Vec<HandleInfo>, Vec<WaiterInfo>) {
     let now = Instant::now();
-    let (waiters, handles): (Vec<_>, Vec<_>) =
-        live().into_iter().partition(|handle| handle.is_waiting());
-    (
-        handles.iter().map(|handle| handle.read(now)).collect(),
-        waiters
-            .iter()
-            .map(|handle| handle.read_waiter(now))
-            .collect(),
-    )
+    let (mut handles, mut waiters) = (Vec::new(), Vec::new());
+    for handle in all() {
+        match handle.look().standing {
+            Standing::Waiting => waiters.push(handle.read_waiter(now)),
+            Standing::Held(_) => handles.push(handle.read(now)),
+            Standing::Returning(_) => {}
+        }
+    }
+    (handles, waiters)
 }
 
 /// How many entries the map has, and their bytes.

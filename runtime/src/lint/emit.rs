@@ -12,6 +12,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::{Certainty, Finding, Level, Lint};
 use crate::config;
+use crate::handle::Handle;
 use crate::report;
 use crate::snapshot::LintStats;
 
@@ -38,11 +39,54 @@ struct Logged {
 
 /// What the program's path has to do about a finding.
 #[must_use]
-pub(crate) enum Verdict {
-    /// Nothing: it is told.
-    Told,
+#[derive(Debug)]
+pub(crate) enum Reaction {
+    /// Go on: it is told, or need not be.
+    Go,
     /// Panic with this message.
     Panic(String),
+}
+
+/// How a finding is logged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Log {
+    /// The first of its place in full, then at most a line a minute.
+    PerPlace,
+    /// In full: who tells it minds the pool's episodes.
+    Full,
+    /// In a line.
+    Line,
+    /// Not at all: one like it was just told.
+    Quiet,
+}
+
+/// Who is told, and how.
+pub(crate) struct Audience<'a> {
+    /// Where it belongs: request and trace ids are on it.
+    pub(crate) span: &'a tracing::Span,
+    /// Who hears of it instead of the log.
+    pub(crate) collector: Option<Collector>,
+    pub(crate) path: Path,
+    pub(crate) log: Log,
+}
+
+impl<'a> Audience<'a> {
+    /// Those of a handle.
+    pub(crate) fn of(handle: &'a Handle, collector: Option<&Collector>, path: Path) -> Self {
+        Self {
+            span: &handle.span,
+            collector: collector.cloned(),
+            path,
+            log: Log::PerPlace,
+        }
+    }
+
+    /// Those of a handle, told from elsewhere.
+    pub(crate) fn watching(handle: &'a Handle) -> Self {
+        let scope = handle.scope();
+        let collector = scope.as_ref().and_then(|scope| scope.collector());
+        Self::of(handle, collector, Path::Aside)
+    }
 }
 
 /// Whether a panic may follow.
@@ -56,49 +100,47 @@ pub(crate) enum Path {
 
 impl Finding {
     /// Tells everyone who wants to know, inside `span`. Holds no lock while it does.
-    pub(crate) fn tell(
-        self,
-        span: &tracing::Span,
-        collector: Option<&Collector>,
-        path: Path,
-    ) -> Verdict {
+    pub(crate) fn tell(self, audience: Audience<'_>) -> Reaction {
         FOUND[self.lint as usize].fetch_add(1, Relaxed);
         self.call_back();
-        if let Some(collector) = collector {
+        if let Some(collector) = audience.collector {
             collector
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .push(self);
-            return Verdict::Told;
+            return Reaction::Go;
         }
+        let span = audience.span;
         let panics = cfg!(debug_assertions)
             && self.level == Level::Deny
             && self.certainty == Certainty::Certain
-            && path == Path::Running
+            && audience.path == Path::Running
             && !std::thread::panicking();
         if panics {
             let rendered = self.render();
             // The whole text is the panic's.
             span.in_scope(|| report::finding(&self, &self.to_string()));
-            return Verdict::Panic(rendered);
+            return Reaction::Panic(rendered);
         }
-        match self.may_log() {
-            None => _ = SUPPRESSED[self.lint as usize].fetch_add(1, Relaxed),
-            Some(0) => {
-                // A line's end, so that the event's fields stand on a line of their own.
-                let rendered = self.render() + "\n";
-                if !span.in_scope(|| report::finding(&self, &rendered)) && cfg!(debug_assertions) {
-                    eprint!("{rendered}");
-                }
+        let log = match audience.log {
+            Log::PerPlace => self.by_place(),
+            Log::Full => Logging::Full,
+            Log::Line => Logging::Line(self.to_string()),
+            Log::Quiet => Logging::Quiet,
+        };
+        let text = match log {
+            // A line's end, so that the event's fields stand on a line of their own.
+            Logging::Full => self.render() + "\n",
+            Logging::Line(line) => line,
+            Logging::Quiet => {
+                SUPPRESSED[self.lint as usize].fetch_add(1, Relaxed);
+                return Reaction::Go;
             }
-            Some(suppressed) => {
-                let line = format!("{self} (and {suppressed} more like it since it was last told)");
-                if !span.in_scope(|| report::finding(&self, &line)) && cfg!(debug_assertions) {
-                    eprintln!("{line}");
-                }
-            }
+        };
+        if !span.in_scope(|| report::finding(&self, &text)) && cfg!(debug_assertions) {
+            eprintln!("{}", text.trim_end());
         }
-        Verdict::Told
+        Reaction::Go
     }
 
     fn call_back(&self) {
@@ -111,6 +153,16 @@ impl Finding {
             if catch_unwind(AssertUnwindSafe(|| callback(self))).is_err() {
                 report::callback_panicked(self.lint);
             }
+        }
+    }
+
+    fn by_place(&self) -> Logging {
+        match self.may_log() {
+            None => Logging::Quiet,
+            Some(0) => Logging::Full,
+            Some(suppressed) => Logging::Line(format!(
+                "{self} (and {suppressed} more like it since it was last told)"
+            )),
         }
     }
 
@@ -140,6 +192,13 @@ impl Finding {
         // At least one: it is not the first, so it is told in a line.
         Some(std::mem::take(&mut logged.suppressed).max(1))
     }
+}
+
+/// What is logged of a finding.
+enum Logging {
+    Full,
+    Line(String),
+    Quiet,
 }
 
 /// Calls `callback` with every finding whose level is not allow, before any panic.

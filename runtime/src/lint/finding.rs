@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Certainty, Level, Lint};
+use super::{Certainty, Level, Lint, Verdict};
 
 /// A place in the source that runs a query or takes a handle.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,8 +54,12 @@ pub struct Finding {
     pub cause: String,
     /// What happened, in one sentence that stands alone.
     pub title: String,
+    /// Why a pool ran dry: for `pool_timeout`.
+    pub verdict: Option<Verdict>,
     /// The line to look at first; which one that is, each lint says.
     pub primary: CallSite,
+    /// What is there: "taken here".
+    pub label: String,
     /// The function at fault.
     pub function: Option<String>,
     /// The name of the pool, where one is concerned.
@@ -113,8 +117,8 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {} at {}", self.lint, self.title, self.primary)?;
-        if let Some(pool) = &self.pool {
-            write!(f, ", pool {pool}")?;
+        if let Some(verdict) = self.verdict {
+            write!(f, ", {verdict}")?;
         }
         for fact in &self.facts {
             write!(f, ", {fact}")?;

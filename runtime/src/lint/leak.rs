@@ -3,23 +3,23 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::emit::Path;
-use super::{Certainty, Fact, Finding, Level, Lint, Related, Verdict};
+use super::describe::{definite, facts, noun};
+use super::emit::{Audience, Path};
+use super::{Certainty, Finding, Level, Lint, Reaction, Related};
 use crate::config;
 use crate::handle::Handle;
 use crate::scope::Scope;
 use crate::snapshot::{Activity, HandleInfo};
-use crate::units::{count, short};
 
 /// A scope ended, and `handle` is still alive although nothing that the scope returned can contain it.
 ///
 /// `returned` tells a return from a cancellation or panic.
-pub(crate) fn outlived_scope(scope: &Scope, handle: &Arc<Handle>, returned: bool) -> Verdict {
+pub(crate) fn outlived_scope(scope: &Scope, handle: &Arc<Handle>, returned: bool) -> Reaction {
     let function = scope.function();
     let pool = handle.pool.name();
     let level = config::level(Lint::OutlivedScope, Some(function), Some(&pool));
     if level == Level::Allow {
-        return Verdict::Told;
+        return Reaction::Go;
     }
     let info = handle.read(Instant::now());
     let what = noun(&info);
@@ -74,7 +74,9 @@ pub(crate) fn outlived_scope(scope: &Scope, handle: &Arc<Handle>, returned: bool
             format!("{} was not dropped with everything else that the function held", definite(what))
         },
         title,
+        verdict: None,
         primary: info.site.clone(),
+        label: format!("taken here, in {taken_by}"),
         function: Some(function.name().to_owned()),
         pool: Some(info.pool.clone()),
         related,
@@ -90,60 +92,8 @@ pub(crate) fn outlived_scope(scope: &Scope, handle: &Arc<Handle>, returned: bool
             "read more: `leash::explain(Lint::OutlivedScope)`".to_owned(),
         ],
     };
-    finding.tell(
-        &handle.span,
-        scope.collector(),
-        if returned { Path::Running } else { Path::Aside },
-    )
-}
-
-/// What a handle is, to a reader.
-fn noun(info: &HandleInfo) -> &'static str {
-    match (info.activity, info.transaction_depth) {
-        (Activity::Streaming, _) => "a row stream",
-        (_, 0) => "a connection",
-        (_, _) => "a transaction",
-    }
-}
-
-fn definite(noun: &str) -> String {
-    noun.replacen("a ", "the ", 1)
-}
-
-fn facts(info: &HandleInfo, max_connections: u32) -> Vec<Fact> {
-    let fact = |name: &str, value: String| Fact {
-        name: name.to_owned(),
-        value,
-    };
-    let mut facts = vec![fact("held for", short(info.age))];
-    match info.activity {
-        Activity::Idle => facts.push(fact("idle for", short(info.idle.unwrap_or_default()))),
-        Activity::Busy => facts.push(fact("now", "running a statement".to_owned())),
-        Activity::Streaming => {
-            facts.push(fact("streaming,", count(info.stream_rows, "row") + " read"));
-        }
-        Activity::Lent => facts.push(fact("now", "lent to plain sqlx".to_owned())),
-    }
-    if info.transaction_depth > 1 {
-        facts.push(fact(
-            "inside",
-            count(u64::from(info.transaction_depth - 1), "savepoint"),
-        ));
-    }
-    facts.push(fact("after", count(info.statements, "statement")));
-    if let Some(last) = info.operations.first() {
-        let at = last
-            .site
-            .as_ref()
-            .map(|site| format!(" at {site}"))
-            .unwrap_or_default();
-        facts.push(fact("last", format!("{}{at}", last.summary)));
-    }
-    facts.push(fact(
-        "takes",
-        format!("1 of {}", count(u64::from(max_connections), "permit")),
-    ));
-    facts
+    let path = if returned { Path::Running } else { Path::Aside };
+    finding.tell(Audience::of(handle, scope.collector(), path))
 }
 
 fn help(info: &HandleInfo) -> Vec<String> {

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+#[cfg(feature = "track")]
+use super::Lint;
+
 /// The limit of a lint. Limits are inclusive: at 10, the tenth is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -37,5 +40,55 @@ impl From<Duration> for Limit {
 impl From<u64> for Limit {
     fn from(limit: u64) -> Self {
         Limit::Count(limit)
+    }
+}
+
+/// What the limit of a lint is measured in.
+#[cfg(feature = "track")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Time,
+    Count,
+    Percent,
+    PerSecond,
+    /// The lint has no limit.
+    None,
+}
+
+#[cfg(feature = "track")]
+impl Lint {
+    pub(crate) fn unit(self) -> Unit {
+        match self {
+            Lint::HeldIdle
+            | Lint::HeldTooLong
+            | Lint::SlowQuery
+            | Lint::CloseBlocked
+            | Lint::UnaccountedConnections => Unit::Time,
+            Lint::NPlusOne | Lint::RedundantQuery | Lint::QueryBudget | Lint::DuplicatePool => {
+                Unit::Count
+            }
+            Lint::PoolPressure => Unit::Percent,
+            Lint::ConnectionChurn => Unit::PerSecond,
+            Lint::OutlivedScope
+            | Lint::PoolDeadlock
+            | Lint::PoolTimeout
+            | Lint::NestedAcquire
+            | Lint::OutsideTransaction
+            | Lint::ImplicitRollback => Unit::None,
+        }
+    }
+}
+
+#[cfg(feature = "track")]
+impl Limit {
+    /// Whether this is the kind of limit that a lint takes.
+    pub(crate) fn is_of(self, lint: Lint) -> bool {
+        let unit = match self {
+            Limit::Time(_) => Unit::Time,
+            Limit::Count(_) => Unit::Count,
+            Limit::Percent(_) => Unit::Percent,
+            Limit::PerSecond(_) => Unit::PerSecond,
+        };
+        unit == lint.unit()
     }
 }

@@ -4,18 +4,62 @@ use std::fmt;
 use std::str::FromStr;
 
 #[cfg(feature = "track")]
+mod budget;
+#[cfg(feature = "track")]
+mod deadlock;
+#[cfg(feature = "track")]
+mod describe;
+#[cfg(feature = "track")]
 mod emit;
 mod finding;
 #[cfg(feature = "track")]
+mod held;
+#[cfg(feature = "track")]
 mod leak;
 mod limit;
+#[cfg(feature = "track")]
+mod nested;
+#[cfg(feature = "track")]
+mod pool;
+#[cfg(feature = "track")]
+mod rollback;
+#[cfg(feature = "track")]
+mod slow;
+#[cfg(feature = "track")]
+mod timeout;
+mod verdict;
 
 #[cfg(feature = "track")]
-pub(crate) use emit::{Collector, Verdict, on_finding, read_all};
+pub(crate) use self::{
+    budget::query_budget,
+    deadlock::pool_deadlock,
+    emit::{Collector, Reaction, on_finding, read_all},
+    held::{came_back, held_idle, held_too_long},
+    leak::outlived_scope,
+    limit::Unit,
+    nested::taken,
+    pool::{PressureSamples, Unaccounted, close_blocked, pool_pressure, unaccounted_connections},
+    rollback::implicit_rollback,
+    slow::{slow_query_ended, slow_query_running},
+    timeout::{Diagnosis, pool_timeout, recovered},
+};
 pub use finding::{CallSite, Fact, Finding, Related};
-#[cfg(feature = "track")]
-pub(crate) use leak::outlived_scope;
 pub use limit::Limit;
+pub use verdict::Verdict;
+
+/// Panics at the call site, or at the function's name where that is all that is known.
+#[cfg(feature = "track")]
+pub(crate) fn stop(
+    site: Option<&'static crate::site::Site>,
+    function: Option<&'static crate::site::Function>,
+    message: &str,
+) -> ! {
+    match (site, function) {
+        (Some(site), _) => site.stop(message),
+        (None, Some(function)) => function.stop(message),
+        (None, None) => panic!("{message}"),
+    }
+}
 
 /// A named thing that can be wrong with how a program uses its pools.
 ///

@@ -16,8 +16,8 @@ pub fn counting<F: Future>(future: F) -> impl Future<Output = (F::Output, u64)> 
     let function = named_function("counting", Location::caller());
     async move {
         let scope = Scope::new(function, context::scope());
-        let output = tracked::in_scope(Arc::clone(&scope), future, |ended: &Ended, _: &_| {
-            ended.hand_up();
+        let output = tracked::in_scope(Arc::clone(&scope), future, |ended: &Ended, value: &_| {
+            ended.hand_up(value);
         })
         .await;
         (output, scope.statements())
@@ -33,7 +33,10 @@ pub fn findings<F: Future>(future: F) -> impl Future<Output = (F::Output, Vec<Fi
     async move {
         let collector = Collector::default();
         let scope = Scope::collecting(function, context::scope(), Arc::clone(&collector));
-        let output = tracked::in_scope(scope, future, |ended: &Ended, _: &_| ended.hand_up()).await;
+        let output = tracked::in_scope(scope, future, |ended: &Ended, value: &_| {
+            ended.hand_up(value);
+        })
+        .await;
         let findings =
             std::mem::take(&mut *collector.lock().unwrap_or_else(PoisonError::into_inner));
         (output, findings)

@@ -89,7 +89,7 @@ async fn a_finding_in_full_and_in_a_line() {
     check(
         &found[0].to_string(),
         &expect![
-            "outlived_scope: behaviour::reports::Numbering::reserve returned while a transaction that behaviour::reports::Numbering::begin took and handed up is still alive at tests/tests/behaviour/reports.rs:18:19, pool numbers, held for …, idle for …, after 1 statement, last INSERT exam at tests/tests/behaviour/reports.rs:24:14, takes 1 of 5 permits (certain)"
+            "outlived_scope: behaviour::reports::Numbering::reserve returned while a transaction that behaviour::reports::Numbering::begin took and handed up is still alive at tests/tests/behaviour/reports.rs:18:19, held for …, idle for …, after 1 statement, last INSERT exam at tests/tests/behaviour/reports.rs:24:14, takes 1 of 5 permits of pool numbers (certain)"
         ],
     );
 }

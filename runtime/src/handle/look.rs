@@ -1,0 +1,145 @@
+//! What the watchdog sees of a handle: a glance that copies numbers, no text.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Handle, Phase, What};
+use crate::pool_state::Hold;
+use crate::snapshot::Activity;
+use crate::tally::Tally;
+
+/// A handle at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    pub(crate) standing: Standing,
+    pub(crate) activity: Activity,
+    /// When that activity began.
+    pub(crate) since: Instant,
+    pub(crate) told: Told,
+}
+
+/// Where a claim stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Waiting,
+    /// Since then.
+    Held(Instant),
+    Returning(Instant),
+}
+
+/// What was told of a handle already.
+#[expect(clippy::struct_excessive_bools, reason = "one for each thing to tell")]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Told {
+    /// Of this stretch of doing nothing, that it is long.
+    pub(crate) idle: bool,
+    /// Of this handle, once or more.
+    pub(crate) idle_ever: bool,
+    pub(crate) too_long: bool,
+    /// Of this statement, that it is slow.
+    pub(crate) slow: bool,
+    /// Rows of the open stream, and since when there are so many.
+    rows: Option<(u64, Instant)>,
+}
+
+impl Told {
+    pub(super) fn another_activity(&mut self) {
+        self.idle = false;
+        self.slow = false;
+        self.rows = None;
+    }
+}
+
+impl Handle {
+    pub(crate) fn look(&self) -> Look {
+        let state = self.state();
+        Look {
+            standing: match state.phase {
+                Phase::Waiting => Standing::Waiting,
+                Phase::Held(since) => Standing::Held(since),
+                Phase::Returning(since) => Standing::Returning(since),
+            },
+            activity: state.activity,
+            since: state.since,
+            told: state.told,
+        }
+    }
+
+    /// Since when it has not talked to the database, if it does not. A stream that stands is dated by looking twice.
+    pub(crate) fn quiet_since(&self, now: Instant) -> Option<Instant> {
+        let mut state = self.state();
+        match state.activity {
+            Activity::Idle => Some(state.since),
+            Activity::Streaming if !self.stream.are_awaited() => {
+                let rows = self.stream.rows();
+                match state.told.rows {
+                    Some((before, since)) if before == rows => Some(since),
+                    _ => {
+                        state.told.rows = Some((rows, now));
+                        state.told.idle = false;
+                        Some(now)
+                    }
+                }
+            }
+            Activity::Streaming | Activity::Busy | Activity::Lent => None,
+        }
+    }
+
+    pub(crate) fn asked(&self) -> Instant {
+        self.asked
+    }
+
+    /// Permits that its pool had granted when it was asked for.
+    pub(crate) fn acquired_before(&self) -> u64 {
+        self.acquired_before
+    }
+
+    pub(crate) fn set_told(&self, set: impl FnOnce(&mut Told)) {
+        set(&mut self.state().told);
+    }
+
+    /// The statement that has run on it since its activity began, with no row given to a consumer yet.
+    pub(crate) fn running(&self) -> Option<Arc<Tally>> {
+        let state = self.state();
+        let runs = match state.activity {
+            Activity::Busy => true,
+            Activity::Streaming => self.stream.are_awaited() && self.stream.rows() == 0,
+            Activity::Idle | Activity::Lent => false,
+        };
+        match &state.operations[0].as_ref().filter(|_| runs)?.what {
+            What::Statement(tally) => Some(Arc::clone(tally)),
+            What::Control(..) => None,
+        }
+    }
+
+    /// How long it was held, so far.
+    pub(crate) fn hold(&self, now: Instant) -> Hold {
+        let state = self.state();
+        let mut hold = state.spent;
+        let time = now.saturating_duration_since(state.since);
+        match state.activity {
+            Activity::Idle => hold.idle += time,
+            Activity::Streaming if !self.stream.are_awaited() => hold.idle += time,
+            Activity::Busy | Activity::Streaming => hold.busy += time,
+            Activity::Lent => hold.lent += time,
+        }
+        hold
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.state().phase == Phase::Waiting
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(self.state().phase, Phase::Held(_))
+    }
+
+    pub(crate) fn has_waited(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.asked)
+    }
+
+    /// The task that asked for it.
+    pub(crate) fn task(&self) -> Option<u64> {
+        self.task
+    }
+}

@@ -1,0 +1,122 @@
+//! A scope sends more statements than its budget.
+
+use std::sync::Arc;
+
+use super::describe::{closing_notes, fact, related};
+use super::emit::{Audience, Log, Path};
+use super::{Certainty, Finding, Level, Lint, Reaction, stop};
+use crate::config;
+use crate::scope::Scope;
+use crate::site::{Place, Site};
+use crate::tally::Tally;
+use crate::units::count;
+
+/// `tally`'s statement, about to be sent at `site`, is the one over the budget of `scope`.
+///
+/// # Panics
+///
+/// At the site, where the lint is at deny.
+pub(crate) fn query_budget(scope: &Scope, tally: &Arc<Tally>, site: Option<&'static Site>) {
+    let (function, Some(budget)) = (scope.function(), scope.budget()) else {
+        return;
+    };
+    let level = config::level(Lint::QueryBudget, Some(function), None);
+    if level == Level::Allow {
+        return;
+    }
+    let place = site.map(Site::place).or(tally.place());
+    let place = place.unwrap_or(function.place());
+    let limit = budget.limit;
+    let mut sent = budget.sent();
+    let most = sent.iter().max_by_key(|(_, times)| *times).cloned();
+    sent.retain(|(other, _)| !Arc::ptr_eq(other, tally));
+
+    let mut told = vec![related("the budget is set here", function.place())];
+    told.extend(sent.iter().filter_map(|(tally, times)| {
+        let label = format!("{} sent here", count(*times, "statement"));
+        Some(related(label, tally.place()?))
+    }));
+    let mut help = Vec::new();
+    if let Some((most, times)) = most
+        && times > 1
+    {
+        let at = most.place().map(at).unwrap_or_default();
+        help.push(format!(
+            "`{}`{at} was sent {} times: read all rows at once, `WHERE id = ANY($1)` or a join, in place of one by one",
+            most.summary, times
+        ));
+    }
+    help.push(format!(
+        "if {} needs more, say so: `#[track(max_queries = {})]`",
+        function.name(),
+        limit + 1
+    ));
+    let finding = Finding {
+        lint: Lint::QueryBudget,
+        level,
+        certainty: Certainty::Certain,
+        cause: format!(
+            "`max_queries = {limit}`, and what {} calls counts, too",
+            function.name()
+        ),
+        title: format!(
+            "{} sends its {} statement; its budget is {limit}",
+            function.name(),
+            ordinal(limit + 1)
+        ),
+        verdict: None,
+        primary: place.to_call_site(),
+        label: "one too many".to_owned(),
+        function: Some(function.name().to_owned()),
+        pool: None,
+        related: told,
+        facts: vec![
+            fact("budget", limit.to_string()),
+            fact("this statement", tally.summary.clone()),
+        ],
+        help,
+        notes: closing_notes(Lint::QueryBudget),
+    };
+    let reaction = finding.tell(Audience {
+        span: &tracing::Span::current(),
+        collector: scope.collector().cloned(),
+        path: Path::Running,
+        log: Log::PerPlace,
+    });
+    if let Reaction::Panic(message) = reaction {
+        stop(site, Some(function), &message);
+    }
+}
+
+fn at(place: Place) -> String {
+    format!(" at {}:{}", place.file, place.line)
+}
+
+/// `4th`, `21st`.
+fn ordinal(number: u64) -> String {
+    let suffix = match (number % 100, number % 10) {
+        (11..=13, _) => "th",
+        (_, 1) => "st",
+        (_, 2) => "nd",
+        (_, 3) => "rd",
+        _ => "th",
+    };
+    format!("{number}{suffix}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ordinal;
+
+    #[test]
+    fn ordinals_are_english() {
+        let told: Vec<_> = [1, 2, 3, 4, 11, 12, 13, 21, 101, 111]
+            .map(ordinal)
+            .into_iter()
+            .collect();
+        let expected = [
+            "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "101st", "111th",
+        ];
+        assert_eq!(told, expected);
+    }
+}

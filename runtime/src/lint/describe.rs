@@ -1,0 +1,158 @@
+//! How findings speak of handles, permits and places.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::handle::Handle;
+use crate::pool_state::PoolState;
+use crate::site::{Function, Place};
+use crate::snapshot::{Activity, HandleInfo};
+use crate::units::{count, short};
+
+use super::{Fact, Lint, Related};
+
+pub(super) fn fact(name: &str, value: impl Into<String>) -> Fact {
+    Fact {
+        name: name.to_owned(),
+        value: value.into(),
+    }
+}
+
+pub(super) fn related(label: impl Into<String>, place: Place) -> Related {
+    Related {
+        label: label.into(),
+        site: place.to_call_site(),
+    }
+}
+
+/// What a handle is, to a reader.
+pub(super) fn noun(info: &HandleInfo) -> &'static str {
+    match (info.activity, info.transaction_depth) {
+        (Activity::Streaming, _) => "a row stream",
+        (_, 0) => "a connection",
+        (_, _) => "a transaction",
+    }
+}
+
+pub(super) fn definite(noun: &str) -> String {
+    noun.replacen("a ", "the ", 1)
+}
+
+/// The function that asked for a handle, or where it did.
+pub(super) fn taker(place: Place) -> String {
+    named(place.function, place)
+}
+
+pub(super) fn named(function: Option<&Function>, place: Place) -> String {
+    function.map_or_else(
+        || format!("code at {}:{}", place.file, place.line),
+        |function| function.name().to_owned(),
+    )
+}
+
+/// What a handle does now, as a fact.
+pub(super) fn doing(info: &HandleInfo) -> Fact {
+    match info.activity {
+        Activity::Idle => fact("idle for", short(info.idle.unwrap_or_default())),
+        Activity::Busy => fact("now", "running a statement"),
+        Activity::Streaming => fact("streaming,", count(info.stream_rows, "row") + " read"),
+        Activity::Lent => fact("now", "lent to plain sqlx"),
+    }
+}
+
+/// Its last operation, and where.
+pub(super) fn last(info: &HandleInfo) -> Option<Fact> {
+    let last = info.operations.first()?;
+    let at = last
+        .site
+        .as_ref()
+        .map(|site| format!(" at {site}"))
+        .unwrap_or_default();
+    Some(fact("last", format!("{}{at}", last.summary)))
+}
+
+/// Everything that is known of a live handle.
+pub(super) fn facts(info: &HandleInfo, max_connections: u32) -> Vec<Fact> {
+    let mut facts = vec![fact("held for", short(info.age)), doing(info)];
+    if info.transaction_depth > 1 {
+        let savepoints = count(u64::from(info.transaction_depth - 1), "savepoint");
+        facts.push(fact("inside", savepoints));
+    }
+    facts.push(fact("after", count(info.statements, "statement")));
+    facts.extend(last(info));
+    facts.push(permit(info, max_connections));
+    facts
+}
+
+pub(super) fn permit(info: &HandleInfo, max_connections: u32) -> Fact {
+    let permits = count(u64::from(max_connections), "permit");
+    fact("takes", format!("1 of {permits} of pool {}", info.pool))
+}
+
+/// How busy a handle was.
+pub(super) fn split(info: &HandleInfo) -> Fact {
+    let mut split = format!(
+        "{} with the database, {} without",
+        short(info.busy_total),
+        short(info.idle_total)
+    );
+    if !info.lent_total.is_zero() {
+        split += &format!(", {} lent", short(info.lent_total));
+    }
+    fact("spent", split)
+}
+
+/// How to allow a lint in a function, and where to read more.
+pub(super) fn closing_notes(lint: Lint) -> Vec<String> {
+    vec![format!(
+        "to allow this, `#[track(allow({lint}, reason = \"…\"))]`; read more: `leash::explain(Lint::{lint:?})`"
+    )]
+}
+
+/// A pool's permits in one fact.
+pub(super) fn permits(pool: &PoolState) -> Fact {
+    let waiting = pool.permits.waiting.load(Relaxed);
+    fact(
+        "permits held",
+        format!(
+            "{} of {}, {waiting} waiting",
+            pool.held(),
+            pool.max_connections
+        ),
+    )
+}
+
+/// Handles of one place, oldest first.
+pub(super) struct Group<'a> {
+    pub(super) handles: Vec<&'a Handle>,
+}
+
+impl<'a> Group<'a> {
+    /// By the place where they were taken, in the order of their oldest.
+    pub(super) fn all(handles: impl IntoIterator<Item = &'a Handle>) -> Vec<Self> {
+        let mut groups: Vec<Self> = Vec::new();
+        for handle in handles {
+            let known = groups
+                .iter_mut()
+                .find(|group| group.place().is_same(handle.place));
+            match known {
+                Some(group) => group.handles.push(handle),
+                None => groups.push(Self {
+                    handles: vec![handle],
+                }),
+            }
+        }
+        groups
+    }
+
+    pub(super) fn oldest(&self) -> &'a Handle {
+        self.handles[0]
+    }
+
+    pub(super) fn place(&self) -> Place {
+        self.oldest().place
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.handles.len()
+    }
+}

@@ -1,0 +1,203 @@
+//! Handles that are held for long: without talking to the database, or at all.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use super::describe::{closing_notes, definite, fact, last, noun, permit, related, split, taker};
+use super::emit::Audience;
+use super::{Certainty, Fact, Finding, Level, Lint, Related};
+use crate::config::Rules;
+use crate::handle::Handle;
+use crate::pool_state::Hold;
+use crate::report;
+use crate::snapshot::{Activity, HandleInfo};
+use crate::units::{count, short};
+
+/// `handle` has not talked to the database for so long.
+pub(crate) fn held_idle(rules: &Rules, handle: &Arc<Handle>, quiet: Duration) {
+    let (function, pool) = (handle.place.function, handle.pool.name());
+    let Some(limit) = rules.time(Lint::HeldIdle, function, Some(&pool)) else {
+        return;
+    };
+    let level = rules.level(Lint::HeldIdle, function, Some(&pool));
+    if quiet < limit || level == Level::Allow {
+        return;
+    }
+    handle.set_told(|told| {
+        told.idle = true;
+        told.idle_ever = true;
+    });
+    let info = handle.read(Instant::now());
+    let what = noun(&info);
+    let title = format!(
+        "{} holds {what} of pool {pool} and has not used it for {}; the limit is {}",
+        taker(handle.place),
+        short(quiet),
+        short(limit)
+    );
+    let mut facts = vec![fact("held for", short(info.age))];
+    if info.activity == Activity::Streaming {
+        facts.push(fact(
+            "read",
+            format!(
+                "{}, the last one {} ago",
+                count(info.stream_rows, "row"),
+                short(quiet)
+            ),
+        ));
+    } else {
+        facts.push(fact("idle for", short(quiet)));
+        facts.extend(last(&info));
+    }
+    facts.push(split(&info));
+    facts.push(permit(&info, handle.pool.max_connections));
+    facts.push(waiting(handle));
+    let finding = Finding {
+        lint: Lint::HeldIdle,
+        level,
+        certainty: Certainty::Certain,
+        cause: cause(&info),
+        title,
+        verdict: None,
+        primary: info.site.clone(),
+        label: format!("taken here, in {}", taker(handle.place)),
+        function: function.map(|function| function.name().to_owned()),
+        pool: Some(pool.to_string()),
+        related: now_at(handle, &info),
+        facts,
+        help: help(&info),
+        notes: notes(Lint::HeldIdle, &info),
+    };
+    let _told = finding.tell(Audience::watching(handle));
+}
+
+fn cause(info: &HandleInfo) -> String {
+    if info.activity == Activity::Streaming {
+        return "the consumer of the rows has one and does not ask for the next".to_owned();
+    }
+    match info.operations.first() {
+        Some(done) => format!(
+            "nothing was sent on it since `{}` ended: the code that holds it waits for something else",
+            done.summary
+        ),
+        None => "nothing was ever sent on it".to_owned(),
+    }
+}
+
+/// Where the handle is now, as far as that is known.
+fn now_at(handle: &Handle, info: &HandleInfo) -> Vec<Related> {
+    let mut places = Vec::new();
+    if let Some(done) = info.operations.first()
+        && let Some(site) = &done.site
+        && *site != info.site
+    {
+        places.push(Related {
+            label: format!("last used here, {} ago", short(done.age)),
+            site: site.clone(),
+        });
+    }
+    if let Some(scope) = handle.scope()
+        && handle
+            .place
+            .function
+            .is_none_or(|function| !std::ptr::eq(function, scope.function()))
+    {
+        places.push(related(
+            "held by this function now",
+            scope.function().place(),
+        ));
+    }
+    places
+}
+
+fn help(info: &HandleInfo) -> Vec<String> {
+    let mut help = Vec::new();
+    match (info.activity, info.transaction_depth) {
+        (Activity::Streaming, _) => {
+            help.push(
+                "read the rows first and work on them then: `let rows: Vec<_> = stream.try_collect().await?`"
+                    .to_owned(),
+            );
+        }
+        (_, 0) => help.push(
+            "take it after the slow work, or give it back before: `drop(conn)`; a query sent to `&pool` holds it for the query only"
+                .to_owned(),
+        ),
+        (_, _) => help.push(
+            "do the slow work (a request, a file, a sleep) before `begin` or after `commit`, not in between".to_owned(),
+        ),
+    }
+    help.push("or, if it is meant to be held, say why: `.long_lived(\"…\")`".to_owned());
+    help.push("or set the limit of this function: `#[track(held_idle = \"60s\")]`".to_owned());
+    help
+}
+
+fn notes(lint: Lint, info: &HandleInfo) -> Vec<String> {
+    let mut notes = Vec::new();
+    if info.scope.is_none() {
+        notes.push(
+            "it belongs to no scope: where it is now is not known (a field, a static, another task)".to_owned(),
+        );
+    }
+    notes.extend(closing_notes(lint));
+    notes
+}
+
+fn waiting(handle: &Handle) -> Fact {
+    let waiting = handle.pool.permits.waiting.load(Relaxed);
+    fact("waiting for this pool:", waiting.to_string())
+}
+
+/// `handle` has been held for so long, busy or not.
+pub(crate) fn held_too_long(rules: &Rules, handle: &Arc<Handle>, held: Duration) {
+    let (function, pool) = (handle.place.function, handle.pool.name());
+    let Some(limit) = rules.time(Lint::HeldTooLong, function, Some(&pool)) else {
+        return;
+    };
+    let level = rules.level(Lint::HeldTooLong, function, Some(&pool));
+    if held < limit || level == Level::Allow {
+        return;
+    }
+    handle.set_told(|told| told.too_long = true);
+    let info = handle.read(Instant::now());
+    let what = noun(&info);
+    let mut facts = vec![fact("held for", short(held)), super::describe::doing(&info)];
+    facts.push(fact("after", count(info.statements, "statement")));
+    facts.extend(last(&info));
+    facts.push(split(&info));
+    facts.push(permit(&info, handle.pool.max_connections));
+    facts.push(waiting(handle));
+    let finding = Finding {
+        lint: Lint::HeldTooLong,
+        level,
+        certainty: Certainty::Certain,
+        cause: format!("{} was not given back since", definite(what)),
+        title: format!(
+            "{} has held {what} of pool {pool} for {}; the limit is {}",
+            taker(handle.place),
+            short(held),
+            short(limit)
+        ),
+        verdict: None,
+        primary: info.site.clone(),
+        label: format!("taken here, in {}", taker(handle.place)),
+        function: function.map(|function| function.name().to_owned()),
+        pool: Some(pool.to_string()),
+        related: now_at(handle, &info),
+        facts,
+        help: vec![
+            "split the work into shorter transactions, or give the connection back between its parts".to_owned(),
+            "or set the limit of this function: `#[track(held_too_long = \"…\")]`".to_owned(),
+        ],
+        notes: notes(Lint::HeldTooLong, &info),
+    };
+    let _told = finding.tell(Audience::watching(handle));
+}
+
+/// `handle` is given back; one line says so if it was told as idle.
+pub(crate) fn came_back(handle: &Handle, hold: Hold) {
+    if handle.look().told.idle_ever {
+        handle.span.in_scope(|| report::came_back(handle, hold));
+    }
+}

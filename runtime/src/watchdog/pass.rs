@@ -1,0 +1,255 @@
+//! One look at everything that is alive.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxHashSet;
+
+use super::stuck::{Stuck, deadlocked};
+use super::{CLOSELY, PerPool, SAMPLE, freeze};
+use crate::config::{self, Rules};
+use crate::handle::{self, Handle, Standing};
+use crate::lint::{self, Lint, PressureSamples, Reaction, Unaccounted};
+use crate::pool_state::{self, Gauge};
+use crate::snapshot::Activity;
+
+/// A waiter is woken this often, to see how long its runtime takes to poll it.
+const TIMED_EVERY: Duration = Duration::from_millis(500);
+/// Shorter waits are left alone.
+const TIMED_AFTER: Duration = Duration::from_millis(250);
+/// After so long at most, a waiter is asked to find out why there is no connection.
+const PROBED_AFTER: Duration = Duration::from_secs(1);
+
+/// What is remembered from one look to the next.
+#[derive(Default)]
+pub(super) struct Watch {
+    pools: PerPool<OfPool>,
+    /// What was stuck at the last look, and whether that was told.
+    stuck: Vec<(Stuck, bool)>,
+    sampled: Option<Instant>,
+    timed: Option<Instant>,
+}
+
+#[derive(Default)]
+struct OfPool {
+    pressure: PressureSamples,
+    unaccounted: Unaccounted,
+}
+
+/// When to look again.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Next {
+    /// When a handle is asked for.
+    WhenWoken,
+    /// After this time; nobody waits for a permit.
+    After(Duration),
+    /// After this time; somebody waits.
+    Closely(Duration),
+}
+
+impl Watch {
+    /// Looks, tells what it finds, and says when to look again. Holds no lock while it tells.
+    pub(super) fn pass(&mut self, now: Instant) -> Next {
+        let rules = config::rules();
+        let claims = handle::all();
+        let pools = pool_state::all();
+        let is_sample = self
+            .sampled
+            .is_none_or(|sampled| now.saturating_duration_since(sampled) + CLOSELY >= SAMPLE);
+        let somebody_waits = claims.iter().any(|claim| claim.is_waiting());
+        if somebody_waits {
+            self.deadlocks(&rules, &claims);
+            self.waiters(&rules, &claims, now);
+        } else {
+            self.stuck.clear();
+        }
+        let due = handles(&rules, &claims, now);
+        for gauge in &pools {
+            episode(&**gauge, now);
+            closings(&rules, &**gauge, &claims, now);
+        }
+        if is_sample {
+            self.sampled = Some(now);
+            self.samples(&rules, &pools, &claims, now);
+        }
+        // However much there is to see, nine tenths of the time are the program's.
+        let rest = now.elapsed() * 10;
+        if somebody_waits {
+            Next::Closely(CLOSELY.max(rest))
+        } else if claims.is_empty() && !self.has_more_to_see(&pools) {
+            Next::WhenWoken
+        } else {
+            let due = due.map_or(SAMPLE, |due| due.saturating_duration_since(Instant::now()));
+            let sooner = due.min(rules.least_time() / 2).clamp(CLOSELY, SAMPLE);
+            Next::After(sooner.max(rest))
+        }
+    }
+
+    /// What was found stuck twice in the same way was so in between as well, and is told once.
+    fn deadlocks(&mut self, rules: &Rules, claims: &[Arc<Handle>]) {
+        let before = std::mem::take(&mut self.stuck);
+        for stuck in deadlocked(claims) {
+            let ids: FxHashSet<u64> = stuck.holders.iter().map(|held| held.id()).collect();
+            let is_told = before.iter().any(|(earlier, told)| {
+                *told && earlier.holders.iter().any(|held| ids.contains(&held.id()))
+            });
+            let is_sure = before.iter().any(|(earlier, _)| earlier.is_like(&stuck));
+            if is_sure
+                && !is_told
+                && let Reaction::Panic(message) = lint::pool_deadlock(rules, &stuck)
+                && let Some(last) = stuck.waiters.last()
+            {
+                last.stop_waiting(message);
+            }
+            self.stuck.push((stuck, is_told || is_sure));
+        }
+    }
+
+    /// Those that have waited longest are timed, and asked to connect for themselves where no connection comes.
+    fn waiters(&mut self, rules: &Rules, claims: &[Arc<Handle>], now: Instant) {
+        let times = self
+            .timed
+            .is_none_or(|timed| now.saturating_duration_since(timed) >= TIMED_EVERY);
+        let mut seen = FxHashSet::default();
+        let oldest = claims
+            .iter()
+            .filter(|claim| claim.is_waiting() && seen.insert(claim.pool.id()));
+        for waiter in oldest {
+            let waited = waiter.has_waited(now);
+            if times && waited >= TIMED_AFTER {
+                self.timed = Some(now);
+                waiter.time_next_poll(now);
+            }
+            let pool = &waiter.pool;
+            let has_permits = pool.held() + pool.permits.returning.load(Relaxed)
+                < u64::from(pool.max_connections);
+            if has_permits
+                && waited >= PROBED_AFTER.min(pool.acquire_timeout / 2)
+                && pool.endpoint.system != "sqlite"
+                && rules.may_probe()
+                && pool_state::gauge(pool.id()).is_some_and(|gauge| gauge.idle() == 0)
+                && pool.probes.begin(now)
+            {
+                waiter.ask_for_probe();
+            }
+        }
+    }
+
+    fn samples(
+        &mut self,
+        rules: &Rules,
+        pools: &[Arc<dyn Gauge>],
+        claims: &[Arc<Handle>],
+        now: Instant,
+    ) {
+        let alive: FxHashSet<u64> = pools.iter().map(|gauge| gauge.state().id()).collect();
+        self.pools.retain(|id, _| alive.contains(id));
+        for gauge in pools {
+            let of_pool = self.pools.entry(gauge.state().id()).or_default();
+            let claims = || of(claims, gauge.state().id());
+            lint::pool_pressure(rules, gauge.state(), claims, &mut of_pool.pressure);
+            lint::unaccounted_connections(rules, &**gauge, claims, &mut of_pool.unaccounted, now);
+        }
+    }
+
+    /// Whether a pool that nobody uses is still to be looked at.
+    fn has_more_to_see(&self, pools: &[Arc<dyn Gauge>]) -> bool {
+        pools.iter().any(|gauge| {
+            let state = gauge.state();
+            let known = self.pools.get(&state.id());
+            state.dry.is_on()
+                || !state.closings.is_empty()
+                || state.is_used()
+                || known.is_some_and(|known| known.pressure.is_on() || known.unaccounted.is_on())
+        })
+    }
+}
+
+/// The claims on one pool.
+fn of(claims: &[Arc<Handle>], pool: u64) -> Vec<Arc<Handle>> {
+    claims
+        .iter()
+        .filter(|claim| claim.pool.id() == pool)
+        .cloned()
+        .collect()
+}
+
+/// Handles that are held for long, and statements that run for long. Gives when the next of them is due.
+fn handles(rules: &Rules, claims: &[Arc<Handle>], now: Instant) -> Option<Instant> {
+    let thawed = freeze::thawed();
+    let lived = |since: Instant| thawed.map_or(since, |thawed| since.max(thawed));
+    let (idle, too_long, slow) = (
+        rules.least(Lint::HeldIdle),
+        rules.least(Lint::HeldTooLong),
+        rules.least(Lint::SlowQuery),
+    );
+    let mut next: Option<Instant> = None;
+    // Whether it may be over its limit; else it is due later.
+    let mut is_due = |lint, least: Option<Duration>, handle: &Handle, since: Instant| {
+        let limit = handle
+            .place
+            .function
+            .and_then(|function| function.time_limit(lint))
+            .or(least)?;
+        let due = since + limit;
+        if due > now {
+            next = Some(next.map_or(due, |next| next.min(due)));
+            return None;
+        }
+        Some(now.saturating_duration_since(since))
+    };
+    for handle in claims {
+        let look = handle.look();
+        let Standing::Held(held) = look.standing else {
+            continue;
+        };
+        if handle.is_reserved() {
+            continue;
+        }
+        if !look.told.idle
+            && let Some(since) = handle.quiet_since(now).map(lived)
+            && let Some(quiet) = is_due(Lint::HeldIdle, idle, handle, since)
+        {
+            lint::held_idle(rules, handle, quiet);
+        }
+        if !look.told.too_long
+            && let Some(held) = is_due(Lint::HeldTooLong, too_long, handle, lived(held))
+        {
+            lint::held_too_long(rules, handle, held);
+        }
+        if !look.told.slow
+            && matches!(look.activity, Activity::Busy | Activity::Streaming)
+            && let Some(time) = is_due(Lint::SlowQuery, slow, handle, lived(look.since))
+        {
+            lint::slow_query_running(rules, handle, time);
+        }
+    }
+    next
+}
+
+/// An episode of timeouts ends when nobody waits.
+fn episode(gauge: &dyn Gauge, now: Instant) {
+    let pool = gauge.state();
+    if pool.dry.is_on()
+        && pool.permits.waiting.load(Relaxed) == 0
+        && let Some(episode) = pool.dry.end(now)
+    {
+        lint::recovered(pool, &episode, now);
+    }
+}
+
+fn closings(rules: &Rules, gauge: &dyn Gauge, claims: &[Arc<Handle>], now: Instant) {
+    let pool = gauge.state();
+    if pool.closings.is_empty() {
+        return;
+    }
+    let Some(limit) = rules.time(Lint::CloseBlocked, None, Some(&pool.name())) else {
+        return;
+    };
+    if let Some(since) = now.checked_sub(limit) {
+        for closing in pool.closings.take_older(since) {
+            lint::close_blocked(rules, pool, &closing, &of(claims, pool.id()), now);
+        }
+    }
+}

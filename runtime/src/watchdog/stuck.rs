@@ -1,0 +1,206 @@
+//! The wait-for graph: pools whose every permit is held by a scope that waits for a permit of such a pool.
+
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::handle::{Handle, Purpose};
+use crate::lint::Certainty;
+use crate::scope::Scope;
+use crate::snapshot::Activity;
+
+/// Pools that wait for each other, or for themselves.
+#[derive(Clone, Debug)]
+pub(crate) struct Stuck {
+    /// Who holds what, oldest first.
+    pub(crate) holders: Vec<Arc<Handle>>,
+    /// The waiters that stand in their way, oldest first: one for each holder, some may be the same.
+    pub(crate) waiters: Vec<Arc<Handle>>,
+    pub(crate) certainty: Certainty,
+    /// Why it is no more than likely.
+    pub(crate) doubt: Option<&'static str>,
+}
+
+impl Stuck {
+    /// The pools in it, by their numbers.
+    pub(crate) fn pools(&self) -> FxHashSet<u64> {
+        self.holders.iter().map(|held| held.pool.id()).collect()
+    }
+
+    /// The same claims in the same roles: what was so in between as well, because a claim waits once and is held once.
+    pub(super) fn is_like(&self, other: &Stuck) -> bool {
+        let ids = |handles: &[Arc<Handle>]| handles.iter().map(|it| it.id()).collect::<Vec<_>>();
+        ids(&self.holders) == ids(&other.holders) && ids(&self.waiters) == ids(&other.waiters)
+    }
+}
+
+/// For each pool, its holders and what each waits for.
+type Edges<'a> = FxHashMap<u64, Vec<(&'a Arc<Handle>, &'a Arc<Handle>)>>;
+
+/// The address of a scope, to tell scopes apart.
+type ScopeId = usize;
+
+fn id(scope: &Scope) -> ScopeId {
+    std::ptr::from_ref(scope).addr()
+}
+
+/// Everything that is stuck among these claims. Pools that wait for each other come as one.
+pub(crate) fn deadlocked(claims: &[Arc<Handle>]) -> Vec<Stuck> {
+    let mut held: FxHashMap<u64, Vec<&Arc<Handle>>> = FxHashMap::default();
+    let mut waiting: Vec<(&Arc<Handle>, Arc<Scope>)> = Vec::new();
+    for claim in claims {
+        if claim.is_waiting() {
+            if let Some(scope) = claim.scope() {
+                waiting.push((claim, scope));
+            }
+        } else if claim.is_held() {
+            held.entry(claim.pool.id()).or_default().push(claim);
+        }
+    }
+    // Only pools of which every permit is in a known hand can be stuck.
+    held.retain(|_, holders| {
+        holders
+            .first()
+            .is_some_and(|first| holders.len() as u64 >= u64::from(first.pool.max_connections))
+    });
+    waiting.retain(|(claim, _)| held.contains_key(&claim.pool.id()));
+    if waiting.is_empty() {
+        return Vec::new();
+    }
+
+    // Which claim a scope, or one further in of the same task, waits for.
+    let mut waits: FxHashMap<ScopeId, Vec<&Arc<Handle>>> = FxHashMap::default();
+    for (claim, scope) in &waiting {
+        for around in scope.chain_of_task() {
+            waits.entry(id(around)).or_default().push(claim);
+        }
+    }
+    // From all that may be stuck, take away what can go on, until nothing is left to take away.
+    let mut edges = Edges::default();
+    loop {
+        edges.clear();
+        let free = held.iter().find_map(|(pool, holders)| {
+            let mut blocked = Vec::new();
+            for holder in holders {
+                match blocker(holder, &waits, &held) {
+                    Some(waiter) => blocked.push((*holder, waiter)),
+                    None => return Some(*pool),
+                }
+            }
+            edges.insert(*pool, blocked);
+            None
+        });
+        match free {
+            Some(pool) => held.remove(&pool),
+            None => break,
+        };
+    }
+    group(&edges)
+}
+
+/// What keeps a holder from ever giving its permit back: a claim on a pool that may be stuck.
+fn blocker<'a>(
+    holder: &Arc<Handle>,
+    waits: &FxHashMap<ScopeId, Vec<&'a Arc<Handle>>>,
+    held: &FxHashMap<u64, Vec<&Arc<Handle>>>,
+) -> Option<&'a Arc<Handle>> {
+    if holder.purpose == Purpose::Statement || holder.is_reserved() {
+        return None;
+    }
+    // A statement that runs will end, and what plain sqlx does is not seen.
+    if !matches!(holder.look().activity, Activity::Idle | Activity::Streaming) {
+        return None;
+    }
+    let scope = holder.scope()?;
+    let claims = waits.get(&id(&scope))?;
+    claims
+        .iter()
+        .find(|claim| held.contains_key(&claim.pool.id()) && claim.id() > holder.id())
+        .copied()
+}
+
+/// Pools whose edges lead into each other belong together.
+fn group(edges: &Edges<'_>) -> Vec<Stuck> {
+    let mut pools: Vec<u64> = edges.keys().copied().collect();
+    pools.sort_unstable();
+    let mut seen = FxHashSet::default();
+    let mut groups = Vec::new();
+    for pool in pools {
+        let (mut todo, mut together) = (vec![pool], Vec::new());
+        while let Some(pool) = todo.pop() {
+            if !seen.insert(pool) {
+                continue;
+            }
+            for (holder, waiter) in &edges[&pool] {
+                together.push((*holder, *waiter));
+                todo.push(waiter.pool.id());
+            }
+            // The other direction, too: who waits for this pool.
+            let into = edges
+                .iter()
+                .filter(|(_, blocked)| blocked.iter().any(|(_, waiter)| waiter.pool.id() == pool));
+            todo.extend(into.map(|(other, _)| *other));
+        }
+        if !together.is_empty() {
+            groups.push(stuck(together));
+        }
+    }
+    groups
+}
+
+fn stuck(mut edges: Vec<(&Arc<Handle>, &Arc<Handle>)>) -> Stuck {
+    edges.sort_unstable_by_key(|(holder, _)| holder.id());
+    let doubt = edges
+        .iter()
+        .find_map(|(holder, waiter)| doubt(holder, waiter));
+    let mut waiters: Vec<_> = edges.iter().map(|(_, waiter)| Arc::clone(waiter)).collect();
+    waiters.sort_unstable_by_key(|waiter| waiter.id());
+    waiters.dedup_by_key(|waiter| waiter.id());
+    Stuck {
+        holders: edges.iter().map(|(holder, _)| Arc::clone(holder)).collect(),
+        waiters,
+        certainty: if doubt.is_some() {
+            Certainty::Likely
+        } else {
+            Certainty::Certain
+        },
+        doubt,
+    }
+}
+
+/// Why a holder might give its permit back although one of its scopes waits.
+fn doubt(holder: &Handle, waiter: &Handle) -> Option<&'static str> {
+    if holder.look().activity != Activity::Idle {
+        return Some("a row stream among them may be read by other code");
+    }
+    let Some(site) = holder.site else {
+        return Some("a permit among them was taken in code without `#[track]`");
+    };
+    if !site.stays() || !holder.way().is_empty() {
+        return Some("a handle among them was passed on, and may be given back elsewhere");
+    }
+    let (Some(owner), Some(scope)) = (holder.scope(), waiter.scope()) else {
+        return Some("a scope among them has ended");
+    };
+    if waiter.site.is_none() {
+        return Some("an acquire among them waits in code without `#[track]`");
+    }
+    // From the acquire outwards, each function must await the next one itself.
+    let mut awaited_at = waiter.awaited_at;
+    for around in scope.chain_of_task() {
+        let function = around.function();
+        if !function.is_straight() {
+            return Some("a function among them runs several things at once");
+        }
+        if !awaited_at.is_some_and(|place| function.contains(place)) {
+            return Some(
+                "something stands between a wait and the function around it, and may give it up",
+            );
+        }
+        if std::ptr::eq(around, &raw const *owner) {
+            return None;
+        }
+        awaited_at = Some(around.polled_at());
+    }
+    Some("a scope among them has ended")
+}
