@@ -163,7 +163,10 @@ impl Function {
     }
 
     /// Panics where the function's name stands.
-    #[expect(dead_code, reason = "for the lints that panic there")]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for the lints that panic there")
+    )]
     pub(crate) fn stop(&self, message: &str) -> ! {
         (self.stop)(message)
     }
