@@ -49,6 +49,20 @@ impl CratePath {
         quote_spanned!(span=> #root::__private)
     }
 
+    /// What panics at `place`, a word of the user's.
+    ///
+    /// ```text
+    /// out: |message| P::stop(message)
+    /// ```
+    pub(crate) fn stop(&self, place: Span) -> TokenStream {
+        let ours = Span::mixed_site().located_at(place);
+        // The panic is reported where the call stands: from its first token to its last the user's span.
+        let private = self.private(place);
+        let message = parenthesized(quote_spanned!(ours=> message), place);
+        let stop = quote_spanned!(place=> #private::stop #message);
+        quote_spanned!(ours=> |message| #stop)
+    }
+
     /// `P::function(arguments)` in the very place of `written`.
     ///
     /// Errors and lints on the whole of an expression are told from its first token to its last: with the user's own

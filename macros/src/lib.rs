@@ -14,6 +14,7 @@ mod options;
 mod parse;
 mod returns;
 mod sites;
+mod straight;
 #[cfg(test)]
 #[expect(
     clippy::needless_pass_by_value,

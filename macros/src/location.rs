@@ -1,6 +1,6 @@
-//! Where a token of the user's stands, as `std::panic::Location` would say it.
+//! Where tokens of the user's stand, as `std::panic::Location` would say it.
 
-use proc_macro2::{Literal, Span, TokenStream};
+use proc_macro2::{LineColumn, Literal, Span, TokenStream};
 use quote::quote_spanned;
 
 /// Tokens for the file, and numbers without suffix so that no lint on their form can object.
@@ -13,17 +13,29 @@ pub(crate) struct Location {
 
 impl Location {
     pub(crate) fn of(span: Span) -> Location {
-        let start = span.start();
-        let number = |number: usize| {
-            let mut literal = Literal::usize_unsuffixed(number);
-            literal.set_span(Span::mixed_site().located_at(span));
-            literal
-        };
+        let [line, column] = numbers(span, span.start());
         Location {
             file: quote_spanned!(Span::mixed_site().located_at(span)=> ::core::file!()),
-            line: number(start.line),
-            // proc-macro2 counts columns from 0, and everybody else from 1.
-            column: number(start.column + 1),
+            line,
+            column,
         }
     }
+}
+
+/// `[line, column, line, column]`: where `from` begins and where `to` has ended.
+pub(crate) fn extent(from: Span, to: Span) -> TokenStream {
+    let [from_line, from_column] = numbers(from, from.start());
+    let [to_line, to_column] = numbers(to, to.end());
+    quote_spanned! {Span::mixed_site().located_at(from)=>
+        [#from_line, #from_column, #to_line, #to_column]
+    }
+}
+
+fn numbers(span: Span, at: LineColumn) -> [Literal; 2] {
+    // proc-macro2 counts columns from 0, and everybody else from 1.
+    [at.line, at.column + 1].map(|number| {
+        let mut literal = Literal::usize_unsuffixed(number);
+        literal.set_span(Span::mixed_site().located_at(span));
+        literal
+    })
 }

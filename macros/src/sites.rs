@@ -6,6 +6,7 @@
 
 mod chain;
 mod known;
+mod stays;
 
 use std::collections::HashSet;
 
@@ -14,8 +15,8 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, ExprCall, ExprMethodCall, Item, Macro, Signature, Stmt, Type};
 
-use crate::crate_path::CratePath;
-use crate::location::Location;
+use crate::crate_path::{CratePath, ends};
+use crate::location::{Location, extent};
 
 /// Methods that return a future, and talk to the database or take a connection.
 const AWAITED: [&str; 23] = [
@@ -63,6 +64,8 @@ pub(crate) fn tag(path: &CratePath, signature: &Signature, body: &mut Block) -> 
     let mut tagger = Tagger {
         path,
         builders: chain::builders(signature, body),
+        block: None,
+        kept: false,
         count: 0,
     };
     tagger.visit_block_mut(body);
@@ -73,21 +76,45 @@ struct Tagger<'p> {
     path: &'p CratePath,
     /// The variables that hold a `QueryBuilder`.
     builders: HashSet<Ident>,
+    /// The extent of the innermost async block, closure or macro around, if the body is not the function's own there.
+    block: Option<TokenStream>,
+    /// What the next `.await` gives stays in a variable.
+    kept: bool,
     count: usize,
 }
 
 /// Where an expression stands, as far as it decides whether a bare call runs as a future there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Position {
+    /// Before an `.await` whose value stays in a variable.
+    Kept,
     /// Before `.await`, or polled by a macro like `join!`.
     Polled,
     Anywhere,
 }
 
+impl Position {
+    fn is_polled(self) -> bool {
+        self != Position::Anywhere
+    }
+}
+
 impl VisitMut for Tagger<'_> {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         match expr {
-            Expr::Await(awaited) => self.expr(&mut awaited.base, Position::Polled),
+            Expr::Await(awaited) => {
+                let kept = std::mem::take(&mut self.kept);
+                let position = if kept {
+                    Position::Kept
+                } else {
+                    Position::Polled
+                };
+                self.expr(&mut awaited.base, position);
+            }
+            Expr::Async(_) | Expr::Closure(_) => {
+                let (from, to) = ends(expr);
+                self.within(from, to, |tagger| tagger.expr(expr, Position::Anywhere));
+            }
             Expr::Macro(mac) if mac.mac.path.is_ident("dbg") => {
                 if let Some(plain) = self.dbg(&mac.mac) {
                     *expr = plain;
@@ -109,8 +136,15 @@ impl VisitMut for Tagger<'_> {
         visit_mut::visit_stmt_mut(self, statement);
     }
 
+    fn visit_block_mut(&mut self, block: &mut Block) {
+        self.statements(&mut block.stmts);
+    }
+
     fn visit_macro_mut(&mut self, mac: &mut Macro) {
-        self.known_macro(mac);
+        let tokens = mac.delimiter.span();
+        self.within(tokens.open(), tokens.close(), |tagger| {
+            tagger.known_macro(mac);
+        });
     }
 
     /// Another function, which is not tracked by this attribute.
@@ -121,12 +155,28 @@ impl VisitMut for Tagger<'_> {
 }
 
 impl Tagger<'_> {
+    fn statements(&mut self, statements: &mut [Stmt]) {
+        for index in 0..statements.len() {
+            let (before, rest) = statements.split_at_mut(index + 1);
+            self.kept = stays::is_kept(&before[index], rest);
+            self.visit_stmt_mut(&mut before[index]);
+        }
+    }
+
+    /// Visits what stands between these two.
+    fn within<T>(&mut self, from: Span, to: Span, visit: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = self.block.replace(extent(from, to));
+        let visited = visit(self);
+        self.block = outer;
+        visited
+    }
+
     fn expr(&mut self, expr: &mut Expr, position: Position) {
         match expr {
-            Expr::Paren(inner) if position == Position::Polled => {
+            Expr::Paren(inner) if position.is_polled() => {
                 self.expr(&mut inner.expr, position);
             }
-            Expr::Group(inner) if position == Position::Polled => {
+            Expr::Group(inner) if position.is_polled() => {
                 self.expr(&mut inner.expr, position);
             }
             Expr::MethodCall(call) => {
@@ -137,14 +187,16 @@ impl Tagger<'_> {
                     None => call.attrs = attributes,
                 }
             }
-            Expr::Call(call) if position == Position::Polled => {
+            Expr::Call(call) if position.is_polled() => {
                 visit_mut::visit_expr_call_mut(self, call);
                 if let Some(word) = called(call) {
-                    *expr = self.at(&word, &*call);
+                    *expr = self.at(&word, &*call, position);
                 }
             }
             // Already polled ones come from `visit_expr_mut`; all else has no site of its own.
-            Expr::Await(_) | Expr::Macro(_) if position == Position::Polled => {
+            Expr::Async(_) | Expr::Await(_) | Expr::Closure(_) | Expr::Macro(_)
+                if position.is_polled() =>
+            {
                 self.visit_expr_mut(expr);
             }
             expr => visit_mut::visit_expr_mut(self, expr),
@@ -164,17 +216,17 @@ impl Tagger<'_> {
             Some(_) if call.args.len() == 1 && one_of(&RUNS) => call.args.first_mut(),
             Some(_) => None,
         };
-        if position == Position::Polled && one_of(&AWAITED) {
+        if position.is_polled() && one_of(&AWAITED) {
             if chain.is_some()
                 && let Some(executor) = executor
             {
                 *executor = self.tap(executor);
             }
-            return Some(self.at(&word, &*call));
+            return Some(self.at(&word, &*call, position));
         }
         let executor = executor?;
         if one_of(&STREAMS) {
-            let site = self.site(&word);
+            let site = self.site(&word, position);
             let enter = if chain.is_some() {
                 "tap_stream"
             } else {
@@ -188,15 +240,15 @@ impl Tagger<'_> {
         let chain = chain?;
         *executor = self.tap(executor);
         // `raw_sql` gives a `BoxFuture`, whose type may be named around it.
-        (chain != chain::Root::RawSql).then(|| self.at(&word, &*call))
+        (chain != chain::Root::RawSql).then(|| self.at(&word, &*call, position))
     }
 
     /// ```text
     /// in:  pool.acquire()
     /// out: P::at({ fn here() -> &'static P::Site { static SITE: P::Site = …; &SITE } here }, pool.acquire())
     /// ```
-    fn at(&mut self, word: &Ident, future: &impl ToTokens) -> Expr {
-        let site = self.site(word);
+    fn at(&mut self, word: &Ident, future: &impl ToTokens, position: Position) -> Expr {
+        let site = self.site(word, position);
         Expr::Verbatim(self.path.call("at", quote!(#site, #future), future))
     }
 
@@ -211,15 +263,25 @@ impl Tagger<'_> {
     /// A fn item has no size, so that it adds nothing to a future. It is no closure, because the type of a closure
     /// names the `'static` of its result, the compiler forgets lifetimes in what a future holds across an await, and
     /// then `join!` around it would no longer be `Send`.
-    fn site(&mut self, word: &Ident) -> TokenStream {
+    fn site(&mut self, word: &Ident, position: Position) -> TokenStream {
         self.count += 1;
         let span = ours_at(word.span());
         let private = self.path.private(span);
         let Location { file, line, column } = Location::of(word.span());
+        let inside = self
+            .block
+            .as_ref()
+            .map(|block| quote_spanned!(span=> .inside(#block)));
+        let staying = (position == Position::Kept).then(|| quote_spanned!(span=> .staying()));
+        let stop = self.path.stop(word.span());
         quote_spanned! {span=>
             {
                 fn here() -> &'static #private::Site {
-                    static SITE: #private::Site = #private::Site::new(&__LEASH, #file, #line, #column);
+                    static SITE: #private::Site =
+                        #private::Site::new(&__LEASH, #file, #line, #column)
+                            #inside
+                            #staying
+                            .stopping(#stop);
                     &SITE
                 }
                 here
@@ -254,7 +316,10 @@ impl Tagger<'_> {
     fn dbg(&mut self, mac: &Macro) -> Option<Expr> {
         let mut value: Expr = mac.parse_body().ok()?;
         let before = self.count;
-        self.visit_expr_mut(&mut value);
+        let tokens = mac.delimiter.span();
+        self.within(tokens.open(), tokens.close(), |tagger| {
+            tagger.visit_expr_mut(&mut value);
+        });
         if self.count == before {
             return None;
         }

@@ -1,6 +1,7 @@
 //! The whole attribute on tokens.
 
 mod errors;
+mod evidence;
 mod expansion;
 mod locations;
 mod requeue;
@@ -35,10 +36,14 @@ fn pretty(tokens: &str) -> String {
 }
 
 /// The expansion in on mode, with `leash!(…)` for what is declared for a function, `site!(line, column)` for a call
-/// site, and without the `return` that never runs. One test shows them in full.
+/// site, both without their extents and what panics, and without the `return` that never runs. One test shows them
+/// in full.
 #[track_caller]
 fn folded(source: &str) -> String {
     let mut tokens = expand(source, Mode::On).to_string();
+    replace(&mut tokens, ". stopping (", "(message))", |_| String::new());
+    replace(&mut tokens, ". extent (", ")", |_| String::new());
+    replace(&mut tokens, ". inside (", ")", |_| String::new());
     replace(&mut tokens, "struct __LeashHere", "& __LEASH }", |items| {
         let (_, settings) = items.split_once("file ! () ,").expect("a location");
         let (settings, _) = settings.split_once("; fn __leash").expect("its end");
@@ -46,8 +51,8 @@ fn folded(source: &str) -> String {
     });
     replace(&mut tokens, "{ fn here ()", "here }", |site| {
         let (_, location) = site.split_once("file ! () ,").expect("a location");
-        let (location, _) = location.split_once(')').expect("its end");
-        format!("site ! ({location})")
+        let (location, _) = location.split_once(';').expect("its end");
+        format!("site ! ({})", location.replacen(')', "", 1))
     });
     replace(
         &mut tokens,

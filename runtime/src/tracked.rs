@@ -1,5 +1,8 @@
 //! What the expansion of `#[track]` runs: futures and streams that know where they are.
 
+#[cfg(test)]
+mod tests;
+
 use std::future::{Future, IntoFuture};
 use std::panic::Location;
 use std::pin::Pin;

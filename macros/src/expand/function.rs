@@ -5,7 +5,8 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Block, Expr, Item, ReturnType, Signature, Stmt, Token, Type, parse_quote_spanned};
 
-use super::{arguments, early, lifetimes, metadata, outward, relax};
+use super::metadata::{self, Evidence};
+use super::{arguments, early, lifetimes, outward, relax};
 use crate::crate_path::{CratePath, ends, parenthesized};
 use crate::model::{Entry, Form, Function, each_async_block};
 use crate::returns::{Kind, Returned, inferable, is_opaque};
@@ -20,6 +21,7 @@ fn rewritten(mut function: Function, with_items: bool) -> TokenStream {
     let path = CratePath::of(&function.options);
     let name = function.signature.ident.span();
     let span = Span::mixed_site().located_at(name);
+    let evidence = Evidence::of(&function);
     let sites = sites::tag(&path, &function.signature, &mut function.body);
     let around = Around {
         private: path.private(span),
@@ -43,7 +45,7 @@ fn rewritten(mut function: Function, with_items: bool) -> TokenStream {
         Form::Plain if sites == 0 => return function.into_token_stream(),
         Form::Plain => around.block(&mut function.body),
     };
-    let items = with_items.then(|| metadata::items(&around.private, &function));
+    let items = with_items.then(|| metadata::items(&around.path, &function, &evidence));
     let Function {
         mut attributes,
         visibility,

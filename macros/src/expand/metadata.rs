@@ -3,31 +3,62 @@
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 
-use crate::location::Location;
+use crate::crate_path::CratePath;
+use crate::location::{Location, extent};
 use crate::model::Function;
 use crate::options::{Amount, Options};
+use crate::straight;
+
+/// What a body tells as the user wrote it, before it is changed.
+pub(super) struct Evidence {
+    extent: TokenStream,
+    straight: bool,
+}
+
+impl Evidence {
+    pub(super) fn of(function: &Function) -> Evidence {
+        let own = function.own_body();
+        let braces = own.as_ref().unwrap_or(&function.body).brace_token.span;
+        Evidence {
+            extent: extent(braces.open(), braces.close()),
+            straight: own.is_some_and(|body| straight::is_straight(&function.signature, body)),
+        }
+    }
+}
 
 /// ```text
 /// in:  #[track(root, max_queries = 3, allow(slow_query, reason = "a report"))] async fn find(…)
 /// out: struct __LeashHere;
 ///      static __LEASH: P::Function = P::Function::new(|| type_name::<__LeashHere>(), file!(), 12, 5)
+///          .extent([12, 40, 15, 6])
+///          .straight()
+///          .stopping(|message| P::stop(message))
 ///          .root()
 ///          .levels(const { &[(P::Lint::SlowQuery, P::Level::Allow, "a report")] })
 ///          .limits(const { &[(P::Lint::QueryBudget, P::Limit::Count(3))] });
 ///      fn __leash() -> &'static P::Function { &__LEASH }
 /// ```
-pub(super) fn items(private: &TokenStream, function: &Function) -> TokenStream {
+pub(super) fn items(path: &CratePath, function: &Function, evidence: &Evidence) -> TokenStream {
     let name = function.signature.ident.span();
     let Location { file, line, column } = Location::of(name);
-    let settings = settings(private, &function.options);
-    quote_spanned! {Span::mixed_site().located_at(name)=>
+    let span = Span::mixed_site().located_at(name);
+    let private = path.private(span);
+    let Evidence { extent, straight } = evidence;
+    let straight = straight.then(|| quote_spanned!(span=> .straight()));
+    let stop = path.stop(name);
+    let settings = settings(&private, &function.options);
+    quote_spanned! {span=>
         struct __LeashHere;
         static __LEASH: #private::Function = #private::Function::new(
             || ::core::any::type_name::<__LeashHere>(),
             #file,
             #line,
             #column,
-        ) #settings;
+        )
+        .extent(#extent)
+        #straight
+        .stopping(#stop)
+        #settings;
         fn __leash() -> &'static #private::Function {
             &__LEASH
         }

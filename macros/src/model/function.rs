@@ -76,6 +76,24 @@ impl Function {
         }
         Form::Plain
     }
+
+    /// The statements that run as this function's future, where they are known to be all that runs as such.
+    pub(crate) fn own_body(&self) -> Option<Block> {
+        match &self.form {
+            Form::Async | Form::Diverging => Some(self.body.clone()),
+            Form::Entry(Entry::Function(_, inner)) => inner.own_body(),
+            Form::Entry(Entry::Block) => {
+                let mut own = None;
+                each_async_block(&mut self.body.clone(), |block| {
+                    if let Expr::Async(block) = block {
+                        own = Some(block.block.clone());
+                    }
+                });
+                own
+            }
+            Form::Returns(_) | Form::Plain => None,
+        }
+    }
 }
 
 /// The function as the user wrote it.

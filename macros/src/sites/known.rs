@@ -33,7 +33,7 @@ impl Tagger<'_> {
             | "write" | "writeln" => self.values(&mac.tokens, 1),
             "vec" => self.vec(&mac.tokens),
             "matches" => self.matches(&mac.tokens),
-            "stream" | "try_stream" => self.statements(&mac.tokens),
+            "stream" | "try_stream" => self.yields(&mac.tokens),
             _ => None,
         };
         if let Some(tokens) = tokens
@@ -119,20 +119,13 @@ impl Tagger<'_> {
     }
 
     /// The body of a stream, with `yield`.
-    fn statements(&mut self, tokens: &TokenStream) -> Option<TokenStream> {
+    fn yields(&mut self, tokens: &TokenStream) -> Option<TokenStream> {
         let mut statements: Vec<Stmt> = parse(tokens, Block::parse_within)?;
-        for statement in &mut statements {
-            self.visit_stmt_mut(statement);
-        }
+        self.statements(&mut statements);
         Some(quote!(#(#statements)*))
     }
 
     fn select(&mut self, tokens: &TokenStream, direct: bool) -> Option<TokenStream> {
-        let position = if direct {
-            Position::Polled
-        } else {
-            Position::Anywhere
-        };
         let (biased, mut branches) = parse(tokens, |input| {
             let biased = biased(input)?;
             let mut branches = Vec::new();
@@ -143,9 +136,10 @@ impl Tagger<'_> {
         })?;
         for branch in &mut branches {
             if let Some((_, _, future, guard)) = &mut branch.waits {
-                match position {
-                    Position::Polled => self.expr(future, position),
-                    Position::Anywhere => self.visit_expr_mut(future),
+                if direct {
+                    self.expr(future, Position::Polled);
+                } else {
+                    self.visit_expr_mut(future);
                 }
                 if let Some((_, _, guard)) = guard {
                     self.visit_expr_mut(guard);

@@ -25,6 +25,9 @@ fn in_full() {
                     2,
                     18,
                 )
+                .extent([2, 58, 4, 10])
+                .straight()
+                .stopping(|message| P::stop(message))
                 .root();
             fn __leash() -> &'static P::Function {
                 &__LEASH
@@ -44,11 +47,12 @@ fn in_full() {
                                 {
                                     fn here() -> &'static P::Site {
                                         static SITE: P::Site = P::Site::new(
-                                            &__LEASH,
-                                            ::core::file!(),
-                                            3,
-                                            19,
-                                        );
+                                                &__LEASH,
+                                                ::core::file!(),
+                                                3,
+                                                19,
+                                            )
+                                            .stopping(|message| P::stop(message));
                                         &SITE
                                     }
                                     here
@@ -87,7 +91,7 @@ fn async_fn() {
                 Exam: 'a,
             {
                 leash! {
-                    3, 22
+                    3, 22.straight()
                 }
                 P::scope(
                     __leash,
@@ -116,7 +120,7 @@ fn options() {
         expect![[r#"
             fn find() -> impl ::core::future::Future<Output = ()> {
                 leash! {
-                    3, 18.named("exams.find").root().returns_handle().levels(const { &
+                    3, 18.straight().named("exams.find").root().returns_handle().levels(const { &
                     [(P::Lint::OutlivedScope, P::Level::Warn, ""),
                     (P::Lint::HeldIdle, P::Level::Allow, "a report"),
                     (P::Lint::HeldTooLong, P::Level::Warn, ""),
@@ -160,7 +164,7 @@ fn arguments() {
                 __arg6: &u8,
             ) -> impl ::core::future::Future<Output = ()> {
                 leash! {
-                    2, 18
+                    2, 18.straight()
                 }
                 P::scope(
                     __leash,
@@ -199,7 +203,7 @@ fn diverging() {
         expect![[r#"
             async fn serve() -> ! {
                 leash! {
-                    1, 19
+                    1, 19.straight()
                 }
                 match P::scope(
                         __leash,
@@ -226,7 +230,7 @@ fn nested_impl_trait() {
         expect![[r#"
             fn find() -> impl ::core::future::Future<Output = Result<impl Iterator<Item = u8>>> {
                 leash! {
-                    1, 19
+                    1, 19.straight()
                 }
                 P::scope(
                     __leash,
@@ -271,8 +275,9 @@ fn impl_with_overrides() {
                 }
                 fn find(&self) -> impl ::core::future::Future<Output = ()> {
                     leash! {
-                        9, 22.root().limits(const { & [(P::Lint::QueryBudget,
-                        P::Limit::Count(3))] })
+                        9, 22.straight().root().limits(const { &
+                        [(P::Lint::QueryBudget, P::Limit::Count(3))]
+                        })
                     }
                     P::scope(
                         __leash,
@@ -301,7 +306,7 @@ fn trait_with_default_bodies() {
                 async fn get(&self);
                 fn set(&self) -> impl ::core::future::Future<Output = ()> {
                     leash! {
-                        1, 54
+                        1, 54.straight()
                     }
                     P::scope(
                         __leash,
@@ -328,7 +333,7 @@ fn two_attributes_on_one_item() {
         expect![[r#"
             fn find() -> impl ::core::future::Future<Output = ()> {
                 leash! {
-                    1, 68.root().limits(const { & [(P::Lint::QueryBudget,
+                    1, 68.straight().root().limits(const { & [(P::Lint::QueryBudget,
                     P::Limit::Count(7))] })
                 }
                 P::scope(
@@ -355,7 +360,7 @@ fn module() {
                 mod deep {
                     fn find() -> impl ::core::future::Future<Output = ()> {
                         leash! {
-                            1, 69
+                            1, 69.straight()
                         }
                         P::scope(
                             __leash,
@@ -509,7 +514,7 @@ fn test_attribute_expanded_first() {
         expect![[r#"
             fn test() {
                 leash! {
-                    1, 47.limits(const { & [(P::Lint::QueryBudget,
+                    1, 47.straight().limits(const { & [(P::Lint::QueryBudget,
                     P::Limit::Count(3))] })
                 }
                 {
@@ -528,7 +533,7 @@ fn test_attribute_expanded_first() {
         expect![[r#"
             fn test() {
                 leash! {
-                    1, 30
+                    1, 30.straight()
                 }
                 {
                     fn test(pool: Pool) -> impl ::core::future::Future<Output = ()> {
@@ -591,7 +596,8 @@ fn awaited_sites() {
         expect![[r#"
                 {
                     async {
-                        let mut tx = P::at(site!(3, 31), pool.begin()).await?;
+                        let mut tx = P::at(site!(3, 31.staying()), pool.begin())
+                            .await?;
                         repo.save(&mut tx, P::at(site!(4, 37), repo.acquire()).await)
                             .await;
                         (P::at(site!(5, 24), Executor::execute(&mut *tx, "…")))
@@ -897,7 +903,7 @@ fn anonymous_lifetimes_of_arguments_get_names() {
                 ids: impl Iterator<Item = &'__leash1 i64>,
             ) -> impl ::core::future::Future<Output = ()> {
                 leash! {
-                    1, 19
+                    1, 19.straight()
                 }
                 P::scope(
                     __leash,

@@ -113,7 +113,7 @@ fn what_is_still_there_at_the_end_stays() {
             #[unheard_of]
             fn find() -> impl ::core::future::Future<Output = ()> {
                 leash! {
-                    3, 18
+                    3, 18.straight()
                 }
                 P::scope(
                     __leash,

@@ -1,0 +1,470 @@
+//! What a body is taken to tell. In doubt it tells nothing: most of these are near misses.
+
+use super::expand;
+use crate::model::Mode;
+
+/// What is said of the first call site in this function.
+#[track_caller]
+fn first_site(source: &str) -> String {
+    let expansion = expand(source, Mode::On).to_string();
+    let site = expansion.split("static SITE").nth(1).expect("a site");
+    let (site, _) = site.split_once(';').expect("its end");
+    String::from(site)
+}
+
+/// Whether a handle that is taken before `rest` stays.
+#[track_caller]
+fn stays_before(rest: &str) -> bool {
+    stays(&format!("let mut tx = pool.begin().await?; {rest}"))
+}
+
+/// Whether the first handle that is taken stays.
+#[track_caller]
+fn stays(body: &str) -> bool {
+    let source = format!("#[track] async fn find(pool: &Pool) -> Result<()> {{ {body} }}");
+    first_site(&source).contains(". staying ()")
+}
+
+#[test]
+fn a_handle_stays_where_it_is_bound() {
+    for binding in [
+        "let tx = pool.begin().await;",
+        "let tx = pool.begin().await?;",
+        "let mut tx = pool.begin().await.unwrap();",
+        "let mut tx = pool.begin().await.expect(\"a connection\");",
+        "let tx = (pool.begin()).await?;",
+        "let tx = (pool.begin().await)?;",
+        "let tx: Transaction<'_, Sqlite> = pool.begin().await?;",
+        "let conn = self.store.pool().acquire().await?;",
+        "let tx = pool.begin_with(\"begin immediate\").await?;",
+        "let tx = pool.try_begin().await?;",
+        "let tx = Acquire::begin(&pool).await?;",
+        "loop { let tx = pool.begin().await?; tx.commit().await?; }",
+        "if ready { let tx = pool.begin().await?; } else { let tx = other.begin().await?; }",
+        "match kind { Kind::A => { let tx = pool.begin().await?; } Kind::B => {} }",
+    ] {
+        assert!(stays(binding), "{binding}");
+    }
+}
+
+#[test]
+fn a_handle_does_not_stay_where_it_is_not_bound_to_a_name() {
+    for binding in [
+        "pool.begin().await?;",
+        "let _ = pool.begin().await?;",
+        "let Ok(tx) = pool.begin().await else { return };",
+        "let tx @ Transaction { .. } = pool.begin().await?;",
+        "let ref tx = pool.begin().await?;",
+        "let (tx, count) = (pool.begin().await?, 1);",
+        "let (tx, count) = join!(pool.begin(), count());",
+        "let unit = UnitOfWork { tx: pool.begin().await? };",
+        "let unit = UnitOfWork::new(pool.begin().await?);",
+        "let tx = Some(pool.begin().await?);",
+        "let tx = &mut pool.begin().await?;",
+        "let tx = Box::new(pool.begin().await?);",
+        "let tx = pool.begin().await?.long_lived(\"a lock\");",
+        "let tx = pool.begin().await.map_err(Error::from)?;",
+        "let tx = pool.begin().await.context(\"no connection\")?;",
+        "let tx = pool.begin().await.unwrap_or_else(|_| panic!());",
+        "let tx = pool.begin().await??;",
+        "let tx = match pool.begin().await { Ok(tx) => tx, Err(error) => return };",
+        "let tx = if ready { pool.begin().await? } else { return };",
+        "let tx = { pool.begin().await? };",
+        "let tx = unsafe { pool.begin().await? };",
+        "let tx = timeout(limit, async { pool.begin().await }).await?;",
+        "let tx = dbg!(pool.begin().await?);",
+        "if let Ok(tx) = pool.begin().await {}",
+        "while let Ok(tx) = pool.begin().await {}",
+        "tx = pool.begin().await?;",
+        "self.tx = pool.begin().await?;",
+        "let rows = pool.begin().await?.fetch_all(\"…\").await?;",
+        // No words that take a handle.
+        "let pool = Pool::connect(\"…\").await?;",
+        "let row = pool.fetch_one(\"…\").await?;",
+        "let tx = conn.transaction(|tx| later(tx)).await?;",
+    ] {
+        assert!(!stays(binding), "{binding}");
+    }
+}
+
+#[test]
+fn what_is_taken_on_the_way_to_a_handle_does_not_stay() {
+    for binding in [
+        "let tx = source(other.acquire().await?).begin().await?;",
+        "let tx = pool.begin_with(name(other.acquire().await?)).await?;",
+        "let tx = pool.begin().await.expect(&name(other.acquire().await));",
+    ] {
+        let source = format!("#[track] async fn find() {{ {binding} }}");
+        let expansion = expand(&source, Mode::On).to_string();
+        let stays: Vec<_> = expansion
+            .split("static SITE")
+            .skip(1)
+            .map(|site| {
+                site.split(';')
+                    .next()
+                    .is_some_and(|it| it.contains(". staying ()"))
+            })
+            .collect();
+        assert_eq!(stays, [true, false], "{binding}");
+    }
+}
+
+#[test]
+fn a_handle_that_is_borrowed_or_ended_stays() {
+    for rest in [
+        "",
+        "save(&mut tx).await?;",
+        "save(&mut *tx, &tx).await?;",
+        "save(&mut **tx).await?;",
+        "save(&mut (tx)).await?;",
+        "repo.save(&mut tx, Exam { id: 3 }).await?;",
+        "let conn = &mut *tx;",
+        "let is_open = (*tx).is_in_transaction();",
+        "sqlx::query(\"…\").bind(id).execute(&mut *tx).await?;",
+        "tx.execute(\"…\").await?;",
+        "let row = tx.fetch_one(query(count(&mut tx))).await?;",
+        "let mut rows = tx.fetch(\"…\"); while let Some(row) = rows.next().await {}",
+        "let mut savepoint = tx.begin().await?; savepoint.commit().await?;",
+        "tx.prepare_with(\"…\", &[]).await?; tx.copy_in_raw(\"…\").await?; tx.ping().await?;",
+        "tx.as_mut().execute(\"…\").await?;",
+        "tx.commit().await?;",
+        "tx.rollback().await.unwrap();",
+        "if done { tx.commit().await?; } else { tx.close().await?; }",
+        "drop(tx);",
+        "std::mem::drop(tx);",
+        "::core::mem::drop(tx);",
+        "for id in ids { save(&mut tx, id).await?; }",
+        "#[cfg(test)] save(&mut tx).await?;",
+        "assert_eq!(count(&mut tx).await?, 3);",
+        "println!(\"{}\", tx.is_in_transaction());",
+        "let all: Vec<_> = rows.iter().map(|row| row.get(0)).collect();",
+        "fn inner(tx: Tx) -> Tx { tx }",
+        "other.tx = 3; let it = Tx { tx: 1 }; it.tx();",
+    ] {
+        assert!(stays_before(rest), "{rest}");
+    }
+}
+
+#[test]
+fn a_handle_that_may_be_moved_does_not_stay() {
+    for rest in [
+        // By value.
+        "save(tx).await?;",
+        "repo.save(1, tx).await?;",
+        "drop((tx, 1));",
+        "drop(tx, 1);",
+        "my::drop(tx);",
+        "self.drop(tx);",
+        "forget(tx);",
+        "Ok(tx)",
+        "tx",
+        "return tx;",
+        "loop { break tx; }",
+        "vec.push(tx);",
+        "let all = [tx];",
+        "let pair = (1, tx);",
+        "let other = tx;",
+        "let _ = tx;",
+        "other = tx;",
+        "self.tx = Some(tx);",
+        "let unit = UnitOfWork { tx };",
+        "let unit = UnitOfWork { inner: tx };",
+        "let tx = tx?;",
+        "if let Ok(mut conn) = tx {}",
+        "match tx { Some(conn) => {} None => {} }",
+        "for conn in tx {}",
+        "let inner = tx.inner;",
+        "let inner = &mut tx.inner;",
+        "tx = pool.begin().await?;",
+        // By what may move it.
+        "tx.detach();",
+        "tx.leak();",
+        "tx.long_lived(\"a lock\");",
+        "tx.finish().await?;",
+        "tx.unwrap().commit().await?;",
+        "std::mem::swap(&mut tx, &mut other);",
+        "let old = std::mem::replace(&mut tx, new);",
+        "let ending = tx.commit(); later(ending).await?;",
+        "send(tx.rollback()).await?;",
+        // By another future or thread.
+        "spawn(async move { tx.commit().await });",
+        "let later = async { tx.execute(\"…\").await };",
+        "let later = || tx.ping();",
+        "let later = move || { let conn = &mut tx; };",
+        "rows.for_each(async |row| save(&mut tx, row).await).await;",
+        // In macros.
+        "println!(\"{:?}\", tx);",
+        "println!(\"{tx:?}\");",
+        "info!(?tx, \"begun\");",
+        "vec![tx];",
+        "join!(save(&mut tx), other());",
+        "select! { _ = save(&mut tx) => {} }",
+        "unknown!(&mut *tx);",
+        "unknown!(a { b [ tx ] });",
+        "macro_rules! save { () => { later(tx) } } save!();",
+        // Under cover of the same name.
+        "let tx = 3;",
+        "if let Some(tx) = other {}",
+        "match other { Some(tx) => {} None => {} }",
+        "match other { Unit { tx } => {} }",
+        "for tx in others { save(&tx).await; }",
+        "{ let mut tx = other.begin().await?; tx.commit().await?; }",
+        "#[cfg(test)] let tx = Fake;",
+        "#[cfg(test)] save(tx).await?;",
+        "let r#tx = 3;",
+        "save(r#tx);",
+    ] {
+        assert!(!stays_before(rest), "{rest}");
+    }
+}
+
+#[test]
+fn each_of_two_handles_of_one_name_speaks_for_itself() {
+    assert!(!stays(
+        "if a { let tx = pool.begin().await?; send(tx); } else { let tx = pool.begin().await?; }"
+    ));
+    assert!(stays(
+        "if a { let tx = pool.begin().await?; } else { let tx = pool.begin().await?; send(tx); }"
+    ));
+    assert!(stays("{ let tx = pool.begin().await?; } send(tx);"));
+}
+
+#[track_caller]
+fn is_straight(item: &str) -> bool {
+    let expansion = expand(&format!("#[track] {item}"), Mode::On).to_string();
+    let (function, _) = expansion.split_once("fn __leash").expect("a function");
+    function.contains(". straight ()")
+}
+
+#[track_caller]
+fn is_straight_body(body: &str) -> bool {
+    is_straight(&format!(
+        "async fn find(pool: &Pool) -> Result<()> {{ {body} }}"
+    ))
+}
+
+#[test]
+fn one_thing_after_the_other_is_straight() {
+    for body in [
+        "",
+        "let mut tx = pool.begin().await?; save(&mut tx).await?; tx.commit().await",
+        "for id in ids { if id > 3 { self.save(id).await?; } else { continue; } }",
+        "loop { match self.next().await { Some(row) => row, None => break } }",
+        "let ids = rows.iter().map(|row| row.get(0)).filter(|id| *id != 3).collect::<Vec<_>>();",
+        "sqlx::query!(\"SELECT 1\", id).fetch_one(pool).await",
+        "query_as!(Exam, \"SELECT 1\").fetch_one(pool).await",
+        "assert_eq!(a.await?, b != c, \"{a}\"); println!(\"{}\", !a); vec![1; 3]; todo!()",
+        "tracing::info!(id, ?row, %name, \"found\"); log::warn!(target: \"t\", \"{}\", 3);",
+        "anyhow::bail!(\"no {id}\"); ensure!(a == b); let value = serde_json::json!({ \"a\": [id] });",
+        "let timeout = Duration::from_secs(3); let deadline = row.deadline; let joined = 3;",
+        "async fn inner() { a().await; } inner().await;",
+        "use std::fmt::Write as _; let spawner = rejoin(respawned(selection, traces));",
+        "#[cfg(test)] save().await?;",
+        "unsafe { raw() }; let Some(x) = y else { return Ok(()) };",
+    ] {
+        assert!(is_straight_body(body), "{body}");
+    }
+}
+
+#[test]
+fn what_may_run_beside_something_else_is_not_straight() {
+    for body in [
+        // Blocks and closures that are futures.
+        "let later = async { 1 };",
+        "async move { 1 }.await;",
+        "if a { let later = async { 1 }; }",
+        "ids.map(|id| async move { id });",
+        "ids.for_each(async |id| save(id).await).await;",
+        "ids.map(|id| { let id = id; Box::pin(async move { id }) });",
+        // Macros.
+        "join!(a(), b());",
+        "tokio::try_join!(a(), b())?;",
+        "tokio::select! { a = a() => {} }",
+        "let future = pin!(a());",
+        "unknown!();",
+        "other::info!();",
+        "let rows = stream! { yield 3; };",
+        "println!(\"{}\", join!(a(), b()).0);",
+        "assert!(unknown!(3));",
+        "println!(\"{:?}\", async { 1 }.await);",
+        "vec![tokio::spawn(a())];",
+        "vec![[(timeout(limit, a()))]];",
+        "macro_rules! vec { () => { join!(a, b) } }",
+        "#[cfg(test)] join!(a(), b());",
+        // Functions.
+        "join(a(), b()).await;",
+        "futures::future::join3(a(), b(), c()).await;",
+        "join_all(all).await;",
+        "future::try_join_all(all).await?;",
+        "a().join(b()).await;",
+        "select(a(), b()).await; ",
+        "futures::future::select_all::<Vec<_>>(all).await;",
+        "a().race(b()).await;",
+        "tokio::time::timeout(limit, a()).await?;",
+        "timeout_at(when, a()).await?;",
+        "a().timeout(limit).await?;",
+        "with_deadline(limit, a()).await?;",
+        "tokio::spawn(a());",
+        "tokio::task::spawn_blocking(a).await;",
+        "set.spawn_local(a());",
+        "all.map(tokio::spawn);",
+        "let run = tokio::spawn;",
+        "stream.buffered(3).collect().await;",
+        "stream.map(|id| find(id)).buffer_unordered(3);",
+        "stream.try_for_each_concurrent(3, |id| find(id)).await?;",
+        "stream.flatten_unordered(3);",
+        "abortable(a());",
+        "a().now_or_never();",
+        "handle.block_on(a());",
+        "a().in_current_scope().await;",
+        "poll_fn(|cx| a.as_mut().poll(cx)).await;",
+        "Pin::new(&mut a).poll(cx);",
+        "token.run_until_cancelled(a()).await;",
+        // Inner functions, whose awaits stand in this body.
+        "async fn both(a: A, b: B) { join!(a, b); } both(a(), b()).await;",
+        "struct S; impl S { fn run(&self) { spawn(a()); } } S.run();",
+        // Types and imports.
+        "let mut all = FuturesUnordered::new();",
+        "let all: FuturesOrdered<_> = ids.collect();",
+        "let all = ids.collect::<futures::stream::FuturesUnordered<_>>();",
+        "let mut set = tokio::task::JoinSet::<u8>::new();",
+        "let tasks = TaskTracker::new();",
+        "use futures::future::join as both; both(a(), b()).await;",
+        "loop { while a { match b { _ => { spawn(c()); } } } }",
+    ] {
+        assert!(!is_straight_body(body), "{body}");
+    }
+}
+
+#[test]
+fn only_a_body_that_is_the_functions_future_is_straight() {
+    assert!(is_straight(
+        "async fn serve() -> ! { loop { self.next().await; } }"
+    ));
+    assert!(is_straight(
+        "fn main() { let body = async { a().await; }; block_on(body) }"
+    ));
+    assert!(!is_straight(
+        "fn main() { let body = async { join!(a, b); }; block_on(body) }"
+    ));
+    assert!(!is_straight(
+        "fn find() -> impl Future<Output = u8> { async move { 1 } }"
+    ));
+    assert!(!is_straight(
+        "fn find() -> BoxFuture<'static, u8> { Box::pin(async move { 1 }) }"
+    ));
+    assert!(!is_straight(
+        "fn find() -> impl Future<Output = u8> { self.other() }"
+    ));
+    assert!(!is_straight(
+        "fn rows() -> BoxStream<'static, u8> { self.pool.fetch(\"…\") }"
+    ));
+    assert!(!is_straight(
+        "async fn find(tasks: &mut FuturesUnordered<Task>) { tasks.next().await; }"
+    ));
+}
+
+/// What stands between the positions that an expansion tells.
+#[track_caller]
+fn text(source: &str, expansion: &str, word: &str) -> Option<String> {
+    let (_, extent) = expansion.split_once(&format!(". {word} (["))?;
+    let (extent, _) = extent.split_once("])").expect("its end");
+    let numbers: Vec<usize> = extent
+        .split(',')
+        .map(|number| number.trim().parse().expect("a number"))
+        .collect();
+    let [from_line, from_column, to_line, to_column] = numbers[..] else {
+        panic!("four numbers in {extent}");
+    };
+    let offset = |line: usize, column: usize| {
+        let before: usize = source
+            .split_inclusive('\n')
+            .take(line - 1)
+            .map(str::len)
+            .sum();
+        let line = &source[before..];
+        let column = line
+            .char_indices()
+            .nth(column - 1)
+            .map_or(line.len(), |it| it.0);
+        before + column
+    };
+    Some(source[offset(from_line, from_column)..offset(to_line, to_column)].into())
+}
+
+#[track_caller]
+fn check_inside(body: &str, expected: Option<&str>) {
+    let source = format!("#[track]\nasync fn find(pool: &Pool) {{\n    {body}\n}}");
+    let inside = text(&source, &first_site(&source), "inside");
+    assert_eq!(inside.as_deref(), expected, "{body}");
+}
+
+#[test]
+fn a_site_tells_the_innermost_block_around() {
+    check_inside("pool.acquire().await;", None);
+    check_inside("if a { loop { pool.acquire().await; } }", None);
+    check_inside("let a = unsafe { pool.acquire().await };", None);
+    check_inside(
+        "let f = || 1; let g = async { 2 }; vec![3]; pool.acquire().await;",
+        None,
+    );
+    check_inside(
+        "let é = async move { pool.acquire().await };",
+        Some("async move { pool.acquire().await }"),
+    );
+    check_inside(
+        "spawn(async { later(async {\n pool.acquire().await }) });",
+        Some("async {\n pool.acquire().await }"),
+    );
+    check_inside(
+        "ids.map(|id| sqlx::query(id).fetch_one(pool)).collect();",
+        Some("|id| sqlx::query(id).fetch_one(pool)"),
+    );
+    check_inside(
+        "ids.for_each(async move |id| pool.acquire().await);",
+        Some("async move |id| pool.acquire().await"),
+    );
+    check_inside(
+        "join!(pool.acquire(), other());",
+        Some("(pool.acquire(), other())"),
+    );
+    check_inside(
+        "select! { a = pool.acquire() => a }",
+        Some("{ a = pool.acquire() => a }"),
+    );
+    check_inside(
+        "vec![pool.acquire().await];",
+        Some("[pool.acquire().await]"),
+    );
+    check_inside(
+        "dbg!(pool.acquire().await);",
+        Some("(pool.acquire().await)"),
+    );
+    check_inside(
+        "let a = dbg!(pool.acquire().await);",
+        Some("(pool.acquire().await)"),
+    );
+    check_inside(
+        "join!(async { pool.acquire().await }, other());",
+        Some("async { pool.acquire().await }"),
+    );
+    check_inside("async { join!(pool.acquire()) };", Some("(pool.acquire())"));
+}
+
+#[test]
+fn a_function_tells_its_body() {
+    let source = "#[track]\nasync fn find(pool: [u8; { 3 }]) -> u8 { 'é';\n    1\n}\n";
+    let body = text(source, &expand(source, Mode::On).to_string(), "extent");
+    assert_eq!(body.as_deref(), Some("{ 'é';\n    1\n}"));
+}
+
+#[test]
+fn a_function_that_a_test_attribute_made_tells_the_users_body() {
+    for source in [
+        "#[track]\nfn main() { block_on(async { 1 }) }",
+        "#[track]\nfn main() { async fn main() { 1 } run(main) }",
+    ] {
+        let body = text(source, &expand(source, Mode::On).to_string(), "extent");
+        assert_eq!(body.as_deref(), Some("{ 1 }"), "{source}");
+    }
+}
