@@ -37,6 +37,8 @@ pub(crate) struct Tally {
     /// Whether the text may write: drivers report rows "affected" for reads, too.
     writes: bool,
     changes_schema: bool,
+    commits_in_mysql: bool,
+    writes_for_sure: bool,
     /// What shares this tally, where it stands for the texts beyond a limit.
     others: Option<Distinct>,
     calls: AtomicU64,
@@ -65,6 +67,8 @@ impl Tally {
             summary: summary.text,
             writes: summary.writes,
             changes_schema: summary.changes_schema,
+            commits_in_mysql: summary.commits_in_mysql,
+            writes_for_sure: summary.writes_for_sure,
             others: None,
             calls: AtomicU64::new(0),
             ok: AtomicU64::new(0),
@@ -84,6 +88,8 @@ impl Tally {
             // Not known; then the driver's word stands.
             writes: true,
             changes_schema: false,
+            commits_in_mysql: false,
+            writes_for_sure: false,
             others: Some(Distinct::new()),
             calls: AtomicU64::new(0),
             ok: AtomicU64::new(0),
@@ -117,7 +123,17 @@ impl Tally {
         self.writes
     }
 
-    /// Whether the text changes the schema: what PostgreSQL and SQLite roll back, and MySQL commits at once.
+    /// Whether what the driver reports as rows can only be rows that were written.
+    pub(crate) fn writes_for_sure(&self) -> bool {
+        self.writes_for_sure
+    }
+
+    /// Whether MySQL ends an open transaction before it runs the statement, by committing it.
+    pub(crate) fn commits_in_mysql(&self) -> bool {
+        self.commits_in_mysql
+    }
+
+    /// Whether the text changes the schema: what PostgreSQL and SQLite roll back, and MySQL does not.
     pub(crate) fn changes_schema(&self) -> bool {
         self.changes_schema
     }

@@ -111,7 +111,7 @@ fn run() {
             Next::WhenWoken => None,
             Next::After(interval) | Next::Closely(interval) => Some(interval),
         };
-        let woken = sleeps(next, interval);
+        sleeps(next, interval);
         let now = Instant::now();
         if pool_state::number() == 0 {
             let mut control = control();
@@ -121,8 +121,8 @@ fn run() {
                 return;
             }
         }
+        // Whoever has woken it: it should have been awake long before.
         if let Some(interval) = interval
-            && !woken
             && freeze::is_late(
                 now.saturating_duration_since(asked)
                     .saturating_sub(interval),
@@ -140,8 +140,8 @@ fn run() {
     }
 }
 
-/// Sleeps until the next look; whether it was woken.
-fn sleeps(next: Next, interval: Option<Duration>) -> bool {
+/// Sleeps until the next look.
+fn sleeps(next: Next, interval: Option<Duration>) {
     match next {
         Next::WhenWoken => {
             PACE.store(ASLEEP, SeqCst);
@@ -151,17 +151,18 @@ fn sleeps(next: Next, interval: Option<Duration>) -> bool {
                 .any(|gauge| gauge.state().is_used())
             {
                 PACE.store(RELAXED, SeqCst);
-                return sleep(Some(CLOSELY));
+                sleep(Some(CLOSELY));
+                return;
             }
         }
         Next::After(_) => PACE.store(RELAXED, Relaxed),
         Next::Closely(_) => PACE.store(CLOSE, Relaxed),
     }
-    sleep(interval)
+    sleep(interval);
 }
 
-/// Sleeps for so long, or until it is woken; whether it was.
-fn sleep(interval: Option<Duration>) -> bool {
+/// Sleeps for so long, or until it is woken.
+fn sleep(interval: Option<Duration>) {
     let mut control = control();
     let asleep = |control: &mut Control| !control.woken;
     control = match interval {
@@ -174,7 +175,7 @@ fn sleep(interval: Option<Duration>) -> bool {
                 .0
         }
     };
-    std::mem::take(&mut control.woken)
+    control.woken = false;
 }
 
 /// What the watchdog remembers of each pool from pass to pass.
