@@ -9,3 +9,4 @@ mod rollback;
 mod slow;
 mod support;
 mod watchdog;
+mod wording;
