@@ -95,11 +95,15 @@ pub(crate) fn somebody_asks() {
 #[inline]
 pub(crate) fn somebody_waits(pool: &PoolState) {
     // Who misses a change is found at the next sample.
-    if PACE.load(Relaxed) != CLOSE && (pool.may_be_short() || pool.acquire_timeout < SHORT_TIMEOUT)
-    {
+    if PACE.load(Relaxed) != CLOSE && may_be_stuck(pool) {
         PACE.store(CLOSE, Relaxed);
         wake();
     }
+}
+
+/// Whether a wait on that pool may be more than a connection being checked or opened.
+fn may_be_stuck(pool: &PoolState) -> bool {
+    pool.may_be_short() || pool.acquire_timeout < SHORT_TIMEOUT
 }
 
 fn run() {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustc_hash::FxHashSet;
 
 use super::stuck::{Stuck, deadlocked};
-use super::{CLOSELY, PerPool, SAMPLE, freeze};
+use super::{CLOSELY, PerPool, SAMPLE, freeze, may_be_stuck};
 use crate::config::{self, Rules};
 use crate::handle::{self, Handle, Standing};
 use crate::lint::{self, Lint, PressureSamples, Reaction, Unaccounted};
@@ -78,7 +78,10 @@ impl Watch {
         }
         // However much there is to see, nine tenths of the time are the program's.
         let rest = now.elapsed() * 10;
-        if somebody_waits {
+        // Who has just asked for a connection that is being checked is no reason to look closely.
+        let is_long =
+            |waiter: &&Arc<Handle>| may_be_stuck(&waiter.pool) || waiter.has_waited(now) >= CLOSELY;
+        if waiting.iter().any(is_long) {
             self.saw_nothing = false;
             Next::Closely(CLOSELY.max(rest))
         } else if claims.is_empty() && !self.has_more_to_see(&pools) {
