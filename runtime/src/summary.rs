@@ -14,13 +14,20 @@ pub(crate) struct Summary {
     pub(crate) text: String,
     /// Whether it may change data or schema.
     pub(crate) writes: bool,
-    /// Whether it changes the schema.
-    pub(crate) changes_schema: bool,
-    /// Whether that ends a transaction in MySQL, which commits before such a statement unless the table is temporary.
-    pub(crate) commits_in_mysql: bool,
+    pub(crate) schema: Schema,
     /// Whether rows that come back, or are reported as affected, can only be rows that it wrote: not those of a read that
     /// stands beside it, or of a procedure.
     pub(crate) writes_for_sure: bool,
+}
+
+/// What a statement does to the schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Schema {
+    Stays,
+    /// By a temporary table: MySQL goes on with an open transaction.
+    ChangesForAWhile,
+    /// MySQL ends an open transaction before, by committing it.
+    Changes,
 }
 
 /// The semantic conventions ask for a low cardinality and at most 255 characters.
@@ -69,8 +76,8 @@ pub(crate) fn summarise(sql: &str) -> Summary {
     let mut scan = Scan {
         out: String::new(),
         writes: false,
-        changes_schema: false,
-        commits_in_mysql: false,
+        schema: Schema::Stays,
+        schema_before: Schema::Stays,
         reads: false,
         first: true,
         explained: false,
@@ -106,8 +113,7 @@ pub(crate) fn summarise(sql: &str) -> Summary {
     Summary {
         text: scan.out,
         writes: scan.writes,
-        changes_schema: scan.changes_schema,
-        commits_in_mysql: scan.commits_in_mysql,
+        schema: scan.schema,
         writes_for_sure: scan.writes && !scan.reads,
     }
 }
@@ -119,8 +125,9 @@ pub(crate) fn summarise(sql: &str) -> Summary {
 struct Scan {
     out: String,
     writes: bool,
-    changes_schema: bool,
-    commits_in_mysql: bool,
+    schema: Schema,
+    /// Without the statement that is being read.
+    schema_before: Schema,
     /// A statement in it is a read, or something that may be one.
     reads: bool,
     /// The statement's own operation, outside of parentheses, is still to come.
@@ -144,8 +151,9 @@ impl Scan {
             }
             self.push(upper);
             self.writes |= upper != "SELECT" && !self.explained;
-            self.changes_schema |= upper == "TRUNCATE";
-            self.commits_in_mysql |= upper == "TRUNCATE";
+            if upper == "TRUNCATE" {
+                self.schema = Schema::Changes;
+            }
             if self.first && self.selects.len() == 1 {
                 self.first = false;
                 self.reads |= matches!(upper, "SELECT" | "CALL");
@@ -160,13 +168,13 @@ impl Scan {
         if DDL.contains(&upper) && (self.out.is_empty() || previous.is_empty()) {
             self.push(upper);
             self.writes = true;
-            self.changes_schema = true;
-            self.commits_in_mysql = true;
+            self.schema_before = self.schema;
+            self.schema = Schema::Changes;
             self.first = false;
             return;
         }
         if upper == "TEMPORARY" && matches!(previous, "CREATE" | "DROP") {
-            self.commits_in_mysql = false;
+            self.schema = self.schema_before.max(Schema::ChangesForAWhile);
             return;
         }
         if DDL_OBJECTS.contains(&upper) && DDL.iter().any(|ddl| self.out.ends_with(ddl)) {
@@ -264,14 +272,14 @@ mod tests {
     #[test]
     fn only_some_statements_change_the_schema() {
         for sql in ["CREATE TABLE x (y INT)", "drop index z", "TRUNCATE TABLE x"] {
-            assert!(summarise(sql).changes_schema, "{sql}");
+            assert_eq!(summarise(sql).schema, Schema::Changes, "{sql}");
         }
         for sql in [
             "INSERT INTO x VALUES (1)",
             "SELECT created FROM x",
             "SELECT TRUNCATE(1.5, 1)",
         ] {
-            assert!(!summarise(sql).changes_schema, "{sql}");
+            assert_eq!(summarise(sql).schema, Schema::Stays, "{sql}");
         }
     }
 
@@ -299,12 +307,12 @@ mod tests {
     }
 
     #[test]
-    fn mysql_commits_before_it_changes_the_schema_unless_for_a_while() {
-        assert!(summarise("CREATE TABLE x (y INT)").commits_in_mysql);
-        assert!(summarise("TRUNCATE x").commits_in_mysql);
-        assert!(!summarise("CREATE TEMPORARY TABLE x (y INT)").commits_in_mysql);
-        assert!(!summarise("drop temporary table x").commits_in_mysql);
-        assert!(!summarise("INSERT INTO x VALUES (1)").commits_in_mysql);
+    fn a_temporary_table_changes_the_schema_for_a_while() {
+        for sql in ["CREATE TEMPORARY TABLE x (y INT)", "drop temporary table x"] {
+            assert_eq!(summarise(sql).schema, Schema::ChangesForAWhile, "{sql}");
+        }
+        let both = "CREATE TABLE a (x INT); CREATE TEMPORARY TABLE b (y INT)";
+        assert_eq!(summarise(both).schema, Schema::Changes);
     }
 
     #[test]

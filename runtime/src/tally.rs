@@ -12,7 +12,7 @@ use crate::distinct::Distinct;
 use crate::histogram::Histogram;
 use crate::site::{Function, Place, Site};
 use crate::snapshot::SiteStats;
-use crate::summary::summarise;
+use crate::summary::{Schema, summarise};
 
 /// A call site, or a function, keeps this many texts apart; further ones share a row.
 const TEXTS_PER_SITE: usize = 32;
@@ -36,8 +36,7 @@ pub(crate) struct Tally {
     pub(crate) summary: String,
     /// Whether the text may write: drivers report rows "affected" for reads, too.
     writes: bool,
-    changes_schema: bool,
-    commits_in_mysql: bool,
+    schema: Schema,
     writes_for_sure: bool,
     /// What shares this tally, where it stands for the texts beyond a limit.
     others: Option<Distinct>,
@@ -66,8 +65,7 @@ impl Tally {
             text: Text::new(sql),
             summary: summary.text,
             writes: summary.writes,
-            changes_schema: summary.changes_schema,
-            commits_in_mysql: summary.commits_in_mysql,
+            schema: summary.schema,
             writes_for_sure: summary.writes_for_sure,
             others: None,
             calls: AtomicU64::new(0),
@@ -87,8 +85,7 @@ impl Tally {
             summary: "(other statements)".to_owned(),
             // Not known; then the driver's word stands.
             writes: true,
-            changes_schema: false,
-            commits_in_mysql: false,
+            schema: Schema::Stays,
             writes_for_sure: false,
             others: Some(Distinct::new()),
             calls: AtomicU64::new(0),
@@ -130,12 +127,12 @@ impl Tally {
 
     /// Whether MySQL ends an open transaction before it runs the statement, by committing it.
     pub(crate) fn commits_in_mysql(&self) -> bool {
-        self.commits_in_mysql
+        self.schema == Schema::Changes
     }
 
     /// Whether the text changes the schema: what PostgreSQL and SQLite roll back, and MySQL does not.
     pub(crate) fn changes_schema(&self) -> bool {
-        self.changes_schema
+        self.schema != Schema::Stays
     }
 
     /// Counts a statement as begun, and gives how many that makes.
