@@ -6,3 +6,4 @@ mod common;
 mod deadlock;
 mod nested;
 mod outside;
+mod timeout;
