@@ -69,9 +69,9 @@ fn title(stuck: &Stuck, last: &Handle) -> String {
     let permits = stuck.edges.len();
     match &pools(stuck)[..] {
         [_] if permits == 1 => {
-            format!("{waits}, whose only one is held by a scope that waits for one")
+            format!("{waits}, and the only one is held by a scope that waits for one")
         }
-        [_] => format!("{waits}, whose {permits} are all held by scopes that wait for one"),
+        [_] => format!("{waits}, and all {permits} are held by scopes that wait for one"),
         pools => format!(
             "{waits}, and all {permits} permits of pools {} are held by scopes that wait for one of them",
             pools.join(" and ")

@@ -380,9 +380,14 @@ impl Case<'_> {
             .filter(|(claim, _)| claim.place.is_same(place))
             .count();
         let cause = format!(
-            "{} of {} permits are held and were not used for {} or longer, {same} of them by {}",
+            "{} of {} permits {} hands for {} or longer, {same} of them in {}",
             idle.len(),
             self.max(),
+            if idle.len() == 1 {
+                "lies idle in its holder's"
+            } else {
+                "lie idle in their holders'"
+            },
             short(least),
             taker(place)
         );
@@ -466,15 +471,23 @@ impl Case<'_> {
     }
 
     fn unknown(&self) -> Diagnosis {
-        let lent = match self.waiter.pool.lent_at() {
-            Some(_) => "; plain sqlx was given this pool, and what it takes is not seen",
-            None => "",
+        let (cause, help) = match self.waiter.pool.lent_at() {
+            Some(place) => (
+                "plain sqlx was given this pool, and what it takes is not seen",
+                format!(
+                    "look at what uses the pool that was given away at {}:{}",
+                    place.file, place.line
+                ),
+            ),
+            None => (
+                "nothing that was seen explains it",
+                "look at the server's own list of connections, and at what else the program waited for"
+                    .to_owned(),
+            ),
         };
-        Diagnosis::new(
-            Verdict::Unknown,
-            Certainty::Unknown,
-            format!("the evidence shows none{lent}"),
-        )
+        let mut diagnosis = Diagnosis::new(Verdict::Unknown, Certainty::Unknown, cause);
+        diagnosis.help = vec![help];
+        diagnosis
     }
 }
 
