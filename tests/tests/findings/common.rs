@@ -59,10 +59,10 @@ fn heard() -> MutexGuard<'static, Vec<(Instant, Finding)>> {
 impl<DB: Backend> TestPool<DB> {
     pub(crate) fn of(pool: Pool<DB>) -> Self {
         static LISTENS: Once = Once::new();
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
         LISTENS.call_once(|| {
             leash::on_finding(|finding| heard().push((Instant::now(), finding.clone())));
         });
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("test pool {}", NUMBER.fetch_add(1, Relaxed));
         Self {
             pool: pool.named(&name),
@@ -122,6 +122,15 @@ impl<DB: Backend> TestPool<DB> {
             .into_iter()
             .find(|pool| pool.name == self.name)
             .expect("a pool that lives is listed")
+    }
+
+    /// Waits until so many permits are held.
+    pub(crate) async fn has_handles(&self, handles: u64) {
+        eventually(
+            || (self.stats().handles >= handles).then_some(()),
+            || format!("{handles} are not held"),
+        )
+        .await;
     }
 
     /// Waits until so many wait for a permit.

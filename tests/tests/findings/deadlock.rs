@@ -128,9 +128,9 @@ fn check_of_size(finding: &Finding, size: usize) {
     assert_eq!(said(finding, "permits"), size.to_string());
     assert_eq!(said(finding, "waiters"), size.to_string());
     assert_eq!(said(finding, "acquire_timeout"), "30.0 s");
-    let many = format!("whose {size} are all held by scopes that wait for one");
+    let many = format!("and all {size} are held by scopes that wait for one");
     let title = if size == 1 {
-        "whose only one is held by a scope that waits for one"
+        "and the only one is held by a scope that waits for one"
     } else {
         &many
     };
@@ -649,26 +649,18 @@ async fn branches_without_the_attribute_are_never_certain() {
 /// One permit of two is held by somebody who is not waiting, while the other's holder waits.
 async fn beside<F: Future>(pool: &TestPool, holder: F) -> F::Output {
     let meeting = Meeting::of(1);
-    let (output, found) = ends(async {
+    let (held, found) = ends(async {
         let waiter = async {
-            pool_is_full(pool, 1).await;
+            pool.has_handles(1).await;
             takes_two(pool, &meeting).await
         };
-        let (output, waited) = tokio::join!(holder, waiter);
-        waited.unwrap();
-        output
+        let (held, second) = tokio::join!(holder, waiter);
+        second.unwrap();
+        held
     })
     .await;
     none(Lint::PoolDeadlock, &found);
-    output
-}
-
-async fn pool_is_full(pool: &TestPool, handles: u64) {
-    eventually(
-        || (pool.stats().handles >= handles).then_some(()),
-        || "nobody holds".to_owned(),
-    )
-    .await;
+    held
 }
 
 #[track]
@@ -752,7 +744,9 @@ async fn a_permit_is_free() {
 async fn many_who_take_one_each_only_queue() {
     let pool = pool_of(2).await;
     let (ended, found) = ends(join_all((0..20).map(|_| holds_in_a_hurry(&pool)))).await;
-    ended.into_iter().for_each(|ended| ended.unwrap());
+    for ended in ended {
+        ended.unwrap();
+    }
     none(Lint::PoolDeadlock, &found);
 }
 

@@ -4,6 +4,7 @@ mod child;
 mod common;
 
 mod deadlock;
+mod dry_reports;
 mod nested;
 mod outside;
 mod timeout;

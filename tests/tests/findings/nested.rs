@@ -410,7 +410,9 @@ async fn a_pool_below_the_safe_size_is_told_so() {
     // Three tasks and two permits each: four are needed, and there are three. Nobody takes them all at once here.
     let (one, others) = tokio::join!(one, join_all(others));
     one.unwrap();
-    others.into_iter().for_each(|other| other.unwrap());
+    for other in others {
+        other.unwrap();
+    }
 }
 
 #[track]

@@ -54,7 +54,7 @@ async fn times_out<DB: Backend>(pool: &TestPool<DB>, beside: impl Future) -> Fin
         tokio::select! {
             biased;
             () = waiting => {}
-            _ = async { beside.await; std::future::pending::<()>().await } => {}
+            () = async { beside.await; std::future::pending().await } => {}
         }
     };
     let ((), found) = findings(Box::pin(both)).await;
@@ -134,14 +134,16 @@ async fn a_connection_is_hoarded() {
         holder.label
     );
     assert!(
-        finding.cause.starts_with("1 of 1 permits are held"),
+        finding
+            .cause
+            .starts_with("1 of 1 permits lies idle in its holder's hands for "),
         "{}",
         finding.cause
     );
     assert!(
         finding
             .cause
-            .ends_with("1 of them by findings::timeout::hoards_a_connection"),
+            .ends_with("1 of them in findings::timeout::hoards_a_connection"),
         "{}",
         finding.cause
     );
@@ -200,7 +202,9 @@ async fn some_hoard_and_some_work() {
     .await;
     assert_verdict(&finding, Verdict::Hoarder, Certainty::Likely);
     assert!(
-        finding.cause.starts_with("1 of 2 permits are held"),
+        finding
+            .cause
+            .starts_with("1 of 2 permits lies idle in its holder's hands for "),
         "{}",
         finding.cause
     );
@@ -244,19 +248,11 @@ async fn holders_are_grouped_by_site_the_oldest_first() {
         )
     };
     let beside = connections.map(drop);
-    let full = async {
-        let mut beside = Box::pin(beside);
-        let filled = eventually(
-            || (pool.stats().handles == 3).then_some(()),
-            || "it is not full".to_owned(),
-        );
-        tokio::select! {
-            () = filled => {}
-            _ = &mut beside => panic!("they end"),
-        }
-        beside
-    };
-    let beside = full.await;
+    let mut beside = Box::pin(beside);
+    tokio::select! {
+        () = pool.has_handles(3) => {}
+        () = &mut beside => panic!("they end"),
+    }
     let finding = times_out(&pool, beside).await;
     let places: Vec<_> = finding
         .related
@@ -552,6 +548,7 @@ async fn what_is_lent_is_a_fact_and_no_verdict() {
 async fn something_blocks_the_only_thread() {
     let (pool, taken) = (pool_of(1).await, Notify::new());
     let finding = while_hoarded(&pool, &taken, async {
+        pool.has_handles(1).await;
         pool.has_waiting(1).await;
         std::thread::sleep(SOON + Duration::from_millis(1200));
         Ok(())
@@ -636,6 +633,7 @@ fn the_process_was_stopped() {
             let taken = Notify::new();
             let finding = while_hoarded(&pool, &taken, async {
                 tokio::try_join!(hoards_a_connection(&pool, &taken), async {
+                    pool.has_handles(1).await;
                     pool.has_waiting(1).await;
                     // Stopped, and woken from outside.
                     let process = std::process::id();
