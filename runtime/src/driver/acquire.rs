@@ -155,6 +155,21 @@ impl<DB: Database> DerefMut for LentConnection<DB> {
     }
 }
 
+impl<DB: Database> Drop for LentConnection<DB> {
+    fn drop(&mut self) {
+        // Who has it (the migrator) may have been given up in the middle of sqlx's own `begin`, or with a lock of the
+        // session's: closing is what certainly ends both. SQLite's driver ends its transactions, and a database in memory
+        // ends with its last connection.
+        let on_a_server = self
+            .conn
+            .handle()
+            .is_some_and(|handle| handle.pool.endpoint.system != "sqlite");
+        if on_a_server {
+            self.conn.close_on_drop();
+        }
+    }
+}
+
 impl<DB: Database> fmt::Debug for LentConnection<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LentConnection").finish_non_exhaustive()
