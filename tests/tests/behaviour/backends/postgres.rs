@@ -10,11 +10,16 @@ type Db = sqlx::Postgres;
 /// A row by its number.
 const BY_ID: &str = "SELECT * FROM exam WHERE id = $1";
 
+/// A connection whose operation was given up can go on.
+const GOES_ON: bool = true;
+
 /// A pool of a database of its own, or `None` where there is no server.
 async fn pool_of(max_connections: u32) -> Option<TestPool<Db>> {
     bench::postgres(PgPoolOptions::new().max_connections(max_connections)).await
 }
 
+#[path = "cancel.rs"]
+mod cancel;
 #[path = "counters.rs"]
 mod counters;
 #[path = "findings.rs"]
