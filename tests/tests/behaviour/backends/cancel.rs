@@ -17,8 +17,8 @@ use super::super::bench::assert_whole;
 use super::{BY_ID, Db, GOES_ON, pool_of};
 use crate::common::{HUNDRED, TestPool, poll_at_most, rows_of};
 
-type Pool = sqlx::Pool<Db>;
-type Operation = fn(&Pool) -> BoxFuture<'_, sqlx::Result<()>>;
+pub(super) type Pool = sqlx::Pool<Db>;
+pub(super) type Operation = fn(&Pool) -> BoxFuture<'_, sqlx::Result<()>>;
 
 const INSERT: &str = "INSERT INTO exam (name) VALUES ('x')";
 const SELECT: &str = "SELECT * FROM exam";
@@ -26,14 +26,9 @@ const SELECT: &str = "SELECT * FROM exam";
 /// No operation has more polls than this, however its answers arrive.
 const MOST: usize = 1_000;
 
-fn here(function: &str) -> String {
-    let module = module_path!().trim_start_matches("behaviour::");
-    format!("{module}::{function}")
-}
-
 /// What must hold when something was given up.
 async fn look(pool: &TestPool<Db>, function: &str, after: &dyn Display) {
-    for row in rows_of(&here(function)) {
+    for row in rows_of(function.trim_start_matches("behaviour::")) {
         assert_eq!(
             row.calls,
             row.ok + row.errors + row.cancelled,
@@ -46,7 +41,7 @@ async fn look(pool: &TestPool<Db>, function: &str, after: &dyn Display) {
 
 /// Gives each operation up after each number of polls, until it is fast enough to end: alone, and inside a tracked
 /// function of the given name.
-async fn at_every_poll(
+pub(super) async fn at_every_poll(
     operations: &[(&str, Operation)],
     function: &str,
     tracked: fn(Operation, &Pool) -> BoxFuture<'_, sqlx::Result<()>>,
@@ -101,7 +96,10 @@ macro_rules! given_up {
         #[tokio::test]
         async fn $test() {
             #[track]
-            fn tracked(operation: Operation, pool: &Pool) -> BoxFuture<'_, sqlx::Result<()>> {
+            fn tracked(
+                operation: Operation,
+                pool: &Pool,
+            ) -> futures::future::BoxFuture<'_, sqlx::Result<()>> {
                 Box::pin(async move { operation(pool).await })
             }
             let operations: &[(&str, Operation)] = &[
@@ -110,7 +108,8 @@ macro_rules! given_up {
                     Ok(())
                 })),)*
             ];
-            at_every_poll(operations, concat!(stringify!($test), "::tracked"), tracked).await;
+            let function = concat!(module_path!(), "::", stringify!($test), "::tracked");
+            at_every_poll(operations, function, tracked).await;
         }
     };
 }
@@ -489,6 +488,7 @@ async fn counters_balance_under_all_of_it() {
         Ok(())
     }
     let Some(pool) = pool_of(2).await else { return };
+    let function = concat!(module_path!(), "::counters_balance_under_all_of_it::work");
     for polls in 0..40 {
         let task = tokio::spawn({
             let pool = (*pool).clone();
@@ -501,14 +501,9 @@ async fn counters_balance_under_all_of_it() {
         }
         task.abort();
         let _ = task.await;
-        look(
-            &pool,
-            "counters_balance_under_all_of_it::work",
-            &format_args!("{polls} polls"),
-        )
-        .await;
+        look(&pool, function, &format_args!("{polls} polls")).await;
     }
-    let rows = rows_of(&here("counters_balance_under_all_of_it::work"));
+    let rows = rows_of(function.trim_start_matches("behaviour::"));
     assert_eq!(rows.len(), 3);
     // How often, is the database's to say; that row streams are left half-way, the function's.
     assert!(

@@ -10,6 +10,9 @@ type Db = sqlx::Sqlite;
 /// A row by its number.
 const BY_ID: &str = "SELECT * FROM exam WHERE id = ?";
 
+/// Begins a transaction of a kind of its own.
+const BEGIN_WITH: &str = "BEGIN IMMEDIATE";
+
 /// A connection whose operation was given up can go on.
 const GOES_ON: bool = true;
 
@@ -18,9 +21,21 @@ async fn pool_of(max_connections: u32) -> Option<TestPool<Db>> {
     bench::sqlite(SqlitePoolOptions::new().max_connections(max_connections)).await
 }
 
+/// Where `#[sqlx::test]` finds its server: SQLite has none.
+async fn server() -> Option<(String, ())> {
+    Some(("sqlite::memory:".to_owned(), ()))
+}
+
+#[path = "attribute.rs"]
+mod attribute;
+#[macro_use]
 #[path = "cancel.rs"]
 mod cancel;
 #[path = "counters.rs"]
 mod counters;
 #[path = "findings.rs"]
 mod findings;
+#[path = "statements.rs"]
+mod statements;
+
+mod offline;
