@@ -36,6 +36,8 @@ mod cancel;
 mod counters;
 #[path = "findings.rs"]
 mod findings;
+#[path = "shared.rs"]
+mod shared;
 #[path = "statements.rs"]
 mod statements;
 
