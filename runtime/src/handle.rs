@@ -113,10 +113,24 @@ const AWAITED: u64 = 1 << 63;
 /// An operation that is no statement, while it runs.
 pub(crate) struct ControlGuard {
     handle: Arc<Handle>,
+    /// The driver does not count the answer among those that it still has to read.
+    unread: bool,
+}
+
+impl ControlGuard {
+    /// It came to its end, if anybody watched it. Dropped without, it was given up.
+    pub(crate) fn end(guard: Option<Self>) {
+        if let Some(mut guard) = guard {
+            guard.unread = false;
+        }
+    }
 }
 
 impl Drop for ControlGuard {
     fn drop(&mut self) {
+        if self.unread {
+            self.handle.poison();
+        }
         self.handle.become_idle(Instant::now());
     }
 }
@@ -289,6 +303,7 @@ impl Handle {
         state.note(What::Control(control, place), now);
         ControlGuard {
             handle: Arc::clone(self),
+            unread: self.pool.endpoint.system == "mysql" && control.is_answered_unseen(),
         }
     }
 

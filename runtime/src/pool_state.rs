@@ -173,6 +173,11 @@ impl Control {
             Control::Describe => "describe",
         }
     }
+
+    /// Whether sqlx's MySQL driver, when this is given up, takes its answer for that to the next statement.
+    pub(crate) fn is_answered_unseen(self) -> bool {
+        matches!(self, Control::Ping | Control::Prepare | Control::Describe)
+    }
 }
 
 /// What a pool of some database says of itself.

@@ -6,6 +6,7 @@
     reason = "functions that return futures are tested, and a test is one list of them"
 )]
 
+mod backends;
 mod cancel;
 mod child;
 mod common;
