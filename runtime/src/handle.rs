@@ -100,6 +100,8 @@ struct Owner {
     scope: Option<Arc<Scope>>,
     /// Functions that handed it up, innermost first.
     way: Vec<&'static Function>,
+    /// Where the last of them was awaited.
+    arrived_at: Option<&'static Location<'static>>,
     released: bool,
 }
 
@@ -246,13 +248,14 @@ impl Handle {
         self.owner().scope.clone()
     }
 
-    /// Makes it belong to `next`, coming from `function`.
-    pub(crate) fn hand_to(self: &Arc<Self>, next: Option<Arc<Scope>>, function: &'static Function) {
+    /// Makes it belong to `next`, coming from `last`.
+    pub(crate) fn hand_to(self: &Arc<Self>, next: Option<Arc<Scope>>, last: &Scope) {
         let mut owner = self.owner();
         if owner.released {
             return;
         }
-        owner.way.push(function);
+        owner.way.push(last.function());
+        owner.arrived_at = Some(last.polled_at());
         if let Some(next) = &next {
             next.adopt(Arc::clone(self));
         }
@@ -262,6 +265,11 @@ impl Handle {
     /// The functions it was handed up through, innermost first.
     pub(crate) fn way(&self) -> Vec<&'static Function> {
         self.owner().way.clone()
+    }
+
+    /// Where the last function that handed it up was awaited.
+    pub(crate) fn arrived_at(&self) -> Option<&'static Location<'static>> {
+        self.owner().arrived_at
     }
 
     pub(crate) fn reserve(&self, reason: String) {

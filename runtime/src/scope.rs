@@ -210,7 +210,7 @@ impl Scope {
     pub(crate) fn end_holding_nothing(&self) -> Vec<Arc<Handle>> {
         let handles = self.end();
         for handle in &handles {
-            handle.hand_to(None, self.function);
+            handle.hand_to(None, self);
         }
         handles
             .into_iter()
@@ -223,7 +223,7 @@ impl Scope {
         let next = std::iter::successors(self.parent.clone(), |scope| scope.parent.clone())
             .find(|scope| !scope.ended.load(Relaxed));
         for handle in self.end() {
-            handle.hand_to(next.clone(), self.function);
+            handle.hand_to(next.clone(), self);
         }
     }
 

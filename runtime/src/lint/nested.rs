@@ -90,10 +90,14 @@ fn holds(
     if handle.purpose == Purpose::Statement || handle.is_reserved() || !handle.is_held() {
         return None;
     }
+    if let Some(arrived_at) = handle.arrived_at() {
+        // A callee took it. What became of it here is known where it stays in a variable, and only there.
+        return function.keeps(arrived_at).then_some(Certainty::Certain);
+    }
+    let one_after_another = function.is_straight() || !function.has_body();
     let own = handle
         .site
-        .filter(|site| std::ptr::eq(site.function(), function) && handle.way().is_empty());
-    let one_after_another = function.is_straight() || !function.has_body();
+        .filter(|site| std::ptr::eq(site.function(), function));
     let Some(site) = own else {
         // Somewhere in the function; nothing tells where.
         return one_after_another.then_some(Certainty::Likely);
