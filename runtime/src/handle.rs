@@ -161,7 +161,7 @@ impl Handle {
             task,
             asked: now,
             acquired_before,
-            acquires: acquires::of(place),
+            acquires: acquires::of(place, site),
             state: Mutex::new(State {
                 phase: Phase::Waiting,
                 activity: Activity::Idle,

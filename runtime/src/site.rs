@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::panic::Location;
+use std::sync::Arc;
 use std::time::Duration;
 
 use once_cell::sync::OnceCell;
 
+use crate::acquires::Acquires;
 use crate::lint::{CallSite, Level, Limit, Lint};
 use crate::tally::Tallies;
 
@@ -266,6 +268,7 @@ pub struct Site {
     stays: bool,
     stop: Stop,
     pub(crate) tallies: Tallies,
+    pub(crate) acquires: OnceCell<Arc<Acquires>>,
 }
 
 impl Site {
@@ -285,6 +288,7 @@ impl Site {
             stays: false,
             stop,
             tallies: Tallies::new(),
+            acquires: OnceCell::new(),
         }
     }
 
