@@ -19,6 +19,7 @@ use crate::tally::Tally;
 use transactions::Begun;
 
 mod claim;
+mod holding;
 mod live;
 mod look;
 mod read;

@@ -298,6 +298,11 @@ impl PoolState {
             .any(|number| number.load(SeqCst) > 0)
     }
 
+    /// Whether anybody waits for a permit.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.permits.waiting.load(SeqCst) > 0
+    }
+
     /// Whether more permits are asked for than there are, as far as can be told at a glance.
     pub(crate) fn may_be_short(&self) -> bool {
         let Permits {

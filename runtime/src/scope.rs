@@ -159,11 +159,6 @@ impl Scope {
         })
     }
 
-    /// The outermost scope around.
-    pub(crate) fn root(&self) -> &Scope {
-        self.chain().last().unwrap_or(self)
-    }
-
     /// The collector of this scope or the nearest one around it.
     pub(crate) fn collector(&self) -> Option<&crate::lint::Collector> {
         self.chain().find_map(|scope| scope.collector.as_ref())

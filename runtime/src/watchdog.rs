@@ -4,7 +4,7 @@
 //! handles are alive it looks once a second, and while somebody waits for a permit, every [`CLOSELY`].
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ mod stuck;
 
 pub(crate) use freeze::frozen_since;
 use pass::Next;
-pub(crate) use stuck::{Stuck, deadlocked};
+pub(crate) use stuck::{Edge, Stuck, deadlocked};
 
 /// How often it looks while somebody waits.
 const CLOSELY: Duration = Duration::from_millis(50);
@@ -94,10 +94,9 @@ pub(crate) fn somebody_asks() {
 /// checked.
 #[inline]
 pub(crate) fn somebody_waits(pool: &PoolState) {
-    // Who misses a change is found at the next sample.
-    if PACE.load(Relaxed) != CLOSE && (pool.may_be_short() || pool.acquire_timeout < SHORT_TIMEOUT)
-    {
-        PACE.store(CLOSE, Relaxed);
+    // In one order with the counting of the waiter, and with the two in `sleeps`: one of the two threads sees the other.
+    if PACE.load(SeqCst) != CLOSE && (pool.may_be_short() || pool.acquire_timeout < SHORT_TIMEOUT) {
+        PACE.store(CLOSE, SeqCst);
         wake();
     }
 }
@@ -154,8 +153,18 @@ fn sleeps(next: Next, interval: Option<Duration>) -> bool {
                 return sleep(Some(CLOSELY));
             }
         }
-        Next::After(_) => PACE.store(RELAXED, Relaxed),
-        Next::Closely(_) => PACE.store(CLOSE, Relaxed),
+        Next::After(_) => {
+            let was_close = PACE.swap(RELAXED, SeqCst) == CLOSE;
+            // Who waits since the last look took it to be close still.
+            if was_close
+                && pool_state::all()
+                    .iter()
+                    .any(|gauge| gauge.state().is_waited_for())
+            {
+                return sleep(Some(CLOSELY));
+            }
+        }
+        Next::Closely(_) => PACE.store(CLOSE, SeqCst),
     }
     sleep(interval)
 }

@@ -100,7 +100,7 @@ fn diagnose(waiter: &Handle, gauge: &dyn Gauge, now: Instant) -> Diagnosis {
     let mut claims = handle::all();
     let stuck = watchdog::deadlocked(&claims)
         .into_iter()
-        .find(|stuck| stuck.pools().contains(&pool.id()));
+        .find(|stuck| stuck.concerns(pool.id()));
     claims.retain(|claim| claim.pool.id() == pool.id());
     let case = Case {
         waiter,
@@ -207,7 +207,7 @@ impl Case<'_> {
         let mut diagnosis =
             Diagnosis::new(Verdict::Deadlock, stuck.certainty, deadlock::cause(stuck));
         diagnosis.related = deadlock::places(stuck);
-        diagnosis.help = deadlock::help(stuck, self.waiter);
+        diagnosis.help = deadlock::help(stuck);
         diagnosis
     }
 

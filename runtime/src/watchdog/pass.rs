@@ -14,6 +14,8 @@ use crate::lint::{self, Lint, PressureSamples, Reaction, Unaccounted};
 use crate::pool_state::{self, Gauge};
 use crate::snapshot::Activity;
 
+/// What was found stuck is looked at again after this time.
+const CONFIRMED_AFTER: Duration = Duration::from_millis(25);
 /// A waiter is woken this often, to see how long its runtime takes to poll it.
 const TIMED_EVERY: Duration = Duration::from_millis(500);
 /// Shorter waits are left alone.
@@ -25,8 +27,8 @@ const PROBED_AFTER: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct Watch {
     pools: PerPool<OfPool>,
-    /// What was stuck at the last look, and whether that was told.
-    stuck: Vec<(Stuck, bool)>,
+    /// What was stuck at the last look.
+    stuck: Vec<Stuck>,
     sampled: Option<Instant>,
     timed: Option<Instant>,
 }
@@ -58,8 +60,11 @@ impl Watch {
             .sampled
             .is_none_or(|sampled| now.saturating_duration_since(sampled) + CLOSELY >= SAMPLE);
         let somebody_waits = claims.iter().any(|claim| claim.is_waiting());
+        let mut closely = CLOSELY;
         if somebody_waits {
-            self.deadlocks(&rules, &claims);
+            if self.deadlocks(&rules, &claims) {
+                closely = CONFIRMED_AFTER;
+            }
             self.waiters(&rules, &claims, now);
         } else {
             self.stuck.clear();
@@ -76,7 +81,7 @@ impl Watch {
         // However much there is to see, nine tenths of the time are the program's.
         let rest = now.elapsed() * 10;
         if somebody_waits {
-            Next::Closely(CLOSELY.max(rest))
+            Next::Closely(closely.max(rest))
         } else if claims.is_empty() && !self.has_more_to_see(&pools) {
             Next::WhenWoken
         } else {
@@ -86,24 +91,28 @@ impl Watch {
         }
     }
 
-    /// What was found stuck twice in the same way was so in between as well, and is told once.
-    fn deadlocks(&mut self, rules: &Rules, claims: &[Arc<Handle>]) {
+    /// What was found stuck twice in the same way was so in between as well. It is told once, and again when a holder has come
+    /// to it. Gives whether a second look is due.
+    fn deadlocks(&mut self, rules: &Rules, claims: &[Arc<Handle>]) -> bool {
+        let mut is_unsure = false;
         let before = std::mem::take(&mut self.stuck);
         for stuck in deadlocked(claims) {
-            let ids: FxHashSet<u64> = stuck.holders.iter().map(|held| held.id()).collect();
-            let is_told = before.iter().any(|(earlier, told)| {
-                *told && earlier.holders.iter().any(|held| ids.contains(&held.id()))
-            });
-            let is_sure = before.iter().any(|(earlier, _)| earlier.is_like(&stuck));
-            if is_sure
-                && !is_told
-                && let Reaction::Panic(message) = lint::pool_deadlock(rules, &stuck)
-                && let Some(last) = stuck.waiters.last()
-            {
-                last.stop_waiting(message);
+            let is_sure = before.iter().any(|earlier| earlier.is_like(&stuck));
+            let is_told = stuck.holders().all(|held| held.look().told.stuck);
+            if is_sure && !is_told {
+                for held in stuck.holders() {
+                    held.set_told(|told| told.stuck = true);
+                }
+                if let Reaction::Panic(message) = lint::pool_deadlock(rules, &stuck)
+                    && let Some(last) = stuck.last()
+                {
+                    last.waiter.stop_waiting(message);
+                }
             }
-            self.stuck.push((stuck, is_told || is_sure));
+            is_unsure |= !is_sure && !is_told;
+            self.stuck.push(stuck);
         }
+        is_unsure
     }
 
     /// Those that have waited longest are timed, and asked to connect for themselves where no connection comes.
