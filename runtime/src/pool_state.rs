@@ -15,6 +15,7 @@ use crate::pool_state::dry::Dry;
 use crate::pool_state::probe::Probes;
 use crate::site::Place;
 use crate::snapshot::{ControlStats, HoldStats, PoolStats};
+use crate::units::short;
 use crate::watchdog;
 
 pub(crate) mod closing;
@@ -101,6 +102,19 @@ pub(crate) struct Hold {
 impl Hold {
     pub(crate) fn total(self) -> Duration {
         self.busy + self.idle + self.lent
+    }
+
+    /// With what it was spent.
+    pub(crate) fn split(self) -> String {
+        let mut split = format!(
+            "{} with the database, {} without",
+            short(self.busy),
+            short(self.idle)
+        );
+        if !self.lent.is_zero() {
+            split += &format!(", {} lent to plain sqlx", short(self.lent));
+        }
+        split
     }
 }
 

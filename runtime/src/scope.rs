@@ -128,15 +128,16 @@ impl Scope {
         self.statements.load(Relaxed)
     }
 
-    /// Counts a statement here and in every scope around; gives the innermost whose budget it breaks.
-    pub(crate) fn count_statement(&self, tally: &Arc<Tally>) -> Option<&Scope> {
-        let mut broken = None;
+    /// Counts a statement here and in every scope around; gives those whose budget it breaks, innermost first.
+    pub(crate) fn count_statement(&self, tally: &Arc<Tally>) -> Vec<&Scope> {
+        // Nearly always empty, and then nothing is allocated.
+        let mut broken = Vec::new();
         for scope in self.chain() {
             let sent = scope.statements.fetch_add(1, Relaxed) + 1;
             if let Some(budget) = &scope.budget {
                 budget.note(tally);
                 if sent == budget.limit + 1 {
-                    broken = broken.or(Some(scope));
+                    broken.push(scope);
                 }
             }
         }

@@ -110,7 +110,7 @@ fn run() {
             Next::WhenWoken => None,
             Next::After(interval) | Next::Closely(interval) => Some(interval),
         };
-        let woken = sleeps(next, interval);
+        sleeps(next, interval);
         let now = Instant::now();
         if pool_state::number() == 0 {
             let mut control = control();
@@ -120,8 +120,8 @@ fn run() {
                 return;
             }
         }
+        // Whoever has woken it: it should have been awake long before.
         if let Some(interval) = interval
-            && !woken
             && freeze::is_late(
                 now.saturating_duration_since(asked)
                     .saturating_sub(interval),
@@ -139,8 +139,8 @@ fn run() {
     }
 }
 
-/// Sleeps until the next look; whether it was woken.
-fn sleeps(next: Next, interval: Option<Duration>) -> bool {
+/// Sleeps until the next look.
+fn sleeps(next: Next, interval: Option<Duration>) {
     match next {
         Next::WhenWoken => {
             PACE.store(ASLEEP, SeqCst);
@@ -150,7 +150,8 @@ fn sleeps(next: Next, interval: Option<Duration>) -> bool {
                 .any(|gauge| gauge.state().is_used())
             {
                 PACE.store(RELAXED, SeqCst);
-                return sleep(Some(CLOSELY));
+                sleep(Some(CLOSELY));
+                return;
             }
         }
         Next::After(_) => {
@@ -166,11 +167,11 @@ fn sleeps(next: Next, interval: Option<Duration>) -> bool {
         }
         Next::Closely(_) => PACE.store(CLOSE, SeqCst),
     }
-    sleep(interval)
+    sleep(interval);
 }
 
-/// Sleeps for so long, or until it is woken; whether it was.
-fn sleep(interval: Option<Duration>) -> bool {
+/// Sleeps for so long, or until it is woken.
+fn sleep(interval: Option<Duration>) {
     let mut control = control();
     let asleep = |control: &mut Control| !control.woken;
     control = match interval {
@@ -183,7 +184,7 @@ fn sleep(interval: Option<Duration>) -> bool {
                 .0
         }
     };
-    std::mem::take(&mut control.woken)
+    control.woken = false;
 }
 
 /// What the watchdog remembers of each pool from pass to pass.

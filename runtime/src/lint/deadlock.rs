@@ -95,9 +95,12 @@ pub(super) fn cause(stuck: &Stuck) -> String {
 pub(super) fn places(stuck: &Stuck) -> Vec<Related> {
     let now = Instant::now();
     let is_across = pools(stuck).len() > 1;
-    let of = |handle: &Handle| match is_across {
-        true => format!(" of pool {}", handle.pool.name()),
-        false => String::new(),
+    let of = |handle: &Handle| {
+        if is_across {
+            format!(" of pool {}", handle.pool.name())
+        } else {
+            String::new()
+        }
     };
     let mut places: Vec<Related> = Group::of_pools(stuck.holders().map(|held| &**held))
         .iter()

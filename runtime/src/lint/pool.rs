@@ -202,7 +202,13 @@ pub(crate) fn unaccounted_connections(
     claims: impl Fn() -> Vec<Arc<Handle>>,
     unaccounted: &mut Unaccounted,
     now: Instant,
+    thawed: Option<Instant>,
 ) {
+    // What was given back while the process stood still could not come back.
+    let lived = |since: Instant| {
+        let since = thawed.map_or(since, |thawed| since.max(thawed));
+        now.saturating_duration_since(since)
+    };
     let pool = gauge.state();
     let name = pool.name();
     let Some(limit) = rules.time(Lint::UnaccountedConnections, None, Some(&name)) else {
@@ -216,9 +222,7 @@ pub(crate) fn unaccounted_connections(
     let hanging: Vec<(&Arc<Handle>, Instant)> = claims
         .iter()
         .filter_map(|claim| match claim.look().standing {
-            Standing::Returning(since) if now.saturating_duration_since(since) >= limit => {
-                Some((claim, since))
-            }
+            Standing::Returning(since) if lived(since) >= limit => Some((claim, since)),
             _ => None,
         })
         .collect();
@@ -234,7 +238,7 @@ pub(crate) fn unaccounted_connections(
         return;
     }
     let since = *unaccounted.since.get_or_insert(now);
-    let is_old = now.saturating_duration_since(since) >= limit || !hanging.is_empty();
+    let is_old = lived(since) >= limit || !hanging.is_empty();
     let level = rules.level(Lint::UnaccountedConnections, None, Some(&name));
     if !is_old || unaccounted.told || level == Level::Allow {
         return;
@@ -347,9 +351,10 @@ pub(crate) fn close_blocked(
     let waited = now.saturating_duration_since(closing.since);
     let (held, returning) = (pool.held(), pool.permits.returning.load(Relaxed));
     let cause = match (held, returning) {
-        (0, 0) => "no handle that is known is alive: plain sqlx may have one, or `leak()` has kept its permit".to_owned(),
-        (0, returning) => format!("{} on the way back, and the server does not answer", count(returning, "connection")),
-        (held, _) => format!("`close` waits until every permit is back, and {} alive", handles_are(held)),
+        (0, 0) => "no handle that is known is alive: plain sqlx may hold a connection, or the server does not answer when one is closed".to_owned(),
+        (0, 1) => "1 connection is on its way back, and the server does not answer".to_owned(),
+        (0, returning) => format!("{returning} connections are on their way back, and the server does not answer"),
+        (held, _) => format!("`close` waits until every permit is back, and {} still held", permits_are(held)),
     };
     let finding = Finding {
         lint: Lint::CloseBlocked,
@@ -389,9 +394,9 @@ pub(crate) fn close_blocked(
     });
 }
 
-fn handles_are(number: u64) -> String {
+fn permits_are(number: u64) -> String {
     match number {
-        1 => "1 handle is".to_owned(),
-        number => format!("{number} handles are"),
+        1 => "1 is".to_owned(),
+        number => format!("{number} are"),
     }
 }

@@ -145,6 +145,13 @@ pub(crate) fn recovered(pool: &pool_state::PoolState, episode: &Episode, now: In
     );
 }
 
+fn deadlocked(stuck: &Stuck) -> Diagnosis {
+    let mut diagnosis = Diagnosis::new(Verdict::Deadlock, stuck.certainty, deadlock::cause(stuck));
+    diagnosis.related = deadlock::places(stuck);
+    diagnosis.help = deadlock::help(stuck);
+    diagnosis
+}
+
 /// One timeout, and what is known around it.
 struct Case<'a> {
     waiter: &'a Handle,
@@ -159,7 +166,7 @@ impl Case<'_> {
     /// From what can be proven to what can only be ruled out.
     fn diagnose(&self, stuck: Option<&Stuck>) -> Diagnosis {
         self.clock()
-            .or_else(|| stuck.map(|stuck| self.deadlock(stuck)))
+            .or_else(|| stuck.map(deadlocked))
             .or_else(|| self.stall())
             .or_else(|| self.unreachable())
             .or_else(|| self.unaccounted())
@@ -201,14 +208,6 @@ impl Case<'_> {
             short(frozen)
         );
         Some(Diagnosis::new(Verdict::Unknown, Certainty::Certain, cause))
-    }
-
-    fn deadlock(&self, stuck: &Stuck) -> Diagnosis {
-        let mut diagnosis =
-            Diagnosis::new(Verdict::Deadlock, stuck.certainty, deadlock::cause(stuck));
-        diagnosis.related = deadlock::places(stuck);
-        diagnosis.help = deadlock::help(stuck);
-        diagnosis
     }
 
     /// The runtime did not poll what was ready.

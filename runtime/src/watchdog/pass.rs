@@ -11,7 +11,8 @@ use super::{CLOSELY, PerPool, SAMPLE, freeze};
 use crate::config::{self, Rules};
 use crate::handle::{self, Handle, Standing};
 use crate::lint::{self, Lint, PressureSamples, Reaction, Unaccounted};
-use crate::pool_state::{self, Gauge};
+use crate::pool_state::{self, Gauge, closing::Closing};
+use crate::site::Place;
 use crate::snapshot::Activity;
 
 /// What was found stuck is looked at again after this time.
@@ -83,6 +84,8 @@ impl Watch {
         if somebody_waits {
             Next::Closely(closely.max(rest))
         } else if claims.is_empty() && !self.has_more_to_see(&pools) {
+            // What was seen before is not consecutive with what will be.
+            self.pools.clear();
             Next::WhenWoken
         } else {
             let due = due.map_or(SAMPLE, |due| due.saturating_duration_since(Instant::now()));
@@ -158,7 +161,15 @@ impl Watch {
             let of_pool = self.pools.entry(gauge.state().id()).or_default();
             let claims = || of(claims, gauge.state().id());
             lint::pool_pressure(rules, gauge.state(), claims, &mut of_pool.pressure);
-            lint::unaccounted_connections(rules, &**gauge, claims, &mut of_pool.unaccounted, now);
+            let unaccounted = &mut of_pool.unaccounted;
+            lint::unaccounted_connections(
+                rules,
+                &**gauge,
+                claims,
+                unaccounted,
+                now,
+                freeze::thawed(),
+            );
         }
     }
 
@@ -184,29 +195,35 @@ fn of(claims: &[Arc<Handle>], pool: u64) -> Vec<Arc<Handle>> {
         .collect()
 }
 
+/// How much of the time since then the process has lived through: when it stood still, nobody could do anything.
+fn lived(now: Instant, since: Instant, thawed: Option<Instant>) -> Duration {
+    let since = thawed.map_or(since, |thawed| since.max(thawed));
+    now.saturating_duration_since(since)
+}
+
 /// Handles that are held for long, and statements that run for long. Gives when the next of them is due.
 fn handles(rules: &Rules, claims: &[Arc<Handle>], now: Instant) -> Option<Instant> {
     let thawed = freeze::thawed();
-    let lived = |since: Instant| thawed.map_or(since, |thawed| since.max(thawed));
+    let lived = |since: Instant| lived(now, since, thawed);
     let (idle, too_long, slow) = (
         rules.least(Lint::HeldIdle),
         rules.least(Lint::HeldTooLong),
         rules.least(Lint::SlowQuery),
     );
     let mut next: Option<Instant> = None;
-    // Whether it may be over its limit; else it is due later.
-    let mut is_due = |lint, least: Option<Duration>, handle: &Handle, since: Instant| {
-        let limit = handle
-            .place
-            .function
-            .and_then(|function| function.time_limit(lint))
-            .or(least)?;
-        let due = since + limit;
-        if due > now {
+    // Whether so long a time may be over the limit; else it is due later.
+    let mut is_due = |lint, least: Option<Duration>, place: Option<Place>, time: Duration| {
+        let function = place.and_then(|place| place.function);
+        let limit = function.and_then(|function| function.time_limit(lint));
+        let Some(limit) = limit.or(least) else {
+            return false;
+        };
+        if let Some(due) = limit.checked_sub(time).filter(|left| !left.is_zero()) {
+            let due = now + due;
             next = Some(next.map_or(due, |next| next.min(due)));
-            return None;
+            return false;
         }
-        Some(now.saturating_duration_since(since))
+        true
     };
     for handle in claims {
         let look = handle.look();
@@ -217,21 +234,21 @@ fn handles(rules: &Rules, claims: &[Arc<Handle>], now: Instant) -> Option<Instan
             continue;
         }
         if !look.told.idle
-            && let Some(since) = handle.quiet_since(now).map(lived)
-            && let Some(quiet) = is_due(Lint::HeldIdle, idle, handle, since)
+            && let Some(quiet) = handle.quiet_since(now).map(lived)
+            && is_due(Lint::HeldIdle, idle, Some(handle.place), quiet)
         {
-            lint::held_idle(rules, handle, quiet);
+            lint::held_idle(rules, handle, look.since, quiet);
         }
-        if !look.told.too_long
-            && let Some(held) = is_due(Lint::HeldTooLong, too_long, handle, lived(held))
-        {
+        let held = lived(held);
+        if !look.told.too_long && is_due(Lint::HeldTooLong, too_long, Some(handle.place), held) {
             lint::held_too_long(rules, handle, held);
         }
         if !look.told.slow
             && matches!(look.activity, Activity::Busy | Activity::Streaming)
-            && let Some(time) = is_due(Lint::SlowQuery, slow, handle, lived(look.since))
+            && let Some((tally, time)) = handle.running(thawed, now)
+            && is_due(Lint::SlowQuery, slow, tally.place(), time)
         {
-            lint::slow_query_running(rules, handle, time);
+            lint::slow_query_running(rules, handle, &tally, look.since, time);
         }
     }
     next
@@ -253,12 +270,12 @@ fn closings(rules: &Rules, gauge: &dyn Gauge, claims: &[Arc<Handle>], now: Insta
     if pool.closings.is_empty() {
         return;
     }
-    let Some(limit) = rules.time(Lint::CloseBlocked, None, Some(&pool.name())) else {
-        return;
+    let (name, thawed) = (pool.name(), freeze::thawed());
+    let is_due = |closing: &Closing| {
+        let limit = rules.time(Lint::CloseBlocked, closing.place.function, Some(&name));
+        limit.is_some_and(|limit| lived(now, closing.since, thawed) >= limit)
     };
-    if let Some(since) = now.checked_sub(limit) {
-        for closing in pool.closings.take_older(since) {
-            lint::close_blocked(rules, pool, &closing, &of(claims, pool.id()), now);
-        }
+    for closing in pool.closings.take_due(is_due) {
+        lint::close_blocked(rules, pool, &closing, &of(claims, pool.id()), now);
     }
 }
