@@ -52,8 +52,7 @@ pub(crate) struct PoolState {
     name: RwLock<Arc<str>>,
     pub(crate) endpoint: Endpoint,
     pub(crate) connected: Place,
-    pub(crate) max_connections: u32,
-    pub(crate) acquire_timeout: Duration,
+    pub(crate) limits: Limits,
     /// Where plain sqlx was given this pool first, if it was.
     lent: OnceCell<Place>,
     used: AtomicBool,
@@ -69,6 +68,14 @@ pub(crate) struct PoolState {
     tasks: AtomicU64,
     /// The most permits that one task was seen to hold at once.
     nesting: AtomicU64,
+}
+
+/// What its options say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) max_connections: u32,
+    pub(crate) min_connections: u32,
+    pub(crate) acquire_timeout: Duration,
 }
 
 /// How the permits are taken at this moment, as far as handles go.
@@ -209,29 +216,22 @@ pub(crate) trait Gauge: Send + Sync {
 impl PoolState {
     #[cfg(test)]
     pub(crate) fn for_tests(max_connections: u32) -> Arc<Self> {
-        let timeout = Duration::from_secs(30);
-        Self::new(
-            Endpoint::default(),
-            Place::UNKNOWN,
+        let limits = Limits {
             max_connections,
-            timeout,
-        )
+            min_connections: 0,
+            acquire_timeout: Duration::from_secs(30),
+        };
+        Self::new(Endpoint::default(), Place::UNKNOWN, limits)
     }
 
-    pub(crate) fn new(
-        endpoint: Endpoint,
-        connected: Place,
-        max_connections: u32,
-        acquire_timeout: Duration,
-    ) -> Arc<Self> {
+    pub(crate) fn new(endpoint: Endpoint, connected: Place, limits: Limits) -> Arc<Self> {
         let name = endpoint.to_string().into();
         Arc::new(Self {
             id: NEXT_ID.fetch_add(1, Relaxed),
             name: RwLock::new(name),
             endpoint,
             connected,
-            max_connections,
-            acquire_timeout,
+            limits,
             lent: OnceCell::new(),
             used: AtomicBool::new(false),
             permits: Permits::default(),
@@ -326,7 +326,7 @@ impl PoolState {
             ..
         } = &self.permits;
         let asked = waiting.load(Relaxed) + held.load(Relaxed) + returning.load(Relaxed);
-        asked > u64::from(self.max_connections)
+        asked > u64::from(self.limits.max_connections)
     }
 
     pub(crate) fn count(&self, control: Control) {
@@ -351,7 +351,7 @@ impl PoolState {
             name: self.name().to_string(),
             system: self.endpoint.system.to_owned(),
             site: self.connected.to_call_site(),
-            max_connections: self.max_connections,
+            max_connections: self.limits.max_connections,
             size: gauge.size(),
             idle: gauge.idle(),
             handles: self.held(),

@@ -44,7 +44,7 @@ pub(crate) struct Budget {
     sent: Mutex<Vec<(Arc<Tally>, u64)>>,
 }
 
-/// A budget remembers so many different statements.
+/// A scope remembers so many lost transactions, and a budget so many different statements.
 const REMEMBERED: usize = 16;
 
 impl Scope {
@@ -177,7 +177,11 @@ impl Scope {
 
     /// A transaction that had written was dropped here.
     pub(crate) fn lose(&self, lost: Lost) {
-        self.lost().push(lost);
+        let mut all = self.lost();
+        // A scope that lives as long as the program must not collect them.
+        if all.len() < REMEMBERED {
+            all.push(lost);
+        }
     }
 
     pub(crate) fn take_lost(&self) -> Vec<Lost> {

@@ -44,7 +44,7 @@ static BELL: Condvar = Condvar::new();
 
 struct Control {
     runs: bool,
-    /// Somebody wants it to look now.
+    /// Somebody wants it to look soon.
     woken: bool,
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn pool_gone() {
     }
 }
 
-/// Has it look now.
+/// Has it look soon.
 pub(crate) fn wake() {
     control().woken = true;
     BELL.notify_all();
@@ -95,7 +95,9 @@ pub(crate) fn somebody_asks() {
 #[inline]
 pub(crate) fn somebody_waits(pool: &PoolState) {
     // In one order with the counting of the waiter, and with the two in `sleeps`: one of the two threads sees the other.
-    if PACE.load(SeqCst) != CLOSE && (pool.may_be_short() || pool.acquire_timeout < SHORT_TIMEOUT) {
+    if PACE.load(SeqCst) != CLOSE
+        && (pool.may_be_short() || pool.limits.acquire_timeout < SHORT_TIMEOUT)
+    {
         PACE.store(CLOSE, SeqCst);
         wake();
     }
@@ -110,7 +112,7 @@ fn run() {
             Next::WhenWoken => None,
             Next::After(interval) | Next::Closely(interval) => Some(interval),
         };
-        sleeps(next, interval);
+        let woken = sleeps(next, interval);
         let now = Instant::now();
         if pool_state::number() == 0 {
             let mut control = control();
@@ -131,7 +133,10 @@ fn run() {
             freeze::note(asked, now);
             continue;
         }
-        next = if config::is_off() {
+        next = if woken {
+            // Soon, not now: who asks for a permit, and be it a thousand times a second, costs one look in this time.
+            Next::Closely(CLOSELY)
+        } else if config::is_off() {
             Next::After(SAMPLE)
         } else {
             watch.pass(now)
@@ -139,8 +144,8 @@ fn run() {
     }
 }
 
-/// Sleeps until the next look.
-fn sleeps(next: Next, interval: Option<Duration>) {
+/// Sleeps until the next look; whether it was woken before.
+fn sleeps(next: Next, interval: Option<Duration>) -> bool {
     match next {
         Next::WhenWoken => {
             PACE.store(ASLEEP, SeqCst);
@@ -150,8 +155,7 @@ fn sleeps(next: Next, interval: Option<Duration>) {
                 .any(|gauge| gauge.state().is_used())
             {
                 PACE.store(RELAXED, SeqCst);
-                sleep(Some(CLOSELY));
-                return;
+                return sleep(Some(CLOSELY));
             }
         }
         Next::After(_) => {
@@ -167,11 +171,11 @@ fn sleeps(next: Next, interval: Option<Duration>) {
         }
         Next::Closely(_) => PACE.store(CLOSE, SeqCst),
     }
-    sleep(interval);
+    sleep(interval)
 }
 
-/// Sleeps for so long, or until it is woken.
-fn sleep(interval: Option<Duration>) {
+/// Sleeps for so long, or until it is woken; whether it was.
+fn sleep(interval: Option<Duration>) -> bool {
     let mut control = control();
     let asleep = |control: &mut Control| !control.woken;
     control = match interval {
@@ -184,7 +188,7 @@ fn sleep(interval: Option<Duration>) {
                 .0
         }
     };
-    control.woken = false;
+    std::mem::take(&mut control.woken)
 }
 
 /// What the watchdog remembers of each pool from pass to pass.

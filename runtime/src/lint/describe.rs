@@ -113,7 +113,7 @@ pub(super) fn permits(pool: &PoolState) -> Fact {
         format!(
             "{} of {}, {waiting} waiting",
             pool.held(),
-            pool.max_connections
+            pool.limits.max_connections
         ),
     )
 }

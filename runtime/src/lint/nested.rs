@@ -166,7 +166,7 @@ fn nested_acquire(second: &Arc<Handle>, scope: &Scope, held: &[Holding]) -> Reac
     let nesting = second.pool.note_nesting(held.len() as u64 + 1);
     let tasks = second.pool.note_tasks(tasks(second));
     let safe = tasks * (nesting - 1) + 1;
-    let max = u64::from(second.pool.max_connections);
+    let max = u64::from(second.pool.limits.max_connections);
     let mut notes = vec![if safe > max {
         format!(
             "with {} at once, each holding up to {}, a pool of fewer than {safe} can deadlock; this one has {max}",

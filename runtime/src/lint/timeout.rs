@@ -176,11 +176,11 @@ impl Case<'_> {
     }
 
     fn max(&self) -> u64 {
-        u64::from(self.waiter.pool.max_connections)
+        u64::from(self.waiter.pool.limits.max_connections)
     }
 
     fn timeout(&self) -> Duration {
-        self.waiter.pool.acquire_timeout
+        self.waiter.pool.limits.acquire_timeout
     }
 
     /// Time itself did not pass as the pool believes.

@@ -135,9 +135,9 @@ impl Watch {
             }
             let pool = &waiter.pool;
             let has_permits = pool.held() + pool.permits.returning.load(Relaxed)
-                < u64::from(pool.max_connections);
+                < u64::from(pool.limits.max_connections);
             if has_permits
-                && waited >= PROBED_AFTER.min(pool.acquire_timeout / 2)
+                && waited >= PROBED_AFTER.min(pool.limits.acquire_timeout / 2)
                 && pool.endpoint.system != "sqlite"
                 && rules.may_probe()
                 && pool_state::gauge(pool.id()).is_some_and(|gauge| gauge.idle() == 0)
