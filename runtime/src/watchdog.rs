@@ -112,7 +112,9 @@ fn run() {
             Next::WhenWoken => None,
             Next::After(interval) | Next::Closely(interval) => Some(interval),
         };
+        freeze::asleep(asked, interval);
         let woken = sleeps(next, interval);
+        freeze::awake();
         let now = Instant::now();
         if pool_state::number() == 0 {
             let mut control = control();

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use futures_core::future::BoxFuture;
 use pin_project_lite::pin_project;
@@ -191,7 +192,19 @@ impl Handle {
         let gauge = pool_state::gauge(self.pool.id())?;
         let pool = Arc::clone(&self.pool);
         let connect = gauge.connect();
-        Some(Box::pin(async move { pool.probes.end(connect.await) }))
+        Some(Box::pin(async move {
+            let probing = Probing(pool);
+            probing.0.probes.end(connect.await);
+        }))
+    }
+}
+
+/// A connect that runs. Dropped before it has ended, it was given up.
+struct Probing(Arc<PoolState>);
+
+impl Drop for Probing {
+    fn drop(&mut self) {
+        self.0.probes.give_up(Instant::now());
     }
 }
 

@@ -254,12 +254,13 @@ fn handles(rules: &Rules, claims: &[Arc<Handle>], now: Instant) -> Option<Instan
     next
 }
 
-/// An episode of timeouts ends when nobody waits.
+/// An episode of timeouts ends when those who wait are served.
 fn episode(gauge: &dyn Gauge, now: Instant) {
     let pool = gauge.state();
     if pool.dry.is_on()
-        && pool.permits.waiting.load(Relaxed) == 0
-        && let Some(episode) = pool.dry.end(now)
+        && let Some(episode) = pool
+            .dry
+            .end(pool.is_waited_for(), pool.limits.acquire_timeout, now)
     {
         lint::recovered(pool, &episode, now);
     }

@@ -1,16 +1,19 @@
 //! What the modules share: pools, places in the source, and what is heard of them.
 
+use std::fmt::Debug;
 use std::ops::Deref;
 use std::panic::Location;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
-use expect_test::Expect;
 use sqlx::Pool;
 use sqlx::leash::{self, Backend, CallSite, Certainty, Finding, Lint, PoolExt, PoolStats, Related};
 use sqlx::sqlite::SqlitePoolOptions;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 /// No test waits longer than this for what must come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -305,11 +308,6 @@ pub(crate) fn settled(text: &str) -> String {
     words.concat()
 }
 
-#[track_caller]
-pub(crate) fn check(text: &str, expected: &Expect) {
-    expected.assert_eq(&settled(text));
-}
-
 /// Where panics were, with what they said.
 static PANICS: Mutex<Vec<(Place, String)>> = Mutex::new(Vec::new());
 
@@ -343,4 +341,37 @@ pub(crate) fn panics_about(pool: &str) -> Vec<(Place, String)> {
         .filter(|(_, message)| names.iter().any(|name| message.contains(name)))
         .cloned()
         .collect()
+}
+
+/// A layer that keeps the findings' and pools' events, as text.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<String>>>);
+
+struct Message<'a>(&'a mut String);
+
+impl Visit for Message<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "message" {
+            *self.0 += &format!(" {value:?}");
+        }
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Told {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let target = event.metadata().target();
+        if matches!(target, "sqlx_leash::finding" | "sqlx_leash::pool") {
+            let mut text = target.to_owned();
+            event.record(&mut Message(&mut text));
+            self.0.lock().unwrap().push(text);
+        }
+    }
+}
+
+/// Keeps the events of every thread from now on: for a process of its own.
+pub(crate) fn told_events() -> Arc<Mutex<Vec<String>>> {
+    let told = Told::default();
+    let subscriber = tracing_subscriber::registry().with(told.clone());
+    tracing::subscriber::set_global_default(subscriber).expect("it is the first");
+    told.0
 }
