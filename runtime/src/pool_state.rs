@@ -55,6 +55,8 @@ pub(crate) struct PoolState {
     pub(crate) limits: Limits,
     /// Where plain sqlx was given this pool first, if it was.
     lent: OnceCell<Place>,
+    /// It was made from a pool of plain sqlx's, which others may have.
+    shared: AtomicBool,
     used: AtomicBool,
     pub(crate) permits: Permits,
     pub(crate) counters: PoolCounters,
@@ -233,6 +235,7 @@ impl PoolState {
             connected,
             limits,
             lent: OnceCell::new(),
+            shared: AtomicBool::new(false),
             used: AtomicBool::new(false),
             permits: Permits::default(),
             probes: Probes::default(),
@@ -297,6 +300,16 @@ impl PoolState {
     /// One task holds so many permits now; gives the most ever seen.
     pub(crate) fn note_nesting(&self, permits: u64) -> u64 {
         self.nesting.fetch_max(permits, Relaxed).max(permits)
+    }
+
+    /// It is made from a pool of plain sqlx's.
+    pub(crate) fn share(&self) {
+        self.shared.store(true, Relaxed);
+    }
+
+    /// Whether somebody may have the plain pool without having been given it from here.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared.load(Relaxed)
     }
 
     /// Permits that somebody who is known holds now.

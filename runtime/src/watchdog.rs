@@ -95,12 +95,15 @@ pub(crate) fn somebody_asks() {
 #[inline]
 pub(crate) fn somebody_waits(pool: &PoolState) {
     // In one order with the counting of the waiter, and with the two in `sleeps`: one of the two threads sees the other.
-    if PACE.load(SeqCst) != CLOSE
-        && (pool.may_be_short() || pool.limits.acquire_timeout < SHORT_TIMEOUT)
-    {
+    if PACE.load(SeqCst) != CLOSE && may_be_stuck(pool) {
         PACE.store(CLOSE, SeqCst);
         wake();
     }
+}
+
+/// Whether a wait on that pool may be more than a connection being checked or opened.
+fn may_be_stuck(pool: &PoolState) -> bool {
+    pool.may_be_short() || pool.limits.acquire_timeout < SHORT_TIMEOUT
 }
 
 fn run() {

@@ -276,7 +276,9 @@ impl<DB: Database> From<sqlx::Pool<DB>> for Pool<DB> {
     /// Tracks a pool of sqlx's. Two tracked pools made from one are one.
     #[track_caller]
     fn from(pool: sqlx::Pool<DB>) -> Self {
-        Self::track(pool, context::caller(Location::caller()))
+        let tracked = Self::track(pool, context::caller(Location::caller()));
+        tracked.state().share();
+        tracked
     }
 }
 

@@ -139,7 +139,9 @@ fn help(handle: &Handle, info: &HandleInfo, copies: bool) -> Vec<String> {
             "do the slow work (a request, a file, a sleep) before `begin` or after `commit`, not in between".to_owned(),
         ),
     }
-    help.push("or, if it is meant to be held, say why: `.long_lived(\"…\")`".to_owned());
+    if info.activity != Activity::Streaming {
+        help.push("or, if it is meant to be held, say why: `.long_lived(\"…\")`".to_owned());
+    }
     help.push(longer(Lint::HeldIdle, handle));
     help
 }

@@ -63,13 +63,25 @@ pub(crate) fn pool_pressure(
     samples.told = true;
     let claims = &claims();
     let holds = pool.counters.holds.read();
+    let mut facts = vec![permits(pool)];
+    if holds.ended > 0 {
+        let whole = holds.busy + holds.idle + holds.lent;
+        facts.push(fact(
+            "a permit was held on average for",
+            short(holds.mean()),
+        ));
+        facts.push(fact(
+            "of it with the database",
+            format!("{} %", share(holds.busy, whole)),
+        ));
+    }
     let finding = Finding {
         lint: Lint::PoolPressure,
         level,
         certainty: Certainty::Certain,
         cause: "the handles listed here hold the permits".to_owned(),
         title: format!(
-            "pool {name} has had {limit} % of its permits in use for {SAMPLES} samples in a row: {held} of {max}, {waiting} waiting"
+            "pool {name} has had at least {limit} % of its permits in use for {SAMPLES} samples in a row, a second apart: now {held} of {max}, {waiting} waiting"
         ),
         verdict: None,
         primary: pool.connected.to_call_site(),
@@ -77,14 +89,7 @@ pub(crate) fn pool_pressure(
         function: None,
         pool: Some(name.to_string()),
         related: holders(claims),
-        facts: vec![
-            permits(pool),
-            fact("a permit was held on average for", short(holds.mean())),
-            fact(
-                "of it with the database",
-                format!("{} %", share(holds.busy, holds.busy + holds.idle + holds.lent)),
-            ),
-        ],
+        facts,
         help: vec![
             "look at the places that hold the most: give the connection back before slow work that is not the database's".to_owned(),
             "see who holds what at any time: `println!(\"{}\", leash::snapshot())`".to_owned(),
@@ -315,11 +320,17 @@ fn untracked_use(
         lint: Lint::UnaccountedConnections,
         level,
         certainty: Certainty::Likely,
-        cause: "it looks like untracked use: something takes connections from the plain sqlx pool that this one was made from"
-            .to_owned(),
+        cause: if pool.is_shared() {
+            "it looks like untracked use: something takes connections from the plain sqlx pool that this one was made from"
+        } else {
+            "it looks like a connection that hangs while sqlx itself gives it back or closes it (a listener's, a COPY's, one that \
+             was idle for long): nobody else has the plain pool, and a server that does not answer is waited for with no time limit"
+        }
+        .to_owned(),
         title: format!(
-            "{unexplained} of {} of pool {name} in use by nobody that is known",
-            count(u64::from(pool.limits.max_connections), "permit")
+            "{unexplained} of {} of pool {name} {} in use by nobody that is known",
+            count(u64::from(pool.limits.max_connections), "permit"),
+            if unexplained == 1 { "is" } else { "are" },
         ),
         verdict: None,
         primary: pool.connected.to_call_site(),
@@ -333,7 +344,12 @@ fn untracked_use(
             fact("unaccounted for", short(since)),
         ],
         help: vec![
-            "where other code needs plain sqlx's pool, give it `pool.as_sqlx()`: its permits are then known as lent".to_owned(),
+            if pool.is_shared() {
+                "where other code needs plain sqlx's pool, give it `pool.as_sqlx()`: its permits are then known as lent"
+            } else {
+                "look at the server, and at what stands between: a peer that went silent, a firewall that drops"
+            }
+            .to_owned(),
         ],
         notes: vec!["read more: `leash::explain(Lint::UnaccountedConnections)`".to_owned()],
     }

@@ -17,9 +17,9 @@ async fn three_of_two(pool: &SqlitePool) {
     sqlx::query("SELECT 1").execute(pool).await.unwrap(); // @first
     sqlx::query("SELECT 2").execute(pool).await.unwrap(); // @second
     sqlx::query("SELECT 3 FROM exam")
-        .execute(pool)
+        .execute(pool) // @third
         .await
-        .unwrap(); // @third
+        .unwrap();
     sqlx::query("SELECT 4").execute(pool).await.unwrap();
     sqlx::query("SELECT 5").execute(pool).await.unwrap();
 }
@@ -346,9 +346,8 @@ fn the_environment_beats_code() {
 async fn breaks_it(pool: &TestPool) {
     let mut conn = pool.acquire().await.unwrap();
     conn.execute("SELECT 1").await.unwrap();
-    conn.execute("INSERT INTO exam (name) VALUES ('a')")
-        .await
-        .unwrap(); // @breaks it
+    let insert = "INSERT INTO exam (name) VALUES ('a')";
+    conn.execute(insert).await.unwrap(); // @breaks it
 }
 
 #[track(max_queries = 1)]

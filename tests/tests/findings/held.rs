@@ -187,10 +187,8 @@ async fn a_row_stream_that_stands_says_how_many_rows_were_read() {
 async fn several_results(pool: &TestPool) {
     let mut tx = pool.begin().await.unwrap(); // @several results
     {
-        let mut results = tx.fetch_many(sqlx::raw_sql(
-            // @results
-            "INSERT INTO exam (name) VALUES ('a'); INSERT INTO exam (name) VALUES ('b')",
-        ));
+        let both = "INSERT INTO exam (name) VALUES ('a'); INSERT INTO exam (name) VALUES ('b')";
+        let mut results = tx.fetch_many(sqlx::raw_sql(both)); // @results
         results.try_next().await.unwrap().unwrap();
         told(pool.name(), Lint::HeldIdle, 1).await;
     }

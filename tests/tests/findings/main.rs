@@ -15,3 +15,4 @@ mod slow;
 mod support;
 mod timeout;
 mod watchdog;
+mod wording;

@@ -793,9 +793,9 @@ async fn my_makes_a_table_that_is_there(pool: &MySqlPool) {
 async fn my_makes_a_table_for_a_while(pool: &MySqlPool) {
     let mut tx = pool.begin().await.unwrap(); // @my temporary
     sqlx::query("INSERT INTO exam VALUES (5)")
-        .execute(&mut *tx)
+        .execute(&mut *tx) // @my kept apart
         .await
-        .unwrap(); // @my kept apart
+        .unwrap();
     sqlx::query("CREATE TEMPORARY TABLE scratch (id INT)")
         .execute(&mut *tx)
         .await
