@@ -266,8 +266,11 @@ impl Case<'_> {
             format!(
                 "see whether a server listens at {address}, and whether this machine may reach it"
             ),
-            "`PoolOptions::connect` in place of `connect_lazy` says so when the program starts"
-                .to_owned(),
+            format!(
+                "to hear of it when the program starts, connect once without a pool, which gives the error itself: \
+                 `{}::connect(url).await?`",
+                address.connection
+            ),
         ];
         Some(diagnosis)
     }
@@ -373,8 +376,12 @@ impl Case<'_> {
         diagnosis
             .facts
             .push(fact("idle holders", idle.len().to_string()));
-        let in_transaction = first.transaction_depth() > 0;
-        diagnosis.help = vec![if in_transaction {
+        diagnosis.help = vec![if first.scope().is_none() && place.function.is_some() {
+            format!(
+                "what {} took is kept: keep the pool in its place, and take a connection for each use",
+                taker(place)
+            )
+        } else if first.transaction_depth() > 0 {
             format!(
                 "end the transaction in {} before its slow work: `tx.commit().await?`",
                 taker(place)
