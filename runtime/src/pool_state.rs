@@ -30,6 +30,8 @@ static POOLS: Lazy<DashMap<u64, Weak<dyn Gauge>, FxBuildHasher>> = Lazy::new(Das
 pub(crate) struct Endpoint {
     /// By OpenTelemetry: `postgresql`, `mysql`, `sqlite`.
     pub(crate) system: &'static str,
+    /// The driver's connection, as users name it.
+    pub(crate) connection: &'static str,
     /// Host and port, or a file.
     pub(crate) address: String,
     /// The database.

@@ -120,7 +120,7 @@ fn outside_transaction(second: &Arc<Handle>, scope: &Scope, held: &[Holding]) ->
             } else {
                 format!(
                     "let {function} take the connection to use, `conn: &mut {}`, and call it with `&mut *tx`",
-                    connection_type(second)
+                    second.pool.endpoint.connection
                 )
             },
             "or, if it must not be part of the transaction, run it before `begin` or after `commit`".to_owned(),
@@ -222,7 +222,7 @@ pub(super) fn help(second: &Handle, first: &HandleInfo, same_function: bool) -> 
         format!(
             "let {} take the connection to use, `conn: &mut {}`, and call it with `&mut *{variable}`",
             taker(second.place),
-            connection_type(second)
+            second.pool.endpoint.connection
         )
     };
     vec![instead, help_to_give_back(first)]
@@ -243,16 +243,6 @@ fn variable(handle: &HandleInfo) -> &'static str {
         "tx"
     } else {
         "conn"
-    }
-}
-
-/// The driver's connection, as users name it.
-fn connection_type(handle: &Handle) -> &'static str {
-    match handle.pool.endpoint.system {
-        "postgresql" => "PgConnection",
-        "mysql" => "MySqlConnection",
-        "sqlite" => "SqliteConnection",
-        _ => "DB::Connection",
     }
 }
 

@@ -373,6 +373,7 @@ mod tests {
     /// Times are asserted where there is optimisation; elsewhere the numbers mean nothing.
     #[test]
     fn a_pass_over_a_hundred_thousand_handles_and_ten_thousand_waiters() {
+        static PASSES: AtomicBool = AtomicBool::new(true);
         let permits = u32::try_from(HANDLES / POOLS).unwrap();
         let pools: Vec<_> = (0..POOLS).map(|_| PoolState::for_tests(permits)).collect();
         let scopes: Vec<_> = (0..WAITERS).map(|_| Scope::new(&FUNCTION, None)).collect();
@@ -387,7 +388,6 @@ mod tests {
         }
 
         // What a query does meanwhile: take a handle, use it, give it back.
-        static PASSES: AtomicBool = AtomicBool::new(true);
         let tally = tally::of(None, None, "SELECT 1");
         let pool = Arc::clone(&pools[0]);
         let query = std::thread::spawn(move || {
