@@ -36,7 +36,7 @@ pub(super) enum Step {
     Detach(Slot),
     Leak(Slot),
     Forget(Slot),
-    /// Given up after so many polls.
+    /// Given up after so many polls; had by then, given back at once.
     AcquireGivenUp(usize),
     BeginGivenUp(usize),
     QueryGivenUp(usize),

@@ -197,9 +197,12 @@ impl World {
             }
             Step::Acquire => self.waits(self.pool.acquire()).await?,
             Step::TryAcquire => {
-                // Whether one is back already, is sqlx's to say.
+                // Whether one is back already, is sqlx's to say; what follows must not depend on it.
                 if let Some(connection) = self.pool.try_acquire() {
-                    self.put_connection(connection);
+                    let key = self.model.borrow_mut().grant();
+                    self.look(step)?;
+                    drop(connection);
+                    self.model.borrow_mut().release(key);
                 }
             }
             Step::Begin if self.has_permit() => {
@@ -223,14 +226,31 @@ impl World {
                     (*polls).min(1)
                 };
                 match poll_at_most(polls, self.pool.acquire()).await {
-                    Some(acquired) => self.put_connection(acquired.map_err(failed)?),
+                    Some(acquired) => {
+                        let connection = acquired.map_err(failed)?;
+                        let key = self.model.borrow_mut().grant();
+                        self.look(step)?;
+                        drop(connection);
+                        self.model.borrow_mut().release(key);
+                    }
                     None if polls > 0 => self.model.borrow_mut().seen.abandoned += 1,
                     None => {}
                 }
             }
             Step::BeginGivenUp(polls) if self.has_permit() => {
                 match poll_at_most(*polls, self.pool.begin()).await {
-                    Some(begun) => self.put_tx(begun.map_err(failed)?),
+                    Some(begun) => {
+                        let tx = begun.map_err(failed)?;
+                        let key = {
+                            let mut model = self.model.borrow_mut();
+                            let key = model.grant();
+                            model.begin(key);
+                            key
+                        };
+                        self.look(step)?;
+                        self.end(tx, key, End::Drop).await?;
+                        self.model.borrow_mut().release(key);
+                    }
                     None if *polls > 0 => self.given_up_somewhere(|seen| {
                         seen.acquired += 1;
                         seen.control.begins += 1;
