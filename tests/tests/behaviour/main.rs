@@ -16,6 +16,7 @@ mod counters;
 mod events;
 mod leaks;
 mod memory;
+mod model;
 mod panics;
 mod places;
 mod reports;

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, poll_fn};
 use futures::{FutureExt, StreamExt, TryStreamExt};
+use sqlx::leash::Activity;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{Acquire, AssertSqlSafe, Connection, Executor, SqlSafeStr, track};
 use tokio::task::yield_now;
 
 use super::super::bench::assert_whole;
-use super::{BY_ID, Db, GOES_ON, pool_of};
-use crate::common::{HUNDRED, TestPool, poll_at_most, rows_of};
+use super::{BEGIN_WAITING, BY_ID, Db, GOES_ON, pool_of};
+use crate::common::{HUNDRED, TestPool, poll_at_most, poll_until, rows_of};
 
 pub(super) type Pool = sqlx::Pool<Db>;
 pub(super) type Operation = fn(&Pool) -> BoxFuture<'_, sqlx::Result<()>>;
@@ -329,6 +330,24 @@ async fn the_next_borrower_is_outside_the_transaction_that_was_given_up() {
         }
     }
     panic!("it never ends");
+}
+
+/// The same, and certainly while the answer is awaited: the server has begun, and lets the rest wait for a lock.
+#[tokio::test]
+async fn the_next_borrower_is_outside_a_transaction_that_was_given_up_waiting() {
+    let Some(pool) = pool_of(2).await else { return };
+    for _ in 0..5 {
+        let mut writer = pool.begin().await.unwrap();
+        writer.execute(INSERT).await.unwrap();
+        let is_sent = || {
+            pool.handles()
+                .iter()
+                .any(|handle| handle.activity == Activity::Busy)
+        };
+        poll_until(pool.begin_with(BEGIN_WAITING), is_sent).await;
+        writer.commit().await.unwrap();
+        assert_whole(&pool, "a begin given up while it waited").await;
+    }
 }
 
 /// Several of everything, with a place to give up at after each, however fast the database answers.

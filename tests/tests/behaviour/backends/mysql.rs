@@ -13,6 +13,9 @@ const BY_ID: &str = "SELECT * FROM exam WHERE id = ?";
 /// Begins a transaction of a kind of its own.
 const BEGIN_WITH: &str = "START TRANSACTION WITH CONSISTENT SNAPSHOT";
 
+/// Begins a transaction that waits for who writes to the table.
+const BEGIN_WAITING: &str = "BEGIN; SELECT * FROM exam FOR UPDATE";
+
 /// A connection whose operation was given up cannot go on: sqlx's driver loses count of what is still to be read, and takes
 /// the answer to a PREPARE or a ping for that to the next statement. So the tracker closes it when it is given back.
 const GOES_ON: bool = false;

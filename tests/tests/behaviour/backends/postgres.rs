@@ -13,6 +13,9 @@ const BY_ID: &str = "SELECT * FROM exam WHERE id = $1";
 /// Begins a transaction of a kind of its own.
 const BEGIN_WITH: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
 
+/// Begins a transaction that waits for who writes to the table.
+const BEGIN_WAITING: &str = "BEGIN; LOCK TABLE exam";
+
 /// A connection whose operation was given up can go on.
 const GOES_ON: bool = true;
 

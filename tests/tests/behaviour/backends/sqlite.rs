@@ -13,6 +13,9 @@ const BY_ID: &str = "SELECT * FROM exam WHERE id = ?";
 /// Begins a transaction of a kind of its own.
 const BEGIN_WITH: &str = "BEGIN IMMEDIATE";
 
+/// Begins a transaction that waits for who writes to the table.
+const BEGIN_WAITING: &str = "BEGIN IMMEDIATE";
+
 /// A connection whose operation was given up can go on.
 const GOES_ON: bool = true;
 
