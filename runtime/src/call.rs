@@ -86,9 +86,11 @@ impl Prepared {
             system,
             began,
             waited: Duration::ZERO,
+            paused_for: Duration::ZERO,
             paused: false,
             rows: 0,
             affected: 0,
+            answered: false,
             ended: false,
         };
         if config::is_off() {
@@ -97,10 +99,11 @@ impl Prepared {
         let tally = self.tally.take().unwrap_or_else(|| self.look_up(sql));
         // However many layers see a statement, the outermost counts it.
         if !context::is_counted() {
-            if let Some(scope) = context::scope()
-                && let Some(broken) = scope.count_statement(&tally)
-            {
-                lint::query_budget(broken, &tally, self.site_now());
+            if let Some(scope) = context::scope() {
+                let broken = scope.count_statement(&tally);
+                if !broken.is_empty() {
+                    lint::query_budget(&broken, &tally, self.site_now());
+                }
             }
             let calls = tally.begin();
             running.counted = Some((Arc::clone(&tally), calls));
@@ -119,20 +122,25 @@ pub(crate) struct Running {
     counted: Option<(Arc<Tally>, u64)>,
     handle: Option<Arc<Handle>>,
     system: &'static str,
-    /// When the current stretch of waiting for the database began.
+    /// When the current stretch began, of waiting for the database or for the consumer.
     began: Instant,
-    /// What earlier stretches took.
+    /// What earlier stretches of the database took.
     waited: Duration,
+    /// What those of the consumer took.
+    paused_for: Duration,
     /// The consumer has a row and has not asked for the next: its time is not the statement's.
     paused: bool,
     rows: u64,
     affected: u64,
+    /// The database has begun to answer.
+    answered: bool,
     ended: bool,
 }
 
 impl Running {
     #[inline]
     pub(crate) fn row(&mut self) {
+        self.answered = true;
         self.rows += 1;
     }
 
@@ -141,11 +149,12 @@ impl Running {
     }
 
     pub(crate) fn affected(&mut self, rows: u64) {
+        self.answered = true;
         // SQLite and PostgreSQL report a number for reads, too.
         if self
             .counted
             .as_ref()
-            .is_some_and(|(tally, _)| tally.writes())
+            .is_some_and(|(tally, _)| tally.effects.writes)
         {
             self.affected += rows;
         }
@@ -154,7 +163,7 @@ impl Running {
     /// A row goes to the consumer of a stream.
     #[inline]
     pub(crate) fn yielded_row(&mut self) {
-        self.rows += 1;
+        self.row();
         if let Some(handle) = &self.handle {
             handle.read_rows(self.rows);
         }
@@ -164,8 +173,13 @@ impl Running {
     #[inline]
     pub(crate) fn pause(&mut self) {
         if !self.paused {
-            self.waited += self.began.elapsed();
+            let now = Instant::now();
+            self.waited += now.saturating_duration_since(self.began);
+            self.began = now;
             self.paused = true;
+            if let Some(handle) = &self.handle {
+                handle.have_rows(self.waited);
+            }
         }
     }
 
@@ -173,10 +187,12 @@ impl Running {
     #[inline]
     pub(crate) fn resume(&mut self) {
         if self.paused {
-            self.began = Instant::now();
+            let now = Instant::now();
+            self.paused_for += now.saturating_duration_since(self.began);
+            self.began = now;
             self.paused = false;
             if let Some(handle) = &self.handle {
-                handle.await_rows();
+                handle.await_rows(self.paused_for);
             }
         }
     }
@@ -206,16 +222,20 @@ impl Running {
         let told_slow = self
             .handle
             .as_ref()
-            .is_some_and(|handle| handle.end_statement(now, time));
+            .is_some_and(|handle| handle.end_statement(now));
         let Some((tally, calls)) = &self.counted else {
             return;
         };
         if let Some(handle) = &self.handle
-            && outcome == Outcome::Ok
-            && tally.writes()
-            && (self.affected > 0 || self.rows > 0 || tally.changes_schema())
+            && tally.effects.writes
         {
-            handle.note_write(tally);
+            // Rows that were read before the consumer had enough were written, too; an error takes all of it back.
+            let wrote = match outcome {
+                Outcome::Ok => self.affected > 0 || self.rows > 0 || tally.effects.changes_schema,
+                Outcome::Cancelled => self.affected > 0 || self.rows > 0,
+                Outcome::Error => false,
+            };
+            handle.note_write(tally, wrote);
         }
         tally.finish(outcome, time, self.rows, self.affected);
         if !told_slow {
@@ -237,6 +257,15 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        // sqlx's MySQL driver forgets the answer to a PREPARE that was given up, and takes it for that to the next
+        // statement. From the first row on it knows what is still to come.
+        if !self.ended
+            && !self.answered
+            && self.system == "mysql"
+            && let Some(handle) = &self.handle
+        {
+            handle.poison();
+        }
         self.finish(Outcome::Cancelled, None);
     }
 }

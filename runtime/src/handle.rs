@@ -79,7 +79,11 @@ struct State {
     since: Instant,
     /// What earlier activities add up to.
     spent: Hold,
+    /// What streams is the data of a COPY.
+    copies: bool,
     transactions: SmallVec<[Begun; 1]>,
+    /// The server has ended them on its own.
+    is_over: bool,
     statements: u64,
     /// Latest first.
     operations: [Option<Done>; OPERATIONS],
@@ -101,23 +105,44 @@ struct Owner {
     scope: Option<Arc<Scope>>,
     /// Functions that handed it up, innermost first.
     way: Vec<&'static Function>,
+    /// Where the last of them was awaited.
+    arrived_at: Option<&'static Location<'static>>,
     released: bool,
 }
 
 /// Rows read from the open stream, and whether the database is being waited for. A store per row; who wants to know
 /// when, looks twice.
 #[derive(Default)]
-struct StreamRows(AtomicU64);
+struct StreamRows {
+    rows: AtomicU64,
+    /// How long the database was waited for until the consumer got what it has; while it is awaited, how long the
+    /// consumer took until it asked. In nanoseconds.
+    before: AtomicU64,
+}
 
 const AWAITED: u64 = 1 << 63;
 
 /// An operation that is no statement, while it runs.
 pub(crate) struct ControlGuard {
     handle: Arc<Handle>,
+    /// The driver does not count the answer among those that it still has to read.
+    unread: bool,
+}
+
+impl ControlGuard {
+    /// It came to its end, if anybody watched it. Dropped without, it was given up.
+    pub(crate) fn end(guard: Option<Self>) {
+        if let Some(mut guard) = guard {
+            guard.unread = false;
+        }
+    }
 }
 
 impl Drop for ControlGuard {
     fn drop(&mut self) {
+        if self.unread {
+            self.handle.poison();
+        }
         self.handle.become_idle(Instant::now());
     }
 }
@@ -146,13 +171,15 @@ impl Handle {
             task,
             asked: now,
             acquired_before,
-            acquires: acquires::of(place),
+            acquires: acquires::of(place, site),
             state: Mutex::new(State {
                 phase: Phase::Waiting,
                 activity: Activity::Idle,
                 since: now,
                 spent: Hold::default(),
+                copies: false,
                 transactions: SmallVec::new(),
+                is_over: false,
                 statements: 0,
                 operations: Default::default(),
                 told: Told::default(),
@@ -205,7 +232,7 @@ impl Handle {
         let now = Instant::now();
         let hold = {
             let mut state = self.state();
-            state.become_(Activity::Idle, now);
+            state.become_(Activity::Idle, &self.stream, now);
             state.phase = Phase::Returning(now);
             state.spent
         };
@@ -233,13 +260,14 @@ impl Handle {
         self.owner().scope.clone()
     }
 
-    /// Makes it belong to `next`, coming from `function`.
-    pub(crate) fn hand_to(self: &Arc<Self>, next: Option<Arc<Scope>>, function: &'static Function) {
+    /// Makes it belong to `next`, coming from `last`.
+    pub(crate) fn hand_to(self: &Arc<Self>, next: Option<Arc<Scope>>, last: &Scope) {
         let mut owner = self.owner();
         if owner.released {
             return;
         }
-        owner.way.push(function);
+        owner.way.push(last.function());
+        owner.arrived_at = Some(last.polled_at());
         if let Some(next) = &next {
             next.adopt(Arc::clone(self));
         }
@@ -249,6 +277,11 @@ impl Handle {
     /// The functions it was handed up through, innermost first.
     pub(crate) fn way(&self) -> Vec<&'static Function> {
         self.owner().way.clone()
+    }
+
+    /// Where the last function that handed it up was awaited.
+    pub(crate) fn arrived_at(&self) -> Option<&'static Location<'static>> {
+        self.owner().arrived_at
     }
 
     pub(crate) fn reserve(&self, reason: String) {
@@ -274,10 +307,9 @@ impl Handle {
     pub(crate) fn begin_statement(&self, tally: &Arc<Tally>, activity: Activity, now: Instant) {
         let mut state = self.state();
         state.statements += 1;
-        state.become_(activity, now);
+        state.become_(activity, &self.stream, now);
         state.note(What::Statement(Arc::clone(tally)), now);
-        drop(state);
-        self.stream.0.store(AWAITED, Relaxed);
+        self.stream.begin(AWAITED);
     }
 
     /// Something else begins on it; it is over when the guard is dropped.
@@ -286,45 +318,46 @@ impl Handle {
         let now = Instant::now();
         let place = context::site().map(Site::place);
         let mut state = self.state();
-        state.become_(Activity::Busy, now);
+        state.become_(Activity::Busy, &self.stream, now);
         state.note(What::Control(control, place), now);
         ControlGuard {
             handle: Arc::clone(self),
+            unread: self.pool.endpoint.system == "mysql" && control.is_answered_unseen(),
         }
     }
 
     /// A COPY has begun on it.
     #[cfg(feature = "postgres")]
     pub(crate) fn begin_copy(&self) {
-        self.stream.0.store(0, Relaxed);
-        self.state().become_(Activity::Streaming, Instant::now());
+        let mut state = self.state();
+        state.become_(Activity::Streaming, &self.stream, Instant::now());
+        state.copies = true;
+        self.stream.begin(0);
     }
 
-    /// A statement that took so long is over; gives whether somebody was told meanwhile that it is slow.
-    pub(crate) fn end_statement(&self, now: Instant, time: Duration) -> bool {
+    /// Whether what streams on it is the data of a COPY.
+    pub(crate) fn copies(&self) -> bool {
+        self.state().copies
+    }
+
+    /// A statement is over; gives whether somebody was told meanwhile that it is slow.
+    pub(crate) fn end_statement(&self, now: Instant) -> bool {
         let mut state = self.state();
         let told = state.told.slow;
-        if state.activity == Activity::Streaming {
-            // The rest was the consumer's.
-            let whole = now.saturating_duration_since(state.since);
-            state.spent.busy += time;
-            state.spent.idle += whole.saturating_sub(time);
-            state.since = now;
-        }
-        state.become_(Activity::Idle, now);
+        state.become_(Activity::Idle, &self.stream, now);
         told
     }
 
     /// What began on it is over.
     pub(crate) fn become_idle(&self, now: Instant) {
-        self.state().become_(Activity::Idle, now);
+        self.state().become_(Activity::Idle, &self.stream, now);
     }
 
     /// Plain sqlx has the connection, until it is used through the handle again.
     pub(crate) fn lend(&self) {
         let mut state = self.state();
         if state.activity != Activity::Lent {
-            state.become_(Activity::Lent, Instant::now());
+            state.become_(Activity::Lent, &self.stream, Instant::now());
         }
     }
 
@@ -334,35 +367,90 @@ impl Handle {
 
     /// So many rows were read from its stream, and the consumer has the last one.
     pub(crate) fn read_rows(&self, rows: u64) {
-        self.stream.0.store(rows, Relaxed);
+        self.stream.rows.store(rows, Relaxed);
     }
 
-    /// The consumer of its stream waits for the database.
-    pub(crate) fn await_rows(&self) {
-        self.stream.0.fetch_or(AWAITED, Relaxed);
+    /// The consumer of its stream waits for the database, having taken so long itself.
+    pub(crate) fn await_rows(&self, idle: Duration) {
+        self.stream.set_before(idle);
+        self.stream.rows.fetch_or(AWAITED, Relaxed);
+    }
+
+    /// The consumer of its stream has something, for which the database was waited for so long in all.
+    pub(crate) fn have_rows(&self, waited: Duration) {
+        self.stream.set_before(waited);
+        self.stream.rows.fetch_and(!AWAITED, Relaxed);
+    }
+
+    /// The database is waited for in the course of a COPY.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn await_copy(&self, now: Instant) {
+        let whole = now.saturating_duration_since(self.state().since);
+        self.await_rows(whole.saturating_sub(self.stream.busy(whole)));
+    }
+
+    /// So many pieces of a COPY are done, and the program has the turn.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn copied(&self, pieces: u64, now: Instant) {
+        let whole = now.saturating_duration_since(self.state().since);
+        self.have_rows(self.stream.busy(whole));
+        self.read_rows(pieces);
     }
 }
 
 impl StreamRows {
+    fn begin(&self, rows: u64) {
+        self.before.store(0, Relaxed);
+        self.rows.store(rows, Relaxed);
+    }
+
     fn rows(&self) -> u64 {
-        self.0.load(Relaxed) & !AWAITED
+        self.rows.load(Relaxed) & !AWAITED
     }
 
     fn are_awaited(&self) -> bool {
-        self.0.load(Relaxed) & AWAITED != 0
+        self.rows.load(Relaxed) & AWAITED != 0
+    }
+
+    /// Of the whole time that it is open, that of the database.
+    fn busy(&self, whole: Duration) -> Duration {
+        let before = Duration::from_nanos(self.before.load(Relaxed));
+        if self.are_awaited() {
+            whole.saturating_sub(before)
+        } else {
+            before.min(whole)
+        }
+    }
+
+    fn set_before(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.before.store(nanos, Relaxed);
     }
 }
 
 impl State {
-    fn become_(&mut self, activity: Activity, now: Instant) {
+    /// What all activities add up to, the present one too.
+    fn hold(&self, stream: &StreamRows, now: Instant) -> Hold {
         let time = now.saturating_duration_since(self.since);
+        let mut hold = self.spent;
         match self.activity {
-            Activity::Idle => self.spent.idle += time,
-            Activity::Busy | Activity::Streaming => self.spent.busy += time,
-            Activity::Lent => self.spent.lent += time,
+            Activity::Idle => hold.idle += time,
+            Activity::Busy => hold.busy += time,
+            Activity::Streaming => {
+                let busy = stream.busy(time);
+                hold.busy += busy;
+                hold.idle += time.saturating_sub(busy);
+            }
+            Activity::Lent => hold.lent += time,
         }
+        hold
+    }
+
+    fn become_(&mut self, activity: Activity, stream: &StreamRows, now: Instant) {
+        self.spent = self.hold(stream, now);
         self.activity = activity;
         self.since = now;
+        self.copies = false;
         self.told.another_activity();
     }
 

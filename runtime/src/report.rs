@@ -149,13 +149,12 @@ pub(crate) fn came_back(handle: &Handle, hold: Hold) {
         code.file.path = place.file,
         code.line.number = place.line,
         code.column.number = place.column,
-        "held_idle: the handle taken at {}:{}:{} came back after {}: {} with the database, {} without",
+        "held_idle: the handle taken at {}:{}:{} came back after {}: {}",
         place.file,
         place.line,
         place.column,
         short(hold.total()),
-        short(hold.busy),
-        short(hold.idle),
+        hold.split(),
     );
 }
 
@@ -212,7 +211,7 @@ pub(crate) fn started(pool: &PoolState) {
         db.system.name = pool.endpoint.system,
         db.client.connection.pool.name = &*pool.name(),
         db.namespace = pool.endpoint.namespace,
-        max_connections = pool.max_connections,
+        max_connections = pool.limits.max_connections,
         code.file.path = pool.connected.file,
         code.line.number = pool.connected.line,
         "pool tracked"

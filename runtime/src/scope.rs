@@ -44,7 +44,7 @@ pub(crate) struct Budget {
     sent: Mutex<Vec<(Arc<Tally>, u64)>>,
 }
 
-/// A budget remembers so many different statements.
+/// A scope remembers so many lost transactions, and a budget so many different statements.
 const REMEMBERED: usize = 16;
 
 impl Scope {
@@ -128,15 +128,16 @@ impl Scope {
         self.statements.load(Relaxed)
     }
 
-    /// Counts a statement here and in every scope around; gives the innermost whose budget it breaks.
-    pub(crate) fn count_statement(&self, tally: &Arc<Tally>) -> Option<&Scope> {
-        let mut broken = None;
+    /// Counts a statement here and in every scope around; gives those whose budget it breaks, innermost first.
+    pub(crate) fn count_statement(&self, tally: &Arc<Tally>) -> Vec<&Scope> {
+        // Nearly always empty, and then nothing is allocated.
+        let mut broken = Vec::new();
         for scope in self.chain() {
             let sent = scope.statements.fetch_add(1, Relaxed) + 1;
             if let Some(budget) = &scope.budget {
                 budget.note(tally);
                 if sent == budget.limit + 1 {
-                    broken = broken.or(Some(scope));
+                    broken.push(scope);
                 }
             }
         }
@@ -176,7 +177,11 @@ impl Scope {
 
     /// A transaction that had written was dropped here.
     pub(crate) fn lose(&self, lost: Lost) {
-        self.lost().push(lost);
+        let mut all = self.lost();
+        // A scope that lives as long as the program must not collect them.
+        if all.len() < REMEMBERED {
+            all.push(lost);
+        }
     }
 
     pub(crate) fn take_lost(&self) -> Vec<Lost> {
@@ -205,7 +210,7 @@ impl Scope {
     pub(crate) fn end_holding_nothing(&self) -> Vec<Arc<Handle>> {
         let handles = self.end();
         for handle in &handles {
-            handle.hand_to(None, self.function);
+            handle.hand_to(None, self);
         }
         handles
             .into_iter()
@@ -218,7 +223,7 @@ impl Scope {
         let next = std::iter::successors(self.parent.clone(), |scope| scope.parent.clone())
             .find(|scope| !scope.ended.load(Relaxed));
         for handle in self.end() {
-            handle.hand_to(next.clone(), self.function);
+            handle.hand_to(next.clone(), self);
         }
     }
 

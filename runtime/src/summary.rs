@@ -12,10 +12,22 @@ use tokens::{Token, Tokens};
 pub(crate) struct Summary {
     /// Operations and targets, at most 255 bytes.
     pub(crate) text: String,
-    /// Whether it may change data or schema.
+    pub(crate) effects: Effects,
+}
+
+/// What a statement may do, by its text.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each effect")]
+pub(crate) struct Effects {
+    /// It may change data or schema.
     pub(crate) writes: bool,
-    /// Whether it changes the schema.
+    /// It changes the schema.
     pub(crate) changes_schema: bool,
+    /// That ends a transaction in MySQL, which commits before such a statement unless the table is temporary.
+    pub(crate) commits_in_mysql: bool,
+    /// Rows that come back, or are reported as affected, can only be rows that it wrote: not those of a read that stands
+    /// beside it, or of a procedure.
+    pub(crate) writes_for_sure: bool,
 }
 
 /// The semantic conventions ask for a low cardinality and at most 255 characters.
@@ -65,6 +77,10 @@ pub(crate) fn summarise(sql: &str) -> Summary {
         out: String::new(),
         writes: false,
         changes_schema: false,
+        commits_in_mysql: false,
+        reads: false,
+        first: true,
+        explained: false,
         wants_target: false,
         in_from: false,
         selects: vec![false],
@@ -96,8 +112,12 @@ pub(crate) fn summarise(sql: &str) -> Summary {
     }
     Summary {
         text: scan.out,
-        writes: scan.writes,
-        changes_schema: scan.changes_schema,
+        effects: Effects {
+            writes: scan.writes,
+            changes_schema: scan.changes_schema,
+            commits_in_mysql: scan.commits_in_mysql,
+            writes_for_sure: scan.writes && !scan.reads,
+        },
     }
 }
 
@@ -109,6 +129,13 @@ struct Scan {
     out: String,
     writes: bool,
     changes_schema: bool,
+    commits_in_mysql: bool,
+    /// A statement in it is a read, or something that may be one.
+    reads: bool,
+    /// The statement's own operation, outside of parentheses, is still to come.
+    first: bool,
+    /// What comes is explained, not run.
+    explained: bool,
     /// The next name is a target.
     wants_target: bool,
     /// A comma leads to another target.
@@ -125,8 +152,13 @@ impl Scan {
                 return;
             }
             self.push(upper);
-            self.writes |= upper != "SELECT";
+            self.writes |= upper != "SELECT" && !self.explained;
             self.changes_schema |= upper == "TRUNCATE";
+            self.commits_in_mysql |= upper == "TRUNCATE";
+            if self.first && self.selects.len() == 1 {
+                self.first = false;
+                self.reads |= matches!(upper, "SELECT" | "CALL");
+            }
             self.wants_target = upper != "SELECT";
             self.in_from = false;
             if upper == "SELECT" || upper == "DELETE" {
@@ -138,6 +170,12 @@ impl Scan {
             self.push(upper);
             self.writes = true;
             self.changes_schema = true;
+            self.commits_in_mysql = true;
+            self.first = false;
+            return;
+        }
+        if upper == "TEMPORARY" && matches!(previous, "CREATE" | "DROP") {
+            self.commits_in_mysql = false;
             return;
         }
         if DDL_OBJECTS.contains(&upper) && DDL.iter().any(|ddl| self.out.ends_with(ddl)) {
@@ -156,6 +194,7 @@ impl Scan {
                 self.wants_target = false;
                 self.in_from = false;
             }
+            "EXPLAIN" if self.first && self.selects.len() == 1 => self.explained = true,
             _ if self.wants_target && FILLERS.contains(&upper) => {}
             _ if self.wants_target => self.name(word),
             // Where the CTEs of a WITH end is not known before an operation comes.
@@ -164,6 +203,7 @@ impl Scan {
                 && previous.is_empty() =>
             {
                 self.push(upper);
+                self.first = false;
                 self.writes |= matches!(
                     upper,
                     "COPY" | "DO" | "LOAD" | "VACUUM" | "REINDEX" | "GRANT" | "REVOKE"
@@ -195,6 +235,8 @@ impl Scan {
                 self.selects = vec![false];
                 self.wants_target = false;
                 self.in_from = false;
+                self.first = true;
+                self.explained = false;
             }
             _ => {}
         }
@@ -222,7 +264,7 @@ mod tests {
     fn check(sql: &str, expected: &str, writes: bool) {
         let summary = summarise(sql);
         assert_eq!(
-            (&*summary.text, summary.writes),
+            (&*summary.text, summary.effects.writes),
             (expected, writes),
             "{sql}"
         );
@@ -231,15 +273,55 @@ mod tests {
     #[test]
     fn only_some_statements_change_the_schema() {
         for sql in ["CREATE TABLE x (y INT)", "drop index z", "TRUNCATE TABLE x"] {
-            assert!(summarise(sql).changes_schema, "{sql}");
+            assert!(summarise(sql).effects.changes_schema, "{sql}");
         }
         for sql in [
             "INSERT INTO x VALUES (1)",
             "SELECT created FROM x",
             "SELECT TRUNCATE(1.5, 1)",
         ] {
-            assert!(!summarise(sql).changes_schema, "{sql}");
+            assert!(!summarise(sql).effects.changes_schema, "{sql}");
         }
+    }
+
+    #[test]
+    fn rows_of_a_write_are_told_from_rows_of_a_read() {
+        for sql in [
+            "INSERT INTO x VALUES (1) RETURNING id",
+            "INSERT INTO x SELECT * FROM y",
+            "WITH y AS (SELECT 1) UPDATE x SET a = 1",
+            "WITH gone AS (DELETE FROM x RETURNING id) INSERT INTO log SELECT id FROM gone",
+            "UPDATE x SET a = (SELECT max(b) FROM y); DELETE FROM z",
+        ] {
+            assert!(summarise(sql).effects.writes_for_sure, "{sql}");
+        }
+        for sql in [
+            "WITH gone AS (DELETE FROM x RETURNING id) SELECT count(*) FROM gone",
+            "CALL report(1)",
+            "UPDATE x SET a = 1; SELECT * FROM x",
+            "SELECT 1",
+        ] {
+            assert!(!summarise(sql).effects.writes_for_sure, "{sql}");
+        }
+        assert!(!summarise("EXPLAIN QUERY PLAN DELETE FROM x").effects.writes);
+        assert!(summarise("EXPLAIN SELECT 1; DELETE FROM x").effects.writes);
+    }
+
+    #[test]
+    fn mysql_commits_before_it_changes_the_schema_unless_for_a_while() {
+        assert!(summarise("CREATE TABLE x (y INT)").effects.commits_in_mysql);
+        assert!(summarise("TRUNCATE x").effects.commits_in_mysql);
+        assert!(
+            !summarise("CREATE TEMPORARY TABLE x (y INT)")
+                .effects
+                .commits_in_mysql
+        );
+        assert!(!summarise("drop temporary table x").effects.commits_in_mysql);
+        assert!(
+            !summarise("INSERT INTO x VALUES (1)")
+                .effects
+                .commits_in_mysql
+        );
     }
 
     #[test]

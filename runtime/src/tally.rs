@@ -12,7 +12,7 @@ use crate::distinct::Distinct;
 use crate::histogram::Histogram;
 use crate::site::{Function, Place, Site};
 use crate::snapshot::SiteStats;
-use crate::summary::summarise;
+use crate::summary::{Effects, summarise};
 
 /// A call site, or a function, keeps this many texts apart; further ones share a row.
 const TEXTS_PER_SITE: usize = 32;
@@ -34,9 +34,8 @@ pub(crate) struct Tally {
     place: Option<Place>,
     text: Text,
     pub(crate) summary: String,
-    /// Whether the text may write: drivers report rows "affected" for reads, too.
-    writes: bool,
-    changes_schema: bool,
+    /// What the text may do: drivers report rows "affected" for reads, too.
+    pub(crate) effects: Effects,
     /// What shares this tally, where it stands for the texts beyond a limit.
     others: Option<Distinct>,
     calls: AtomicU64,
@@ -63,8 +62,7 @@ impl Tally {
             place,
             text: Text::new(sql),
             summary: summary.text,
-            writes: summary.writes,
-            changes_schema: summary.changes_schema,
+            effects: summary.effects,
             others: None,
             calls: AtomicU64::new(0),
             ok: AtomicU64::new(0),
@@ -82,8 +80,12 @@ impl Tally {
             text: Text::new(""),
             summary: "(other statements)".to_owned(),
             // Not known; then the driver's word stands.
-            writes: true,
-            changes_schema: false,
+            effects: Effects {
+                writes: true,
+                changes_schema: false,
+                commits_in_mysql: false,
+                writes_for_sure: false,
+            },
             others: Some(Distinct::new()),
             calls: AtomicU64::new(0),
             ok: AtomicU64::new(0),
@@ -111,15 +113,6 @@ impl Tally {
 
     pub(crate) fn sql(&self) -> &str {
         &self.text.kept
-    }
-
-    pub(crate) fn writes(&self) -> bool {
-        self.writes
-    }
-
-    /// Whether the text changes the schema: what PostgreSQL and SQLite roll back, and MySQL commits at once.
-    pub(crate) fn changes_schema(&self) -> bool {
-        self.changes_schema
     }
 
     /// Counts a statement as begun, and gives how many that makes.

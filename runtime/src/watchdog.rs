@@ -44,7 +44,7 @@ static BELL: Condvar = Condvar::new();
 
 struct Control {
     runs: bool,
-    /// Somebody wants it to look now.
+    /// Somebody wants it to look soon.
     woken: bool,
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn pool_gone() {
     }
 }
 
-/// Has it look now.
+/// Has it look soon.
 pub(crate) fn wake() {
     control().woken = true;
     BELL.notify_all();
@@ -95,10 +95,15 @@ pub(crate) fn somebody_asks() {
 #[inline]
 pub(crate) fn somebody_waits(pool: &PoolState) {
     // In one order with the counting of the waiter, and with the two in `sleeps`: one of the two threads sees the other.
-    if PACE.load(SeqCst) != CLOSE && (pool.may_be_short() || pool.acquire_timeout < SHORT_TIMEOUT) {
+    if PACE.load(SeqCst) != CLOSE && may_be_stuck(pool) {
         PACE.store(CLOSE, SeqCst);
         wake();
     }
+}
+
+/// Whether a wait on that pool may be more than a connection being checked or opened.
+fn may_be_stuck(pool: &PoolState) -> bool {
+    pool.may_be_short() || pool.limits.acquire_timeout < SHORT_TIMEOUT
 }
 
 fn run() {
@@ -122,8 +127,8 @@ fn run() {
                 return;
             }
         }
+        // Whoever has woken it: it should have been awake long before.
         if let Some(interval) = interval
-            && !woken
             && freeze::is_late(
                 now.saturating_duration_since(asked)
                     .saturating_sub(interval),
@@ -133,7 +138,10 @@ fn run() {
             freeze::note(asked, now);
             continue;
         }
-        next = if config::is_off() {
+        next = if woken {
+            // Soon, not now: who asks for a permit, and be it a thousand times a second, costs one look in this time.
+            Next::Closely(CLOSELY)
+        } else if config::is_off() {
             Next::After(SAMPLE)
         } else {
             watch.pass(now)
@@ -141,7 +149,7 @@ fn run() {
     }
 }
 
-/// Sleeps until the next look; whether it was woken.
+/// Sleeps until the next look; whether it was woken before.
 fn sleeps(next: Next, interval: Option<Duration>) -> bool {
     match next {
         Next::WhenWoken => {

@@ -5,6 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
@@ -115,19 +116,20 @@ impl PgPoolCopyIn {
 
     fn sending(&self) {
         if let Some(held) = &self.held {
-            held.handle().await_rows();
+            held.handle().await_copy(Instant::now());
         }
     }
 
     fn sent(&mut self) {
         self.sent += 1;
         if let Some(held) = &self.held {
-            held.handle().read_rows(self.sent);
+            held.handle().copied(self.sent, Instant::now());
         }
     }
 
     /// Discards what was sent.
     pub async fn abort(self, msg: impl Into<String>) -> Result<(), Error> {
+        self.sending();
         let Self { held, copy, .. } = self;
         let result = copy.0.abort(msg).await;
         drop(held);
@@ -136,6 +138,8 @@ impl PgPoolCopyIn {
 
     /// Completes the COPY and gives the rows affected.
     pub async fn finish(self) -> Result<u64, Error> {
+        // The server may take its time: it checks what it was given.
+        self.sending();
         let Self { held, copy, .. } = self;
         let result = copy.0.finish().await;
         drop(held);
@@ -225,13 +229,14 @@ impl Stream for CopyOut {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let item = self.stream.as_mut().poll_next(cx);
-        self.read += 1;
+        self.read += u64::from(matches!(item, Poll::Ready(Some(_))));
         if let Some(held) = &self.held {
+            let (handle, now) = (held.handle(), Instant::now());
             match item {
                 // sqlx's stream keeps its connection until it is dropped, and so does this one.
-                Poll::Ready(None) => held.handle().become_idle(std::time::Instant::now()),
-                Poll::Ready(Some(_)) => held.handle().read_rows(self.read),
-                Poll::Pending => held.handle().await_rows(),
+                Poll::Ready(None) => handle.become_idle(now),
+                Poll::Ready(Some(_)) => handle.copied(self.read, now),
+                Poll::Pending => handle.await_copy(now),
             }
         }
         item

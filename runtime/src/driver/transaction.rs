@@ -11,7 +11,6 @@ use super::{Conn, known};
 use crate::context;
 use crate::handle::{ControlGuard, End};
 use crate::pool_state::Control;
-use crate::site::Site;
 
 /// sqlx's `Transaction`, tracked: a transaction, or a savepoint inside one. Rolled back when dropped while open.
 pub struct Transaction<'c, DB: Database> {
@@ -51,7 +50,7 @@ impl<'c, DB: Database> Transaction<'c, DB> {
         match result {
             Ok(()) => {
                 if let Some(handle) = conn.handle() {
-                    handle.transaction_began(context::site().map_or(handle.place, Site::place));
+                    handle.transaction_began(context::site());
                 }
                 Ok(Self { conn, open: true })
             }
@@ -88,8 +87,12 @@ impl<'c, DB: Database> Transaction<'c, DB> {
     fn closed_if(&mut self, result: Result<(), Error>, end: End) -> Result<(), Error> {
         if result.is_ok() {
             self.open = false;
-            if let Some(handle) = self.conn.handle() {
+        }
+        if let Some(handle) = self.conn.handle() {
+            if result.is_ok() {
                 handle.transaction_ended(end);
+            } else {
+                handle.transaction_failed();
             }
         }
         result
@@ -133,7 +136,9 @@ impl<DB: Database> Drop for Transaction<'_, DB> {
         if self.open {
             if let Some(handle) = self.conn.handle() {
                 drop(handle.begin_control(Control::ImplicitRollback));
+                // Who unwinds knows that something went wrong.
                 if let Some(lost) = handle.transaction_dropped()
+                    && !std::thread::panicking()
                     && let Some(scope) = context::scope()
                 {
                     scope.lose(lost);

@@ -38,6 +38,11 @@ impl Handle {
         let one_after_another = function.is_straight() || !function.has_body();
         // What polls many futures in one task wakes each by a waker of its own.
         let is_apart = self.task.is_some() && taker.task.is_some() && self.task != taker.task;
+        if let Some(arrived_at) = self.arrived_at()
+            && function.keeps(arrived_at)
+        {
+            return (!is_apart).then_some(Certainty::Certain);
+        }
         let own = self.site.filter(|site| {
             let is_around = std::ptr::eq(site.function(), function) || !function.has_body();
             is_around && self.way().is_empty()
@@ -70,6 +75,12 @@ impl Handle {
         }
         (site.stays() || one_after_another || self.is_stream_left_standing())
             .then_some(Certainty::Likely)
+    }
+
+    /// Whether a callee took it, and what became of it here is not known: it may have gone on to another task.
+    pub(crate) fn is_handed_on(&self, around: &Scope) -> bool {
+        self.arrived_at()
+            .is_some_and(|arrived_at| !around.function().keeps(arrived_at))
     }
 
     /// Its consumer has a row, and does something else than to ask for the next.

@@ -100,32 +100,39 @@ impl Handle {
         set(&mut self.state().told);
     }
 
-    /// The statement that has run on it since its activity began, with no row given to a consumer yet.
-    pub(crate) fn running(&self) -> Option<Arc<Tally>> {
+    /// Notes that something is told of what it has done since then; no, if it does something else by now.
+    pub(crate) fn may_tell(&self, since: Instant, set: impl FnOnce(&mut Told)) -> bool {
+        let mut state = self.state();
+        let same = state.since == since;
+        if same {
+            set(&mut state.told);
+        }
+        same
+    }
+
+    /// The statement that the database is being waited for, and how long in all, not counting what was before `from`.
+    pub(crate) fn running(
+        &self,
+        from: Option<Instant>,
+        now: Instant,
+    ) -> Option<(Arc<Tally>, Duration)> {
         let state = self.state();
-        let runs = match state.activity {
-            Activity::Busy => true,
-            Activity::Streaming => self.stream.are_awaited() && self.stream.rows() == 0,
-            Activity::Idle | Activity::Lent => false,
+        let whole = now.saturating_duration_since(state.since);
+        let busy = match state.activity {
+            Activity::Busy => whole,
+            Activity::Streaming if self.stream.are_awaited() => self.stream.busy(whole),
+            Activity::Streaming | Activity::Idle | Activity::Lent => return None,
         };
-        match &state.operations[0].as_ref().filter(|_| runs)?.what {
-            What::Statement(tally) => Some(Arc::clone(tally)),
+        let lived = from.map_or(busy, |from| busy.min(now.saturating_duration_since(from)));
+        match &state.operations[0].as_ref()?.what {
+            What::Statement(tally) => Some((Arc::clone(tally), lived)),
             What::Control(..) => None,
         }
     }
 
     /// How long it was held, so far.
     pub(crate) fn hold(&self, now: Instant) -> Hold {
-        let state = self.state();
-        let mut hold = state.spent;
-        let time = now.saturating_duration_since(state.since);
-        match state.activity {
-            Activity::Idle => hold.idle += time,
-            Activity::Streaming if !self.stream.are_awaited() => hold.idle += time,
-            Activity::Busy | Activity::Streaming => hold.busy += time,
-            Activity::Lent => hold.lent += time,
-        }
-        hold
+        self.state().hold(&self.stream, now)
     }
 
     pub(crate) fn is_waiting(&self) -> bool {

@@ -11,18 +11,31 @@ use crate::site::{Place, Site};
 use crate::tally::Tally;
 use crate::units::count;
 
-/// `tally`'s statement, about to be sent at `site`, is the one over the budget of `scope`.
+/// `tally`'s statement, about to be sent at `site`, is the one over the budget of these scopes.
 ///
 /// # Panics
 ///
 /// At the site, where the lint is at deny.
-pub(crate) fn query_budget(scope: &Scope, tally: &Arc<Tally>, site: Option<&'static Site>) {
+pub(crate) fn query_budget(scopes: &[&Scope], tally: &Arc<Tally>, site: Option<&'static Site>) {
+    let mut panic = None;
+    // All are told; one panic is enough.
+    for scope in scopes {
+        if let Reaction::Panic(message) = of_scope(scope, tally, site) {
+            panic.get_or_insert((scope.function(), message));
+        }
+    }
+    if let Some((function, message)) = panic {
+        stop(site, Some(function), &message);
+    }
+}
+
+fn of_scope(scope: &Scope, tally: &Arc<Tally>, site: Option<&'static Site>) -> Reaction {
     let (function, Some(budget)) = (scope.function(), scope.budget()) else {
-        return;
+        return Reaction::Go;
     };
     let level = config::level(Lint::QueryBudget, Some(function), None);
     if level == Level::Allow {
-        return;
+        return Reaction::Go;
     }
     let place = site.map(Site::place).or(tally.place());
     let place = place.unwrap_or(function.place());
@@ -41,9 +54,14 @@ pub(crate) fn query_budget(scope: &Scope, tally: &Arc<Tally>, site: Option<&'sta
         && times > 1
     {
         let at = most.place().map(at).unwrap_or_default();
+        let instead = if most.effects.writes {
+            "write all rows in one statement, `INSERT … VALUES (…), (…)` or `WHERE id IN (…)`"
+        } else {
+            "read all rows in one statement, `WHERE id IN (…)` or a join"
+        };
         help.push(format!(
-            "`{}`{at} was sent {} times: read all rows at once, `WHERE id = ANY($1)` or a join, in place of one by one",
-            most.summary, times
+            "`{}`{at} was sent {times} times: {instead}, in place of one by one",
+            most.summary
         ));
     }
     help.push(format!(
@@ -77,15 +95,12 @@ pub(crate) fn query_budget(scope: &Scope, tally: &Arc<Tally>, site: Option<&'sta
         help,
         notes: closing_notes(Lint::QueryBudget),
     };
-    let reaction = finding.tell(Audience {
+    finding.tell(Audience {
         span: &tracing::Span::current(),
         collector: scope.collector().cloned(),
         path: Path::Running,
         log: Log::PerPlace,
-    });
-    if let Reaction::Panic(message) = reaction {
-        stop(site, Some(function), &message);
-    }
+    })
 }
 
 fn at(place: Place) -> String {

@@ -151,7 +151,7 @@ fn facts(stuck: &Stuck, last: &Handle) -> Vec<super::Fact> {
         fact("permits", stuck.edges.len().to_string()),
         fact("waiters", stuck.waiters.len().to_string()),
         fact("longest wait", short(longest.unwrap_or_default())),
-        fact("acquire_timeout", short(last.pool.acquire_timeout)),
+        fact("acquire_timeout", short(last.pool.limits.acquire_timeout)),
     ]
 }
 

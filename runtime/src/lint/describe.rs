@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::handle::Handle;
-use crate::pool_state::PoolState;
+use crate::pool_state::{Hold, PoolState};
 use crate::site::{Function, Place};
 use crate::snapshot::{Activity, HandleInfo};
 use crate::units::{count, short};
@@ -90,15 +90,12 @@ pub(super) fn permit(info: &HandleInfo, max_connections: u32) -> Fact {
 
 /// How busy a handle was.
 pub(super) fn split(info: &HandleInfo) -> Fact {
-    let mut split = format!(
-        "{} with the database, {} without",
-        short(info.busy_total),
-        short(info.idle_total)
-    );
-    if !info.lent_total.is_zero() {
-        split += &format!(", {} lent", short(info.lent_total));
-    }
-    fact("spent", split)
+    let hold = Hold {
+        busy: info.busy_total,
+        idle: info.idle_total,
+        lent: info.lent_total,
+    };
+    fact("spent", hold.split())
 }
 
 /// How to allow a lint in a function, and where to read more.
@@ -116,7 +113,7 @@ pub(super) fn permits(pool: &PoolState) -> Fact {
         format!(
             "{} of {}, {waiting} waiting",
             pool.held(),
-            pool.max_connections
+            pool.limits.max_connections
         ),
     )
 }

@@ -14,8 +14,8 @@ use crate::report;
 use crate::snapshot::{Activity, HandleInfo};
 use crate::units::{count, short};
 
-/// `handle` has not talked to the database for so long.
-pub(crate) fn held_idle(rules: &Rules, handle: &Arc<Handle>, quiet: Duration) {
+/// `handle`, which does since then what it does, has not talked to the database for so long.
+pub(crate) fn held_idle(rules: &Rules, handle: &Arc<Handle>, since: Instant, quiet: Duration) {
     let (function, pool) = (handle.place.function, handle.pool.name());
     let Some(limit) = rules.time(Lint::HeldIdle, function, Some(&pool)) else {
         return;
@@ -24,12 +24,16 @@ pub(crate) fn held_idle(rules: &Rules, handle: &Arc<Handle>, quiet: Duration) {
     if quiet < limit || level == Level::Allow {
         return;
     }
-    handle.set_told(|told| {
+    let may_tell = handle.may_tell(since, |told| {
         told.idle = true;
         told.idle_ever = true;
     });
+    if !may_tell {
+        return;
+    }
     let info = handle.read(Instant::now());
-    let what = noun(&info);
+    let copies = handle.copies();
+    let what = if copies { "a COPY" } else { noun(&info) };
     let title = format!(
         "{} holds {what} of pool {pool} and has not used it for {}; the limit is {}",
         taker(handle.place),
@@ -39,10 +43,10 @@ pub(crate) fn held_idle(rules: &Rules, handle: &Arc<Handle>, quiet: Duration) {
     let mut facts = vec![fact("held for", short(info.age))];
     if info.activity == Activity::Streaming {
         facts.push(fact(
-            "read",
+            if copies { "moved" } else { "read" },
             format!(
                 "{}, the last one {} ago",
-                count(info.stream_rows, "row"),
+                count(info.stream_rows, if copies { "piece" } else { "row" }),
                 short(quiet)
             ),
         ));
@@ -51,13 +55,13 @@ pub(crate) fn held_idle(rules: &Rules, handle: &Arc<Handle>, quiet: Duration) {
         facts.extend(last(&info));
     }
     facts.push(split(&info));
-    facts.push(permit(&info, handle.pool.max_connections));
+    facts.push(permit(&info, handle.pool.limits.max_connections));
     facts.push(waiting(handle));
     let finding = Finding {
         lint: Lint::HeldIdle,
         level,
         certainty: Certainty::Certain,
-        cause: cause(&info),
+        cause: cause(&info, copies),
         title,
         verdict: None,
         primary: info.site.clone(),
@@ -66,13 +70,16 @@ pub(crate) fn held_idle(rules: &Rules, handle: &Arc<Handle>, quiet: Duration) {
         pool: Some(pool.to_string()),
         related: now_at(handle, &info),
         facts,
-        help: help(&info),
-        notes: notes(Lint::HeldIdle, &info),
+        help: help(handle, &info, copies),
+        notes: notes(Lint::HeldIdle, handle, &info),
     };
     let _told = finding.tell(Audience::watching(handle));
 }
 
-fn cause(info: &HandleInfo) -> String {
+fn cause(info: &HandleInfo, copies: bool) -> String {
+    if copies {
+        return "the program has the turn, and moves no data".to_owned();
+    }
     if info.activity == Activity::Streaming {
         return "the consumer of the rows has one and does not ask for the next".to_owned();
     }
@@ -111,9 +118,13 @@ fn now_at(handle: &Handle, info: &HandleInfo) -> Vec<Related> {
     places
 }
 
-fn help(info: &HandleInfo) -> Vec<String> {
+fn help(handle: &Handle, info: &HandleInfo, copies: bool) -> Vec<String> {
     let mut help = Vec::new();
     match (info.activity, info.transaction_depth) {
+        _ if copies => help.push(
+            "have the data at hand before the COPY begins, and end it right after: `copy.finish().await?`"
+                .to_owned(),
+        ),
         (Activity::Streaming, _) => {
             help.push(
                 "read the rows first and work on them then: `let rows: Vec<_> = stream.try_collect().await?`"
@@ -128,19 +139,38 @@ fn help(info: &HandleInfo) -> Vec<String> {
             "do the slow work (a request, a file, a sleep) before `begin` or after `commit`, not in between".to_owned(),
         ),
     }
-    help.push("or, if it is meant to be held, say why: `.long_lived(\"…\")`".to_owned());
-    help.push("or set the limit of this function: `#[track(held_idle = \"60s\")]`".to_owned());
+    if info.activity != Activity::Streaming {
+        help.push("or, if it is meant to be held, say why: `.long_lived(\"…\")`".to_owned());
+    }
+    help.push(longer(Lint::HeldIdle, handle));
     help
 }
 
-fn notes(lint: Lint, info: &HandleInfo) -> Vec<String> {
+/// How to set the limit for what is meant to be held that long.
+fn longer(lint: Lint, handle: &Handle) -> String {
+    match handle.place.function {
+        Some(_) => format!("or set the limit of this function: `#[track({lint} = \"60s\")]`"),
+        None => format!(
+            "or set the limit of this pool: `SQLX_LEASH=\"{lint}[{}]=60s\"`",
+            handle.pool.name()
+        ),
+    }
+}
+
+fn notes(lint: Lint, handle: &Handle, info: &HandleInfo) -> Vec<String> {
     let mut notes = Vec::new();
     if info.scope.is_none() {
         notes.push(
             "it belongs to no scope: where it is now is not known (a field, a static, another task)".to_owned(),
         );
     }
-    notes.extend(closing_notes(lint));
+    match handle.place.function {
+        Some(_) => notes.extend(closing_notes(lint)),
+        None => notes.push(format!(
+            "to allow this, `SQLX_LEASH=\"{lint}[{}]=allow\"`; read more: `leash::explain(Lint::{lint:?})`",
+            handle.pool.name()
+        )),
+    }
     notes
 }
 
@@ -161,12 +191,16 @@ pub(crate) fn held_too_long(rules: &Rules, handle: &Arc<Handle>, held: Duration)
     }
     handle.set_told(|told| told.too_long = true);
     let info = handle.read(Instant::now());
-    let what = noun(&info);
+    let what = if handle.copies() {
+        "a COPY"
+    } else {
+        noun(&info)
+    };
     let mut facts = vec![fact("held for", short(held)), super::describe::doing(&info)];
     facts.push(fact("after", count(info.statements, "statement")));
     facts.extend(last(&info));
     facts.push(split(&info));
-    facts.push(permit(&info, handle.pool.max_connections));
+    facts.push(permit(&info, handle.pool.limits.max_connections));
     facts.push(waiting(handle));
     let finding = Finding {
         lint: Lint::HeldTooLong,
@@ -188,9 +222,9 @@ pub(crate) fn held_too_long(rules: &Rules, handle: &Arc<Handle>, held: Duration)
         facts,
         help: vec![
             "split the work into shorter transactions, or give the connection back between its parts".to_owned(),
-            "or set the limit of this function: `#[track(held_too_long = \"…\")]`".to_owned(),
+            longer(Lint::HeldTooLong, handle),
         ],
-        notes: notes(Lint::HeldTooLong, &info),
+        notes: notes(Lint::HeldTooLong, handle, &info),
     };
     let _told = finding.tell(Audience::watching(handle));
 }

@@ -54,6 +54,7 @@ fn holdings(second: &Handle, scope: &Scope) -> Vec<Holding> {
         for handle in around.held() {
             if handle.id() != second.id()
                 && handle.pool.id() == second.pool.id()
+                && !handle.is_handed_on(around)
                 && let Some(certainty) = handle.is_held_by(around, below, second)
             {
                 found.push(Holding {
@@ -119,7 +120,7 @@ fn outside_transaction(second: &Arc<Handle>, scope: &Scope, held: &[Holding]) ->
             } else {
                 format!(
                     "let {function} take the connection to use, `conn: &mut {}`, and call it with `&mut *tx`",
-                    connection_type(second)
+                    second.pool.endpoint.connection
                 )
             },
             "or, if it must not be part of the transaction, run it before `begin` or after `commit`".to_owned(),
@@ -165,7 +166,7 @@ fn nested_acquire(second: &Arc<Handle>, scope: &Scope, held: &[Holding]) -> Reac
     let nesting = second.pool.note_nesting(held.len() as u64 + 1);
     let tasks = second.pool.note_tasks(tasks(second));
     let safe = tasks * (nesting - 1) + 1;
-    let max = u64::from(second.pool.max_connections);
+    let max = u64::from(second.pool.limits.max_connections);
     let mut notes = vec![if safe > max {
         format!(
             "with {} at once, each holding up to {}, a pool of fewer than {safe} can deadlock; this one has {max}",
@@ -221,7 +222,7 @@ pub(super) fn help(second: &Handle, first: &HandleInfo, same_function: bool) -> 
         format!(
             "let {} take the connection to use, `conn: &mut {}`, and call it with `&mut *{variable}`",
             taker(second.place),
-            connection_type(second)
+            second.pool.endpoint.connection
         )
     };
     vec![instead, help_to_give_back(first)]
@@ -242,16 +243,6 @@ fn variable(handle: &HandleInfo) -> &'static str {
         "tx"
     } else {
         "conn"
-    }
-}
-
-/// The driver's connection, as users name it.
-fn connection_type(handle: &Handle) -> &'static str {
-    match handle.pool.endpoint.system {
-        "postgresql" => "PgConnection",
-        "mysql" => "MySqlConnection",
-        "sqlite" => "SqliteConnection",
-        _ => "DB::Connection",
     }
 }
 

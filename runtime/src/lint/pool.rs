@@ -40,7 +40,7 @@ pub(crate) fn pool_pressure(
     claims: impl Fn() -> Vec<Arc<Handle>>,
     samples: &mut PressureSamples,
 ) {
-    let (held, max) = (pool.held(), u64::from(pool.max_connections));
+    let (held, max) = (pool.held(), u64::from(pool.limits.max_connections));
     let waiting = pool.permits.waiting.load(Relaxed);
     let name = pool.name();
     let limit = u64::from(rules.percent(Lint::PoolPressure, &name));
@@ -63,13 +63,25 @@ pub(crate) fn pool_pressure(
     samples.told = true;
     let claims = &claims();
     let holds = pool.counters.holds.read();
+    let mut facts = vec![permits(pool)];
+    if holds.ended > 0 {
+        let whole = holds.busy + holds.idle + holds.lent;
+        facts.push(fact(
+            "a permit was held on average for",
+            short(holds.mean()),
+        ));
+        facts.push(fact(
+            "of it with the database",
+            format!("{} %", share(holds.busy, whole)),
+        ));
+    }
     let finding = Finding {
         lint: Lint::PoolPressure,
         level,
         certainty: Certainty::Certain,
         cause: "the handles listed here hold the permits".to_owned(),
         title: format!(
-            "pool {name} has had {limit} % of its permits in use for {SAMPLES} samples in a row: {held} of {max}, {waiting} waiting"
+            "pool {name} has had at least {limit} % of its permits in use for {SAMPLES} samples in a row, a second apart: now {held} of {max}, {waiting} waiting"
         ),
         verdict: None,
         primary: pool.connected.to_call_site(),
@@ -77,14 +89,7 @@ pub(crate) fn pool_pressure(
         function: None,
         pool: Some(name.to_string()),
         related: holders(claims),
-        facts: vec![
-            permits(pool),
-            fact("a permit was held on average for", short(holds.mean())),
-            fact(
-                "of it with the database",
-                format!("{} %", share(holds.busy, holds.busy + holds.idle + holds.lent)),
-            ),
-        ],
+        facts,
         help: vec![
             "look at the places that hold the most: give the connection back before slow work that is not the database's".to_owned(),
             "see who holds what at any time: `println!(\"{}\", leash::snapshot())`".to_owned(),
@@ -170,15 +175,19 @@ fn tell(finding: Finding, claims: &[Arc<Handle>], span: Option<&tracing::Span>) 
     });
 }
 
-/// Connections in use that no handle, waiter or return accounts for. A waiter may be connecting, and is taken to be.
+/// Connections in use that no handle, waiter or return accounts for. A waiter may be connecting, and is taken to be; so is
+/// sqlx, where the pool is to have a least number of connections.
 pub(super) fn unexplained(gauge: &dyn Gauge) -> u64 {
-    let permits = &gauge.state().permits;
+    let pool = gauge.state();
+    let permits = &pool.permits;
     // In this order: what moves on meanwhile is counted twice rather than not at all.
     let in_use = u64::from(gauge.size().saturating_sub(gauge.idle()));
     let known = permits.waiting.load(Relaxed)
         + permits.held.load(Relaxed)
         + permits.returning.load(Relaxed);
-    in_use.saturating_sub(known)
+    let sqlx_may_connect =
+        pool.endpoint.system != "sqlite" && gauge.size() <= pool.limits.min_connections;
+    in_use.saturating_sub(known + u64::from(sqlx_may_connect))
 }
 
 /// Since when permits of a pool are unaccounted for, and whether that was told.
@@ -202,7 +211,13 @@ pub(crate) fn unaccounted_connections(
     claims: impl Fn() -> Vec<Arc<Handle>>,
     unaccounted: &mut Unaccounted,
     now: Instant,
+    thawed: Option<Instant>,
 ) {
+    // What was given back while the process stood still could not come back.
+    let lived = |since: Instant| {
+        let since = thawed.map_or(since, |thawed| since.max(thawed));
+        now.saturating_duration_since(since)
+    };
     let pool = gauge.state();
     let name = pool.name();
     let Some(limit) = rules.time(Lint::UnaccountedConnections, None, Some(&name)) else {
@@ -216,9 +231,7 @@ pub(crate) fn unaccounted_connections(
     let hanging: Vec<(&Arc<Handle>, Instant)> = claims
         .iter()
         .filter_map(|claim| match claim.look().standing {
-            Standing::Returning(since) if now.saturating_duration_since(since) >= limit => {
-                Some((claim, since))
-            }
+            Standing::Returning(since) if lived(since) >= limit => Some((claim, since)),
             _ => None,
         })
         .collect();
@@ -234,7 +247,7 @@ pub(crate) fn unaccounted_connections(
         return;
     }
     let since = *unaccounted.since.get_or_insert(now);
-    let is_old = now.saturating_duration_since(since) >= limit || !hanging.is_empty();
+    let is_old = lived(since) >= limit || !hanging.is_empty();
     let level = rules.level(Lint::UnaccountedConnections, None, Some(&name));
     if !is_old || unaccounted.told || level == Level::Allow {
         return;
@@ -307,11 +320,17 @@ fn untracked_use(
         lint: Lint::UnaccountedConnections,
         level,
         certainty: Certainty::Likely,
-        cause: "it looks like untracked use: something takes connections from the plain sqlx pool that this one was made from"
-            .to_owned(),
+        cause: if pool.is_shared() {
+            "it looks like untracked use: something takes connections from the plain sqlx pool that this one was made from"
+        } else {
+            "it looks like a connection that hangs while sqlx itself gives it back or closes it (a listener's, a COPY's, one that \
+             was idle for long): nobody else has the plain pool, and a server that does not answer is waited for with no time limit"
+        }
+        .to_owned(),
         title: format!(
-            "{unexplained} of {} of pool {name} in use by nobody that is known",
-            count(u64::from(pool.max_connections), "permit")
+            "{unexplained} of {} of pool {name} {} in use by nobody that is known",
+            count(u64::from(pool.limits.max_connections), "permit"),
+            if unexplained == 1 { "is" } else { "are" },
         ),
         verdict: None,
         primary: pool.connected.to_call_site(),
@@ -325,7 +344,12 @@ fn untracked_use(
             fact("unaccounted for", short(since)),
         ],
         help: vec![
-            "where other code needs plain sqlx's pool, give it `pool.as_sqlx()`: its permits are then known as lent".to_owned(),
+            if pool.is_shared() {
+                "where other code needs plain sqlx's pool, give it `pool.as_sqlx()`: its permits are then known as lent"
+            } else {
+                "look at the server, and at what stands between: a peer that went silent, a firewall that drops"
+            }
+            .to_owned(),
         ],
         notes: vec!["read more: `leash::explain(Lint::UnaccountedConnections)`".to_owned()],
     }
@@ -347,9 +371,10 @@ pub(crate) fn close_blocked(
     let waited = now.saturating_duration_since(closing.since);
     let (held, returning) = (pool.held(), pool.permits.returning.load(Relaxed));
     let cause = match (held, returning) {
-        (0, 0) => "no handle that is known is alive: plain sqlx may have one, or `leak()` has kept its permit".to_owned(),
-        (0, returning) => format!("{} on the way back, and the server does not answer", count(returning, "connection")),
-        (held, _) => format!("`close` waits until every permit is back, and {} alive", handles_are(held)),
+        (0, 0) => "no handle that is known is alive: plain sqlx may hold a connection, or the server does not answer when one is closed".to_owned(),
+        (0, 1) => "1 connection is on its way back, and the server does not answer".to_owned(),
+        (0, returning) => format!("{returning} connections are on their way back, and the server does not answer"),
+        (held, _) => format!("`close` waits until every permit is back, and {} still held", permits_are(held)),
     };
     let finding = Finding {
         lint: Lint::CloseBlocked,
@@ -389,9 +414,9 @@ pub(crate) fn close_blocked(
     });
 }
 
-fn handles_are(number: u64) -> String {
+fn permits_are(number: u64) -> String {
     match number {
-        1 => "1 handle is".to_owned(),
-        number => format!("{number} handles are"),
+        1 => "1 is".to_owned(),
+        number => format!("{number} are"),
     }
 }

@@ -28,10 +28,25 @@ pub(crate) fn implicit_rollback(scope: &Scope, lost: &Lost) -> Reaction {
         format!("the {what} is dropped in here, and no error is returned"),
         function.place(),
     ));
+    let doubt = if !lost.wrote.effects.writes_for_sure {
+        Some("whether that statement wrote is not told by the rows it gave")
+    } else if lost.in_block {
+        Some(
+            "it was begun in a block, closure or macro, which may have ended with an error that was dealt with",
+        )
+    } else {
+        None
+    };
+    let mut notes: Vec<String> = doubt.map(str::to_owned).into_iter().collect();
+    notes.extend(closing_notes(Lint::ImplicitRollback));
     let finding = Finding {
         lint: Lint::ImplicitRollback,
         level,
-        certainty: Certainty::Certain,
+        certainty: if doubt.is_some() {
+            Certainty::Likely
+        } else {
+            Certainty::Certain
+        },
         cause: format!("a {what} that is dropped while open is rolled back"),
         title: format!(
             "{} returned without an error, and a {what} that had written was dropped without commit",
@@ -48,7 +63,7 @@ pub(crate) fn implicit_rollback(scope: &Scope, lost: &Lost) -> Reaction {
             "commit it before returning: `tx.commit().await?`".to_owned(),
             "or, if what it wrote is to be thrown away, say so: `tx.rollback().await?`".to_owned(),
         ],
-        notes: closing_notes(Lint::ImplicitRollback),
+        notes,
     };
     finding.tell(Audience::of(&lost.handle, scope.collector(), Path::Running))
 }

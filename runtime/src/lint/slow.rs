@@ -1,7 +1,7 @@
 //! A statement takes longer than its limit.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::describe::{closing_notes, fact};
 use super::emit::{Audience, Log, Path};
@@ -43,17 +43,19 @@ fn ended(tally: &Arc<Tally>, handle: Option<&Arc<Handle>>, time: Duration, outco
     let _told = finding.tell(audience);
 }
 
-/// A statement on `handle` has run for so long and still does. Whether it was told.
-pub(crate) fn slow_query_running(rules: &Rules, handle: &Arc<Handle>, time: Duration) -> bool {
-    let Some(tally) = handle.running() else {
-        return false;
-    };
-    let Some(finding) = slow_query(rules, &tally, Some(handle), time, None) else {
-        return false;
-    };
-    handle.set_told(|told| told.slow = true);
-    let _told = finding.tell(Audience::watching(handle));
-    true
+/// A statement on `handle`, begun at `since`, has run for so long and still does.
+pub(crate) fn slow_query_running(
+    rules: &Rules,
+    handle: &Arc<Handle>,
+    tally: &Arc<Tally>,
+    since: Instant,
+    time: Duration,
+) {
+    if let Some(finding) = slow_query(rules, tally, Some(handle), time, None)
+        && handle.may_tell(since, |told| told.slow = true)
+    {
+        let _told = finding.tell(Audience::watching(handle));
+    }
 }
 
 fn slow_query(
@@ -102,6 +104,10 @@ fn slow_query(
     )];
     facts.push(fact("limit", short(limit)));
     facts.push(fact("text", one_line(tally.sql())));
+    let explain = match handle {
+        Some(handle) if handle.pool.endpoint.system == "sqlite" => "EXPLAIN QUERY PLAN",
+        _ => "EXPLAIN",
+    };
     let mut notes = vec![
         "the time is the statement's: without the wait for a permit, and without the consumer's time between rows"
             .to_owned(),
@@ -124,8 +130,15 @@ fn slow_query(
         related: Vec::new(),
         facts,
         help: vec![
-            format!("ask the database why: `EXPLAIN {}`", one_line(tally.sql())),
-            "or, if it may take that long, say so: `#[track(slow_query = \"…\")]`".to_owned(),
+            format!(
+                "ask the database why: `{explain} {}`",
+                one_line(tally.sql())
+            ),
+            match function {
+                Some(_) => "or, if it may take that long, say so: `#[track(slow_query = \"30s\")]`",
+                None => "or, if it may take that long, say so: `SQLX_LEASH=\"slow_query=30s\"`",
+            }
+            .to_owned(),
         ],
         notes,
     })

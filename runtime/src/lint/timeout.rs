@@ -177,11 +177,11 @@ impl Case<'_> {
     }
 
     fn max(&self) -> u64 {
-        u64::from(self.waiter.pool.max_connections)
+        u64::from(self.waiter.pool.limits.max_connections)
     }
 
     fn timeout(&self) -> Duration {
-        self.waiter.pool.acquire_timeout
+        self.waiter.pool.limits.acquire_timeout
     }
 
     /// Time itself did not pass as the pool believes.
@@ -272,8 +272,11 @@ impl Case<'_> {
             format!(
                 "see whether a server listens at {address}, and whether this machine may reach it"
             ),
-            "`PoolOptions::connect` in place of `connect_lazy` says so when the program starts"
-                .to_owned(),
+            format!(
+                "to hear of it when the program starts, connect once without a pool, which gives the error itself: \
+                 `{}::connect(url).await?`",
+                address.connection
+            ),
         ];
         Some(diagnosis)
     }
@@ -404,6 +407,9 @@ impl Case<'_> {
         diagnosis.help = vec![match first.look().activity {
             Activity::Streaming => format!(
                 "read the rows in {taker} before the slow work: `let rows: Vec<_> = stream.try_collect().await?`"
+            ),
+            _ if first.scope().is_none() && place.function.is_some() => format!(
+                "what {taker} took is kept: keep the pool in its place, and take a connection for each use"
             ),
             _ if first.transaction_depth() > 0 => {
                 format!("end the transaction in {taker} before its slow work: `tx.commit().await?`")

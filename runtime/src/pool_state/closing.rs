@@ -33,12 +33,12 @@ pub(crate) struct ClosingGuard {
 }
 
 impl Closings {
-    /// Those that have waited since before `since` and were not told before.
-    pub(crate) fn take_older(&self, since: Instant) -> Vec<Closing> {
+    /// Those that are due and were not told before.
+    pub(crate) fn take_due(&self, is_due: impl Fn(&Closing) -> bool) -> Vec<Closing> {
         let mut closings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let due = closings
             .iter_mut()
-            .filter(|closing| !closing.told && closing.since <= since);
+            .filter(|closing| !closing.told && is_due(closing));
         due.map(|closing| {
             closing.told = true;
             closing.clone()

@@ -98,9 +98,9 @@ pub(crate) fn deadlocked(claims: &[Arc<Handle>]) -> Vec<Stuck> {
     }
     // Only pools of which every permit is in a known hand can be stuck.
     held.retain(|_, holders| {
-        holders
-            .first()
-            .is_some_and(|first| holders.len() as u64 >= u64::from(first.pool.max_connections))
+        holders.first().is_some_and(|first| {
+            holders.len() as u64 >= u64::from(first.pool.limits.max_connections)
+        })
     });
     waiting.retain(|(claim, _)| held.contains_key(&claim.pool.id()));
     if waiting.is_empty() {

@@ -1,10 +1,19 @@
-//! What the lints find in programs that run their pools dry, and what they leave alone.
+//! What the lints find: in programs that run their pools dry, hold handles for nothing, lose writes. And what they leave alone.
 
+mod budget;
 mod child;
+mod closing;
 mod common;
-
 mod deadlock;
 mod dry_reports;
+mod held;
 mod nested;
 mod outside;
+mod pressure;
+mod returns;
+mod rollback;
+mod slow;
+mod support;
 mod timeout;
+mod watchdog;
+mod wording;

@@ -221,7 +221,7 @@ async fn while_a_stream_is_open() {
         &marked("row", "fetch_all"),
         "nested::queries_for_each_row",
     );
-    assert_certainty(finding, Certainty::Likely);
+    assert_certainty(finding, Certainty::Certain);
     assert_eq!(
         finding.related[0].label,
         "a row stream is held from here on"
@@ -254,13 +254,33 @@ async fn holds_what_it_was_handed(pool: &SqlitePool) -> Result {
 #[tokio::test]
 async fn what_was_passed_on_is_likely() {
     let pool = pool_of(5).await;
-    for task in [
-        holds_in_a_variable_that_moves(&pool).boxed(),
-        holds_what_it_was_handed(&pool).boxed(),
-    ] {
-        let found = found(task).await;
-        assert_certainty(only(Lint::NestedAcquire, &found), Certainty::Likely);
+    let found = found(holds_in_a_variable_that_moves(&pool)).await;
+    assert_certainty(only(Lint::NestedAcquire, &found), Certainty::Likely);
+}
+
+#[tokio::test]
+async fn what_a_callee_gave_is_held_where_it_stays() {
+    let pool = pool_of(5).await;
+    let found = found(holds_what_it_was_handed(&pool)).await;
+    assert_certainty(only(Lint::NestedAcquire, &found), Certainty::Certain);
+}
+
+#[track]
+async fn hands_on_what_it_was_handed(pool: &SqlitePool) -> Result {
+    let (queue, mut queued) = tokio::sync::mpsc::channel(2);
+    for _ in 0..2 {
+        let conn = hands_out(pool).await?;
+        queue.send(conn).await.expect("it is open");
     }
+    drop(queued.recv().await);
+    drop(queued.recv().await);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_callee_gave_and_went_on_is_nobodys() {
+    let pool = pool_of(5).await;
+    nothing(&found(hands_on_what_it_was_handed(&pool)).await);
 }
 
 #[track]

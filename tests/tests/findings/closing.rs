@@ -1,0 +1,193 @@
+//! `close_blocked`: a pool that is to close, and for whom it waits.
+
+use std::time::Duration;
+
+use sqlx::leash::testing::findings;
+use sqlx::leash::{Certainty, Level, Lint, PoolExt};
+use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::track;
+
+use crate::support::{
+    self, Says, TestPool, assert_none, heard, in_child, marked, only, pool, silent, told, watched,
+};
+
+#[track(close_blocked = "100ms")]
+async fn closes(pool: &TestPool) {
+    pool.close().await; // @closes
+}
+
+#[track]
+async fn keeps_until_told(pool: &TestPool) {
+    let _conn = pool.acquire().await.unwrap(); // @keeps
+    told(pool.name(), Lint::CloseBlocked, 1).await;
+}
+
+#[tokio::test]
+async fn it_says_who_holds_what() {
+    let pool = pool().await;
+    let ((), found) = findings(async {
+        // The one has its connection before the other closes.
+        futures::join!(keeps_until_told(&pool), closes(&pool));
+    })
+    .await;
+    let found = only(found);
+    Says {
+        lint: Lint::CloseBlocked,
+        level: Level::Warn,
+        certainty: Certainty::Certain,
+        primary: marked("closes", "close"),
+        function: Some("findings::closing::closes"),
+        title: &["has been closing for", "and waits for 1 handle"],
+        related: &[(
+            "findings::closing::keeps_until_told holds 1 permit for",
+            marked("keeps", "acquire"),
+        )],
+        facts: &["waited", "permits held 1 of 5"],
+        help: &[
+            "before `pool.close().await`",
+            "pool.close_event().do_until(work).await",
+        ],
+    }
+    .check(&found);
+    assert_eq!(found.label, "waits here");
+    assert_eq!(
+        found.cause,
+        "`close` waits until every permit is back, and 1 is still held"
+    );
+}
+
+#[track(close_blocked = "100ms")]
+async fn closes_for_long(pool: &TestPool) {
+    let close = pool.close();
+    futures::join!(close, async {
+        watched().await;
+        watched().await;
+    });
+}
+
+#[tokio::test]
+async fn told_once() {
+    let pool = pool().await;
+    let held = pool.acquire().await.unwrap();
+    let ((), found) = findings(async {
+        futures::join!(closes_for_long(&pool), async {
+            told(pool.name(), Lint::CloseBlocked, 1).await;
+            watched().await;
+            drop(held);
+        });
+    })
+    .await;
+    assert_eq!(only(found).lint, Lint::CloseBlocked);
+}
+
+// What is no finding.
+
+#[tokio::test]
+async fn a_pool_that_closes_in_time() {
+    let pool = pool().await;
+    sqlx::query("SELECT 1").execute(&*pool).await.unwrap();
+    silent(closes(&pool)).await;
+    watched().await;
+    assert_none(&heard(pool.name()));
+}
+
+#[track(close_blocked = "1h")]
+async fn closes_patiently(pool: &TestPool) {
+    pool.close().await;
+}
+
+#[track(
+    allow(close_blocked, reason = "the test wants it"),
+    close_blocked = "10ms"
+)]
+async fn closes_unjudged(pool: &TestPool) {
+    pool.close().await;
+}
+
+#[tokio::test]
+async fn within_the_limit_or_allowed() {
+    for run in [0, 1] {
+        let pool = pool().await;
+        let held = pool.acquire().await.unwrap();
+        let close = async {
+            if run == 0 {
+                closes_patiently(&pool).await;
+            } else {
+                closes_unjudged(&pool).await;
+            }
+        };
+        silent(async {
+            futures::join!(close, async {
+                watched().await;
+                drop(held);
+            });
+        })
+        .await;
+    }
+}
+
+#[track(close_blocked = "300ms")]
+async fn gives_up_closing(pool: &TestPool) {
+    let closed = tokio::time::timeout(Duration::from_millis(20), pool.close()).await;
+    assert!(closed.is_err());
+    watched().await;
+    watched().await;
+}
+
+#[tokio::test]
+async fn nobody_waits_any_more() {
+    let pool = pool().await;
+    let _held = pool.acquire().await.unwrap();
+    silent(gives_up_closing(&pool)).await;
+}
+
+#[test]
+fn limits_by_pool_and_environment() {
+    #[track]
+    async fn plain(pool: &TestPool) {
+        let _ = tokio::time::timeout(Duration::from_millis(2500), pool.close()).await;
+    }
+    let test = "closing::limits_by_pool_and_environment";
+    let _ = in_child(test, "close_blocked[strict]=deny:100ms", |runtime| {
+        runtime.block_on(async {
+            let (other, strict) = (pool().await, support::pool_named(2, "strict").await);
+            let _held = (
+                other.acquire().await.unwrap(),
+                strict.acquire().await.unwrap(),
+            );
+            let ((), found) = findings(async {
+                futures::join!(plain(&other), plain(&strict));
+            })
+            .await;
+            let found = only(found);
+            assert_eq!(found.pool.as_deref(), Some("strict"));
+            // Never a panic: it is the watchdog that says so.
+            assert_eq!(found.level, Level::Deny);
+        });
+    });
+}
+
+#[tokio::test]
+async fn a_listener_lets_its_pool_close() {
+    let Some(db) = leash_test_support::postgres().await else {
+        return;
+    };
+    let name = support::unique_name();
+    let pool = PgPoolOptions::new()
+        .connect(db.url())
+        .await
+        .unwrap()
+        .named(&name);
+    heard(&name);
+    let mut listener = PgListener::connect_with(&pool).await.unwrap();
+    listener.listen("exam").await.unwrap();
+    let listens = async move { while listener.recv().await.is_ok() {} };
+    futures::join!(listens, closes_listening(&pool));
+    watched().await;
+    assert_none(&heard(&name));
+}
+
+#[track(close_blocked = "2s")]
+async fn closes_listening(pool: &sqlx::PgPool) {
+    pool.close().await;
+}

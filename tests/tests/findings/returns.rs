@@ -1,0 +1,307 @@
+//! Returns that hang: a server that has gone silent, and what `return_timeout` does about it.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use sqlx::leash::{self, Certainty, Level, Lint, PoolExt};
+use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::{Database, Pool, track};
+
+use crate::support::{
+    Lines, Place, Says, assert_none, heard, in_child, marked, only, stats_of, told, until, watched,
+};
+
+/// Stands between a pool and its server, and can swallow what they say to each other.
+struct Proxy {
+    address: SocketAddr,
+    pairs: Arc<Mutex<Vec<Pair>>>,
+}
+
+/// Both ends of a connection, and whether it is silent.
+struct Pair {
+    ends: [TcpStream; 2],
+    silent: Arc<AtomicBool>,
+}
+
+impl Proxy {
+    fn to(host: &str, port: u16) -> Self {
+        let server = format!("{host}:{port}");
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let pairs: Arc<Mutex<Vec<Pair>>> = Arc::default();
+        let known = Arc::clone(&pairs);
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let (client, server) = (client.unwrap(), TcpStream::connect(&server).unwrap());
+                let silent = Arc::new(AtomicBool::new(false));
+                for (from, to) in [(&client, &server), (&server, &client)] {
+                    let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                    let silent = Arc::clone(&silent);
+                    thread::spawn(move || pass_on(from, to, &silent));
+                }
+                known.lock().unwrap().push(Pair {
+                    ends: [client, server],
+                    silent,
+                });
+            }
+        });
+        Self { address, pairs }
+    }
+
+    /// From now on nothing gets through on the connections that there are.
+    fn silence(&self) {
+        for pair in &*self.pairs.lock().unwrap() {
+            pair.silent.store(true, Relaxed);
+        }
+    }
+
+    /// Ends the connections that there are.
+    fn cut(&self) {
+        for pair in self.pairs.lock().unwrap().drain(..) {
+            for end in pair.ends {
+                let _ = end.shutdown(Shutdown::Both);
+            }
+        }
+    }
+}
+
+fn pass_on(mut from: TcpStream, mut to: TcpStream, silent: &AtomicBool) {
+    let mut buffer = [0; 4096];
+    while let Ok(read @ 1..) = from.read(&mut buffer) {
+        if !silent.load(Relaxed) && to.write_all(&buffer[..read]).is_err() {
+            return;
+        }
+    }
+    if !silent.load(Relaxed) {
+        let _ = to.shutdown(Shutdown::Both);
+    }
+}
+
+async fn postgres(name: &str) -> Option<(leash_test_support::Db, Proxy, sqlx::PgPool)> {
+    let db = leash_test_support::postgres().await?;
+    let options: PgConnectOptions = db.url().parse().unwrap();
+    let proxy = Proxy::to(options.get_host(), options.get_port());
+    let options = options.host("127.0.0.1").port(proxy.address.port());
+    let pool = PgPoolOptions::new().max_connections(2);
+    let pool = pool.connect_with(options).await.unwrap().named(name); // @connected
+    Some((db, proxy, pool))
+}
+
+async fn mariadb(name: &str) -> Option<(leash_test_support::Db, Proxy, sqlx::MySqlPool)> {
+    let db = leash_test_support::mysql().await?;
+    let options: MySqlConnectOptions = db.url().parse().unwrap();
+    let proxy = Proxy::to(options.get_host(), options.get_port());
+    let options = options.host("127.0.0.1").port(proxy.address.port());
+    let pool = MySqlPoolOptions::new().max_connections(2);
+    let pool = pool.connect_with(options).await.unwrap().named(name);
+    Some((db, proxy, pool))
+}
+
+#[track]
+async fn gives_back<DB: Database>(pool: &Pool<DB>, proxy: &Proxy) {
+    let conn = pool.acquire().await.unwrap(); // @given back
+    proxy.silence();
+    drop(conn);
+}
+
+#[track]
+async fn drops_a_transaction<DB: Database>(pool: &Pool<DB>, proxy: &Proxy) {
+    let tx = pool.begin().await.unwrap(); // @transaction given back
+    proxy.silence();
+    drop(tx);
+}
+
+/// The pool gives out as many connections as it may.
+async fn serves_all<DB: Database>(pool: &Pool<DB>) {
+    let mut all = Vec::new();
+    for _ in 0..pool.options().get_max_connections() {
+        let taken = tokio::time::timeout(Duration::from_secs(20), pool.acquire()).await;
+        all.push(taken.expect("there is a permit").unwrap());
+    }
+    assert!(pool.try_acquire().is_none(), "and no more than that");
+}
+
+/// What hangs is cut, and nothing is left of it.
+async fn bounded<DB: Database>(name: &str, proxy: &Proxy, pool: &Pool<DB>, lines: &Lines) {
+    heard(name);
+    gives_back(pool, proxy).await;
+    assert_eq!(stats_of(name).returning, 1);
+    until("the return is cut", || stats_of(name).returns_cut == 1).await;
+    until("the permit is there again", || {
+        stats_of(name).returning == 0
+    })
+    .await;
+    serves_all(pool).await;
+
+    drops_a_transaction(pool, proxy).await;
+    until("the return is cut again", || {
+        stats_of(name).returns_cut >= 2
+    })
+    .await;
+    // What was idle is silent, too: sqlx finds that out by itself, when it takes them.
+    proxy.cut();
+    serves_all(pool).await;
+    until("all have come back", || stats_of(name).returning == 0).await;
+    assert_none(&heard(name));
+    let line = format!(
+        "WARN pool {name}: a connection was closed, because its return took longer than 300 ms; its permit is there again"
+    );
+    assert!(lines.of("sqlx_leash::pool").contains(&line), "{lines:#?}");
+}
+
+#[test]
+fn a_return_that_hangs_is_cut() {
+    let environment = "return_timeout=300ms,unaccounted_connections=10s";
+    let _ = in_child(
+        "returns::a_return_that_hangs_is_cut",
+        environment,
+        |runtime| {
+            let lines = Lines::of_process();
+            runtime.block_on(async {
+                if let Some((_db, proxy, pool)) = postgres("pg").await {
+                    bounded("pg", &proxy, &pool, &lines).await;
+                }
+                if let Some((_db, proxy, pool)) = mariadb("maria").await {
+                    bounded("maria", &proxy, &pool, &lines).await;
+                }
+            });
+        },
+    );
+}
+
+#[test]
+fn code_sets_the_limit_of_a_return() {
+    let _ = in_child("returns::code_sets_the_limit_of_a_return", "", |runtime| {
+        leash::Config::new()
+            .return_timeout(Duration::from_millis(300))
+            .install();
+        let lines = Lines::of_process();
+        runtime.block_on(async {
+            if let Some((_db, proxy, pool)) = postgres("pg").await {
+                bounded("pg", &proxy, &pool, &lines).await;
+            }
+        });
+    });
+}
+
+/// Without a limit of its own, the finding says what hangs.
+async fn unbounded<DB: Database>(name: &str, proxy: &Proxy, pool: &Pool<DB>, lines: &Lines) {
+    heard(name);
+    gives_back(pool, proxy).await;
+    told(name, Lint::UnaccountedConnections, 1).await;
+    watched().await;
+    let found = only(heard(name));
+    Says {
+        lint: Lint::UnaccountedConnections,
+        level: Level::Warn,
+        certainty: Certainty::Certain,
+        primary: marked("given back", "acquire"),
+        function: Some("findings::returns::gives_back"),
+        title: &[
+            "a connection of pool",
+            "ago, and its permit is not there again",
+        ],
+        related: &[],
+        facts: &[
+            "returning for",
+            "returns that hang 1",
+            "permits held 0 of 2",
+        ],
+        help: &[
+            "return_timeout(Duration::from_secs(10))",
+            "SQLX_LEASH=\"return_timeout=10s\"",
+        ],
+    }
+    .check(&found);
+    assert!(
+        found.cause.starts_with("it looks like a return that hangs"),
+        "{}",
+        found.cause
+    );
+    assert_eq!(stats_of(name).returns_cut, 0);
+    let permits = (pool.acquire().await.unwrap(), pool.try_acquire());
+    assert!(permits.1.is_none(), "its permit is gone");
+    drop(permits);
+    proxy.cut();
+    let line = format!("INFO pool {name} has recovered: every permit is accounted for again");
+    until("it has recovered", || {
+        lines.of("sqlx_leash::pool").contains(&line)
+    })
+    .await;
+    serves_all(pool).await;
+}
+
+#[test]
+fn without_a_limit_the_finding_says_what_hangs() {
+    let test = "returns::without_a_limit_the_finding_says_what_hangs";
+    let _ = in_child(
+        test,
+        "unaccounted_connections=500ms,pool_pressure=allow",
+        |runtime| {
+            let lines = Lines::of_process();
+            runtime.block_on(async {
+                if let Some((_db, proxy, pool)) = postgres("pg").await {
+                    unbounded("pg", &proxy, &pool, &lines).await;
+                }
+                if let Some((_db, proxy, pool)) = mariadb("maria").await {
+                    unbounded("maria", &proxy, &pool, &lines).await;
+                }
+            });
+        },
+    );
+}
+
+#[test]
+fn what_sqlx_gives_back_itself_is_no_untracked_use() {
+    let test = "returns::what_sqlx_gives_back_itself_is_no_untracked_use";
+    let _ = in_child(test, "unaccounted_connections=500ms", |runtime| {
+        runtime.block_on(async {
+            let Some((_db, proxy, pool)) = postgres("pg").await else {
+                return;
+            };
+            heard("pg");
+            let listener = PgListener::connect_with(&pool).await.unwrap();
+            proxy.silence();
+            drop(listener);
+            let _conn = pool.acquire().await.unwrap();
+            told("pg", Lint::UnaccountedConnections, 1).await;
+            let found = only(heard("pg"));
+            assert_eq!(found.certainty, Certainty::Likely);
+            assert_eq!(
+                Place::from(&found.primary),
+                marked("connected", "connect_with")
+            );
+            assert!(
+                found
+                    .cause
+                    .starts_with("it looks like a connection that hangs"),
+                "{}",
+                found.cause
+            );
+        });
+    });
+}
+
+#[tokio::test]
+async fn a_return_that_takes_a_moment_is_none() {
+    let Some(db) = leash_test_support::postgres().await else {
+        return;
+    };
+    let name = crate::support::unique_name();
+    let pool = PgPoolOptions::new()
+        .connect(db.url())
+        .await
+        .unwrap()
+        .named(&name);
+    heard(&name);
+    for _ in 0..50 {
+        drop(pool.begin().await.unwrap());
+    }
+    watched().await;
+    assert_none(&heard(&name));
+}

@@ -1,0 +1,454 @@
+//! `slow_query`: told while the statement runs, else at its end; its own time only.
+
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use sqlx::leash::testing::findings;
+use sqlx::leash::{Activity, Certainty, Finding, Level, Lint, PoolExt};
+use sqlx::postgres::PgPoolOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, PgPool, SqliteConnection, SqlitePool, track};
+
+use crate::support::{
+    self, Gate, HUNDRED, Place, Says, TestPool, assert_none, heard, in_child, marked, only, pool,
+    silent, told, watched,
+};
+
+fn says(primary: Place, function: &'static str) -> Says<'static> {
+    Says {
+        lint: Lint::SlowQuery,
+        level: Level::Warn,
+        certainty: Certainty::Certain,
+        primary,
+        function: Some(function),
+        title: &[],
+        related: &[],
+        facts: &[],
+        help: &[],
+    }
+}
+
+#[track(slow_query = "100ms")]
+async fn inserts(gate: &SqlitePool) {
+    sqlx::query("INSERT INTO exam (name) VALUES ('a')")
+        .execute(gate) // @inserts
+        .await
+        .unwrap();
+}
+
+/// What is found of `future` while nobody can write, and then until it has ended.
+async fn at_the_gate(mut gate: Gate, future: impl Future<Output = ()>) -> Vec<Finding> {
+    let name = gate.name().to_owned();
+    let ((), found) = findings(async {
+        futures::join!(Box::pin(future), async {
+            told(&name, Lint::SlowQuery, 1).await;
+            // It runs still.
+            let handles = support::handles_of(&name);
+            assert!(
+                handles
+                    .iter()
+                    .any(|handle| handle.activity != Activity::Idle)
+            );
+            gate.open().await;
+        });
+    })
+    .await;
+    found
+}
+
+#[tokio::test]
+async fn told_while_it_runs_and_not_again_at_its_end() {
+    let gate = Gate::closed().await;
+    let pool = gate.pool.clone();
+    let found = only(at_the_gate(gate, inserts(&pool)).await);
+    Says {
+        title: &[
+            "`INSERT exam` in findings::slow::inserts has run for",
+            "; the limit is 100 ms",
+        ],
+        facts: &[
+            "running for",
+            "limit 100 ms",
+            "text INSERT INTO exam (name) VALUES ('a')",
+        ],
+        help: &[
+            "`EXPLAIN QUERY PLAN INSERT INTO exam",
+            "#[track(slow_query = \"30s\")]",
+        ],
+        ..says(marked("inserts", "execute"), "findings::slow::inserts")
+    }
+    .check(&found);
+    assert!(
+        found.cause.contains("its answer is not there yet"),
+        "{}",
+        found.cause
+    );
+    assert!(found.pool.is_some());
+}
+
+#[track(slow_query = "100ms")]
+async fn by_query_as(gate: &SqlitePool) {
+    let _: Vec<(i64,)> = sqlx::query_as("INSERT INTO exam (name) VALUES ('a') RETURNING id")
+        .fetch_all(gate) // @query_as
+        .await
+        .unwrap();
+}
+
+#[track(slow_query = "100ms")]
+async fn by_a_stream(gate: &SqlitePool) {
+    let rows = sqlx::query("INSERT INTO exam (name) VALUES ('a') RETURNING id").fetch(gate); // @stream
+    let _: Vec<_> = rows.try_collect().await.unwrap();
+}
+
+#[tokio::test]
+async fn statements_whose_rows_are_streamed() {
+    let gate = Gate::closed().await;
+    let pool = gate.pool.clone();
+    says(
+        marked("query_as", "fetch_all"),
+        "findings::slow::by_query_as",
+    )
+    .check(&only(at_the_gate(gate, by_query_as(&pool)).await));
+    let gate = Gate::closed().await;
+    let pool = gate.pool.clone();
+    says(marked("stream", "fetch"), "findings::slow::by_a_stream")
+        .check(&only(at_the_gate(gate, by_a_stream(&pool)).await));
+}
+
+#[track]
+async fn takes_and_calls(gate: &SqlitePool) {
+    let mut tx = gate.begin().await.unwrap();
+    strict(&mut tx).await;
+    tx.commit().await.unwrap();
+}
+
+#[track(slow_query = "100ms")]
+async fn strict(tx: &mut support::Tx) {
+    sqlx::query("INSERT INTO exam (name) VALUES ('a')")
+        .execute(&mut **tx) // @strict
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn the_limit_is_that_of_the_function_that_sends_it() {
+    let gate = Gate::closed().await;
+    let pool = gate.pool.clone();
+    says(marked("strict", "execute"), "findings::slow::strict")
+        .check(&only(at_the_gate(gate, takes_and_calls(&pool)).await));
+}
+
+#[track(slow_query = "50ms")]
+async fn with_a_connection_of_its_own(database: &SqliteConnectOptions) {
+    let mut conn = SqliteConnection::connect_with(database).await.unwrap();
+    sqlx::query("INSERT INTO exam (name) VALUES ('a')")
+        .execute(&mut conn) // @plain
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn without_a_handle_it_is_told_at_its_end() {
+    let mut gate = Gate::closed().await;
+    let database = (*gate.pool.connect_options()).clone();
+    let ((), found) = findings(async {
+        futures::join!(with_a_connection_of_its_own(&database), async {
+            watched().await;
+            gate.open().await;
+        });
+    })
+    .await;
+    let found = only(found);
+    Says {
+        title: &["`INSERT exam` in findings::slow::with_a_connection_of_its_own took"],
+        facts: &["time "],
+        ..says(
+            marked("plain", "execute"),
+            "findings::slow::with_a_connection_of_its_own",
+        )
+    }
+    .check(&found);
+    assert_eq!(found.pool, None);
+}
+
+#[track(slow_query = "1ms")]
+async fn short_but_too_long(gate: &SqlitePool) {
+    sqlx::query("SELECT 1").execute(gate).await.unwrap();
+    let sum = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT sum(i) FROM n";
+    sqlx::query(sum).execute(gate).await.unwrap(); // @sums up
+}
+
+#[tokio::test]
+async fn what_the_watchdog_did_not_see_is_told_at_its_end() {
+    let pool = pool().await;
+    let ((), found) = findings(short_but_too_long(&pool)).await;
+    // The other statement may take a millisecond, too, on a machine that is busy.
+    let place = marked("sums up", "execute");
+    assert_eq!(
+        found
+            .iter()
+            .filter(|found| Place::from(&found.primary) == place)
+            .count(),
+        1,
+        "{}",
+        support::rendered(&found)
+    );
+}
+
+#[tokio::test]
+async fn a_statement_that_is_given_up() {
+    let mut gate = Gate::closed().await;
+    let (pool, name) = (gate.pool.clone(), gate.name().to_owned());
+    let (_, found) = findings(async {
+        let given_up = told(&name, Lint::SlowQuery, 1);
+        futures::future::select(Box::pin(inserts(&pool)), Box::pin(given_up)).await;
+        gate.open().await;
+    })
+    .await;
+    // Told while it ran: not told a second time.
+    says(marked("inserts", "execute"), "findings::slow::inserts").check(&only(found));
+}
+
+#[track(slow_query = "20ms")]
+async fn given_up_before_a_look(database: &SqliteConnectOptions) {
+    let mut conn = SqliteConnection::connect_with(database).await.unwrap();
+    let insert = sqlx::query("INSERT INTO exam (name) VALUES ('a')").execute(&mut conn); // @given up
+    assert!(
+        tokio::time::timeout(Duration::from_millis(100), insert)
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn a_statement_without_a_handle_that_is_given_up() {
+    let mut gate = Gate::closed().await;
+    let database = (*gate.pool.connect_options()).clone();
+    let ((), found) = findings(given_up_before_a_look(&database)).await;
+    gate.open().await;
+    let found = only(found);
+    assert!(
+        found.title.contains("was given up after"),
+        "{}",
+        found.title
+    );
+}
+
+#[track(slow_query = "50ms")]
+async fn over_and_over(gate: &SqlitePool) {
+    sqlx::query("INSERT INTO exam (name) VALUES ('a')")
+        .execute(gate)
+        .await
+        .unwrap();
+    sqlx::query("INSERT INTO exam (name) VALUES ('b')")
+        .execute(gate)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_fast_statement_after_a_slow_one() {
+    let gate = Gate::closed().await;
+    let pool = gate.pool.clone();
+    let found = at_the_gate(gate, over_and_over(&pool)).await;
+    assert_eq!(found[0].lint, Lint::SlowQuery);
+    assert!(found[0].facts.iter().any(|fact| fact.value.contains("'a'")));
+}
+
+// What is no finding.
+
+#[track(slow_query = "100ms")]
+async fn reads_slowly(pool: &TestPool) {
+    let mut rows = sqlx::query(HUNDRED).fetch(&**pool);
+    for _ in 0..3 {
+        rows.try_next().await.unwrap().unwrap();
+        watched().await;
+    }
+    while rows.try_next().await.unwrap().is_some() {}
+}
+
+#[tokio::test]
+async fn the_consumers_time_is_not_the_statements() {
+    let pool = pool().await;
+    silent(reads_slowly(&pool)).await;
+}
+
+#[track(slow_query = "100ms")]
+async fn takes_results_slowly(pool: &TestPool) {
+    use sqlx::Executor;
+    let mut conn = pool.acquire().await.unwrap();
+    let mut results = conn.fetch_many(sqlx::raw_sql(
+        "INSERT INTO exam (name) VALUES ('a'); INSERT INTO exam (name) VALUES ('b')",
+    ));
+    results.try_next().await.unwrap().unwrap();
+    watched().await;
+    while results.try_next().await.unwrap().is_some() {}
+}
+
+#[tokio::test]
+async fn the_consumers_time_between_results_is_not_the_statements() {
+    let pool = pool().await;
+    silent(takes_results_slowly(&pool)).await;
+}
+
+#[track(slow_query = "50ms")]
+async fn waits_for_a_permit(pool: &TestPool) {
+    sqlx::query("SELECT 1").execute(&**pool).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_wait_for_a_permit_is_not_the_statements() {
+    let pool = support::pool_of(1).await;
+    let held = pool.acquire().await.unwrap();
+    silent(async {
+        futures::join!(waits_for_a_permit(&pool), async {
+            watched().await;
+            drop(held);
+        });
+    })
+    .await;
+}
+
+#[track(slow_query = "50ms")]
+async fn waits_in_begin(gate: &SqlitePool) {
+    let tx = gate.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_begin_is_no_statement() {
+    let mut gate = Gate::closed().await;
+    let pool = gate.pool.clone();
+    silent(async {
+        futures::join!(waits_in_begin(&pool), async {
+            watched().await;
+            gate.open().await;
+        });
+    })
+    .await;
+}
+
+#[track(slow_query = "1h")]
+async fn may_take_long(gate: &SqlitePool) {
+    sqlx::query("INSERT INTO exam (name) VALUES ('a')")
+        .execute(gate)
+        .await
+        .unwrap();
+}
+
+#[track(allow(slow_query, reason = "the test wants it"), slow_query = "1ms")]
+async fn allowed(gate: &SqlitePool) {
+    sqlx::query("INSERT INTO exam (name) VALUES ('a')")
+        .execute(gate)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn what_may_take_that_long() {
+    for run in [0, 1] {
+        let mut gate = Gate::closed().await;
+        let pool = gate.pool.clone();
+        silent(async {
+            let work = async {
+                if run == 0 {
+                    may_take_long(&pool).await;
+                } else {
+                    allowed(&pool).await;
+                }
+            };
+            futures::join!(work, async {
+                tokio::time::sleep(Duration::from_millis(1100)).await;
+                watched().await;
+                gate.open().await;
+            });
+        })
+        .await;
+    }
+}
+
+#[test]
+fn limits_by_pool_environment_and_code() {
+    #[track]
+    async fn plain(pool: &TestPool) -> Duration {
+        let sum = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT sum(i) FROM n";
+        let begun = std::time::Instant::now();
+        sqlx::query(sum).execute(&**pool).await.unwrap();
+        begun.elapsed()
+    }
+    let test = "slow::limits_by_pool_environment_and_code";
+    let _ = in_child(
+        test,
+        "slow_query[strict]=2ms,slow_query[off]=allow",
+        |runtime| {
+            sqlx::leash::Config::new()
+                .limit(Lint::SlowQuery, Duration::from_millis(1))
+                .limit(Lint::SlowQuery, Duration::from_hours(1))
+                .install();
+            runtime.block_on(async {
+                let (other, strict, off) = (
+                    pool().await,
+                    support::pool_named(1, "strict").await,
+                    support::pool_named(1, "off").await,
+                );
+                let (_, found) = findings(plain(&other)).await;
+                assert_none(&found);
+                let (_, found) = findings(plain(&strict)).await;
+                assert!(only(found).title.ends_with("the limit is 2.00 ms"));
+                "slow_query=1ms"
+                    .parse::<sqlx::leash::Config>()
+                    .unwrap()
+                    .install();
+                let (_, found) = findings(plain(&off)).await;
+                assert_none(&found);
+                let (_, found) = findings(plain(&other)).await;
+                assert!(only(found).title.ends_with("the limit is 1.00 ms"));
+            });
+        },
+    );
+}
+
+// PostgreSQL: rows that come slowly.
+
+#[track(slow_query = "500ms")]
+async fn rows_that_take_their_time(pool: &PgPool, name: &str) {
+    let mut rows = sqlx::query(
+        "SELECT repeat('x', 100000) FROM generate_series(1, 3)
+         UNION ALL SELECT pg_sleep(2)::text FROM generate_series(1, 1)",
+    )
+    .fetch(pool); // @slow rows
+    rows.try_next().await.unwrap().unwrap();
+    // The consumer's rest is not counted.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let rest = async { while rows.try_next().await.unwrap().is_some() {} };
+    let before_its_end = async {
+        told(name, Lint::SlowQuery, 1).await;
+        let handles = support::handles_of(name);
+        assert!(
+            handles
+                .iter()
+                .any(|handle| handle.activity == Activity::Streaming)
+        );
+    };
+    futures::join!(rest, before_its_end);
+}
+
+#[tokio::test]
+async fn a_stream_that_waits_for_the_database_after_some_rows() {
+    let Some(db) = leash_test_support::postgres().await else {
+        return;
+    };
+    let name = support::unique_name();
+    let pool = PgPoolOptions::new()
+        .connect(db.url())
+        .await
+        .unwrap()
+        .named(&name);
+    heard(&name);
+    let ((), found) = findings(rows_that_take_their_time(&pool, &name)).await;
+    says(
+        marked("slow rows", "fetch"),
+        "findings::slow::rows_that_take_their_time",
+    )
+    .check(&only(found));
+}

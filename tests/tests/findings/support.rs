@@ -1,0 +1,468 @@
+//! What the modules about holding, writing and sending share: pools, places, findings, and waiting for them.
+
+use std::env;
+use std::fmt::Debug;
+use std::future::Future;
+use std::ops::Deref;
+use std::panic::Location;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, Once};
+use std::time::{Duration, Instant};
+
+use sqlx::leash::testing::findings;
+use sqlx::leash::{
+    self, CallSite, Certainty, Finding, HandleInfo, Level, Lint, PoolExt, PoolStats,
+};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{Connection, SqliteConnection, SqlitePool, track};
+use tokio::runtime::{Builder, Runtime};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer};
+
+/// A transaction that can go anywhere.
+pub(crate) type Tx = sqlx::SqliteTransaction<'static>;
+
+/// A hundred rows, with no table.
+pub(crate) const HUNDRED: &str =
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) SELECT i FROM n";
+
+/// Whatever is waited for is there by then, also on a machine that has much else to do.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The level of what denies by default in a debug build.
+pub(crate) const DENY_IN_DEBUG: Level = if cfg!(debug_assertions) {
+    Level::Deny
+} else {
+    Level::Warn
+};
+
+/// A name that no other test's pool has.
+pub(crate) fn unique_name() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    format!("support pool {}", NUMBER.fetch_add(1, Relaxed))
+}
+
+/// A pool of its own for each test, known by its name.
+pub(crate) struct TestPool {
+    pool: SqlitePool,
+    name: String,
+}
+
+impl Deref for TestPool {
+    type Target = SqlitePool;
+
+    fn deref(&self) -> &SqlitePool {
+        &self.pool
+    }
+}
+
+/// Some connections to one database in memory, with an empty table `exam (id, name)`.
+pub(crate) async fn pool() -> TestPool {
+    pool_of(5).await
+}
+
+pub(crate) async fn pool_of(max_connections: u32) -> TestPool {
+    pool_named(max_connections, &unique_name()).await
+}
+
+pub(crate) async fn pool_named(max_connections: u32, name: &str) -> TestPool {
+    // In memory, the database lives as long as its last connection.
+    let options = SqlitePoolOptions::new()
+        .max_connections(max_connections)
+        .min_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None);
+    let pool = options
+        .connect("sqlite::memory:")
+        .await
+        .unwrap()
+        .named(name);
+    sqlx::raw_sql("CREATE TABLE exam (id INTEGER PRIMARY KEY, name TEXT NOT NULL)")
+        .execute(pool.as_sqlx())
+        .await
+        .unwrap();
+    TestPool {
+        pool,
+        name: name.to_owned(),
+    }
+}
+
+impl TestPool {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What is alive of it, oldest first.
+    pub(crate) fn handles(&self) -> Vec<HandleInfo> {
+        handles_of(&self.name)
+    }
+}
+
+pub(crate) fn handles_of(pool: &str) -> Vec<HandleInfo> {
+    let mut handles = leash::snapshot().handles;
+    handles.retain(|handle| handle.pool == pool);
+    handles
+}
+
+pub(crate) fn stats_of(pool: &str) -> PoolStats {
+    let mut pools = leash::snapshot().pools.into_iter();
+    pools
+        .find(|stats| stats.name == pool)
+        .expect("a pool that lives is listed")
+}
+
+/// A database in a file that one connection has locked: a statement of anybody else runs until [`open`](Gate::open).
+pub(crate) struct Gate {
+    pub(crate) pool: SqlitePool,
+    name: String,
+    lock: SqliteConnection,
+    _directory: tempfile::TempDir,
+}
+
+impl Gate {
+    pub(crate) async fn closed() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let database = SqliteConnectOptions::new()
+            .filename(directory.path().join("gate"))
+            .create_if_missing(true)
+            .busy_timeout(PATIENCE);
+        let name = unique_name();
+        let options = SqlitePoolOptions::new().max_connections(2);
+        let pool = options
+            .connect_with(database.clone())
+            .await
+            .unwrap()
+            .named(&name);
+        let mut lock = SqliteConnection::connect_with(&database).await.unwrap();
+        sqlx::raw_sql("CREATE TABLE exam (id INTEGER PRIMARY KEY, name TEXT); BEGIN EXCLUSIVE")
+            .execute(&mut lock)
+            .await
+            .unwrap();
+        Self {
+            pool,
+            name,
+            lock,
+            _directory: directory,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) async fn open(&mut self) {
+        sqlx::raw_sql("COMMIT")
+            .execute(&mut self.lock)
+            .await
+            .unwrap();
+    }
+}
+
+/// A place in a source file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) file: String,
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+}
+
+impl From<&CallSite> for Place {
+    fn from(site: &CallSite) -> Self {
+        Self {
+            file: site.file.clone(),
+            line: site.line,
+            column: site.column,
+        }
+    }
+}
+
+/// Where `word` stands on the line of the caller's file that ends in `// @marker`.
+#[track_caller]
+pub(crate) fn marked(marker: &str, word: &str) -> Place {
+    let comment = format!("// @{marker}");
+    find(Location::caller().file(), word, |line| {
+        line.trim_end().ends_with(&comment)
+    })
+}
+
+/// Where the name of the function stands that the caller's file declares only once.
+#[track_caller]
+pub(crate) fn declared(function: &str) -> Place {
+    let (plain, generic) = (format!("fn {function}("), format!("fn {function}<"));
+    find(Location::caller().file(), function, |line| {
+        line.contains(&plain) || line.contains(&generic)
+    })
+}
+
+#[track_caller]
+fn find(file: &str, word: &str, is_it: impl Fn(&str) -> bool) -> Place {
+    // The compiler names files relative to the workspace.
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the package is in a workspace")
+        .join(file);
+    let source = std::fs::read_to_string(path).expect("the source of a test is at hand");
+    let mut lines = source.lines().enumerate().filter(|(_, line)| is_it(line));
+    let (index, line) = lines
+        .next()
+        .unwrap_or_else(|| panic!("no line of {file} is marked for `{word}`"));
+    assert!(
+        lines.next().is_none(),
+        "more than one line of {file} is marked for `{word}`"
+    );
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let (start, _) = line
+        .match_indices(word)
+        .find(|(at, _)| {
+            !line[..*at].ends_with(is_word) && !line[at + word.len()..].starts_with(is_word)
+        })
+        .unwrap_or_else(|| panic!("`{word}` does not stand on {line:?}"));
+    let column = line[..start].chars().count() + 1;
+    Place {
+        file: file.to_owned(),
+        line: u32::try_from(index + 1).unwrap(),
+        column: u32::try_from(column).unwrap(),
+    }
+}
+
+/// What a finding must say. Each text must stand somewhere in its part.
+pub(crate) struct Says<'a> {
+    pub(crate) lint: Lint,
+    pub(crate) level: Level,
+    pub(crate) certainty: Certainty,
+    pub(crate) primary: Place,
+    pub(crate) function: Option<&'a str>,
+    pub(crate) title: &'a [&'a str],
+    /// Exactly these places, in this order.
+    pub(crate) related: &'a [(&'a str, Place)],
+    pub(crate) facts: &'a [&'a str],
+    pub(crate) help: &'a [&'a str],
+}
+
+impl Says<'_> {
+    #[track_caller]
+    pub(crate) fn check(&self, finding: &Finding) {
+        let all = finding.render();
+        assert_eq!(finding.lint, self.lint, "{all}");
+        assert_eq!(finding.level, self.level, "{all}");
+        assert_eq!(finding.certainty, self.certainty, "{all}");
+        assert_eq!(Place::from(&finding.primary), self.primary, "{all}");
+        assert_eq!(finding.function.as_deref(), self.function, "{all}");
+        for part in self.title {
+            assert!(
+                finding.title.contains(part),
+                "no `{part}` in the title:\n{all}"
+            );
+        }
+        let related: Vec<_> = finding
+            .related
+            .iter()
+            .map(|related| &related.site)
+            .collect();
+        assert_eq!(related.len(), self.related.len(), "related places:\n{all}");
+        for (found, (label, place)) in finding.related.iter().zip(self.related) {
+            assert_eq!(Place::from(&found.site), *place, "{all}");
+            assert!(
+                found.label.contains(label),
+                "no `{label}` at its place:\n{all}"
+            );
+        }
+        let facts: Vec<_> = finding.facts.iter().map(ToString::to_string).collect();
+        for part in self.facts {
+            assert!(
+                facts.iter().any(|fact| fact.contains(part)),
+                "no fact `{part}`:\n{all}"
+            );
+        }
+        for part in self.help {
+            assert!(
+                finding.help.iter().any(|help| help.contains(part)),
+                "no help `{part}`:\n{all}"
+            );
+        }
+    }
+}
+
+/// The only finding there is.
+#[track_caller]
+pub(crate) fn only(mut found: Vec<Finding>) -> Finding {
+    assert_eq!(found.len(), 1, "one finding: {}", rendered(&found));
+    found.remove(0)
+}
+
+#[track_caller]
+pub(crate) fn assert_none(found: &[Finding]) {
+    assert!(found.is_empty(), "no finding: {}", rendered(found));
+}
+
+pub(crate) fn rendered(found: &[Finding]) -> String {
+    let texts: Vec<_> = found.iter().map(Finding::render).collect();
+    texts.join("\n\n")
+}
+
+static HEARD: Mutex<Vec<Finding>> = Mutex::new(Vec::new());
+
+/// What was found about a pool since the first call of this: of all findings of the process, in whatever scope.
+pub(crate) fn heard(pool: &str) -> Vec<Finding> {
+    static LISTEN: Once = Once::new();
+    LISTEN.call_once(|| leash::on_finding(|finding| HEARD.lock().unwrap().push(finding.clone())));
+    let mut heard = HEARD.lock().unwrap().clone();
+    heard.retain(|finding| finding.pool.as_deref() == Some(pool));
+    heard
+}
+
+/// Waits until so many findings of a lint were told about a pool.
+pub(crate) async fn told(pool: &str, lint: Lint, number: usize) {
+    let is_told = || {
+        heard(pool)
+            .iter()
+            .filter(|found| found.lint == lint)
+            .count()
+            >= number
+    };
+    until(&format!("{lint} is told of {pool}"), is_told).await;
+}
+
+/// Waits until it is so.
+pub(crate) async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "waited too long: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// Waits until the watchdog tells of a handle that was idle for 100 ms from now on: whatever had the same reason before
+/// was told, too.
+pub(crate) async fn watched() {
+    let pool = pool_of(1).await;
+    let ((), found) = findings(idle_witness(&pool)).await;
+    assert_eq!(only(found).lint, Lint::HeldIdle);
+}
+
+#[track(held_idle = "100ms")]
+async fn idle_witness(pool: &TestPool) {
+    let _conn = pool.acquire().await.unwrap();
+    told(pool.name(), Lint::HeldIdle, 1).await;
+}
+
+/// Runs `future` until the watchdog has looked at it for long enough to find what is wrong, and finds nothing.
+#[track_caller]
+pub(crate) fn silent<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
+    let caller = Location::caller();
+    // Here, not in the future: a future that is handed over would lie in it twice.
+    let found = findings(Box::pin(future));
+    async move {
+        let (output, found) = found.await;
+        assert!(
+            found.is_empty(),
+            "{caller}: no finding: {}",
+            rendered(&found)
+        );
+        output
+    }
+}
+
+/// Lines that the crate logs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl Lines {
+    /// Those of a target, each after its level: `INFO text`.
+    pub(crate) fn of(&self, target: &str) -> Vec<String> {
+        let lines = self.0.lock().unwrap();
+        let of = format!("{target} ");
+        lines
+            .iter()
+            .filter_map(|line| line.strip_prefix(&of).map(str::to_owned))
+            .collect()
+    }
+
+    /// Collects those of the whole process.
+    pub(crate) fn of_process() -> Self {
+        use tracing_subscriber::layer::SubscriberExt as _;
+        let lines = Self::default();
+        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines.clone()))
+            .unwrap();
+        lines
+    }
+}
+
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Lines {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        let (target, level) = (event.metadata().target(), event.metadata().level());
+        if target.starts_with("sqlx_leash") {
+            self.0
+                .lock()
+                .unwrap()
+                .push(format!("{target} {level} {}", message.0));
+        }
+    }
+}
+
+/// Names the test that runs in the child.
+const CHILD: &str = "LEASH_FINDINGS_CHILD";
+
+/// Runs `body` in a process of its own, with `SQLX_LEASH` set to `environment` unless that is empty, and gives what it
+/// wrote to stderr. `test` is the full name of the calling test, which is run again there.
+///
+/// In the child this does not return.
+#[track_caller]
+pub(crate) fn in_child(test: &str, environment: &str, body: impl FnOnce(&Runtime)) -> String {
+    if env::var(CHILD).is_ok_and(|child| child == test) {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        body(&runtime);
+        drop(runtime);
+        println!("the child has come to its end");
+        std::process::exit(0);
+    }
+    let mut command = Command::new(env::current_exe().unwrap());
+    command
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .env_remove("SQLX_LEASH")
+        .env_remove("RUST_BACKTRACE")
+        .env(CHILD, test);
+    if !environment.is_empty() {
+        command.env("SQLX_LEASH", environment);
+    }
+    let output = command.output().unwrap();
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    );
+    assert!(
+        output.status.success() && out.contains("the child has come to its end"),
+        "{test} failed in its child:\n{out}\n{err}"
+    );
+    err
+}
+
+/// The text without what differs from run to run: each time, number and unit, is one `…`.
+pub(crate) fn settled(text: &str) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split_inclusive([' ', '\n']) {
+        let unit = word.trim_end().trim_end_matches([',', ':', ';', ')']);
+        match words.last_mut() {
+            Some(number) if matches!(unit, "ns" | "µs" | "ms" | "s" | "min") => {
+                *number = format!("…{}", &word[unit.len()..]);
+            }
+            _ => words.push(word.to_owned()),
+        }
+    }
+    words.concat()
+}

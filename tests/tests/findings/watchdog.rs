@@ -1,0 +1,230 @@
+//! The watchdog's life: one thread while there is a pool, asleep while nothing lives, and no judge of what nobody could do.
+
+use std::process::Command;
+use std::time::Duration;
+
+use sqlx::leash::testing::findings;
+use sqlx::leash::{Lint, PoolExt};
+use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::{SqlitePool, track};
+
+use crate::support::{
+    self, TestPool, assert_none, heard, in_child, only, pool, told, until, watched,
+};
+
+/// The thread's name, as far as the kernel keeps it.
+const NAME: &str = "sqlx-leash-watc";
+
+/// The directories of the threads of that name.
+fn threads() -> Vec<std::path::PathBuf> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    tasks
+        .map(|task| task.unwrap().path())
+        .filter(|task| {
+            // A thread may end while it is looked at.
+            std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim_end() == NAME)
+        })
+        .collect()
+}
+
+/// How often the watchdog has gone to sleep.
+fn sleeps() -> u64 {
+    let status = std::fs::read_to_string(threads()[0].join("status")).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    line.unwrap().trim().parse().unwrap()
+}
+
+async fn connect() -> SqlitePool {
+    SqlitePoolOptions::new()
+        .connect("sqlite::memory:")
+        .await
+        .unwrap()
+}
+
+#[test]
+fn one_thread_from_the_first_pool_to_the_last() {
+    let test = "watchdog::one_thread_from_the_first_pool_to_the_last";
+    let _ = in_child(test, "", |runtime| {
+        runtime.block_on(async {
+            assert_eq!(threads().len(), 0);
+            for _ in 0..3 {
+                let first = connect().await;
+                until("it has started", || threads().len() == 1).await;
+                let mut pools = Vec::new();
+                for _ in 0..20 {
+                    pools.push(connect().await);
+                }
+                sqlx::query("SELECT 1").execute(&first).await.unwrap();
+                assert_eq!(threads().len(), 1);
+                drop(first);
+                watched_elsewhere(&pools[0]).await;
+                assert_eq!(threads().len(), 1);
+                drop(pools);
+                until("it has gone", || threads().is_empty()).await;
+            }
+            // It works again for another pool.
+            watched().await;
+        });
+    });
+}
+
+#[track(held_idle = "50ms")]
+async fn watched_elsewhere(pool: &SqlitePool) {
+    let name = support::unique_name();
+    let pool = pool.clone().named(&name);
+    heard(&name);
+    let _conn = pool.acquire().await.unwrap();
+    told(&name, Lint::HeldIdle, 1).await;
+}
+
+#[test]
+fn without_a_pool_there_is_none() {
+    use sqlx::Connection;
+    let _ = in_child("watchdog::without_a_pool_there_is_none", "", |runtime| {
+        runtime.block_on(async {
+            let mut conn = sqlx::SqliteConnection::connect("sqlite::memory:")
+                .await
+                .unwrap();
+            sqlx::query("SELECT 1").execute(&mut conn).await.unwrap();
+            assert_eq!(threads().len(), 0);
+        });
+    });
+}
+
+/// Waits until it has slept for longer than it ever does while there is something to see.
+async fn falls_asleep() {
+    for _ in 0..20 {
+        let before = sleeps();
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        if sleeps() == before {
+            return;
+        }
+    }
+    panic!("it looks although there is nothing to see");
+}
+
+#[test]
+fn it_sleeps_while_nothing_lives() {
+    let _ = in_child("watchdog::it_sleeps_while_nothing_lives", "", |runtime| {
+        runtime.block_on(async {
+            let pool = pool().await;
+            falls_asleep().await;
+            for _ in 0..100 {
+                sqlx::query("SELECT 1").execute(&*pool).await.unwrap();
+            }
+            falls_asleep().await;
+            let ((), found) = findings(idle(&pool)).await;
+            assert_eq!(only(found).lint, Lint::HeldIdle);
+            falls_asleep().await;
+        });
+    });
+}
+
+#[test]
+fn it_is_not_woken_by_each_query() {
+    let _ = in_child("watchdog::it_is_not_woken_by_each_query", "", |runtime| {
+        runtime.block_on(async {
+            let pool = pool().await;
+            falls_asleep().await;
+            let (before, begun) = (sleeps(), std::time::Instant::now());
+            for _ in 0..2000 {
+                sqlx::query("SELECT 1").execute(&*pool).await.unwrap();
+            }
+            // It looks twice a second, and once or twice more around that.
+            let looks = sleeps() - before;
+            let most = 10 + 4 * begun.elapsed().as_secs();
+            assert!(looks <= most, "{looks} looks in {:?}", begun.elapsed());
+        });
+    });
+}
+
+#[track(held_idle = "50ms")]
+async fn idle(pool: &TestPool) {
+    let _conn = pool.acquire().await.unwrap();
+    told(pool.name(), Lint::HeldIdle, 1).await;
+}
+
+/// Stops this process for so long.
+fn freeze(time: Duration) {
+    let script = format!(
+        "kill -STOP {pid}; sleep {}; kill -CONT {pid}",
+        time.as_secs(),
+        pid = std::process::id()
+    );
+    let mut shell = Command::new("sh").args(["-c", &script]).spawn().unwrap();
+    // Stopped in here, or before.
+    shell.wait().unwrap();
+}
+
+#[track(held_idle = "4s", held_too_long = "5s")]
+async fn holds_through_a_freeze(pool: &TestPool) {
+    let _conn = pool.acquire().await.unwrap();
+    // The watchdog has seen it.
+    watched().await;
+    freeze(Duration::from_secs(6));
+    watched().await;
+    assert_none(&heard(pool.name()));
+    // What it does not do from then on counts.
+    told(pool.name(), Lint::HeldIdle, 1).await;
+}
+
+#[track(close_blocked = "4s")]
+async fn closes_through_a_freeze(pool: &TestPool) {
+    futures::join!(pool.close(), async {
+        watched().await;
+        freeze(Duration::from_secs(6));
+        watched().await;
+        assert_none(&heard(pool.name()));
+        told(pool.name(), Lint::CloseBlocked, 1).await;
+    });
+}
+
+#[test]
+fn a_process_that_was_stopped_has_not_idled() {
+    let test = "watchdog::a_process_that_was_stopped_has_not_idled";
+    let _ = in_child(test, "", |runtime| {
+        runtime.block_on(async {
+            let pool = pool().await;
+            heard(pool.name());
+            holds_through_a_freeze(&pool).await;
+        });
+    });
+}
+
+#[test]
+fn a_process_that_was_stopped_has_not_waited_for_a_pool_to_close() {
+    let test = "watchdog::a_process_that_was_stopped_has_not_waited_for_a_pool_to_close";
+    let _ = in_child(test, "", |runtime| {
+        runtime.block_on(async {
+            let pool = pool().await;
+            heard(pool.name());
+            let held = pool.acquire().await.unwrap();
+            let closes = closes_through_a_freeze(&pool);
+            let opens = async {
+                told(pool.name(), Lint::CloseBlocked, 1).await;
+                drop(held);
+            };
+            futures::join!(closes, opens);
+        });
+    });
+}
+
+#[test]
+fn off_it_judges_nothing() {
+    let _ = in_child("watchdog::off_it_judges_nothing", "off", |runtime| {
+        runtime.block_on(async {
+            let pool = pool().await;
+            heard(pool.name());
+            holds(&pool).await;
+            assert_none(&heard(pool.name()));
+        });
+    });
+}
+
+#[track(held_idle = "10ms", held_too_long = "10ms")]
+async fn holds(pool: &TestPool) {
+    let _conn = pool.acquire().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+}

@@ -1,0 +1,290 @@
+//! How each finding reads: reviewed like code. Times are theirs, not the text's: each stands as `…`.
+
+use expect_test::{Expect, expect};
+use futures::TryStreamExt;
+use sqlx::leash::Lint;
+use sqlx::leash::testing::findings;
+use sqlx::{Executor, SqlitePool, track};
+
+use crate::support::{Gate, HUNDRED, TestPool, heard, only, pool_named, settled, told};
+
+struct Shop {
+    pool: TestPool,
+}
+
+#[track(held_idle = "100ms")]
+impl Shop {
+    async fn ship(&self) -> sqlx::Result<()> {
+        let mut tx = self.pool.begin().await?;
+        tx.execute("UPDATE exam SET name = 'shipped'").await?;
+        told(self.pool.name(), Lint::HeldIdle, 1).await;
+        tx.commit().await
+    }
+
+    async fn export(&self) -> sqlx::Result<()> {
+        let mut rows = sqlx::query(HUNDRED).fetch(&*self.pool);
+        rows.try_next().await?;
+        told(self.pool.name(), Lint::HeldIdle, 1).await;
+        Ok(())
+    }
+
+    #[track(held_too_long = "100ms", held_idle = "1h")]
+    async fn import(&self) -> sqlx::Result<()> {
+        let mut conn = self.pool.acquire().await?;
+        conn.execute("SELECT name FROM exam").await?;
+        told(self.pool.name(), Lint::HeldTooLong, 1).await;
+        Ok(())
+    }
+
+    async fn order(&self, item: &str) -> sqlx::Result<()> {
+        let mut tx = self.pool.begin().await?;
+        sqlx::query("INSERT INTO exam (name) VALUES (?)")
+            .bind(item)
+            .execute(&mut *tx)
+            .await?;
+        Ok(())
+    }
+
+    #[track(max_queries = 2, warn(query_budget))]
+    async fn list(&self) -> sqlx::Result<()> {
+        for id in 0..3 {
+            sqlx::query("SELECT name FROM exam WHERE id = ?")
+                .bind(id)
+                .fetch_optional(&*self.pool)
+                .await?;
+        }
+        Ok(())
+    }
+
+    #[track(held_idle = "1h", allow(nested_acquire, reason = "the test wants it"))]
+    async fn fill(&self) -> sqlx::Result<()> {
+        let _first = self.pool.acquire().await?;
+        let _second = self.pool.acquire().await?;
+        told(self.pool.name(), Lint::PoolPressure, 1).await;
+        Ok(())
+    }
+
+    #[track(close_blocked = "100ms")]
+    async fn close(&self) -> sqlx::Result<()> {
+        self.pool.close().await;
+        Ok(())
+    }
+
+    #[track(held_idle = "1h")]
+    async fn keep(&self) -> sqlx::Result<()> {
+        let _conn = self.pool.acquire().await?;
+        told(self.pool.name(), Lint::CloseBlocked, 1).await;
+        Ok(())
+    }
+}
+
+#[track(slow_query = "100ms")]
+async fn report(pool: &SqlitePool) -> sqlx::Result<()> {
+    sqlx::query("INSERT INTO exam (name) SELECT name FROM exam")
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+async fn shop(name: &str) -> Shop {
+    heard(name);
+    let pool = pool_named(2, name).await;
+    Shop { pool }
+}
+
+/// The only finding of `future`, in full.
+async fn check(future: impl Future<Output = sqlx::Result<()>>, expected: Expect) {
+    let (result, found) = findings(Box::pin(future)).await;
+    result.unwrap();
+    expected.assert_eq(&settled(&only(found).render()));
+}
+
+#[tokio::test]
+async fn held_idle() {
+    let shop = shop("idle shop").await;
+    check(shop.ship(), expect![[r#"
+        warning[held_idle]: findings::wording::Shop::ship holds a transaction of pool idle shop and has not used it for …; the limit is …
+          --> tests/tests/findings/wording.rs:18:32
+           |
+        18 |         let mut tx = self.pool.begin().await?;
+           |                                ^^^^^ taken here, in findings::wording::Shop::ship
+           |
+          ::: tests/tests/findings/wording.rs:19:12
+           |
+        19 |         tx.execute("UPDATE exam SET name = 'shipped'").await?;
+           |            ------- last used here, … ago
+           |
+           = note: held for …, idle for …, last UPDATE exam at tests/tests/findings/wording.rs:19:12, spent … with the database, … without, takes 1 of 2 permits of pool idle shop, waiting for this pool: 0
+           = cause (certain): nothing was sent on it since `UPDATE exam` ended: the code that holds it waits for something else
+           = help: do the slow work (a request, a file, a sleep) before `begin` or after `commit`, not in between
+           = help: or, if it is meant to be held, say why: `.long_lived("…")`
+           = help: or set the limit of this function: `#[track(held_idle = "60s")]`
+           = note: to allow this, `#[track(allow(held_idle, reason = "…"))]`; read more: `leash::explain(Lint::HeldIdle)`"#]]).await;
+}
+
+#[tokio::test]
+async fn held_idle_of_a_row_stream() {
+    let shop = shop("streaming shop").await;
+    check(shop.export(), expect![[r#"
+        warning[held_idle]: findings::wording::Shop::export holds a row stream of pool streaming shop and has not used it for …; the limit is …
+          --> tests/tests/findings/wording.rs:25:45
+           |
+        25 |         let mut rows = sqlx::query(HUNDRED).fetch(&*self.pool);
+           |                                             ^^^^^ taken here, in findings::wording::Shop::export
+           |
+           = note: held for …, read 1 row, the last one … ago, spent … with the database, … without, takes 1 of 2 permits of pool streaming shop, waiting for this pool: 0
+           = cause (certain): the consumer of the rows has one and does not ask for the next
+           = help: read the rows first and work on them then: `let rows: Vec<_> = stream.try_collect().await?`
+           = help: or set the limit of this function: `#[track(held_idle = "60s")]`
+           = note: to allow this, `#[track(allow(held_idle, reason = "…"))]`; read more: `leash::explain(Lint::HeldIdle)`"#]]).await;
+}
+
+#[tokio::test]
+async fn held_too_long() {
+    let shop = shop("long shop").await;
+    check(shop.import(), expect![[r#"
+        warning[held_too_long]: findings::wording::Shop::import has held a connection of pool long shop for …; the limit is …
+          --> tests/tests/findings/wording.rs:33:34
+           |
+        33 |         let mut conn = self.pool.acquire().await?;
+           |                                  ^^^^^^^ taken here, in findings::wording::Shop::import
+           |
+          ::: tests/tests/findings/wording.rs:34:14
+           |
+        34 |         conn.execute("SELECT name FROM exam").await?;
+           |              ------- last used here, … ago
+           |
+           = note: held for …, idle for …, after 1 statement, last SELECT exam at tests/tests/findings/wording.rs:34:14, spent … with the database, … without, takes 1 of 2 permits of pool long shop, waiting for this pool: 0
+           = cause (certain): the connection was not given back since
+           = help: split the work into shorter transactions, or give the connection back between its parts
+           = help: or set the limit of this function: `#[track(held_too_long = "60s")]`
+           = note: to allow this, `#[track(allow(held_too_long, reason = "…"))]`; read more: `leash::explain(Lint::HeldTooLong)`"#]]).await;
+}
+
+#[tokio::test]
+async fn implicit_rollback() {
+    let shop = shop("forgetful shop").await;
+    check(shop.order("a book"), expect![[r#"
+        warning[implicit_rollback]: findings::wording::Shop::order returned without an error, and a transaction that had written was dropped without commit
+          --> tests/tests/findings/wording.rs:40:32
+           |
+        40 |         let mut tx = self.pool.begin().await?;
+           |                                ^^^^^ begun here
+           |
+          ::: tests/tests/findings/wording.rs:43:14
+           |
+        43 |             .execute(&mut *tx)
+           |              ------- what this wrote is lost
+           |
+          ::: tests/tests/findings/wording.rs:39:14
+           |
+        39 |     async fn order(&self, item: &str) -> sqlx::Result<()> {
+           |              ----- the transaction is dropped in here, and no error is returned
+           |
+           = note: wrote last INSERT exam
+           = cause (certain): a transaction that is dropped while open is rolled back
+           = help: commit it before returning: `tx.commit().await?`
+           = help: or, if what it wrote is to be thrown away, say so: `tx.rollback().await?`
+           = note: to allow this, `#[track(allow(implicit_rollback, reason = "…"))]`; read more: `leash::explain(Lint::ImplicitRollback)`"#]]).await;
+}
+
+#[tokio::test]
+async fn query_budget() {
+    let shop = shop("chatty shop").await;
+    check(shop.list(), expect![[r#"
+        warning[query_budget]: findings::wording::Shop::list sends its 3rd statement; its budget is 2
+          --> tests/tests/findings/wording.rs:53:18
+           |
+        53 |                 .fetch_optional(&*self.pool)
+           |                  ^^^^^^^^^^^^^^ one too many
+           |
+          ::: tests/tests/findings/wording.rs:49:14
+           |
+        49 |     async fn list(&self) -> sqlx::Result<()> {
+           |              ---- the budget is set here
+           |
+           = note: budget 2, this statement SELECT exam
+           = cause (certain): `max_queries = 2`, and what findings::wording::Shop::list calls counts, too
+           = help: `SELECT exam` at tests/tests/findings/wording.rs:53 was sent 3 times: read all rows in one statement, `WHERE id IN (…)` or a join, in place of one by one
+           = help: if findings::wording::Shop::list needs more, say so: `#[track(max_queries = 3)]`
+           = note: to allow this, `#[track(allow(query_budget, reason = "…"))]`; read more: `leash::explain(Lint::QueryBudget)`"#]]).await;
+}
+
+#[tokio::test]
+async fn slow_query() {
+    let mut gate = Gate::closed().await;
+    let (pool, name) = (gate.pool.clone(), gate.name().to_owned());
+    let report = async {
+        let opens = async {
+            told(&name, Lint::SlowQuery, 1).await;
+            gate.open().await;
+        };
+        futures::join!(report(&pool), opens).0
+    };
+    check(report, expect![[r#"
+        warning[slow_query]: `INSERT exam SELECT exam` in findings::wording::report has run for …; the limit is …
+          --> tests/tests/findings/wording.rs:84:10
+           |
+        84 |         .execute(pool)
+           |          ^^^^^^^ sent here
+           |
+           = note: running for …, limit …, text INSERT INTO exam (name) SELECT name FROM exam
+           = cause (certain): the statement was sent and its answer is not there yet
+           = help: ask the database why: `EXPLAIN QUERY PLAN INSERT INTO exam (name) SELECT name FROM exam`
+           = help: or, if it may take that long, say so: `#[track(slow_query = "30s")]`
+           = note: the time is the statement's: without the wait for a permit, and without the consumer's time between rows
+           = note: to allow this, `#[track(allow(slow_query, reason = "…"))]`; read more: `leash::explain(Lint::SlowQuery)`"#]]).await;
+}
+
+#[tokio::test]
+async fn pool_pressure() {
+    let shop = shop("crowded shop").await;
+    check(shop.fill(), expect![[r#"
+        warning[pool_pressure]: pool crowded shop has had at least 90 % of its permits in use for 3 samples in a row, a second apart: now 2 of 2, 0 waiting
+          --> tests/tests/findings/support.rs:79:10
+           |
+        79 |         .connect("sqlite::memory:")
+           |          ^^^^^^^ connected here
+           |
+          ::: tests/tests/findings/wording.rs:61:32
+           |
+        61 |         let _first = self.pool.acquire().await?;
+           |                                ------- findings::wording::Shop::fill holds 1 permit for …, idle for …
+           |
+          ::: tests/tests/findings/wording.rs:62:33
+           |
+        62 |         let _second = self.pool.acquire().await?;
+           |                                 ------- findings::wording::Shop::fill holds 1 permit for …, idle for …
+           |
+           = note: permits held 2 of 2, 0 waiting
+           = cause (certain): the handles listed here hold the permits
+           = help: look at the places that hold the most: give the connection back before slow work that is not the database's
+           = help: see who holds what at any time: `println!("{}", leash::snapshot())`
+           = note: to set the limit or allow this: `SQLX_LEASH="pool_pressure[crowded shop]=95%"`; read more: `leash::explain(Lint::PoolPressure)`"#]]).await;
+}
+
+#[tokio::test]
+async fn close_blocked() {
+    let shop = shop("closing shop").await;
+    check(
+        async { futures::try_join!(shop.keep(), shop.close()).map(drop) },
+        expect![[r#"
+            warning[close_blocked]: pool closing shop has been closing for … and waits for 1 handle
+              --> tests/tests/findings/wording.rs:69:19
+               |
+            69 |         self.pool.close().await;
+               |                   ^^^^^ waits here
+               |
+              ::: tests/tests/findings/wording.rs:75:31
+               |
+            75 |         let _conn = self.pool.acquire().await?;
+               |                               ------- findings::wording::Shop::keep holds 1 permit for …, idle for …
+               |
+               = note: waited …, permits held 1 of 2, 0 waiting
+               = cause (certain): `close` waits until every permit is back, and 1 is still held
+               = help: end the tasks that hold the handles, and await them, before `pool.close().await`
+               = help: in a task that lives long, watch for the end: `pool.close_event().do_until(work).await`
+               = note: to allow this, `#[track(allow(close_blocked, reason = "…"))]`; read more: `leash::explain(Lint::CloseBlocked)`"#]],
+    )
+    .await;
+}
