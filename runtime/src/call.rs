@@ -154,7 +154,7 @@ impl Running {
         if self
             .counted
             .as_ref()
-            .is_some_and(|(tally, _)| tally.effects.writes)
+            .is_some_and(|(tally, _)| tally.writes())
         {
             self.affected += rows;
         }
@@ -227,11 +227,11 @@ impl Running {
             return;
         };
         if let Some(handle) = &self.handle
-            && tally.effects.writes
+            && tally.writes()
         {
             // Rows that were read before the consumer had enough were written, too; an error takes all of it back.
             let wrote = match outcome {
-                Outcome::Ok => self.affected > 0 || self.rows > 0 || tally.effects.changes_schema,
+                Outcome::Ok => self.affected > 0 || self.rows > 0 || tally.changes_schema(),
                 Outcome::Cancelled => self.affected > 0 || self.rows > 0,
                 Outcome::Error => false,
             };

@@ -12,22 +12,22 @@ use tokens::{Token, Tokens};
 pub(crate) struct Summary {
     /// Operations and targets, at most 255 bytes.
     pub(crate) text: String,
-    pub(crate) effects: Effects,
+    /// Whether it may change data or schema.
+    pub(crate) writes: bool,
+    pub(crate) schema: Schema,
+    /// Whether rows that come back, or are reported as affected, can only be rows that it wrote: not those of a read that
+    /// stands beside it, or of a procedure.
+    pub(crate) writes_for_sure: bool,
 }
 
-/// What a statement may do, by its text.
-#[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "one for each effect")]
-pub(crate) struct Effects {
-    /// It may change data or schema.
-    pub(crate) writes: bool,
-    /// It changes the schema.
-    pub(crate) changes_schema: bool,
-    /// That ends a transaction in MySQL, which commits before such a statement unless the table is temporary.
-    pub(crate) commits_in_mysql: bool,
-    /// Rows that come back, or are reported as affected, can only be rows that it wrote: not those of a read that stands
-    /// beside it, or of a procedure.
-    pub(crate) writes_for_sure: bool,
+/// What a statement does to the schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Schema {
+    Stays,
+    /// By a temporary table: MySQL goes on with an open transaction.
+    ChangesForAWhile,
+    /// MySQL ends an open transaction before, by committing it.
+    Changes,
 }
 
 /// The semantic conventions ask for a low cardinality and at most 255 characters.
@@ -76,8 +76,8 @@ pub(crate) fn summarise(sql: &str) -> Summary {
     let mut scan = Scan {
         out: String::new(),
         writes: false,
-        changes_schema: false,
-        commits_in_mysql: false,
+        schema: Schema::Stays,
+        schema_before: Schema::Stays,
         reads: false,
         first: true,
         explained: false,
@@ -112,12 +112,9 @@ pub(crate) fn summarise(sql: &str) -> Summary {
     }
     Summary {
         text: scan.out,
-        effects: Effects {
-            writes: scan.writes,
-            changes_schema: scan.changes_schema,
-            commits_in_mysql: scan.commits_in_mysql,
-            writes_for_sure: scan.writes && !scan.reads,
-        },
+        writes: scan.writes,
+        schema: scan.schema,
+        writes_for_sure: scan.writes && !scan.reads,
     }
 }
 
@@ -128,8 +125,9 @@ pub(crate) fn summarise(sql: &str) -> Summary {
 struct Scan {
     out: String,
     writes: bool,
-    changes_schema: bool,
-    commits_in_mysql: bool,
+    schema: Schema,
+    /// Without the statement that is being read.
+    schema_before: Schema,
     /// A statement in it is a read, or something that may be one.
     reads: bool,
     /// The statement's own operation, outside of parentheses, is still to come.
@@ -153,8 +151,9 @@ impl Scan {
             }
             self.push(upper);
             self.writes |= upper != "SELECT" && !self.explained;
-            self.changes_schema |= upper == "TRUNCATE";
-            self.commits_in_mysql |= upper == "TRUNCATE";
+            if upper == "TRUNCATE" {
+                self.schema = Schema::Changes;
+            }
             if self.first && self.selects.len() == 1 {
                 self.first = false;
                 self.reads |= matches!(upper, "SELECT" | "CALL");
@@ -169,13 +168,13 @@ impl Scan {
         if DDL.contains(&upper) && (self.out.is_empty() || previous.is_empty()) {
             self.push(upper);
             self.writes = true;
-            self.changes_schema = true;
-            self.commits_in_mysql = true;
+            self.schema_before = self.schema;
+            self.schema = Schema::Changes;
             self.first = false;
             return;
         }
         if upper == "TEMPORARY" && matches!(previous, "CREATE" | "DROP") {
-            self.commits_in_mysql = false;
+            self.schema = self.schema_before.max(Schema::ChangesForAWhile);
             return;
         }
         if DDL_OBJECTS.contains(&upper) && DDL.iter().any(|ddl| self.out.ends_with(ddl)) {
@@ -264,7 +263,7 @@ mod tests {
     fn check(sql: &str, expected: &str, writes: bool) {
         let summary = summarise(sql);
         assert_eq!(
-            (&*summary.text, summary.effects.writes),
+            (&*summary.text, summary.writes),
             (expected, writes),
             "{sql}"
         );
@@ -273,14 +272,14 @@ mod tests {
     #[test]
     fn only_some_statements_change_the_schema() {
         for sql in ["CREATE TABLE x (y INT)", "drop index z", "TRUNCATE TABLE x"] {
-            assert!(summarise(sql).effects.changes_schema, "{sql}");
+            assert_eq!(summarise(sql).schema, Schema::Changes, "{sql}");
         }
         for sql in [
             "INSERT INTO x VALUES (1)",
             "SELECT created FROM x",
             "SELECT TRUNCATE(1.5, 1)",
         ] {
-            assert!(!summarise(sql).effects.changes_schema, "{sql}");
+            assert_eq!(summarise(sql).schema, Schema::Stays, "{sql}");
         }
     }
 
@@ -293,7 +292,7 @@ mod tests {
             "WITH gone AS (DELETE FROM x RETURNING id) INSERT INTO log SELECT id FROM gone",
             "UPDATE x SET a = (SELECT max(b) FROM y); DELETE FROM z",
         ] {
-            assert!(summarise(sql).effects.writes_for_sure, "{sql}");
+            assert!(summarise(sql).writes_for_sure, "{sql}");
         }
         for sql in [
             "WITH gone AS (DELETE FROM x RETURNING id) SELECT count(*) FROM gone",
@@ -301,27 +300,19 @@ mod tests {
             "UPDATE x SET a = 1; SELECT * FROM x",
             "SELECT 1",
         ] {
-            assert!(!summarise(sql).effects.writes_for_sure, "{sql}");
+            assert!(!summarise(sql).writes_for_sure, "{sql}");
         }
-        assert!(!summarise("EXPLAIN QUERY PLAN DELETE FROM x").effects.writes);
-        assert!(summarise("EXPLAIN SELECT 1; DELETE FROM x").effects.writes);
+        assert!(!summarise("EXPLAIN QUERY PLAN DELETE FROM x").writes);
+        assert!(summarise("EXPLAIN SELECT 1; DELETE FROM x").writes);
     }
 
     #[test]
-    fn mysql_commits_before_it_changes_the_schema_unless_for_a_while() {
-        assert!(summarise("CREATE TABLE x (y INT)").effects.commits_in_mysql);
-        assert!(summarise("TRUNCATE x").effects.commits_in_mysql);
-        assert!(
-            !summarise("CREATE TEMPORARY TABLE x (y INT)")
-                .effects
-                .commits_in_mysql
-        );
-        assert!(!summarise("drop temporary table x").effects.commits_in_mysql);
-        assert!(
-            !summarise("INSERT INTO x VALUES (1)")
-                .effects
-                .commits_in_mysql
-        );
+    fn a_temporary_table_changes_the_schema_for_a_while() {
+        for sql in ["CREATE TEMPORARY TABLE x (y INT)", "drop temporary table x"] {
+            assert_eq!(summarise(sql).schema, Schema::ChangesForAWhile, "{sql}");
+        }
+        let both = "CREATE TABLE a (x INT); CREATE TEMPORARY TABLE b (y INT)";
+        assert_eq!(summarise(both).schema, Schema::Changes);
     }
 
     #[test]

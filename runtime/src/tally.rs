@@ -12,7 +12,7 @@ use crate::distinct::Distinct;
 use crate::histogram::Histogram;
 use crate::site::{Function, Place, Site};
 use crate::snapshot::SiteStats;
-use crate::summary::{Effects, summarise};
+use crate::summary::{Schema, summarise};
 
 /// A call site, or a function, keeps this many texts apart; further ones share a row.
 const TEXTS_PER_SITE: usize = 32;
@@ -34,8 +34,10 @@ pub(crate) struct Tally {
     place: Option<Place>,
     text: Text,
     pub(crate) summary: String,
-    /// What the text may do: drivers report rows "affected" for reads, too.
-    pub(crate) effects: Effects,
+    /// Whether the text may write: drivers report rows "affected" for reads, too.
+    writes: bool,
+    schema: Schema,
+    writes_for_sure: bool,
     /// What shares this tally, where it stands for the texts beyond a limit.
     others: Option<Distinct>,
     calls: AtomicU64,
@@ -62,7 +64,9 @@ impl Tally {
             place,
             text: Text::new(sql),
             summary: summary.text,
-            effects: summary.effects,
+            writes: summary.writes,
+            schema: summary.schema,
+            writes_for_sure: summary.writes_for_sure,
             others: None,
             calls: AtomicU64::new(0),
             ok: AtomicU64::new(0),
@@ -80,12 +84,9 @@ impl Tally {
             text: Text::new(""),
             summary: "(other statements)".to_owned(),
             // Not known; then the driver's word stands.
-            effects: Effects {
-                writes: true,
-                changes_schema: false,
-                commits_in_mysql: false,
-                writes_for_sure: false,
-            },
+            writes: true,
+            schema: Schema::Stays,
+            writes_for_sure: false,
             others: Some(Distinct::new()),
             calls: AtomicU64::new(0),
             ok: AtomicU64::new(0),
@@ -113,6 +114,25 @@ impl Tally {
 
     pub(crate) fn sql(&self) -> &str {
         &self.text.kept
+    }
+
+    pub(crate) fn writes(&self) -> bool {
+        self.writes
+    }
+
+    /// Whether what the driver reports as rows can only be rows that were written.
+    pub(crate) fn writes_for_sure(&self) -> bool {
+        self.writes_for_sure
+    }
+
+    /// Whether MySQL ends an open transaction before it runs the statement, by committing it.
+    pub(crate) fn commits_in_mysql(&self) -> bool {
+        self.schema == Schema::Changes
+    }
+
+    /// Whether the text changes the schema: what PostgreSQL and SQLite roll back, and MySQL does not.
+    pub(crate) fn changes_schema(&self) -> bool {
+        self.schema != Schema::Stays
     }
 
     /// Counts a statement as begun, and gives how many that makes.

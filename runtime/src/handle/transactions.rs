@@ -88,8 +88,8 @@ impl Handle {
     /// A statement on it that may write is over; whether it `wrote`.
     pub(crate) fn note_write(&self, tally: &Arc<Tally>, wrote: bool) {
         let mut state = self.state();
-        if self.pool.endpoint.system == "mysql" && tally.effects.changes_schema {
-            if tally.effects.commits_in_mysql {
+        if self.pool.endpoint.system == "mysql" && tally.changes_schema() {
+            if tally.commits_in_mysql() {
                 // The server has committed all that was before, also if the statement itself failed, and from here on
                 // it commits each statement.
                 state.is_over = true;

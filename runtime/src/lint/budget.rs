@@ -54,7 +54,7 @@ fn of_scope(scope: &Scope, tally: &Arc<Tally>, site: Option<&'static Site>) -> R
         && times > 1
     {
         let at = most.place().map(at).unwrap_or_default();
-        let instead = if most.effects.writes {
+        let instead = if most.writes() {
             "write all rows in one statement, `INSERT … VALUES (…), (…)` or `WHERE id IN (…)`"
         } else {
             "read all rows in one statement, `WHERE id IN (…)` or a join"

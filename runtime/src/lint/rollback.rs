@@ -28,7 +28,7 @@ pub(crate) fn implicit_rollback(scope: &Scope, lost: &Lost) -> Reaction {
         format!("the {what} is dropped in here, and no error is returned"),
         function.place(),
     ));
-    let doubt = if !lost.wrote.effects.writes_for_sure {
+    let doubt = if !lost.wrote.writes_for_sure() {
         Some("whether that statement wrote is not told by the rows it gave")
     } else if lost.in_block {
         Some(

@@ -684,7 +684,7 @@ async fn a_copy_that_stands() {
         .execute(&pool)
         .await
         .unwrap();
-    let ((), found) = findings(copies_in(&pool, &name)).await;
+    let ((), found) = findings(Box::pin(copies_in(&pool, &name))).await;
     let found = only(found);
     Says {
         primary: marked("copy", "copy_in_raw"),
@@ -738,7 +738,7 @@ async fn a_copy_to_the_program_that_stands() {
     let Some((_db, pool, name)) = postgres().await else {
         return;
     };
-    let ((), found) = findings(copies_out(&pool, &name)).await;
+    let ((), found) = findings(Box::pin(copies_out(&pool, &name))).await;
     Says {
         primary: marked("copy out", "copy_out_raw"),
         function: Some("findings::held::copies_out"),

@@ -490,7 +490,7 @@ async fn by_callback_that_fails(pool: &SqlitePool) {
 #[tokio::test]
 async fn nothing_is_lost() {
     let pool = pool().await;
-    let (_, found) = findings(async {
+    let ((), found) = findings(async {
         assert!(question_mark(&pool).await.is_err());
         assert!(returns_an_error(&pool).await.is_err());
         reads(&pool).await;

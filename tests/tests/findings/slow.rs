@@ -199,7 +199,7 @@ async fn what_the_watchdog_did_not_see_is_told_at_its_end() {
 async fn a_statement_that_is_given_up() {
     let mut gate = Gate::closed().await;
     let (pool, name) = (gate.pool.clone(), gate.name().to_owned());
-    let (_, found) = findings(async {
+    let ((), found) = findings(async {
         let given_up = told(&name, Lint::SlowQuery, 1);
         futures::future::select(Box::pin(inserts(&pool)), Box::pin(given_up)).await;
         gate.open().await;

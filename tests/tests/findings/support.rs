@@ -30,7 +30,7 @@ pub(crate) const HUNDRED: &str =
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) SELECT i FROM n";
 
 /// Whatever is waited for is there by then, also on a machine that has much else to do.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The level of what denies by default in a debug build.
 pub(crate) const DENY_IN_DEBUG: Level = if cfg!(debug_assertions) {

@@ -128,14 +128,13 @@ fn it_is_not_woken_by_each_query() {
         runtime.block_on(async {
             let pool = pool().await;
             falls_asleep().await;
-            let (before, begun) = (sleeps(), std::time::Instant::now());
+            let before = sleeps();
             for _ in 0..2000 {
                 sqlx::query("SELECT 1").execute(&*pool).await.unwrap();
             }
-            // It looks twice a second, and once or twice more around that.
+            // It looks now and then, and closely where a busy machine makes a query wait.
             let looks = sleeps() - before;
-            let most = 10 + 4 * begun.elapsed().as_secs();
-            assert!(looks <= most, "{looks} looks in {:?}", begun.elapsed());
+            assert!(looks < 200, "{looks} looks");
         });
     });
 }
