@@ -95,6 +95,8 @@ fn without_a_pool_there_is_none() {
 
 /// Waits until it has slept for longer than it ever does while there is something to see.
 async fn falls_asleep() {
+    // It names itself when it runs for the first time.
+    until("it has started", || threads().len() == 1).await;
     for _ in 0..20 {
         let before = sleeps();
         tokio::time::sleep(Duration::from_millis(2500)).await;
