@@ -305,23 +305,23 @@ async fn nested_acquires() {
     check(
         &found[0],
         &expect![[r#"
-        warning[nested_acquire]: findings::dry_reports::Shop::next_number sends a query to pool printing while findings::dry_reports::Shop::export holds a row stream of it
-          --> tests/tests/findings/dry_reports.rs:71:33
-           |
-        71 |         sqlx::query("SELECT 1").execute(&self.pool).await?;
-           |                                 ^^^^^^^ the second one is taken here, in findings::dry_reports::Shop::next_number
-           |
-          ::: tests/tests/findings/dry_reports.rs:76:63
-           |
-        76 |         let mut rows = sqlx::query("SELECT 1 UNION SELECT 2").fetch(&self.pool);
-           |                                                               ----- a row stream is held from here on
-           |
-           = note: first held for …, tasks at once (Tn) 1, connections per task (Cm) 2, minimum safe size Tn × (Cm − 1) + 1 = 2, pool size 5
-           = cause (likely): one task takes a second permit and keeps the first: when as many tasks as there are permits do so at once, each waits for the others
-           = help: read the rows first, and ask for the connection then: `let rows: Vec<_> = stream.try_collect().await?`
-           = help: or give the first one back before: `drop(stream)`
-           = note: so far 1 task at once, each holding up to 2 connections: 2 are enough, and this pool has 5
-           = note: to allow this, `#[track(allow(nested_acquire, reason = "…"))]`; read more: `leash::explain(Lint::NestedAcquire)`"#]],
+            warning[nested_acquire]: findings::dry_reports::Shop::next_number sends a query to pool printing while findings::dry_reports::Shop::export holds a row stream of it
+              --> tests/tests/findings/dry_reports.rs:71:33
+               |
+            71 |         sqlx::query("SELECT 1").execute(&self.pool).await?;
+               |                                 ^^^^^^^ the second one is taken here, in findings::dry_reports::Shop::next_number
+               |
+              ::: tests/tests/findings/dry_reports.rs:76:63
+               |
+            76 |         let mut rows = sqlx::query("SELECT 1 UNION SELECT 2").fetch(&self.pool);
+               |                                                               ----- a row stream is held from here on
+               |
+               = note: first held for …, tasks at once (Tn) 1, connections per task (Cm) 2, minimum safe size Tn × (Cm − 1) + 1 = 2, pool size 5
+               = cause (certain): one task takes a second permit and keeps the first: when as many tasks as there are permits do so at once, each waits for the others
+               = help: read the rows first, and ask for the connection then: `let rows: Vec<_> = stream.try_collect().await?`
+               = help: or give the first one back before: `drop(stream)`
+               = note: so far 1 task at once, each holding up to 2 connections: 2 are enough, and this pool has 5
+               = note: to allow this, `#[track(allow(nested_acquire, reason = "…"))]`; read more: `leash::explain(Lint::NestedAcquire)`"#]],
     );
 }
 
@@ -539,7 +539,7 @@ async fn a_timeout_at_a_wrong_port() {
             = note: waited …, permits held 0 of 10, 1 waiting, open 0, idle 0, longest wait …, tried … ago
             = cause (unreachable, certain): connecting to 127.0.0.1:#/shop fails: error communicating with database: Connection refused (os error 111)
             = help: see whether a server listens at 127.0.0.1:#/shop, and whether this machine may reach it
-            = help: `PoolOptions::connect` in place of `connect_lazy` says so when the program starts
+            = help: to hear of it when the program starts, connect once without a pool, which gives the error itself: `PgConnection::connect(url).await?`
             = note: to allow this, `#[track(allow(pool_timeout, reason = "…"))]`; read more: `leash::explain(Lint::PoolTimeout)`"#]].assert_eq(&text);
 }
 
