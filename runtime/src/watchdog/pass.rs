@@ -17,6 +17,8 @@ use crate::snapshot::Activity;
 
 /// What was found stuck is looked at again after this time.
 const CONFIRMED_AFTER: Duration = Duration::from_millis(25);
+/// While somebody waits, a deadlock may form at any time.
+const LONGEST_REST: Duration = Duration::from_millis(100);
 /// A waiter is woken this often, to see how long its runtime takes to poll it.
 const TIMED_EVERY: Duration = Duration::from_millis(500);
 /// Shorter waits are left alone.
@@ -63,13 +65,11 @@ impl Watch {
             .sampled
             .is_none_or(|sampled| now.saturating_duration_since(sampled) + CLOSELY >= SAMPLE);
         let (waiting, due) = handles(&rules, &claims, now);
-        let mut closely = CLOSELY;
+        let mut confirms = false;
         if waiting.is_empty() {
             self.stuck.clear();
         } else {
-            if self.deadlocks(&rules, &claims) {
-                closely = CONFIRMED_AFTER;
-            }
+            confirms = self.deadlocks(&rules, &claims);
             self.waiters(&rules, &waiting, now);
         }
         for gauge in &pools {
@@ -80,14 +80,18 @@ impl Watch {
             self.sampled = Some(now);
             self.samples(&rules, &pools, &claims, now);
         }
-        // However much there is to see, nine tenths of the time are the program's.
+        if confirms {
+            self.saw_nothing = false;
+            return Next::Closely(CONFIRMED_AFTER);
+        }
+        // However much there is to see, and to tell, nine tenths of the time are the program's.
         let rest = now.elapsed() * 10;
         // Who has just asked for a connection that is being checked is no reason to look closely.
         let is_long =
             |waiter: &&Arc<Handle>| may_be_stuck(&waiter.pool) || waiter.has_waited(now) >= CLOSELY;
         if waiting.iter().any(is_long) {
             self.saw_nothing = false;
-            Next::Closely(closely.max(rest))
+            Next::Closely(rest.clamp(CLOSELY, LONGEST_REST))
         } else if claims.is_empty() && !self.has_more_to_see(&pools) {
             // What was seen before is not consecutive with what will be.
             self.pools.clear();

@@ -29,7 +29,14 @@ fn threads() -> Vec<std::path::PathBuf> {
 
 /// How often the watchdog has gone to sleep.
 fn sleeps() -> u64 {
-    let status = std::fs::read_to_string(threads()[0].join("status")).unwrap();
+    // A thread that was just made has no name yet.
+    let thread = loop {
+        if let Some(thread) = threads().pop() {
+            break thread;
+        }
+        std::thread::yield_now();
+    };
+    let status = std::fs::read_to_string(thread.join("status")).unwrap();
     let line = status
         .lines()
         .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
