@@ -26,7 +26,7 @@ mod read;
 mod transactions;
 mod wait;
 
-pub(crate) use claim::{Claiming, Held, Purpose};
+pub(crate) use claim::{Claiming, Held, Opening, Purpose};
 pub(crate) use live::{all, read_all, size};
 pub(crate) use look::Standing;
 use look::Told;

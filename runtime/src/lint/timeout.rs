@@ -273,8 +273,8 @@ impl Case<'_> {
                 "see whether a server listens at {address}, and whether this machine may reach it"
             ),
             format!(
-                "to hear of it when the program starts, connect once without a pool, which gives the error itself: \
-                 `{}::connect(url).await?`",
+                "a pool tries until its time is up; to have the error itself, and at once, connect once without one when the \
+                 program starts: `{}::connect(url).await?`",
                 address.connection
             ),
         ];

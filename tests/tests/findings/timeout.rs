@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use futures::TryStreamExt;
 use futures::future::join_all;
-use sqlx::leash::testing::findings;
+use sqlx::leash::{self, testing::findings};
 use sqlx::leash::{
     Backend, Certainty, Finding, HandleExt, Level, Lint, PoolExt, ScopeExt, Verdict,
 };
@@ -380,6 +380,41 @@ async fn nobody_listens_for_postgres() {
 async fn nobody_listens_for_mysql() {
     let port = closed_port();
     is_refused(&mysql_at(port), port).await;
+}
+
+#[track]
+async fn makes(options: PgPoolOptions, url: &str) -> sqlx::Result<PgPool> {
+    options.connect(url).await // @makes
+}
+
+#[tokio::test]
+async fn nobody_listens_when_the_pool_is_made() {
+    let port = closed_port();
+    let url = format!("postgres://someone@127.0.0.1:{port}/shop");
+    let options = PgPoolOptions::new().acquire_timeout(A_SECOND);
+    let began = Instant::now();
+    let (made, found) = findings(makes(options, &url)).await;
+    assert!(matches!(made, Err(sqlx::Error::PoolTimedOut)), "{made:?}");
+    assert_in_time(began);
+    let finding = only(Lint::PoolTimeout, &found);
+    assert_primary(finding, &marked("makes", "connect"), "timeout::makes");
+    assert_verdict(finding, Verdict::Unreachable, Certainty::Certain);
+    let address = format!("connecting to 127.0.0.1:{port}/shop fails: ");
+    assert!(finding.cause.starts_with(&address), "{}", finding.cause);
+    // Nothing is left of the pool that was not made.
+    let pools = leash::snapshot().pools;
+    assert!(
+        !pools
+            .iter()
+            .any(|pool| pool.name.contains(&port.to_string()))
+    );
+}
+
+#[tokio::test]
+async fn a_pool_that_is_made_in_time_is_counted_from_its_first_handle_on() {
+    let pool = pool_of(1).await;
+    let stats = pool.stats();
+    assert_eq!((stats.acquired, stats.timeouts, stats.abandoned), (0, 0, 0));
 }
 
 /// Accepts connections, never says a word, and counts.
