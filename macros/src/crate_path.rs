@@ -56,11 +56,12 @@ impl CratePath {
     /// ```
     pub(crate) fn stop(&self, place: Span) -> TokenStream {
         let ours = Span::mixed_site().located_at(place);
-        // The panic is reported where the call stands: from its first token to its last the user's span.
-        let private = self.private(place);
+        // The panic is reported where the call stands, and that is the user's if its first and last tokens are. What is
+        // between is ours, so that a wrong path is told once.
+        let root = self.root(place);
+        let stop = Ident::new("stop", place);
         let message = parenthesized(quote_spanned!(ours=> message), place);
-        let stop = quote_spanned!(place=> #private::stop #message);
-        quote_spanned!(ours=> |message| #stop)
+        quote_spanned!(ours=> |message| #root::__private::#stop #message)
     }
 
     /// `P::function(arguments)` in the very place of `written`.

@@ -31,6 +31,12 @@ pub(crate) fn extent(from: Span, to: Span) -> TokenStream {
     }
 }
 
+/// `[line, column]`: where `span` begins.
+pub(crate) fn position_of(span: Span) -> TokenStream {
+    let [line, column] = numbers(span, span.start());
+    quote_spanned!(Span::mixed_site().located_at(span)=> [#line, #column])
+}
+
 fn numbers(span: Span, at: LineColumn) -> [Literal; 2] {
     // proc-macro2 counts columns from 0, and everybody else from 1.
     [at.line, at.column + 1].map(|number| {

@@ -16,7 +16,8 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, ExprCall, ExprMethodCall, Item, Macro, Signature, Stmt, Type};
 
 use crate::crate_path::{CratePath, ends};
-use crate::location::{Location, extent};
+use crate::location::{Location, extent, position_of};
+use stays::Kept;
 
 /// Methods that return a future, and talk to the database or take a connection.
 const AWAITED: [&str; 23] = [
@@ -59,17 +60,25 @@ const RUNS: [&str; 7] = [
 /// Those of them that return a stream.
 const STREAMS: [&str; 3] = ["execute_many", "fetch", "fetch_many"];
 
-/// Tags every site in the body; tells how many there are.
-pub(crate) fn tag(path: &CratePath, signature: &Signature, body: &mut Block) -> usize {
+/// What was found in a body.
+#[derive(Debug, Default)]
+pub(crate) struct Sites {
+    pub(crate) count: usize,
+    /// Where the function's own body awaits something, no site, whose value stays in a variable: line and column.
+    pub(crate) keeps: Vec<TokenStream>,
+}
+
+/// Tags every site in the body.
+pub(crate) fn tag(path: &CratePath, signature: &Signature, body: &mut Block) -> Sites {
     let mut tagger = Tagger {
         path,
         builders: chain::builders(signature, body),
         block: None,
-        kept: false,
-        count: 0,
+        kept: None,
+        found: Sites::default(),
     };
     tagger.visit_block_mut(body);
-    tagger.count
+    tagger.found
 }
 
 struct Tagger<'p> {
@@ -78,15 +87,15 @@ struct Tagger<'p> {
     builders: HashSet<Ident>,
     /// The extent of the innermost async block, closure or macro around, if the body is not the function's own there.
     block: Option<TokenStream>,
-    /// What the next `.await` gives stays in a variable.
-    kept: bool,
-    count: usize,
+    /// What the next `.await` or call gives stays in a variable.
+    kept: Option<Kept>,
+    found: Sites,
 }
 
 /// Where an expression stands, as far as it decides whether a bare call runs as a future there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Position {
-    /// Before an `.await` whose value stays in a variable.
+    /// Where what is given stays in a variable: before such an `.await`, or at such a call.
     Kept,
     /// Before `.await`, or polled by a macro like `join!`.
     Polled,
@@ -103,13 +112,18 @@ impl VisitMut for Tagger<'_> {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         match expr {
             Expr::Await(awaited) => {
-                let kept = std::mem::take(&mut self.kept);
+                let kept = self.kept.take() == Some(Kept::Awaited);
                 let position = if kept {
                     Position::Kept
                 } else {
                     Position::Polled
                 };
+                let before = self.found.count;
                 self.expr(&mut awaited.base, position);
+                if kept && self.block.is_none() && self.found.count == before {
+                    let place = position_of(awaited.await_token.span);
+                    self.found.keeps.push(place);
+                }
             }
             Expr::Async(_) | Expr::Closure(_) => {
                 let (from, to) = ends(expr);
@@ -158,8 +172,9 @@ impl Tagger<'_> {
     fn statements(&mut self, statements: &mut [Stmt]) {
         for index in 0..statements.len() {
             let (before, rest) = statements.split_at_mut(index + 1);
-            self.kept = stays::is_kept(&before[index], rest);
+            self.kept = stays::kept(&before[index], rest);
             self.visit_stmt_mut(&mut before[index]);
+            self.kept = None;
         }
     }
 
@@ -205,6 +220,7 @@ impl Tagger<'_> {
 
     /// `receiver.method(arguments)`
     fn method(&mut self, call: &mut ExprMethodCall, position: Position) -> Option<Expr> {
+        let is_kept = self.kept.take_if(|kept| *kept == Kept::Called).is_some();
         // Before the children, which change under the tagging.
         let chain = chain::root(call, &self.builders);
         visit_mut::visit_expr_method_call_mut(self, call);
@@ -226,7 +242,8 @@ impl Tagger<'_> {
         }
         let executor = executor?;
         if one_of(&STREAMS) {
-            let site = self.site(&word, position);
+            let kept = if is_kept { Position::Kept } else { position };
+            let site = self.site(&word, kept);
             let enter = if chain.is_some() {
                 "tap_stream"
             } else {
@@ -264,7 +281,7 @@ impl Tagger<'_> {
     /// names the `'static` of its result, the compiler forgets lifetimes in what a future holds across an await, and
     /// then `join!` around it would no longer be `Send`.
     fn site(&mut self, word: &Ident, position: Position) -> TokenStream {
-        self.count += 1;
+        self.found.count += 1;
         let span = ours_at(word.span());
         let private = self.path.private(span);
         let Location { file, line, column } = Location::of(word.span());
@@ -272,7 +289,9 @@ impl Tagger<'_> {
             .block
             .as_ref()
             .map(|block| quote_spanned!(span=> .inside(#block)));
-        let staying = (position == Position::Kept).then(|| quote_spanned!(span=> .staying()));
+        let holds = stays::is_one_of(word, &stays::ACQUIRES) || stays::is_one_of(word, &STREAMS);
+        let staying =
+            (holds && position == Position::Kept).then(|| quote_spanned!(span=> .staying()));
         let stop = self.path.stop(word.span());
         quote_spanned! {span=>
             {
@@ -315,12 +334,12 @@ impl Tagger<'_> {
     /// ```
     fn dbg(&mut self, mac: &Macro) -> Option<Expr> {
         let mut value: Expr = mac.parse_body().ok()?;
-        let before = self.count;
+        let before = self.found.count;
         let tokens = mac.delimiter.span();
         self.within(tokens.open(), tokens.close(), |tagger| {
             tagger.visit_expr_mut(&mut value);
         });
-        if self.count == before {
+        if self.found.count == before {
             return None;
         }
         let source = &mac.tokens;

@@ -9,7 +9,7 @@ use once_cell::sync::Lazy;
 use rustc_hash::FxBuildHasher;
 
 use crate::histogram::Histogram;
-use crate::site::Place;
+use crate::site::{Place, Site};
 use crate::snapshot::AcquireStats;
 
 /// A place of the source and the function it is told with, by the addresses of the names.
@@ -29,8 +29,15 @@ pub(crate) struct Acquires {
     wait: Histogram,
 }
 
-/// Those of `place`.
-pub(crate) fn of(place: Place) -> Arc<Acquires> {
+/// Those of `place`, which is that of `site`, where there is one.
+pub(crate) fn of(place: Place, site: Option<&'static Site>) -> Arc<Acquires> {
+    match site {
+        Some(site) => Arc::clone(site.acquires.get_or_init(|| find(place))),
+        None => find(place),
+    }
+}
+
+fn find(place: Place) -> Arc<Acquires> {
     let function = place
         .function
         .map_or(0, |function| std::ptr::from_ref(function).addr());

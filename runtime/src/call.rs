@@ -90,6 +90,7 @@ impl Prepared {
             paused: false,
             rows: 0,
             affected: 0,
+            answered: false,
             ended: false,
         };
         if config::is_off() {
@@ -131,12 +132,15 @@ pub(crate) struct Running {
     paused: bool,
     rows: u64,
     affected: u64,
+    /// The database has begun to answer.
+    answered: bool,
     ended: bool,
 }
 
 impl Running {
     #[inline]
     pub(crate) fn row(&mut self) {
+        self.answered = true;
         self.rows += 1;
     }
 
@@ -145,6 +149,7 @@ impl Running {
     }
 
     pub(crate) fn affected(&mut self, rows: u64) {
+        self.answered = true;
         // SQLite and PostgreSQL report a number for reads, too.
         if self
             .counted
@@ -158,7 +163,7 @@ impl Running {
     /// A row goes to the consumer of a stream.
     #[inline]
     pub(crate) fn yielded_row(&mut self) {
-        self.rows += 1;
+        self.row();
         if let Some(handle) = &self.handle {
             handle.read_rows(self.rows);
         }
@@ -252,6 +257,15 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        // sqlx's MySQL driver forgets the answer to a PREPARE that was given up, and takes it for that to the next
+        // statement. From the first row on it knows what is still to come.
+        if !self.ended
+            && !self.answered
+            && self.system == "mysql"
+            && let Some(handle) = &self.handle
+        {
+            handle.poison();
+        }
         self.finish(Outcome::Cancelled, None);
     }
 }

@@ -12,6 +12,7 @@ mod ext;
 mod known;
 #[cfg(feature = "postgres")]
 mod listener;
+mod opening;
 mod options;
 mod pool;
 mod pool_connection;

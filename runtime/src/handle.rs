@@ -19,13 +19,14 @@ use crate::tally::Tally;
 use transactions::Begun;
 
 mod claim;
+mod holding;
 mod live;
 mod look;
 mod read;
 mod transactions;
 mod wait;
 
-pub(crate) use claim::{Claiming, Held, Purpose};
+pub(crate) use claim::{Claiming, Held, Opening, Purpose};
 pub(crate) use live::{all, read_all, size};
 pub(crate) use look::Standing;
 use look::Told;
@@ -104,6 +105,8 @@ struct Owner {
     scope: Option<Arc<Scope>>,
     /// Functions that handed it up, innermost first.
     way: Vec<&'static Function>,
+    /// Where the last of them was awaited.
+    arrived_at: Option<&'static Location<'static>>,
     released: bool,
 }
 
@@ -122,10 +125,24 @@ const AWAITED: u64 = 1 << 63;
 /// An operation that is no statement, while it runs.
 pub(crate) struct ControlGuard {
     handle: Arc<Handle>,
+    /// The driver does not count the answer among those that it still has to read.
+    unread: bool,
+}
+
+impl ControlGuard {
+    /// It came to its end, if anybody watched it. Dropped without, it was given up.
+    pub(crate) fn end(guard: Option<Self>) {
+        if let Some(mut guard) = guard {
+            guard.unread = false;
+        }
+    }
 }
 
 impl Drop for ControlGuard {
     fn drop(&mut self) {
+        if self.unread {
+            self.handle.poison();
+        }
         self.handle.become_idle(Instant::now());
     }
 }
@@ -154,7 +171,7 @@ impl Handle {
             task,
             asked: now,
             acquired_before,
-            acquires: acquires::of(place),
+            acquires: acquires::of(place, site),
             state: Mutex::new(State {
                 phase: Phase::Waiting,
                 activity: Activity::Idle,
@@ -243,13 +260,14 @@ impl Handle {
         self.owner().scope.clone()
     }
 
-    /// Makes it belong to `next`, coming from `function`.
-    pub(crate) fn hand_to(self: &Arc<Self>, next: Option<Arc<Scope>>, function: &'static Function) {
+    /// Makes it belong to `next`, coming from `last`.
+    pub(crate) fn hand_to(self: &Arc<Self>, next: Option<Arc<Scope>>, last: &Scope) {
         let mut owner = self.owner();
         if owner.released {
             return;
         }
-        owner.way.push(function);
+        owner.way.push(last.function());
+        owner.arrived_at = Some(last.polled_at());
         if let Some(next) = &next {
             next.adopt(Arc::clone(self));
         }
@@ -259,6 +277,11 @@ impl Handle {
     /// The functions it was handed up through, innermost first.
     pub(crate) fn way(&self) -> Vec<&'static Function> {
         self.owner().way.clone()
+    }
+
+    /// Where the last function that handed it up was awaited.
+    pub(crate) fn arrived_at(&self) -> Option<&'static Location<'static>> {
+        self.owner().arrived_at
     }
 
     pub(crate) fn reserve(&self, reason: String) {
@@ -299,6 +322,7 @@ impl Handle {
         state.note(What::Control(control, place), now);
         ControlGuard {
             handle: Arc::clone(self),
+            unread: self.pool.endpoint.system == "mysql" && control.is_answered_unseen(),
         }
     }
 

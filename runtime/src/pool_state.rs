@@ -30,6 +30,8 @@ static POOLS: Lazy<DashMap<u64, Weak<dyn Gauge>, FxBuildHasher>> = Lazy::new(Das
 pub(crate) struct Endpoint {
     /// By OpenTelemetry: `postgresql`, `mysql`, `sqlite`.
     pub(crate) system: &'static str,
+    /// The driver's connection, as users name it.
+    pub(crate) connection: &'static str,
     /// Host and port, or a file.
     pub(crate) address: String,
     /// The database.
@@ -52,8 +54,7 @@ pub(crate) struct PoolState {
     name: RwLock<Arc<str>>,
     pub(crate) endpoint: Endpoint,
     pub(crate) connected: Place,
-    pub(crate) max_connections: u32,
-    pub(crate) acquire_timeout: Duration,
+    pub(crate) limits: Limits,
     /// Where plain sqlx was given this pool first, if it was.
     lent: OnceCell<Place>,
     /// It was made from a pool of plain sqlx's, which others may have.
@@ -71,6 +72,14 @@ pub(crate) struct PoolState {
     tasks: AtomicU64,
     /// The most permits that one task was seen to hold at once.
     nesting: AtomicU64,
+}
+
+/// What its options say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) max_connections: u32,
+    pub(crate) min_connections: u32,
+    pub(crate) acquire_timeout: Duration,
 }
 
 /// How the permits are taken at this moment, as far as handles go.
@@ -189,6 +198,11 @@ impl Control {
             Control::Describe => "describe",
         }
     }
+
+    /// Whether sqlx's MySQL driver, when this is given up, takes its answer for that to the next statement.
+    pub(crate) fn is_answered_unseen(self) -> bool {
+        matches!(self, Control::Ping | Control::Prepare | Control::Describe)
+    }
 }
 
 /// What a pool of some database says of itself.
@@ -206,29 +220,22 @@ pub(crate) trait Gauge: Send + Sync {
 impl PoolState {
     #[cfg(test)]
     pub(crate) fn for_tests(max_connections: u32) -> Arc<Self> {
-        let timeout = Duration::from_secs(30);
-        Self::new(
-            Endpoint::default(),
-            Place::UNKNOWN,
+        let limits = Limits {
             max_connections,
-            timeout,
-        )
+            min_connections: 0,
+            acquire_timeout: Duration::from_secs(30),
+        };
+        Self::new(Endpoint::default(), Place::UNKNOWN, limits)
     }
 
-    pub(crate) fn new(
-        endpoint: Endpoint,
-        connected: Place,
-        max_connections: u32,
-        acquire_timeout: Duration,
-    ) -> Arc<Self> {
+    pub(crate) fn new(endpoint: Endpoint, connected: Place, limits: Limits) -> Arc<Self> {
         let name = endpoint.to_string().into();
         Arc::new(Self {
             id: NEXT_ID.fetch_add(1, Relaxed),
             name: RwLock::new(name),
             endpoint,
             connected,
-            max_connections,
-            acquire_timeout,
+            limits,
             lent: OnceCell::new(),
             shared: AtomicBool::new(false),
             used: AtomicBool::new(false),
@@ -320,6 +327,11 @@ impl PoolState {
             .any(|number| number.load(SeqCst) > 0)
     }
 
+    /// Whether anybody waits for a permit.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.permits.waiting.load(SeqCst) > 0
+    }
+
     /// Whether more permits are asked for than there are, as far as can be told at a glance.
     pub(crate) fn may_be_short(&self) -> bool {
         let Permits {
@@ -329,7 +341,7 @@ impl PoolState {
             ..
         } = &self.permits;
         let asked = waiting.load(Relaxed) + held.load(Relaxed) + returning.load(Relaxed);
-        asked > u64::from(self.max_connections)
+        asked > u64::from(self.limits.max_connections)
     }
 
     pub(crate) fn count(&self, control: Control) {
@@ -354,7 +366,7 @@ impl PoolState {
             name: self.name().to_string(),
             system: self.endpoint.system.to_owned(),
             site: self.connected.to_call_site(),
-            max_connections: self.max_connections,
+            max_connections: self.limits.max_connections,
             size: gauge.size(),
             idle: gauge.idle(),
             handles: self.held(),

@@ -116,7 +116,7 @@ pub(crate) fn hides_in(name: &str) -> bool {
 pub struct Returned {
     /// It may hold a handle.
     pub may_hold: bool,
-    /// It is an `Err`. `None` where it may be one and cannot be looked at.
+    /// It is an `Err` or a `None`. `None` where it may be one and cannot be looked at.
     pub failed: Option<bool>,
 }
 
@@ -128,7 +128,7 @@ impl Returned {
     };
 }
 
-/// A `Result`, by its type.
+/// A `Result` or an `Option`, by its type.
 pub trait Told {
     /// Whether the value is an `Err`, if that can be seen.
     fn failed(&self) -> Option<bool>;
@@ -136,6 +136,13 @@ pub trait Told {
 impl<T, E> Told for &Probe<'_, Result<T, E>> {
     fn failed(&self) -> Option<bool> {
         Some(self.0.is_err())
+    }
+}
+
+impl<T> Told for &Probe<'_, Option<T>> {
+    fn failed(&self) -> Option<bool> {
+        // `?` returns it as well.
+        Some(self.0.is_none())
     }
 }
 
@@ -150,10 +157,11 @@ impl<T> Untold for Probe<'_, T> {
     }
 }
 
-/// Whether the type turns out to be a `Result`.
+/// Whether the type turns out to be a `Result` or an `Option`.
 pub(crate) fn is_result<T>() -> bool {
     let of = |name: &'static str| name.split('<').next();
-    of(type_name::<T>()) == of(type_name::<Result<(), ()>>())
+    let name = of(type_name::<T>());
+    name == of(type_name::<Result<(), ()>>()) || name == of(type_name::<Option<()>>())
 }
 
 /// What is known of a returned value.
@@ -208,6 +216,7 @@ mod tests {
             returned(true, Some(false))
         );
         assert_eq!(returned!(&()), returned(false, Some(false)));
+        assert_eq!(returned!(&None::<u8>), returned(false, Some(true)));
     }
 
     #[test]

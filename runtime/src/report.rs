@@ -211,7 +211,7 @@ pub(crate) fn started(pool: &PoolState) {
         db.system.name = pool.endpoint.system,
         db.client.connection.pool.name = &*pool.name(),
         db.namespace = pool.endpoint.namespace,
-        max_connections = pool.max_connections,
+        max_connections = pool.limits.max_connections,
         code.file.path = pool.connected.file,
         code.line.number = pool.connected.line,
         "pool tracked"

@@ -44,7 +44,7 @@ pub(crate) struct Budget {
     sent: Mutex<Vec<(Arc<Tally>, u64)>>,
 }
 
-/// A budget remembers so many different statements.
+/// A scope remembers so many lost transactions, and a budget so many different statements.
 const REMEMBERED: usize = 16;
 
 impl Scope {
@@ -160,11 +160,6 @@ impl Scope {
         })
     }
 
-    /// The outermost scope around.
-    pub(crate) fn root(&self) -> &Scope {
-        self.chain().last().unwrap_or(self)
-    }
-
     /// The collector of this scope or the nearest one around it.
     pub(crate) fn collector(&self) -> Option<&crate::lint::Collector> {
         self.chain().find_map(|scope| scope.collector.as_ref())
@@ -182,7 +177,11 @@ impl Scope {
 
     /// A transaction that had written was dropped here.
     pub(crate) fn lose(&self, lost: Lost) {
-        self.lost().push(lost);
+        let mut all = self.lost();
+        // A scope that lives as long as the program must not collect them.
+        if all.len() < REMEMBERED {
+            all.push(lost);
+        }
     }
 
     pub(crate) fn take_lost(&self) -> Vec<Lost> {
@@ -211,7 +210,7 @@ impl Scope {
     pub(crate) fn end_holding_nothing(&self) -> Vec<Arc<Handle>> {
         let handles = self.end();
         for handle in &handles {
-            handle.hand_to(None, self.function);
+            handle.hand_to(None, self);
         }
         handles
             .into_iter()
@@ -224,7 +223,7 @@ impl Scope {
         let next = std::iter::successors(self.parent.clone(), |scope| scope.parent.clone())
             .find(|scope| !scope.ended.load(Relaxed));
         for handle in self.end() {
-            handle.hand_to(next.clone(), self.function);
+            handle.hand_to(next.clone(), self);
         }
     }
 

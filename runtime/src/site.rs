@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::panic::Location;
+use std::sync::Arc;
 use std::time::Duration;
 
 use once_cell::sync::OnceCell;
 
+use crate::acquires::Acquires;
 use crate::lint::{CallSite, Level, Limit, Lint};
 use crate::tally::Tallies;
 
@@ -23,6 +25,7 @@ pub struct Function {
     limits: &'static [(Lint, Limit)],
     body: Option<Extent>,
     straight: bool,
+    keeps: &'static [[u32; 2]],
     stop: Stop,
     /// Statements of which only the function is known.
     pub(crate) tallies: Tallies,
@@ -49,6 +52,7 @@ impl Function {
             limits: &[],
             body: None,
             straight: false,
+            keeps: &[],
             stop,
             tallies: Tallies::new(),
         }
@@ -100,6 +104,13 @@ impl Function {
     #[must_use]
     pub const fn straight(mut self) -> Self {
         self.straight = true;
+        self
+    }
+
+    /// What is awaited at these places (line and column) stays in a variable of the function.
+    #[must_use]
+    pub const fn keeping(mut self, keeps: &'static [[u32; 2]]) -> Self {
+        self.keeps = keeps;
         self
     }
 
@@ -160,6 +171,12 @@ impl Function {
         let is_inside = location.file() == self.file
             && self.body.is_some_and(|body| body.contains(line, column));
         is_inside.then_some((line, column))
+    }
+
+    /// Whether what is awaited there stays in a variable of the function until it is ended or dropped.
+    pub(crate) fn keeps(&self, location: &Location<'_>) -> bool {
+        self.position_of(location)
+            .is_some_and(|(line, column)| self.keeps.contains(&[line, column]))
     }
 
     /// Whether the attribute has seen the body.
@@ -251,6 +268,7 @@ pub struct Site {
     stays: bool,
     stop: Stop,
     pub(crate) tallies: Tallies,
+    pub(crate) acquires: OnceCell<Arc<Acquires>>,
 }
 
 impl Site {
@@ -270,6 +288,7 @@ impl Site {
             stays: false,
             stop,
             tallies: Tallies::new(),
+            acquires: OnceCell::new(),
         }
     }
 

@@ -1,13 +1,14 @@
 //! A snapshot as a table.
 
 use std::fmt;
+use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::config;
 use crate::report::{place_of, pool_line};
-use crate::snapshot::{HandleInfo, SiteStats, Snapshot};
-use crate::units::short;
+use crate::snapshot::{AcquireStats, HandleInfo, SiteStats, Snapshot, WaiterInfo};
+use crate::units::{count, short};
 
 const COLUMNS: [&str; 11] = [
     "calls",
@@ -22,6 +23,8 @@ const COLUMNS: [&str; 11] = [
     "function",
     "call site",
 ];
+/// A place that queues for less than this, and always gets what it queues for, has no line.
+const A_LONG_WAIT: Duration = Duration::from_millis(100);
 /// Columns of numbers, aligned right.
 const NUMBERS: usize = 8;
 
@@ -43,7 +46,10 @@ impl fmt::Display for Snapshot {
             lines.push("sqlx-leash is switched off: nothing is counted".to_owned());
         }
         lines.extend(self.pools.iter().map(pool_line));
+        let queues = self.acquires.iter().filter(|row| is_worth_a_line(row));
+        lines.extend(queues.map(queue_line));
         lines.extend(self.handles.iter().map(handle_line));
+        lines.extend(self.waiters.iter().map(waiter_line));
         f.write_str(&lines.join("\n"))
     }
 }
@@ -106,6 +112,46 @@ fn handle_line(handle: &HandleInfo) -> String {
         (None, Some(scope), _) => line += &format!(", belongs to {scope}"),
         (None, None, Some(last)) => line += &format!(", out of all scopes since {last} ended"),
         (None, None, None) => line += ", unscoped",
+    }
+    line
+}
+
+fn is_worth_a_line(row: &AcquireStats) -> bool {
+    row.timeouts > 0 || row.abandoned > 0 || row.errors > 0 || row.wait.p99() >= A_LONG_WAIT
+}
+
+fn queue_line(row: &AcquireStats) -> String {
+    let mut line = format!(
+        "queued at {}: {} acquired, wait p50 {} p99 {}",
+        row.site,
+        row.acquired,
+        short(row.wait.p50()),
+        short(row.wait.p99())
+    );
+    for (number, noun) in [
+        (row.timeouts, "timeout"),
+        (row.abandoned, "abandoned wait"),
+        (row.errors, "error"),
+    ] {
+        if number > 0 {
+            line += &format!(", {}", count(number, noun));
+        }
+    }
+    if let Some(function) = &row.site.function {
+        line += &format!(", in {function}");
+    }
+    line
+}
+
+fn waiter_line(waiter: &WaiterInfo) -> String {
+    let mut line = format!(
+        "waiting for pool {} for {}, asked at {}",
+        waiter.pool,
+        short(waiter.age),
+        waiter.site
+    );
+    if let Some(function) = &waiter.scope {
+        line += &format!(" in {function}");
     }
     line
 }

@@ -4,7 +4,7 @@
 //! handles are alive it looks once a second, and while somebody waits for a permit, every [`CLOSELY`].
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ mod stuck;
 
 pub(crate) use freeze::frozen_since;
 use pass::Next;
-pub(crate) use stuck::{Stuck, deadlocked};
+pub(crate) use stuck::{Edge, Stuck, deadlocked};
 
 /// How often it looks while somebody waits.
 const CLOSELY: Duration = Duration::from_millis(50);
@@ -44,7 +44,7 @@ static BELL: Condvar = Condvar::new();
 
 struct Control {
     runs: bool,
-    /// Somebody wants it to look now.
+    /// Somebody wants it to look soon.
     woken: bool,
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn pool_gone() {
     }
 }
 
-/// Has it look now.
+/// Has it look soon.
 pub(crate) fn wake() {
     control().woken = true;
     BELL.notify_all();
@@ -94,16 +94,16 @@ pub(crate) fn somebody_asks() {
 /// checked.
 #[inline]
 pub(crate) fn somebody_waits(pool: &PoolState) {
-    // Who misses a change is found at the next sample.
-    if PACE.load(Relaxed) != CLOSE && may_be_stuck(pool) {
-        PACE.store(CLOSE, Relaxed);
+    // In one order with the counting of the waiter, and with the two in `sleeps`: one of the two threads sees the other.
+    if PACE.load(SeqCst) != CLOSE && may_be_stuck(pool) {
+        PACE.store(CLOSE, SeqCst);
         wake();
     }
 }
 
 /// Whether a wait on that pool may be more than a connection being checked or opened.
 fn may_be_stuck(pool: &PoolState) -> bool {
-    pool.may_be_short() || pool.acquire_timeout < SHORT_TIMEOUT
+    pool.may_be_short() || pool.limits.acquire_timeout < SHORT_TIMEOUT
 }
 
 fn run() {
@@ -115,7 +115,9 @@ fn run() {
             Next::WhenWoken => None,
             Next::After(interval) | Next::Closely(interval) => Some(interval),
         };
-        sleeps(next, interval);
+        freeze::asleep(asked, interval);
+        let woken = sleeps(next, interval);
+        freeze::awake();
         let now = Instant::now();
         if pool_state::number() == 0 {
             let mut control = control();
@@ -136,7 +138,10 @@ fn run() {
             freeze::note(asked, now);
             continue;
         }
-        next = if config::is_off() {
+        next = if woken {
+            // Soon, not now: who asks for a permit, and be it a thousand times a second, costs one look in this time.
+            Next::Closely(CLOSELY)
+        } else if config::is_off() {
             Next::After(SAMPLE)
         } else {
             watch.pass(now)
@@ -144,8 +149,8 @@ fn run() {
     }
 }
 
-/// Sleeps until the next look.
-fn sleeps(next: Next, interval: Option<Duration>) {
+/// Sleeps until the next look; whether it was woken before.
+fn sleeps(next: Next, interval: Option<Duration>) -> bool {
     match next {
         Next::WhenWoken => {
             PACE.store(ASLEEP, SeqCst);
@@ -155,18 +160,27 @@ fn sleeps(next: Next, interval: Option<Duration>) {
                 .any(|gauge| gauge.state().is_used())
             {
                 PACE.store(RELAXED, SeqCst);
-                sleep(Some(CLOSELY));
-                return;
+                return sleep(Some(CLOSELY));
             }
         }
-        Next::After(_) => PACE.store(RELAXED, Relaxed),
-        Next::Closely(_) => PACE.store(CLOSE, Relaxed),
+        Next::After(_) => {
+            let was_close = PACE.swap(RELAXED, SeqCst) == CLOSE;
+            // Who waits since the last look took it to be close still.
+            if was_close
+                && pool_state::all()
+                    .iter()
+                    .any(|gauge| gauge.state().is_waited_for())
+            {
+                return sleep(Some(CLOSELY));
+            }
+        }
+        Next::Closely(_) => PACE.store(CLOSE, SeqCst),
     }
-    sleep(interval);
+    sleep(interval)
 }
 
-/// Sleeps for so long, or until it is woken.
-fn sleep(interval: Option<Duration>) {
+/// Sleeps for so long, or until it is woken; whether it was.
+fn sleep(interval: Option<Duration>) -> bool {
     let mut control = control();
     let asleep = |control: &mut Control| !control.woken;
     control = match interval {
@@ -179,7 +193,7 @@ fn sleep(interval: Option<Duration>) {
                 .0
         }
     };
-    control.woken = false;
+    std::mem::take(&mut control.woken)
 }
 
 /// What the watchdog remembers of each pool from pass to pass.

@@ -26,7 +26,7 @@ Exit codes:
   1    the service failed: the database cannot be opened, or refused a statement
   2    wrong usage
   3    nothing failed, and a finding was reported
-  101  a finding at level deny panicked: in a debug build, outlived_scope does";
+  101  a finding at level deny panicked: in a debug build, outlived_scope, query_budget and a certain pool_deadlock do";
 
 /// An eye clinic's small service on sqlx: devices deliver measurements, sqlx-leash counts and watches.
 #[derive(Debug, Parser)]

@@ -6,6 +6,7 @@
 //! (`i64`, `f64`, `String`), which measurements are, and care with placeholders, which [`Placeholders`] takes.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::leash::PoolExt;
@@ -22,6 +23,25 @@ pub(crate) struct Store {
 }
 
 impl Store {
+    /// A pool of its own for a part of the clinic, on the same database.
+    pub(crate) async fn apart(
+        &self,
+        name: &str,
+        connections: u32,
+        acquire_timeout: Duration,
+    ) -> sqlx::Result<Self> {
+        let options = self.pool.options().clone();
+        let pool = options
+            .max_connections(connections)
+            .acquire_timeout(acquire_timeout)
+            .connect_with((*self.pool.connect_options()).clone())
+            .await?;
+        Ok(Self {
+            pool: pool.named(name),
+            placeholders: self.placeholders,
+        })
+    }
+
     /// A statement with placeholders `$1`, `$2`, …, as this database reads it. Each must stand once and in order.
     pub(crate) fn sql(&self, text: impl Into<Cow<'static, str>>) -> SqlStr {
         let text = text.into();

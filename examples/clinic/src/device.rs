@@ -105,6 +105,11 @@ pub(crate) async fn deliver(
             progress.clone(),
         ));
     }
+    all(tasks).await
+}
+
+/// Waits for every task. A panic in one is everybody's.
+pub(crate) async fn all(mut tasks: JoinSet<Result<(), Error>>) -> Result<(), Error> {
     while let Some(device) = tasks.join_next().await {
         match device {
             Ok(outcome) => outcome?,

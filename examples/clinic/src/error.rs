@@ -21,6 +21,11 @@ pub(crate) enum Error {
     NoExam(i64),
     #[error("{device} has no licence for {year}")]
     NoLicence { device: String, year: i64 },
+    #[error("cannot talk to {with}")]
+    Network {
+        with: &'static str,
+        source: io::Error,
+    },
     #[error(transparent)]
     Database(#[from] sqlx::Error),
 }

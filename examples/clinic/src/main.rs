@@ -38,9 +38,11 @@ async fn main() -> ExitCode {
     let progress = Progress::new(args.batches);
     progress::log_above(&progress);
 
-    // What the clinic finds slow; `SQLX_LEASH` has the last word.
+    // What the clinic finds slow; `SQLX_LEASH` has the last word. The second is 10 s otherwise, and is as short as this so
+    // that nobody has to wait for `--bug silent-peer`.
     leash::Config::new()
         .limit(leash::Lint::SlowQuery, Duration::from_millis(500))
+        .limit(leash::Lint::UnaccountedConnections, Duration::from_secs(1))
         .install();
     leash::spawn_reporter();
     let findings = Findings::listen();

@@ -3,7 +3,11 @@
 
 use std::process::{Command, Output};
 
+/// Marks the line of a bug's source to which its finding points.
 const MARKER: &str = "// the finding points here";
+
+/// Marks a line that the finding shows beside it: where what stands in the way was taken.
+const HELD: &str = "// held from here";
 
 fn clinic(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_clinic"));
@@ -64,7 +68,14 @@ fn a_day_without_findings() {
         "{}",
         printed.stderr
     );
-    assert!(!printed.stderr.contains("WARN"), "{}", printed.stderr);
+    // Beside that, who is tracked and which pool, a line each, and nothing else.
+    let lines: Vec<_> = printed.stderr.lines().collect();
+    assert_eq!(lines.len(), 3, "{}", printed.stderr);
+    assert!(
+        lines[0].contains("tracks this process's pools"),
+        "{lines:?}"
+    );
+    assert!(lines[1].contains("pool tracked"), "{lines:?}");
 }
 
 #[test]
@@ -74,6 +85,17 @@ fn help_lists_the_bugs_and_exit_codes() {
         "forgotten-transaction",
         "half-read-stream",
         "stored-connection",
+        "nested-acquire",
+        "deadlock",
+        "two-pool-deadlock",
+        "slow-consumer",
+        "http-in-transaction",
+        "outside-transaction",
+        "forgotten-commit",
+        "wrong-port",
+        "hoarder",
+        "silent-peer",
+        "budget",
         "SQLX_LEASH",
         "Exit codes:",
     ] {
@@ -108,70 +130,285 @@ fn a_database_that_cannot_be_opened_exits_with_1() {
     check_unreachable("oracle://eye:secret@db/clinic", "no driver found");
 }
 
-/// Plays a bug and looks for its finding, which must name `method` on the line that carries the marker.
-#[track_caller]
-fn check_bug(bug: &str, source: &str, method: &str, function: &str) {
-    let file = bug.replace('-', "_");
+/// A bug, as its source shows it.
+struct Played {
+    bug: &'static str,
+    source: &'static str,
+    lint: &'static str,
+    /// The method to whose name the finding points.
+    method: &'static str,
+    function: &'static str,
+    /// What else it must say.
+    says: &'static [&'static str],
+}
+
+/// Where `method` stands on the line that ends in `marker`, if there is one and it does.
+fn place(bug: &str, source: &str, marker: &str, method: &str) -> Option<String> {
     let (index, line) = source
         .lines()
         .enumerate()
-        .find(|(_, line)| line.contains(MARKER))
-        .expect("the source carries the marker");
-    let column = line
-        .find(&format!(".{method}("))
-        .expect("the method stands before the marker")
-        + 2;
-    let place = format!("examples/clinic/src/bugs/{file}.rs:{}:{column}", index + 1);
-
-    let args = ["--batches", "12", "--bug", bug];
-    let mut tolerant = clinic(&args);
-    tolerant.env("SQLX_LEASH", "cap=warn");
-    let printed = check_exit(tolerant, 3);
-    // The table comes all the same: one worklist for each device, and one for the bug.
-    assert_eq!(printed.calls("ExamRepo::worklist"), [6 + 1]);
-    check_told(&printed, &place, function);
-
-    let deny = if cfg!(debug_assertions) { 101 } else { 3 };
-    check_told(&check_exit(clinic(&args), deny), &place, function);
+        .find(|(_, line)| line.ends_with(marker))?;
+    let column = line.find(&format!(".{method}("))? + 2;
+    let file = bug.replace('-', "_");
+    Some(format!(
+        "examples/clinic/src/bugs/{file}.rs:{}:{column}",
+        index + 1
+    ))
 }
 
-#[track_caller]
-fn check_told(printed: &Printed, place: &str, function: &str) {
-    for words in ["outlived_scope", place, function] {
-        assert!(
-            printed.stderr.contains(words),
-            "{words} is not in\n{}",
-            printed.stderr
-        );
+impl Played {
+    /// Its finding is logged, and the clinic goes on.
+    #[track_caller]
+    fn check_warned(&self) {
+        self.check(clinic(&["--batches", "12", "--bug", self.bug]), 3);
+    }
+
+    /// Its finding panics in a debug build. Under a ceiling and in release it is logged, and the clinic goes on.
+    #[track_caller]
+    fn check_denied(&self) {
+        let args = ["--batches", "12", "--bug", self.bug];
+        let mut tolerant = clinic(&args);
+        tolerant.env("SQLX_LEASH", "cap=warn");
+        self.check(tolerant, 3);
+        let deny = if cfg!(debug_assertions) { 101 } else { 3 };
+        self.check(clinic(&args), deny);
+    }
+
+    #[track_caller]
+    fn check(&self, command: Command, exit: i32) {
+        let printed = check_exit(command, exit);
+        if exit == 3 {
+            // The table comes all the same: the work of the devices is in it.
+            let stored = printed.calls("MeasurementRepo::insert");
+            assert!(stored.len() == 1 && stored[0] >= 12, "{printed:#?}");
+        }
+        let place_of = |marker, method| place(self.bug, self.source, marker, method);
+        let primary =
+            place_of(MARKER, self.method).expect("the source carries the marker, after the method");
+        let held = ["acquire", "begin"]
+            .into_iter()
+            .find_map(|method| place_of(HELD, method));
+        let words = [self.lint, &primary, self.function].into_iter();
+        for words in words
+            .chain(held.as_deref())
+            .chain(self.says.iter().copied())
+        {
+            assert!(
+                printed.stderr.contains(words),
+                "{words} is not in\n{}",
+                printed.stderr
+            );
+        }
     }
 }
 
 #[test]
 fn forgotten_transaction_is_found_at_its_begin() {
-    check_bug(
-        "forgotten-transaction",
-        include_str!("../src/bugs/forgotten_transaction.rs"),
-        "begin",
-        "DeferredNumbering::accept",
-    );
+    Played {
+        bug: "forgotten-transaction",
+        source: include_str!("../src/bugs/forgotten_transaction.rs"),
+        lint: "outlived_scope",
+        method: "begin",
+        function: "DeferredNumbering::accept",
+        says: &[],
+    }
+    .check_denied();
 }
 
 #[test]
 fn half_read_stream_is_found_at_its_fetch() {
-    check_bug(
-        "half-read-stream",
-        include_str!("../src/bugs/half_read_stream.rs"),
-        "fetch",
-        "Display::show",
-    );
+    Played {
+        bug: "half-read-stream",
+        source: include_str!("../src/bugs/half_read_stream.rs"),
+        lint: "outlived_scope",
+        method: "fetch",
+        function: "Display::show",
+        says: &[],
+    }
+    .check_denied();
 }
 
 #[test]
 fn stored_connection_is_found_at_its_acquire() {
-    check_bug(
-        "stored-connection",
-        include_str!("../src/bugs/stored_connection.rs"),
-        "acquire",
-        "QuickLicenceRepo::is_valid",
+    Played {
+        bug: "stored-connection",
+        source: include_str!("../src/bugs/stored_connection.rs"),
+        lint: "outlived_scope",
+        method: "acquire",
+        function: "QuickLicenceRepo::is_valid",
+        says: &[],
+    }
+    .check_denied();
+}
+
+#[test]
+fn nested_acquire_is_found_at_the_second() {
+    Played {
+        bug: "nested-acquire",
+        source: include_str!("../src/bugs/nested_acquire.rs"),
+        lint: "warning[nested_acquire]",
+        method: "fetch_optional",
+        function: "Printout::latest_reading",
+        says: &["Printout::lines holds a connection of it"],
+    }
+    .check_warned();
+}
+
+#[test]
+fn deadlock_is_found_at_the_wait() {
+    Played {
+        bug: "deadlock",
+        source: include_str!("../src/bugs/deadlock.rs"),
+        lint: "[pool_deadlock]",
+        method: "fetch_optional",
+        function: "Reception::is_licensed",
+        says: &["Reception::admit holds 2 permits", "cause (certain)"],
+    }
+    .check_denied();
+}
+
+#[test]
+fn two_pool_deadlock_is_found_at_the_last_wait() {
+    Played {
+        bug: "two-pool-deadlock",
+        source: include_str!("../src/bugs/two_pool_deadlock.rs"),
+        lint: "[pool_deadlock]",
+        method: "begin",
+        function: "Archive::fetch_back",
+        says: &["archive and exams", "cause (certain)", "// waits here, too"],
+    }
+    .check_denied();
+}
+
+#[test]
+fn slow_consumer_is_found_at_its_fetch() {
+    Played {
+        bug: "slow-consumer",
+        source: include_str!("../src/bugs/slow_consumer.rs"),
+        lint: "warning[held_idle]",
+        method: "fetch",
+        function: "Plotter::plot",
+        says: &[
+            "holds a row stream",
+            "the limit is 300 ms",
+            "2 rows",
+            "came back after",
+        ],
+    }
+    .check_warned();
+}
+
+#[test]
+fn http_in_transaction_is_found_at_its_begin() {
+    Played {
+        bug: "http-in-transaction",
+        source: include_str!("../src/bugs/http_in_transaction.rs"),
+        lint: "warning[held_idle]",
+        method: "begin",
+        function: "RegisteredNumbering::accept",
+        says: &[
+            "holds a transaction",
+            "the limit is 300 ms",
+            "examples/clinic/src/numbering.rs",
+            "came back after",
+        ],
+    }
+    .check_warned();
+}
+
+#[test]
+fn outside_transaction_is_found_at_the_query() {
+    Played {
+        bug: "outside-transaction",
+        source: include_str!("../src/bugs/outside_transaction.rs"),
+        lint: "warning[outside_transaction]",
+        method: "fetch_one",
+        function: "Labels::label",
+        says: &["Labels::number has a transaction of that pool open"],
+    }
+    .check_warned();
+}
+
+#[test]
+fn forgotten_commit_is_found_at_its_begin() {
+    Played {
+        bug: "forgotten-commit",
+        source: include_str!("../src/bugs/forgotten_commit.rs"),
+        lint: "warning[implicit_rollback]",
+        method: "begin",
+        function: "Calibration::correct",
+        says: &["UPDATE measurement"],
+    }
+    .check_warned();
+}
+
+#[test]
+fn wrong_port_is_found_with_the_error() {
+    Played {
+        bug: "wrong-port",
+        source: include_str!("../src/bugs/wrong_port.rs"),
+        lint: "warning[pool_timeout]",
+        method: "acquire",
+        function: "Archive::records",
+        says: &["cause (unreachable, certain)", "Connection refused"],
+    }
+    .check_warned();
+}
+
+#[test]
+fn hoarder_is_found_with_those_who_hold() {
+    Played {
+        bug: "hoarder",
+        source: include_str!("../src/bugs/hoarder.rs"),
+        lint: "warning[pool_timeout]",
+        method: "fetch_one",
+        function: "patients_today",
+        says: &[
+            "cause (hoarder, certain)",
+            "Screen::switch_on holds 2 permits",
+        ],
+    }
+    .check_warned();
+}
+
+#[test]
+fn silent_peer_is_found_at_its_acquire() {
+    Played {
+        bug: "silent-peer",
+        source: include_str!("../src/bugs/silent_peer.rs"),
+        lint: "warning[unaccounted_connections]",
+        method: "acquire",
+        function: "Archive::tell",
+        says: &[
+            "given back",
+            "return_timeout",
+            "cause (unaccounted, likely)",
+        ],
+    }
+    .check_warned();
+}
+
+#[test]
+fn budget_is_found_at_the_query_too_many() {
+    Played {
+        bug: "budget",
+        source: include_str!("../src/bugs/budget.rs"),
+        lint: "[query_budget]",
+        method: "fetch_one",
+        function: "Overview::rows",
+        says: &["4th statement; its budget is 3"],
+    }
+    .check_denied();
+}
+
+#[test]
+fn a_return_that_hangs_can_be_bounded() {
+    let mut command = clinic(&["--batches", "1", "--bug", "silent-peer"]);
+    command.env("SQLX_LEASH", "return_timeout=500ms");
+    let printed = check_exit(command, 0);
+    assert!(
+        !printed.stderr.contains("was not served"),
+        "{}",
+        printed.stderr
     );
 }

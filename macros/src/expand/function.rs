@@ -21,8 +21,9 @@ fn rewritten(mut function: Function, with_items: bool) -> TokenStream {
     let path = CratePath::of(&function.options);
     let name = function.signature.ident.span();
     let span = Span::mixed_site().located_at(name);
-    let evidence = Evidence::of(&function);
+    let mut evidence = Evidence::of(&function);
     let sites = sites::tag(&path, &function.signature, &mut function.body);
+    evidence.keeps = sites.keeps;
     let around = Around {
         private: path.private(span),
         path,
@@ -42,7 +43,7 @@ fn rewritten(mut function: Function, with_items: bool) -> TokenStream {
             function.body.to_token_stream()
         }
         // Nothing refers to the function's items.
-        Form::Plain if sites == 0 => return function.into_token_stream(),
+        Form::Plain if sites.count == 0 => return function.into_token_stream(),
         Form::Plain => around.block(&mut function.body),
     };
     let items = with_items.then(|| metadata::items(&around.path, &function, &evidence));

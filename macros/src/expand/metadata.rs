@@ -13,6 +13,8 @@ use crate::straight;
 pub(super) struct Evidence {
     extent: TokenStream,
     straight: bool,
+    /// Where it awaits what then stays in a variable.
+    pub(super) keeps: Vec<TokenStream>,
 }
 
 impl Evidence {
@@ -22,6 +24,7 @@ impl Evidence {
         Evidence {
             extent: extent(braces.open(), braces.close()),
             straight: own.is_some_and(|body| straight::is_straight(&function.signature, body)),
+            keeps: Vec::new(),
         }
     }
 }
@@ -32,6 +35,7 @@ impl Evidence {
 ///      static __LEASH: P::Function = P::Function::new(|| type_name::<__LeashHere>(), file!(), 12, 5)
 ///          .extent([12, 40, 15, 6])
 ///          .straight()
+///          .keeping(const { &[[13, 30]] })
 ///          .stopping(|message| P::stop(message))
 ///          .root()
 ///          .levels(const { &[(P::Lint::SlowQuery, P::Level::Allow, "a report")] })
@@ -43,7 +47,13 @@ pub(super) fn items(path: &CratePath, function: &Function, evidence: &Evidence) 
     let Location { file, line, column } = Location::of(name);
     let span = Span::mixed_site().located_at(name);
     let private = path.private(span);
-    let Evidence { extent, straight } = evidence;
+    let Evidence {
+        extent,
+        straight,
+        keeps,
+    } = evidence;
+    let keeping =
+        (!keeps.is_empty()).then(|| quote_spanned!(span=> .keeping(const { &[#(#keeps),*] })));
     let straight = straight.then(|| quote_spanned!(span=> .straight()));
     let stop = path.stop(name);
     let settings = settings(&private, &function.options);
@@ -57,6 +67,7 @@ pub(super) fn items(path: &CratePath, function: &Function, evidence: &Evidence) 
         )
         .extent(#extent)
         #straight
+        #keeping
         .stopping(#stop)
         #settings;
         fn __leash() -> &'static #private::Function {

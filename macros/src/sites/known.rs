@@ -13,7 +13,7 @@ use super::{Position, Tagger, ours_at};
 
 impl Tagger<'_> {
     pub(super) fn known_macro(&mut self, mac: &mut Macro) {
-        let before = self.count;
+        let before = self.found.count;
         let tokens = match name(&mac.path).as_str() {
             "join" | "try_join" => self.polled(&mac.tokens),
             "select" | "select_biased" => {
@@ -37,12 +37,12 @@ impl Tagger<'_> {
             _ => None,
         };
         if let Some(tokens) = tokens
-            && self.count > before
+            && self.found.count > before
         {
             mac.tokens = tokens;
         } else {
             // What was found in a part is lost with the whole.
-            self.count = before;
+            self.found.count = before;
         }
     }
 

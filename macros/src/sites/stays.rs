@@ -1,4 +1,5 @@
-//! Whether a handle stays in the variable that it is bound to until it is ended or dropped, as far as words tell.
+//! Whether what may be a handle stays in the variable that it is bound to until it is ended or dropped, as far as words
+//! tell.
 //!
 //! What the runtime takes for certain rests on it, so in doubt it does not stay.
 
@@ -10,11 +11,11 @@ use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ExprCall, Item, LitStr, Local, Macro, Pat, PatIdent, Stmt, Token, Type, UnOp};
 
-use super::called;
+use super::STREAMS;
 use crate::straight::is_harmless;
 
 /// Words that take a handle.
-const ACQUIRES: [&str; 5] = [
+pub(super) const ACQUIRES: [&str; 5] = [
     "acquire",
     "begin",
     "begin_with",
@@ -22,8 +23,8 @@ const ACQUIRES: [&str; 5] = [
     "try_begin_with",
 ];
 
-/// Methods of sqlx that borrow a handle. Those of a family also under longer names: see [`borrows`].
-const BORROWS: [&str; 14] = [
+/// Methods that borrow a handle, or a stream of rows. Those of a family also under longer names: see [`borrows`].
+const BORROWS: [&str; 16] = [
     "acquire",
     "as_mut",
     "as_ref",
@@ -36,8 +37,10 @@ const BORROWS: [&str; 14] = [
     "execute",
     "execute_many",
     "is_in_transaction",
+    "next",
     "ping",
     "transaction",
+    "try_next",
 ];
 
 const FAMILIES: [&str; 3] = ["copy_", "fetch", "prepare"];
@@ -48,26 +51,31 @@ const ENDS: [&str; 3] = ["close", "commit", "rollback"];
 /// Functions that put something else into the place of what they borrow.
 const REPLACES: [&str; 3] = ["replace", "swap", "take"];
 
-/// Whether `statement` is `let name = ….acquire().await?;` or its like, and `rest`, which are the statements after it in
-/// its block, leave the handle in `name`.
-///
-/// If so, the first `.await` in the statement is that of the acquire.
-pub(super) fn is_kept(statement: &Stmt, rest: &[Stmt]) -> bool {
+/// What a statement binds to a name in which it stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// The first `.await` in the statement gives it.
+    Awaited,
+    /// The call of the statement gives it: a stream.
+    Called,
+}
+
+/// Whether `statement` is `let name = ….acquire().await?;`, `let name = ….fetch(…);` or their like, and `rest`, which are
+/// the statements after it in its block, leave what it gives in `name`.
+pub(super) fn kept(statement: &Stmt, rest: &[Stmt]) -> Option<Kept> {
     let Stmt::Local(local) = statement else {
-        return false;
+        return None;
     };
-    let Some(name) = bound(local) else {
-        return false;
-    };
+    let (name, kept) = bound(local)?;
     let mut uses = Uses { name, moved: false };
     for statement in rest {
         uses.visit_stmt_mut(&mut statement.clone());
     }
-    !uses.moved
+    (!uses.moved).then_some(kept)
 }
 
-/// The plain name that takes what an acquire gives.
-fn bound(local: &Local) -> Option<Ident> {
+/// The plain name that takes what a call gives.
+fn bound(local: &Local) -> Option<(Ident, Kept)> {
     let pat = match &local.pat {
         Pat::Type(typed) => &*typed.pat,
         pat => pat,
@@ -75,13 +83,20 @@ fn bound(local: &Local) -> Option<Ident> {
     let (Pat::Ident(name), Some(init)) = (pat, &local.init) else {
         return None;
     };
-    let plain = name.by_ref.is_none() && name.subpat.is_none() && init.diverge.is_none();
-    (plain && acquires(&init.expr)).then(|| name.ident.unraw())
+    if name.by_ref.is_some() || name.subpat.is_some() || init.diverge.is_some() {
+        return None;
+    }
+    let kept = match peeled(&init.expr) {
+        Expr::MethodCall(call) if is_one_of(&call.method, &STREAMS) => Kept::Called,
+        expr if awaits(expr) => Kept::Awaited,
+        _ => return None,
+    };
+    Some((name.ident.unraw(), kept))
 }
 
 /// `….begin().await`, with `?`, `.unwrap()` or `.expect(…)` after it or without.
-fn acquires(expr: &Expr) -> bool {
-    let awaited = match peeled(expr) {
+fn awaits(expr: &Expr) -> bool {
+    let awaited = match expr {
         Expr::Try(tried) => peeled(&tried.expr),
         Expr::MethodCall(call) if call.method == "unwrap" || call.method == "expect" => {
             peeled(&call.receiver)
@@ -91,12 +106,7 @@ fn acquires(expr: &Expr) -> bool {
     let Expr::Await(awaited) = awaited else {
         return false;
     };
-    let word = match peeled(&awaited.base) {
-        Expr::MethodCall(call) => Some(call.method.clone()),
-        Expr::Call(call) => called(call),
-        _ => None,
-    };
-    word.is_some_and(|word| is_one_of(&word, &ACQUIRES))
+    matches!(peeled(&awaited.base), Expr::MethodCall(_) | Expr::Call(_))
 }
 
 /// Looks for what a name is used for, where it is known to be the only one of its kind.
@@ -245,7 +255,7 @@ fn replaces(call: &ExprCall) -> bool {
     last.is_some_and(|last| is_one_of(&last.ident, &REPLACES))
 }
 
-fn is_one_of(word: &Ident, words: &[&str]) -> bool {
+pub(super) fn is_one_of(word: &Ident, words: &[&str]) -> bool {
     words.iter().any(|one| word == one)
 }
 

@@ -468,3 +468,65 @@ fn a_function_that_a_test_attribute_made_tells_the_users_body() {
         assert_eq!(body.as_deref(), Some("{ 1 }"), "{source}");
     }
 }
+
+/// The places that the function says it keeps.
+#[track_caller]
+fn keeps(body: &str) -> usize {
+    let source = format!("#[track] async fn find(&self) -> Result<()> {{ {body} }}");
+    let expansion = expand(&source, Mode::On).to_string();
+    match expansion.split_once(". keeping (const { & [") {
+        Some((_, places)) => {
+            let (places, _) = places.split_once("] })").expect("its end");
+            places.matches('[').count()
+        }
+        None => 0,
+    }
+}
+
+#[test]
+fn what_a_callee_gives_is_kept_where_it_stays() {
+    assert_eq!(
+        keeps("let mut tx = self.open().await?; self.audit().await"),
+        1
+    );
+    assert_eq!(
+        keeps("let tx = open(&self.pool).await?; tx.commit().await"),
+        1
+    );
+    assert_eq!(
+        keeps("let a = self.open().await?; if x { let b = self.open().await.unwrap(); }"),
+        2
+    );
+    for body in [
+        "let rows = self.rows().await?; rows.len()",
+        "let tx = self.open().await?; self.queue.send(tx).await",
+        "let tx = self.open().await?; Ok(tx)",
+        "let (tx, id) = self.open().await?; tx.commit().await",
+        "let tx = pool.begin().await?; tx.commit().await",
+        "self.open().await?; self.audit().await",
+        "spawn(async move { let tx = self.open().await?; tx.commit().await })",
+        "let tx = self.open(); tx.commit().await",
+    ] {
+        assert_eq!(keeps(body), 0, "{body}");
+    }
+}
+
+#[test]
+fn a_stream_stays_where_it_is_bound() {
+    for body in [
+        "let mut rows = sqlx::query(A).fetch(pool); while let Some(row) = rows.try_next().await? {}",
+        "let mut rows = sqlx::query(A).fetch(&self.pool); rows.next().await;",
+        "let mut rows = pool.fetch_many(A); read(&mut rows).await?;",
+    ] {
+        assert!(stays(body), "{body}");
+    }
+    for body in [
+        "let mut rows = sqlx::query(A).fetch(pool).map(f); rows.next().await;",
+        "let rows = sqlx::query(A).fetch(pool); rows.try_collect().await",
+        "let rows = sqlx::query(A).fetch(pool); Ok(rows)",
+        "read(sqlx::query(A).fetch(pool)).await?;",
+        "let row = sqlx::query(A).fetch_one(pool).await?; row.get(0)",
+    ] {
+        assert!(!stays(body), "{body}");
+    }
+}

@@ -636,7 +636,7 @@ fn query_chains() {
                         );
                         let rows = P::leave(
                             sqlx::query!("…")
-                                .fetch(P::tap_stream(site!(5, 42), &pool)),
+                                .fetch(P::tap_stream(site!(5, 42.staying()), &pool)),
                         );
                         sqlx::raw_sql("…").fetch_all(P::tap(&pool));
                         let mut builder = sqlx::QueryBuilder::<Sqlite>::new("…");
@@ -728,7 +728,7 @@ fn streams() {
                 {
                     async {
                         let mut rows = P::leave(
-                            pool.fetch(P::enter(site!(3, 33), "…")),
+                            pool.fetch(P::enter(site!(3, 33.staying()), "…")),
                         );
                         P::leave(
                                 sqlx::query("…")

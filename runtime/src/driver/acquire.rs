@@ -142,6 +142,7 @@ acquire_from_borrowed!((dyn AnyConn<DB> + '_), |this| this);
 /// A connection for plain sqlx: what happens with it is not seen, who holds it is.
 pub struct LentConnection<DB: Database> {
     conn: Conn<'static, DB>,
+    by_migrator: bool,
 }
 
 impl<DB: Database> Deref for LentConnection<DB> {
@@ -158,6 +159,21 @@ impl<DB: Database> DerefMut for LentConnection<DB> {
     }
 }
 
+impl<DB: Database> Drop for LentConnection<DB> {
+    fn drop(&mut self) {
+        // The migrator may have been given up in the middle of sqlx's own `begin`, or with its lock of the session: closing
+        // is what certainly ends both. SQLite's driver ends its transactions, and a database in memory ends with its last
+        // connection.
+        let on_a_server = self
+            .conn
+            .handle()
+            .is_some_and(|handle| handle.pool.endpoint.system != "sqlite");
+        if self.by_migrator && on_a_server {
+            self.conn.close_on_drop();
+        }
+    }
+}
+
 impl<DB: Database> fmt::Debug for LentConnection<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LentConnection").finish_non_exhaustive()
@@ -170,10 +186,14 @@ impl<'c, DB: Database> sqlx::Acquire<'c> for &'_ Pool<DB> {
 
     #[track_caller]
     fn acquire(self) -> BoxFuture<'c, Result<Self::Connection, Error>> {
-        let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
+        let caller = Location::caller();
+        let by_migrator =
+            caller.file().contains("sqlx-core") && caller.file().ends_with("migrator.rs");
+        let (pool, origin) = (self.clone(), Origin::caller(caller));
         Box::pin(async move {
             Ok(LentConnection {
                 conn: pool.take(origin, Purpose::Connection).await?,
+                by_migrator,
             })
         })
     }

@@ -8,6 +8,7 @@ use sqlx_core::database::HasStatementCache;
 
 use super::conn::lent;
 use super::{AnyConn, Conn, Tracked, Transaction};
+use crate::handle::ControlGuard;
 use crate::pool_state::Control;
 
 /// sqlx's `Connection`, beginning tracked transactions. Implemented for all of sqlx's connections.
@@ -131,7 +132,7 @@ impl<C: sqlx::Connection> Connection for C {
         async move {
             let control = handle.map(|handle| handle.begin_control(Control::Ping));
             let result = sqlx::Connection::ping(self).await;
-            drop(control);
+            ControlGuard::end(control);
             result
         }
     }
@@ -217,8 +218,10 @@ impl<DB: Database> Connection for Conn<'_, DB> {
     fn ping(&mut self) -> impl Future<Output = Result<(), Error>> + Send + '_ {
         let Tracked { handle, connection } = self.tracked();
         async move {
-            let _control = handle.map(|handle| handle.begin_control(Control::Ping));
-            sqlx::Connection::ping(connection).await
+            let control = handle.map(|handle| handle.begin_control(Control::Ping));
+            let result = sqlx::Connection::ping(connection).await;
+            ControlGuard::end(control);
+            result
         }
     }
 

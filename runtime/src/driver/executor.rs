@@ -16,7 +16,7 @@ use super::stream::{Counted, Step, picked};
 use super::{AnyConn, Backend, Conn, Pool, Tracked, known};
 use crate::call::{Prepared, Running};
 use crate::context::Origin;
-use crate::handle::Purpose;
+use crate::handle::{ControlGuard, Purpose};
 use crate::pool_state::Control;
 
 impl<'e, DB: Backend> Tracked<'e, DB> {
@@ -85,19 +85,23 @@ impl<'e, DB: Backend> Tracked<'e, DB> {
         sql: SqlStr,
         parameters: &[DB::TypeInfo],
     ) -> Result<DB::Statement, Error> {
-        let _control = self
+        let control = self
             .handle
             .as_ref()
             .map(|handle| handle.begin_control(Control::Prepare));
-        DB::prepare_with(self.connection, sql, parameters).await
+        let result = DB::prepare_with(self.connection, sql, parameters).await;
+        ControlGuard::end(control);
+        result
     }
 
     async fn describe(self, sql: SqlStr) -> Result<Describe<DB>, Error> {
-        let _control = self
+        let control = self
             .handle
             .as_ref()
             .map(|handle| handle.begin_control(Control::Describe));
-        DB::describe(self.connection, sql).await
+        let result = DB::describe(self.connection, sql).await;
+        ControlGuard::end(control);
+        result
     }
 }
 

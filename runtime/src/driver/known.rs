@@ -56,6 +56,7 @@ pub(super) fn endpoint<DB: Database>(
     if let Some(options) = options.downcast_ref::<sqlx::postgres::PgConnectOptions>() {
         return Endpoint {
             system: "postgresql",
+            connection: "PgConnection",
             address: options.get_socket().map_or_else(
                 || format!("{}:{}", options.get_host(), options.get_port()),
                 |socket| socket.display().to_string(),
@@ -72,6 +73,7 @@ pub(super) fn endpoint<DB: Database>(
     if let Some(options) = options.downcast_ref::<sqlx::mysql::MySqlConnectOptions>() {
         return Endpoint {
             system: "mysql",
+            connection: "MySqlConnection",
             address: options.get_socket().map_or_else(
                 || format!("{}:{}", options.get_host(), options.get_port()),
                 |socket| socket.display().to_string(),
@@ -90,6 +92,7 @@ pub(super) fn endpoint<DB: Database>(
         };
         return Endpoint {
             system: "sqlite",
+            connection: "SqliteConnection",
             address,
             namespace: None,
         };
@@ -101,6 +104,7 @@ pub(super) fn endpoint<DB: Database>(
     let _ = options;
     Endpoint {
         system: system::<DB>(),
+        connection: "DB::Connection",
         address: DB::NAME.to_owned(),
         namespace: None,
     }
@@ -112,6 +116,7 @@ fn any_endpoint(url: &sqlx_core::Url) -> Endpoint {
     match url.host_str() {
         Some(host) if system != "sqlite" => Endpoint {
             system,
+            connection: "AnyConnection",
             address: url
                 .port()
                 .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")),
@@ -120,6 +125,7 @@ fn any_endpoint(url: &sqlx_core::Url) -> Endpoint {
         },
         host => Endpoint {
             system,
+            connection: "AnyConnection",
             address: format!("{}{}", host.unwrap_or_default(), url.path()),
             namespace: None,
         },

@@ -9,7 +9,7 @@ use futures_core::future::BoxFuture;
 use sqlx::pool::PoolConnectionMetadata;
 use sqlx::{Connection, Database, Error};
 
-use super::Pool;
+use super::{Pool, opening};
 use crate::context;
 
 /// sqlx's `PoolOptions`, connecting tracked pools.
@@ -195,7 +195,7 @@ impl<DB: Database> PoolOptions<DB> {
     #[track_caller]
     pub fn connect(self, url: &str) -> impl Future<Output = Result<Pool<DB>, Error>> {
         let place = context::caller(Location::caller());
-        async move { Ok(Pool::track(self.inner.connect(url).await?, place)) }
+        async move { opening::open(self.inner, url.parse()?, place).await }
     }
 
     /// Connects, opening at least one connection at once.
@@ -205,7 +205,7 @@ impl<DB: Database> PoolOptions<DB> {
         options: <DB::Connection as Connection>::Options,
     ) -> impl Future<Output = Result<Pool<DB>, Error>> + use<DB> {
         let place = context::caller(Location::caller());
-        async move { Ok(Pool::track(self.inner.connect_with(options).await?, place)) }
+        opening::open(self.inner, options, place)
     }
 
     /// A pool that opens connections as needed.

@@ -17,7 +17,7 @@ use super::{Conn, PoolConnection, PoolOptions, Transaction, known};
 use crate::config;
 use crate::context::{self, Origin};
 use crate::handle::{Claiming, Held, Purpose};
-use crate::pool_state::{self, Gauge, PoolState};
+use crate::pool_state::{self, Gauge, Limits, PoolState};
 use crate::site::Place;
 
 /// sqlx's `Pool`, tracked. Cheap to clone.
@@ -55,8 +55,11 @@ impl<DB: Database> Pool<DB> {
         let state = PoolState::new(
             endpoint,
             connected,
-            options.get_max_connections(),
-            options.get_acquire_timeout(),
+            Limits {
+                max_connections: options.get_max_connections(),
+                min_connections: options.get_min_connections(),
+                acquire_timeout: options.get_acquire_timeout(),
+            },
         );
         let shared = Arc::new(Shared {
             pool,

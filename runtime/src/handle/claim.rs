@@ -5,7 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use futures_core::future::BoxFuture;
 use pin_project_lite::pin_project;
@@ -64,10 +65,9 @@ impl<F> Claiming<F> {
     }
 }
 
-impl<T, F: Future<Output = Result<T, Error>>> Future for Claiming<F> {
-    type Output = Result<(Held, T), Error>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+impl<T, F: Future<Output = Result<T, Error>>> Claiming<F> {
+    /// Waits, and gives the claim with how the wait has ended.
+    fn poll_wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<(Waiting, Result<T, Error>)> {
         let this = self.project();
         if let Claim::New(pool, origin, purpose) = this.claim {
             // A number for the task: the address of its waker's data, the same while the task lives.
@@ -102,6 +102,15 @@ impl<T, F: Future<Output = Result<T, Error>>> Future for Claiming<F> {
             unreachable!("BUG: it waited just now")
         };
         *this.probe = None;
+        Poll::Ready((waiting, result))
+    }
+}
+
+impl<T, F: Future<Output = Result<T, Error>>> Future for Claiming<F> {
+    type Output = Result<(Held, T), Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let (waiting, result) = ready!(self.poll_wait(cx));
         Poll::Ready(match result {
             Ok(connection) => {
                 let held = waiting.granted();
@@ -113,6 +122,36 @@ impl<T, F: Future<Output = Result<T, Error>>> Future for Claiming<F> {
                 Err(error)
             }
         })
+    }
+}
+
+pin_project! {
+    /// Waits for the first connection of a pool that is being made, by way of `connect`, which is sqlx's.
+    pub(crate) struct Opening<F> {
+        #[pin]
+        claiming: Claiming<F>,
+    }
+}
+
+impl<F> Opening<F> {
+    pub(crate) fn new(pool: Arc<PoolState>, origin: Origin, connect: F) -> Self {
+        Self {
+            claiming: Claiming::new(pool, origin, Purpose::Connection, connect),
+        }
+    }
+}
+
+impl<T, F: Future<Output = Result<T, Error>>> Future for Opening<F> {
+    type Output = Result<T, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let (waiting, result) = ready!(self.project().claiming.poll_wait(cx));
+        match &result {
+            Err(error @ Error::PoolTimedOut) => waiting.failed(error),
+            // Nobody has a permit: sqlx has given back what it took, or says itself what is wrong.
+            _ => waiting.forget(),
+        }
+        Poll::Ready(result)
     }
 }
 
@@ -154,6 +193,13 @@ impl Waiting {
         Held { handle }
     }
 
+    /// It was no claim of the program's.
+    fn forget(mut self) {
+        if let Some(handle) = self.end() {
+            live::remove(handle.id);
+        }
+    }
+
     /// There is no permit to be had.
     fn failed(mut self, error: &Error) {
         let handle = Arc::clone(self.handle());
@@ -191,7 +237,19 @@ impl Handle {
         let gauge = pool_state::gauge(self.pool.id())?;
         let pool = Arc::clone(&self.pool);
         let connect = gauge.connect();
-        Some(Box::pin(async move { pool.probes.end(connect.await) }))
+        Some(Box::pin(async move {
+            let probing = Probing(pool);
+            probing.0.probes.end(connect.await);
+        }))
+    }
+}
+
+/// A connect that runs. Dropped before it has ended, it was given up.
+struct Probing(Arc<PoolState>);
+
+impl Drop for Probing {
+    fn drop(&mut self) {
+        self.0.probes.give_up(Instant::now());
     }
 }
 

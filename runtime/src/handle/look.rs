@@ -36,6 +36,8 @@ pub(crate) struct Told {
     /// Of this handle, once or more.
     pub(crate) idle_ever: bool,
     pub(crate) too_long: bool,
+    /// Of this handle, that it is held in a deadlock.
+    pub(crate) stuck: bool,
     /// Of this statement, that it is slow.
     pub(crate) slow: bool,
     /// Rows of the open stream, and since when there are so many.

@@ -3,20 +3,20 @@
 use std::time::Instant;
 
 use super::describe::{Group, closing_notes, fact, related, taker};
-use super::emit::{Audience, Log, Path};
-use super::nested::connection_type;
+use super::emit::{Audience, Path};
+use super::nested;
 use super::{Certainty, Finding, Level, Lint, Reaction, Related};
 use crate::config::Rules;
 use crate::handle::Handle;
 use crate::units::{count, short};
-use crate::watchdog::Stuck;
+use crate::watchdog::{Edge, Stuck};
 
 /// So many places are listed one by one.
 const LISTED: usize = 6;
 
 /// Tells of it; where it is at deny, the one who waits since last must panic with the message.
 pub(crate) fn pool_deadlock(rules: &Rules, stuck: &Stuck) -> Reaction {
-    let Some(last) = stuck.waiters.last() else {
+    let Some(Edge { waiter: last, .. }) = stuck.last() else {
         return Reaction::Go;
     };
     let pool = last.pool.name();
@@ -29,7 +29,7 @@ pub(crate) fn pool_deadlock(rules: &Rules, stuck: &Stuck) -> Reaction {
         level,
         certainty: stuck.certainty,
         cause: cause(stuck),
-        title: title(stuck),
+        title: title(stuck, last),
         verdict: None,
         primary: last.place.to_call_site(),
         label: format!("waits here, in {}", taker(last.place)),
@@ -40,13 +40,10 @@ pub(crate) fn pool_deadlock(rules: &Rules, stuck: &Stuck) -> Reaction {
         pool: Some(pool.to_string()),
         related: places(stuck),
         facts: facts(stuck, last),
-        help: help(stuck, last),
+        help: help(stuck),
         notes: closing_notes(Lint::PoolDeadlock),
     };
-    let mut audience = Audience {
-        log: Log::Full,
-        ..Audience::watching(last)
-    };
+    let mut audience = Audience::watching(last);
     // It is the waiter's own poll that panics.
     audience.path = Path::Running;
     finding.tell(audience)
@@ -55,8 +52,7 @@ pub(crate) fn pool_deadlock(rules: &Rules, stuck: &Stuck) -> Reaction {
 /// The names of the pools in it.
 fn pools(stuck: &Stuck) -> Vec<String> {
     let mut names: Vec<_> = stuck
-        .holders
-        .iter()
+        .holders()
         .map(|held| held.pool.name().to_string())
         .collect();
     names.sort_unstable();
@@ -64,17 +60,20 @@ fn pools(stuck: &Stuck) -> Vec<String> {
     names
 }
 
-fn title(stuck: &Stuck) -> String {
-    let permits = stuck.holders.len() as u64;
+fn title(stuck: &Stuck, last: &Handle) -> String {
+    let waits = format!(
+        "{} waits for a permit of pool {}",
+        taker(last.place),
+        last.pool.name()
+    );
+    let permits = stuck.edges.len();
     match &pools(stuck)[..] {
-        [pool] if permits == 1 => {
-            format!("the only permit of pool {pool} is held by a scope that waits for one")
+        [_] if permits == 1 => {
+            format!("{waits}, and the only one is held by a scope that waits for one")
         }
-        [pool] => {
-            format!("all {permits} permits of pool {pool} are held by scopes that wait for one")
-        }
+        [_] => format!("{waits}, and all {permits} are held by scopes that wait for one"),
         pools => format!(
-            "all {permits} permits of pools {} are held by scopes that wait for one of them",
+            "{waits}, and all {permits} permits of pools {} are held by scopes that wait for one of them",
             pools.join(" and ")
         ),
     }
@@ -92,34 +91,49 @@ pub(super) fn cause(stuck: &Stuck) -> String {
     }
 }
 
-/// Where the permits are held, and where the holders wait.
+/// Where the permits are held, the way from there to the last wait, and where the other holders wait.
 pub(super) fn places(stuck: &Stuck) -> Vec<Related> {
     let now = Instant::now();
-    let mut places: Vec<Related> = Group::all(stuck.holders.iter().map(|held| &**held))
+    let is_across = pools(stuck).len() > 1;
+    let of = |handle: &Handle| {
+        if is_across {
+            format!(" of pool {}", handle.pool.name())
+        } else {
+            String::new()
+        }
+    };
+    let mut places: Vec<Related> = Group::of_pools(stuck.holders().map(|held| &**held))
         .iter()
         .take(LISTED)
         .map(|group| {
-            let since = short(group.oldest().read(now).age);
+            let oldest = group.oldest();
+            let (by, of) = (taker(group.place()), of(oldest));
+            let age = short(oldest.read(now).age);
             let holds = match group.len() as u64 {
-                1 => format!("{} holds 1 permit since {since} ago", taker(group.place())),
+                1 => format!("{by} holds 1 permit{of} since {age} ago"),
                 permits => format!(
-                    "{} holds {}, the oldest since {since} ago",
-                    taker(group.place()),
+                    "{by} holds {}{of}, the oldest since {age} ago",
                     count(permits, "permit")
                 ),
             };
             related(holds, group.place())
         })
         .collect();
-    let last = stuck.waiters.last();
-    let others = Group::all(stuck.waiters.iter().map(|waiter| &**waiter));
-    let others = others
-        .iter()
-        .filter(|group| last.is_none_or(|last| !group.place().is_same(last.place)));
+    let Some(last) = stuck.last() else {
+        return places;
+    };
+    let between = last.between().into_iter();
+    places.extend(between.map(|function| related("called through here", function.place())));
+    let others = Group::of_pools(stuck.waiters.iter().map(|waiter| &**waiter));
+    let others = others.iter().filter(|group| {
+        !group.place().is_same(last.waiter.place)
+            || group.oldest().pool.id() != last.waiter.pool.id()
+    });
     places.extend(others.take(LISTED).map(|group| {
+        let of = of(group.oldest());
         let waits = match group.len() as u64 {
-            1 => "waits here, too".to_owned(),
-            waiters => format!("{waiters} wait here, too"),
+            1 => format!("one{of} is waited for here, too"),
+            waiters => format!("{waiters}{of} are waited for here, too"),
         };
         related(waits, group.place())
     }));
@@ -134,28 +148,27 @@ fn facts(stuck: &Stuck, last: &Handle) -> Vec<super::Fact> {
         .map(|waiter| waiter.has_waited(now))
         .max();
     vec![
-        fact("permits", stuck.holders.len().to_string()),
+        fact("permits", stuck.edges.len().to_string()),
         fact("waiters", stuck.waiters.len().to_string()),
         fact("longest wait", short(longest.unwrap_or_default())),
-        fact("acquire_timeout", short(last.pool.acquire_timeout)),
+        fact("acquire_timeout", short(last.pool.limits.acquire_timeout)),
     ]
 }
 
-pub(super) fn help(stuck: &Stuck, last: &Handle) -> Vec<String> {
-    let mut help = vec![format!(
-        "take one connection and hand it down: `conn: &mut {}` in {}, called with `&mut *tx` or `&mut *conn`",
-        connection_type(last),
-        taker(last.place)
-    )];
-    if pools(stuck).len() > 1 {
-        help.push(
-            "where two pools are needed at once, take them in the same order everywhere".to_owned(),
-        );
-    } else {
-        help.push(
-            "or give the first one back before the second is taken: `tx.commit().await?`, `drop(conn)`"
-                .to_owned(),
-        );
+pub(super) fn help(stuck: &Stuck) -> Vec<String> {
+    let Some(Edge { holder, waiter }) = stuck.last() else {
+        return Vec::new();
+    };
+    let held = holder.read(Instant::now());
+    if holder.pool.id() == waiter.pool.id() {
+        let is_same = taker(holder.place) == taker(waiter.place);
+        return nested::help(waiter, &held, is_same);
     }
-    help
+    vec![
+        format!(
+            "where {} are needed at once, take them in the same order everywhere",
+            pools(stuck).join(" and ")
+        ),
+        nested::help_to_give_back(&held),
+    ]
 }

@@ -113,7 +113,7 @@ pub(super) fn permits(pool: &PoolState) -> Fact {
         format!(
             "{} of {}, {waiting} waiting",
             pool.held(),
-            pool.max_connections
+            pool.limits.max_connections
         ),
     )
 }
@@ -126,11 +126,23 @@ pub(super) struct Group<'a> {
 impl<'a> Group<'a> {
     /// By the place where they were taken, in the order of their oldest.
     pub(super) fn all(handles: impl IntoIterator<Item = &'a Handle>) -> Vec<Self> {
+        Self::by(handles, |_, _| true)
+    }
+
+    /// By place and pool.
+    pub(super) fn of_pools(handles: impl IntoIterator<Item = &'a Handle>) -> Vec<Self> {
+        Self::by(handles, |one, other| one.pool.id() == other.pool.id())
+    }
+
+    fn by(
+        handles: impl IntoIterator<Item = &'a Handle>,
+        alike: impl Fn(&Handle, &Handle) -> bool,
+    ) -> Vec<Self> {
         let mut groups: Vec<Self> = Vec::new();
         for handle in handles {
             let known = groups
                 .iter_mut()
-                .find(|group| group.place().is_same(handle.place));
+                .find(|group| group.place().is_same(handle.place) && alike(group.oldest(), handle));
             match known {
                 Some(group) => group.handles.push(handle),
                 None => groups.push(Self {

@@ -55,7 +55,7 @@ pub(crate) fn held_idle(rules: &Rules, handle: &Arc<Handle>, since: Instant, qui
         facts.extend(last(&info));
     }
     facts.push(split(&info));
-    facts.push(permit(&info, handle.pool.max_connections));
+    facts.push(permit(&info, handle.pool.limits.max_connections));
     facts.push(waiting(handle));
     let finding = Finding {
         lint: Lint::HeldIdle,
@@ -200,7 +200,7 @@ pub(crate) fn held_too_long(rules: &Rules, handle: &Arc<Handle>, held: Duration)
     facts.push(fact("after", count(info.statements, "statement")));
     facts.extend(last(&info));
     facts.push(split(&info));
-    facts.push(permit(&info, handle.pool.max_connections));
+    facts.push(permit(&info, handle.pool.limits.max_connections));
     facts.push(waiting(handle));
     let finding = Finding {
         lint: Lint::HeldTooLong,

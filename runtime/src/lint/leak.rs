@@ -80,7 +80,7 @@ pub(crate) fn outlived_scope(scope: &Scope, handle: &Arc<Handle>, returned: bool
         function: Some(function.name().to_owned()),
         pool: Some(info.pool.clone()),
         related,
-        facts: facts(&info, handle.pool.max_connections),
+        facts: facts(&info, handle.pool.limits.max_connections),
         help: help(&info),
         notes: vec![
             "where it is now is not known: a field, a static, a collection, a channel, another task, or forgotten".to_owned(),

@@ -259,7 +259,21 @@ impl fmt::Display for Certainty {
 pub const fn explain(lint: Lint) -> &'static str {
     match lint {
         Lint::OutlivedScope => include_str!("pages/outlived_scope.md"),
-        _ => include_str!("pages/not_yet.md"),
+        Lint::PoolDeadlock => include_str!("pages/pool_deadlock.md"),
+        Lint::PoolTimeout => include_str!("pages/pool_timeout.md"),
+        Lint::NestedAcquire => include_str!("pages/nested_acquire.md"),
+        Lint::OutsideTransaction => include_str!("pages/outside_transaction.md"),
+        Lint::HeldIdle => include_str!("pages/held_idle.md"),
+        Lint::HeldTooLong => include_str!("pages/held_too_long.md"),
+        Lint::ImplicitRollback => include_str!("pages/implicit_rollback.md"),
+        Lint::QueryBudget => include_str!("pages/query_budget.md"),
+        Lint::SlowQuery => include_str!("pages/slow_query.md"),
+        Lint::PoolPressure => include_str!("pages/pool_pressure.md"),
+        Lint::UnaccountedConnections => include_str!("pages/unaccounted_connections.md"),
+        Lint::CloseBlocked => include_str!("pages/close_blocked.md"),
+        Lint::NPlusOne | Lint::RedundantQuery | Lint::ConnectionChurn | Lint::DuplicatePool => {
+            include_str!("pages/not_yet.md")
+        }
     }
 }
 
@@ -268,4 +282,28 @@ pub const fn explain(lint: Lint) -> &'static str {
 mod pages {
     #[doc = include_str!("pages/outlived_scope.md")]
     mod outlived_scope {}
+    #[doc = include_str!("pages/pool_deadlock.md")]
+    mod pool_deadlock {}
+    #[doc = include_str!("pages/pool_timeout.md")]
+    mod pool_timeout {}
+    #[doc = include_str!("pages/nested_acquire.md")]
+    mod nested_acquire {}
+    #[doc = include_str!("pages/outside_transaction.md")]
+    mod outside_transaction {}
+    #[doc = include_str!("pages/held_idle.md")]
+    mod held_idle {}
+    #[doc = include_str!("pages/held_too_long.md")]
+    mod held_too_long {}
+    #[doc = include_str!("pages/implicit_rollback.md")]
+    mod implicit_rollback {}
+    #[doc = include_str!("pages/query_budget.md")]
+    mod query_budget {}
+    #[doc = include_str!("pages/slow_query.md")]
+    mod slow_query {}
+    #[doc = include_str!("pages/pool_pressure.md")]
+    mod pool_pressure {}
+    #[doc = include_str!("pages/unaccounted_connections.md")]
+    mod unaccounted_connections {}
+    #[doc = include_str!("pages/close_blocked.md")]
+    mod close_blocked {}
 }

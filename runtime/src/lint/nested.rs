@@ -6,7 +6,7 @@ use super::describe::{closing_notes, fact, noun, related, taker};
 use super::emit::{Audience, Path};
 use super::{Certainty, Finding, Level, Lint, Reaction, Related, stop};
 use crate::config;
-use crate::handle::{self, Handle, Purpose};
+use crate::handle::{self, Handle};
 use crate::scope::Scope;
 use crate::site::Function;
 use crate::snapshot::HandleInfo;
@@ -49,20 +49,13 @@ pub(crate) fn taken(second: &Arc<Handle>) {
 fn holdings(second: &Handle, scope: &Scope) -> Vec<Holding> {
     let mut found = Vec::new();
     let mut between: Vec<&'static Function> = Vec::new();
-    let mut inner: Option<&Scope> = None;
+    let mut below: Option<&Scope> = None;
     for around in scope.chain_of_task() {
-        let function = around.function();
-        let position = match inner {
-            None => second
-                .site
-                .filter(|site| std::ptr::eq(site.function(), function))
-                .map(crate::site::Site::position),
-            Some(inner) => function.position_of(inner.polled_at()),
-        };
         for handle in around.held() {
             if handle.id() != second.id()
                 && handle.pool.id() == second.pool.id()
-                && let Some(certainty) = holds(&handle, function, position)
+                && !handle.is_handed_on(around)
+                && let Some(certainty) = handle.is_held_by(around, below, second)
             {
                 found.push(Holding {
                     handle,
@@ -71,44 +64,12 @@ fn holdings(second: &Handle, scope: &Scope) -> Vec<Holding> {
                 });
             }
         }
-        if inner.is_some() {
-            between.insert(0, function);
+        if below.is_some() {
+            between.insert(0, around.function());
         }
-        inner = Some(around);
+        below = Some(around);
     }
     found
-}
-
-/// Whether `function` certainly or likely holds `handle` while it runs what stands at `position`: branches of a `join!` run
-/// side by side and do not hold for each other.
-fn holds(
-    handle: &Handle,
-    function: &'static Function,
-    position: Option<(u32, u32)>,
-) -> Option<Certainty> {
-    // The future of a statement holds its permit itself, and ends with it.
-    if handle.purpose == Purpose::Statement || handle.is_reserved() || !handle.is_held() {
-        return None;
-    }
-    let own = handle
-        .site
-        .filter(|site| std::ptr::eq(site.function(), function) && handle.way().is_empty());
-    let one_after_another = function.is_straight() || !function.has_body();
-    let Some(site) = own else {
-        // Somewhere in the function; nothing tells where.
-        return one_after_another.then_some(Certainty::Likely);
-    };
-    let is_around = match position {
-        Some((line, column)) => site.is_in_block(line, column),
-        None => !site.has_block(),
-    };
-    if !is_around {
-        return None;
-    }
-    if site.stays() {
-        return Some(Certainty::Certain);
-    }
-    one_after_another.then_some(Certainty::Likely)
 }
 
 fn outside_transaction(second: &Arc<Handle>, scope: &Scope, held: &[Holding]) -> Reaction {
@@ -159,7 +120,7 @@ fn outside_transaction(second: &Arc<Handle>, scope: &Scope, held: &[Holding]) ->
             } else {
                 format!(
                     "let {function} take the connection to use, `conn: &mut {}`, and call it with `&mut *tx`",
-                    connection_type(second)
+                    second.pool.endpoint.connection
                 )
             },
             "or, if it must not be part of the transaction, run it before `begin` or after `commit`".to_owned(),
@@ -205,7 +166,7 @@ fn nested_acquire(second: &Arc<Handle>, scope: &Scope, held: &[Holding]) -> Reac
     let nesting = second.pool.note_nesting(held.len() as u64 + 1);
     let tasks = second.pool.note_tasks(tasks(second));
     let safe = tasks * (nesting - 1) + 1;
-    let max = u64::from(second.pool.max_connections);
+    let max = u64::from(second.pool.limits.max_connections);
     let mut notes = vec![if safe > max {
         format!(
             "with {} at once, each holding up to {}, a pool of fewer than {safe} can deadlock; this one has {max}",
@@ -247,45 +208,41 @@ fn nested_acquire(second: &Arc<Handle>, scope: &Scope, held: &[Holding]) -> Reac
     finding.tell(Audience::of(second, scope.collector(), Path::Running))
 }
 
-fn help(second: &Handle, first: &HandleInfo, same_function: bool) -> Vec<String> {
-    let variable = if first.transaction_depth > 0 {
+/// How to do with `first` alone, for who takes `second` while it is held.
+pub(super) fn help(second: &Handle, first: &HandleInfo, same_function: bool) -> Vec<String> {
+    let variable = variable(first);
+    let instead = if first.activity == crate::snapshot::Activity::Streaming {
+        "read the rows first, and ask for the connection then: `let rows: Vec<_> = stream.try_collect().await?`"
+            .to_owned()
+    } else if same_function && second.purpose.is_query() {
+        format!("send the query on the one that is held: `&mut *{variable}` in place of the pool")
+    } else if same_function {
+        format!("use the one that is held: `&mut *{variable}`")
+    } else {
+        format!(
+            "let {} take the connection to use, `conn: &mut {}`, and call it with `&mut *{variable}`",
+            taker(second.place),
+            second.pool.endpoint.connection
+        )
+    };
+    vec![instead, help_to_give_back(first)]
+}
+
+pub(super) fn help_to_give_back(first: &HandleInfo) -> String {
+    let back = match first.activity {
+        crate::snapshot::Activity::Streaming => "drop(stream)",
+        _ if first.transaction_depth > 0 => "tx.commit().await?",
+        _ => "drop(conn)",
+    };
+    format!("or give the first one back before: `{back}`")
+}
+
+/// What people call it.
+fn variable(handle: &HandleInfo) -> &'static str {
+    if handle.transaction_depth > 0 {
         "tx"
     } else {
         "conn"
-    };
-    let mut help = Vec::new();
-    if first.activity == crate::snapshot::Activity::Streaming {
-        help.push(
-            "read the rows first, and ask for the connection then: `let rows: Vec<_> = stream.try_collect().await?`"
-                .to_owned(),
-        );
-    } else if same_function {
-        help.push(format!("use the one that is held: `&mut *{variable}`"));
-    } else {
-        help.push(format!(
-            "let {} take the connection to use, `conn: &mut {}`, and call it with `&mut *{variable}`",
-            taker(second.place),
-            connection_type(second)
-        ));
-    }
-    help.push(format!(
-        "or give the first one back before: `{}`",
-        if first.transaction_depth > 0 {
-            "tx.commit().await?"
-        } else {
-            "drop(conn)"
-        }
-    ));
-    help
-}
-
-/// The driver's connection, as users name it.
-pub(super) fn connection_type(handle: &Handle) -> &'static str {
-    match handle.pool.endpoint.system {
-        "postgresql" => "PgConnection",
-        "mysql" => "MySqlConnection",
-        "sqlite" => "SqliteConnection",
-        _ => "DB::Connection",
     }
 }
 
@@ -296,14 +253,18 @@ fn through(holding: &Holding) -> impl Iterator<Item = Related> {
         .map(|function| related("called through here", function.place()))
 }
 
-/// How many tasks hold or wait for permits of the pool now: scopes of one root, and what has no scope by its task.
+/// How many tasks hold or wait for permits of the pool now: by the outermost scope in each, and what has no scope by its
+/// number.
 pub(super) fn tasks(of: &Handle) -> u64 {
     let mut tasks: Vec<usize> = handle::all()
         .iter()
         .filter(|handle| handle.pool.id() == of.pool.id())
         .filter(|handle| !handle.is_reserved() && handle.is_alive())
         .filter_map(|handle| match handle.scope() {
-            Some(scope) => Some(std::ptr::from_ref(scope.root()).addr()),
+            Some(scope) => scope
+                .chain_of_task()
+                .last()
+                .map(|outermost| std::ptr::from_ref(outermost).addr()),
             None => handle.task().and_then(|task| usize::try_from(task).ok()),
         })
         .collect();

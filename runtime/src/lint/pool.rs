@@ -40,7 +40,7 @@ pub(crate) fn pool_pressure(
     claims: impl Fn() -> Vec<Arc<Handle>>,
     samples: &mut PressureSamples,
 ) {
-    let (held, max) = (pool.held(), u64::from(pool.max_connections));
+    let (held, max) = (pool.held(), u64::from(pool.limits.max_connections));
     let waiting = pool.permits.waiting.load(Relaxed);
     let name = pool.name();
     let limit = u64::from(rules.percent(Lint::PoolPressure, &name));
@@ -175,15 +175,19 @@ fn tell(finding: Finding, claims: &[Arc<Handle>], span: Option<&tracing::Span>) 
     });
 }
 
-/// Connections in use that no handle, waiter or return accounts for. A waiter may be connecting, and is taken to be.
+/// Connections in use that no handle, waiter or return accounts for. A waiter may be connecting, and is taken to be; so is
+/// sqlx, where the pool is to have a least number of connections.
 pub(super) fn unexplained(gauge: &dyn Gauge) -> u64 {
-    let permits = &gauge.state().permits;
+    let pool = gauge.state();
+    let permits = &pool.permits;
     // In this order: what moves on meanwhile is counted twice rather than not at all.
     let in_use = u64::from(gauge.size().saturating_sub(gauge.idle()));
     let known = permits.waiting.load(Relaxed)
         + permits.held.load(Relaxed)
         + permits.returning.load(Relaxed);
-    in_use.saturating_sub(known)
+    let sqlx_may_connect =
+        pool.endpoint.system != "sqlite" && gauge.size() <= pool.limits.min_connections;
+    in_use.saturating_sub(known + u64::from(sqlx_may_connect))
 }
 
 /// Since when permits of a pool are unaccounted for, and whether that was told.
@@ -325,7 +329,7 @@ fn untracked_use(
         .to_owned(),
         title: format!(
             "{unexplained} of {} of pool {name} {} in use by nobody that is known",
-            count(u64::from(pool.max_connections), "permit"),
+            count(u64::from(pool.limits.max_connections), "permit"),
             if unexplained == 1 { "is" } else { "are" },
         ),
         verdict: None,

@@ -11,6 +11,7 @@ use crate::config;
 use crate::handle::{self, Handle, Standing};
 use crate::pool_state::{self, Gauge, dry::Episode, dry::Turn, probe::Outcome};
 use crate::report;
+use crate::snapshot::Activity;
 use crate::units::{count, short};
 use crate::watchdog::{self, Stuck};
 
@@ -100,7 +101,7 @@ fn diagnose(waiter: &Handle, gauge: &dyn Gauge, now: Instant) -> Diagnosis {
     let mut claims = handle::all();
     let stuck = watchdog::deadlocked(&claims)
         .into_iter()
-        .find(|stuck| stuck.pools().contains(&pool.id()));
+        .find(|stuck| stuck.concerns(pool.id()));
     claims.retain(|claim| claim.pool.id() == pool.id());
     let case = Case {
         waiter,
@@ -133,7 +134,14 @@ fn diagnose(waiter: &Handle, gauge: &dyn Gauge, now: Instant) -> Diagnosis {
     Diagnosis { facts, ..diagnosis }
 }
 
-/// Nobody waits for the pool any more.
+fn of_deadlock(stuck: &Stuck) -> Diagnosis {
+    let mut diagnosis = Diagnosis::new(Verdict::Deadlock, stuck.certainty, deadlock::cause(stuck));
+    diagnosis.related = deadlock::places(stuck);
+    diagnosis.help = deadlock::help(stuck);
+    diagnosis
+}
+
+/// Those who wait for the pool are served again.
 pub(crate) fn recovered(pool: &pool_state::PoolState, episode: &Episode, now: Instant) {
     report::pool_recovered(
         pool,
@@ -159,7 +167,7 @@ impl Case<'_> {
     /// From what can be proven to what can only be ruled out.
     fn diagnose(&self, stuck: Option<&Stuck>) -> Diagnosis {
         self.clock()
-            .or_else(|| stuck.map(|stuck| self.deadlock(stuck)))
+            .or_else(|| stuck.map(of_deadlock))
             .or_else(|| self.stall())
             .or_else(|| self.unreachable())
             .or_else(|| self.unaccounted())
@@ -169,11 +177,11 @@ impl Case<'_> {
     }
 
     fn max(&self) -> u64 {
-        u64::from(self.waiter.pool.max_connections)
+        u64::from(self.waiter.pool.limits.max_connections)
     }
 
     fn timeout(&self) -> Duration {
-        self.waiter.pool.acquire_timeout
+        self.waiter.pool.limits.acquire_timeout
     }
 
     /// Time itself did not pass as the pool believes.
@@ -201,14 +209,6 @@ impl Case<'_> {
             short(frozen)
         );
         Some(Diagnosis::new(Verdict::Unknown, Certainty::Certain, cause))
-    }
-
-    fn deadlock(&self, stuck: &Stuck) -> Diagnosis {
-        let mut diagnosis =
-            Diagnosis::new(Verdict::Deadlock, stuck.certainty, deadlock::cause(stuck));
-        diagnosis.related = deadlock::places(stuck);
-        diagnosis.help = deadlock::help(stuck, self.waiter);
-        diagnosis
     }
 
     /// The runtime did not poll what was ready.
@@ -259,6 +259,12 @@ impl Case<'_> {
                 Certainty::Likely,
                 format!("connecting to {address} began {ago} ago and got no answer"),
             ),
+            // A server that is merely slow to answer is given a part of the wait.
+            Outcome::GivenUp(after) if *after < self.waited / 4 => return None,
+            Outcome::GivenUp(after) => (
+                Certainty::Likely,
+                format!("connecting to {address} got no answer in {}", short(*after)),
+            ),
         };
         let mut diagnosis = Diagnosis::new(Verdict::Unreachable, certainty, cause);
         diagnosis.facts.push(fact("tried", format!("{ago} ago")));
@@ -266,8 +272,11 @@ impl Case<'_> {
             format!(
                 "see whether a server listens at {address}, and whether this machine may reach it"
             ),
-            "`PoolOptions::connect` in place of `connect_lazy` says so when the program starts"
-                .to_owned(),
+            format!(
+                "a pool tries until its time is up; to have the error itself, and at once, connect once without one when the \
+                 program starts: `{}::connect(url).await?`",
+                address.connection
+            ),
         ];
         Some(diagnosis)
     }
@@ -281,12 +290,14 @@ impl Case<'_> {
         let in_use = u64::from(self.gauge.size().saturating_sub(self.gauge.idle()));
         let returning = pool.permits.returning.load(Relaxed);
         let known = pool.held() + returning;
-        // Where the server can be reached, who waits does not wait for it.
-        let reachable = pool
-            .probes
-            .last(self.now)
-            .is_some_and(|probe| matches!(probe.outcome, Outcome::Connected));
-        let unexplained = if reachable || pool.endpoint.system == "sqlite" {
+        // Where the server can be reached, who waits does not wait for it. Where permits go from hand to hand, one may be
+        // on its way to somebody who still counts as waiting.
+        let reachable = pool.endpoint.system == "sqlite"
+            || pool
+                .probes
+                .last(self.now)
+                .is_some_and(|probe| matches!(probe.outcome, Outcome::Connected));
+        let unexplained = if reachable && self.granted() == 0 {
             in_use.saturating_sub(known)
         } else {
             pool::unexplained(self.gauge)
@@ -333,10 +344,23 @@ impl Case<'_> {
         self.claims.iter().filter(|claim| claim.is_held())
     }
 
+    /// Permits granted while this one was waited for.
+    fn granted(&self) -> u64 {
+        let acquired = self.waiter.pool.counters.acquired.load(Relaxed);
+        acquired.saturating_sub(self.waiter.acquired_before())
+    }
+
+    /// Whether no permit is free; at any moment some are on their way from one holder to the next.
+    fn is_full(&self) -> bool {
+        let (pool, gauge) = (&self.waiter.pool, self.gauge);
+        let known = pool.held() + pool.permits.returning.load(Relaxed);
+        let in_use = u64::from(gauge.size().saturating_sub(gauge.idle()));
+        known >= self.max() || (in_use >= self.max() && self.granted() > 0)
+    }
+
     /// Somebody had a permit through all of this wait and did nothing with it.
     fn hoarder(&self) -> Option<Diagnosis> {
-        let held = self.held().count() as u64;
-        if held < self.max() {
+        if !self.is_full() {
             return None;
         }
         let quiet = |claim: &Handle| {
@@ -348,7 +372,7 @@ impl Case<'_> {
             .filter_map(|claim| Some((claim, quiet(claim)?)))
             .filter(|(_, quiet)| *quiet >= self.waited / 2)
             .collect();
-        if (idle.len() as u64) * 2 < held {
+        if (idle.len() as u64) * 2 < self.max() {
             return None;
         }
         let least = idle.iter().map(|(_, quiet)| *quiet).min()?;
@@ -359,12 +383,18 @@ impl Case<'_> {
             .filter(|(claim, _)| claim.place.is_same(place))
             .count();
         let cause = format!(
-            "{} of {held} permits are held and were not used for {} or longer, {same} of them by {}",
+            "{} of {} permits {} hands for {} or longer, {same} of them in {}",
             idle.len(),
+            self.max(),
+            if idle.len() == 1 {
+                "lies idle in its holder's"
+            } else {
+                "lie idle in their holders'"
+            },
             short(least),
             taker(place)
         );
-        let certainty = if idle.len() as u64 == held {
+        let certainty = if idle.len() as u64 == self.max() {
             Certainty::Certain
         } else {
             Certainty::Likely
@@ -373,37 +403,38 @@ impl Case<'_> {
         diagnosis
             .facts
             .push(fact("idle holders", idle.len().to_string()));
-        let in_transaction = first.transaction_depth() > 0;
-        diagnosis.help = vec![if in_transaction {
-            format!(
-                "end the transaction in {} before its slow work: `tx.commit().await?`",
-                taker(place)
-            )
-        } else {
-            format!(
-                "give the connection back in {} before its slow work: `drop(conn)`, or read the stream to its end",
-                taker(place)
-            )
+        let taker = taker(place);
+        diagnosis.help = vec![match first.look().activity {
+            Activity::Streaming => format!(
+                "read the rows in {taker} before the slow work: `let rows: Vec<_> = stream.try_collect().await?`"
+            ),
+            _ if first.scope().is_none() && place.function.is_some() => format!(
+                "what {taker} took is kept: keep the pool in its place, and take a connection for each use"
+            ),
+            _ if first.transaction_depth() > 0 => {
+                format!("end the transaction in {taker} before its slow work: `tx.commit().await?`")
+            }
+            _ => format!("give the connection back in {taker} before its slow work: `drop(conn)`"),
         }];
         Some(diagnosis)
     }
 
     /// Every permit is used, and there are too few of them.
     fn capacity(&self) -> Option<Diagnosis> {
-        let held = self.held().count() as u64;
-        if held < self.max() {
+        if !self.is_full() {
             return None;
         }
-        let waiting = self.claims.len() as u64 - held;
+        let waiting = self
+            .claims
+            .iter()
+            .filter(|claim| claim.is_waiting())
+            .count() as u64;
+        let held = self.held().count() as u64;
         let counters = &self.waiter.pool.counters;
         let seconds = self.waited.as_secs_f64();
         // What was asked for in this wait: granted since, or still waiting.
-        let granted = counters
-            .acquired
-            .load(Relaxed)
-            .saturating_sub(self.waiter.acquired_before());
         #[expect(clippy::cast_precision_loss, reason = "a rate, told with one decimal")]
-        let per_second = (granted + waiting) as f64 / seconds;
+        let per_second = (self.granted() + waiting) as f64 / seconds;
         let ages = self.held().map(|claim| claim.hold(self.now).total());
         let running =
             ages.clone().sum::<Duration>() / u32::try_from(held.max(1)).unwrap_or(u32::MAX);
@@ -446,15 +477,23 @@ impl Case<'_> {
     }
 
     fn unknown(&self) -> Diagnosis {
-        let lent = match self.waiter.pool.lent_at() {
-            Some(_) => "; plain sqlx was given this pool, and what it takes is not seen",
-            None => "",
+        let (cause, help) = match self.waiter.pool.lent_at() {
+            Some(place) => (
+                "plain sqlx was given this pool, and what it takes is not seen",
+                format!(
+                    "look at what uses the pool that was given away at {}:{}",
+                    place.file, place.line
+                ),
+            ),
+            None => (
+                "nothing that was seen explains it",
+                "look at the server's own list of connections, and at what else the program waited for"
+                    .to_owned(),
+            ),
         };
-        Diagnosis::new(
-            Verdict::Unknown,
-            Certainty::Unknown,
-            format!("the evidence shows none{lent}"),
-        )
+        let mut diagnosis = Diagnosis::new(Verdict::Unknown, Certainty::Unknown, cause);
+        diagnosis.help = vec![help];
+        diagnosis
     }
 }
 

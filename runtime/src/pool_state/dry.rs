@@ -1,11 +1,11 @@
-//! Episodes of a pool: from the first acquire that times out until nobody waits any more.
+//! Episodes of a pool: from the first acquire that times out until those who wait are served again.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::lint::Diagnosis;
 
-/// After so long without a timeout and without a waiter, an episode is over.
+/// After so long without a timeout, an episode is over, if nobody waits.
 const OVER_AFTER: Duration = Duration::from_secs(1);
 
 /// The episode of one pool, if one is on.
@@ -80,9 +80,19 @@ impl Dry {
             .is_some()
     }
 
-    /// Ends the episode if nobody timed out for a while; to be asked when nobody waits.
-    pub(crate) fn end(&self, now: Instant) -> Option<Episode> {
+    /// Ends the episode if nobody timed out for so long that those who waited then were served.
+    pub(crate) fn end(
+        &self,
+        somebody_waits: bool,
+        acquire_timeout: Duration,
+        now: Instant,
+    ) -> Option<Episode> {
+        let quiet = if somebody_waits {
+            acquire_timeout.max(OVER_AFTER)
+        } else {
+            OVER_AFTER
+        };
         let mut episode = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        episode.take_if(|episode| now.saturating_duration_since(episode.last) >= OVER_AFTER)
+        episode.take_if(|episode| now.saturating_duration_since(episode.last) >= quiet)
     }
 }

@@ -18,8 +18,10 @@ pub(crate) struct Probe {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Outcome {
-    /// It has not ended, or was given up with the acquire beside which it ran.
+    /// It has not ended.
     Open,
+    /// It was given up after this time, with the acquire beside which it ran.
+    GivenUp(Duration),
     Connected,
     /// The error.
     Failed(String),
@@ -47,6 +49,15 @@ impl Probes {
                 Ok(()) => Outcome::Connected,
                 Err(error) => Outcome::Failed(error.to_string()),
             };
+        }
+    }
+
+    /// It is given up, unless it has ended.
+    pub(crate) fn give_up(&self, now: Instant) {
+        if let Some(probe) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+            && let Outcome::Open = probe.outcome
+        {
+            probe.outcome = Outcome::GivenUp(now.saturating_duration_since(probe.began));
         }
     }
 

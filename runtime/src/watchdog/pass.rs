@@ -15,6 +15,10 @@ use crate::pool_state::{self, Gauge, closing::Closing};
 use crate::site::Place;
 use crate::snapshot::Activity;
 
+/// What was found stuck is looked at again after this time.
+const CONFIRMED_AFTER: Duration = Duration::from_millis(25);
+/// While somebody waits, a deadlock may form at any time.
+const LONGEST_REST: Duration = Duration::from_millis(100);
 /// A waiter is woken this often, to see how long its runtime takes to poll it.
 const TIMED_EVERY: Duration = Duration::from_millis(500);
 /// Shorter waits are left alone.
@@ -26,8 +30,8 @@ const PROBED_AFTER: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct Watch {
     pools: PerPool<OfPool>,
-    /// What was stuck at the last look, and whether that was told.
-    stuck: Vec<(Stuck, bool)>,
+    /// What was stuck at the last look.
+    stuck: Vec<Stuck>,
     sampled: Option<Instant>,
     /// At the last look nobody had, wanted or gave back anything.
     saw_nothing: bool,
@@ -61,12 +65,12 @@ impl Watch {
             .sampled
             .is_none_or(|sampled| now.saturating_duration_since(sampled) + CLOSELY >= SAMPLE);
         let (waiting, due) = handles(&rules, &claims, now);
-        let somebody_waits = !waiting.is_empty();
-        if somebody_waits {
-            self.deadlocks(&rules, &claims);
-            self.waiters(&rules, &waiting, now);
-        } else {
+        let mut confirms = false;
+        if waiting.is_empty() {
             self.stuck.clear();
+        } else {
+            confirms = self.deadlocks(&rules, &claims);
+            self.waiters(&rules, &waiting, now);
         }
         for gauge in &pools {
             episode(&**gauge, now);
@@ -76,14 +80,18 @@ impl Watch {
             self.sampled = Some(now);
             self.samples(&rules, &pools, &claims, now);
         }
-        // However much there is to see, nine tenths of the time are the program's.
+        if confirms {
+            self.saw_nothing = false;
+            return Next::Closely(CONFIRMED_AFTER);
+        }
+        // However much there is to see, and to tell, nine tenths of the time are the program's.
         let rest = now.elapsed() * 10;
         // Who has just asked for a connection that is being checked is no reason to look closely.
         let is_long =
             |waiter: &&Arc<Handle>| may_be_stuck(&waiter.pool) || waiter.has_waited(now) >= CLOSELY;
         if waiting.iter().any(is_long) {
             self.saw_nothing = false;
-            Next::Closely(CLOSELY.max(rest))
+            Next::Closely(rest.clamp(CLOSELY, LONGEST_REST))
         } else if claims.is_empty() && !self.has_more_to_see(&pools) {
             // What was seen before is not consecutive with what will be.
             self.pools.clear();
@@ -102,24 +110,28 @@ impl Watch {
         }
     }
 
-    /// What was found stuck twice in the same way was so in between as well, and is told once.
-    fn deadlocks(&mut self, rules: &Rules, claims: &[Arc<Handle>]) {
+    /// What was found stuck twice in the same way was so in between as well. It is told once, and again when a holder has come
+    /// to it. Gives whether a second look is due.
+    fn deadlocks(&mut self, rules: &Rules, claims: &[Arc<Handle>]) -> bool {
+        let mut is_unsure = false;
         let before = std::mem::take(&mut self.stuck);
         for stuck in deadlocked(claims) {
-            let ids: FxHashSet<u64> = stuck.holders.iter().map(|held| held.id()).collect();
-            let is_told = before.iter().any(|(earlier, told)| {
-                *told && earlier.holders.iter().any(|held| ids.contains(&held.id()))
-            });
-            let is_sure = before.iter().any(|(earlier, _)| earlier.is_like(&stuck));
-            if is_sure
-                && !is_told
-                && let Reaction::Panic(message) = lint::pool_deadlock(rules, &stuck)
-                && let Some(last) = stuck.waiters.last()
-            {
-                last.stop_waiting(message);
+            let is_sure = before.iter().any(|earlier| earlier.is_like(&stuck));
+            let is_told = stuck.holders().all(|held| held.look().told.stuck);
+            if is_sure && !is_told {
+                for held in stuck.holders() {
+                    held.set_told(|told| told.stuck = true);
+                }
+                if let Reaction::Panic(message) = lint::pool_deadlock(rules, &stuck)
+                    && let Some(last) = stuck.last()
+                {
+                    last.waiter.stop_waiting(message);
+                }
             }
-            self.stuck.push((stuck, is_told || is_sure));
+            is_unsure |= !is_sure && !is_told;
+            self.stuck.push(stuck);
         }
+        is_unsure
     }
 
     /// Those that have waited longest are timed, and asked to connect for themselves where no connection comes.
@@ -137,9 +149,9 @@ impl Watch {
             }
             let pool = &waiter.pool;
             let has_permits = pool.held() + pool.permits.returning.load(Relaxed)
-                < u64::from(pool.max_connections);
+                < u64::from(pool.limits.max_connections);
             if has_permits
-                && waited >= PROBED_AFTER.min(pool.acquire_timeout / 2)
+                && waited >= PROBED_AFTER.min(pool.limits.acquire_timeout / 2)
                 && pool.endpoint.system != "sqlite"
                 && rules.may_probe()
                 && pool_state::gauge(pool.id()).is_some_and(|gauge| gauge.idle() == 0)
@@ -272,12 +284,13 @@ fn handles<'a>(
     (waiting, next)
 }
 
-/// An episode of timeouts ends when nobody waits.
+/// An episode of timeouts ends when those who wait are served.
 fn episode(gauge: &dyn Gauge, now: Instant) {
     let pool = gauge.state();
     if pool.dry.is_on()
-        && pool.permits.waiting.load(Relaxed) == 0
-        && let Some(episode) = pool.dry.end(now)
+        && let Some(episode) = pool
+            .dry
+            .end(pool.is_waited_for(), pool.limits.acquire_timeout, now)
     {
         lint::recovered(pool, &episode, now);
     }
@@ -329,7 +342,7 @@ mod tests {
                     0 => {
                         let scope = &scopes[number / 10];
                         scope.adopt(Arc::clone(held.handle()));
-                        held.handle().hand_to(Some(Arc::clone(scope)), &FUNCTION);
+                        held.handle().hand_to(Some(Arc::clone(scope)), scope);
                     }
                     1 => {
                         let now = Instant::now();

@@ -4,38 +4,77 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::handle::{Handle, Purpose};
+use crate::handle::Handle;
 use crate::lint::Certainty;
 use crate::scope::Scope;
+use crate::site::Function;
 use crate::snapshot::Activity;
 
 /// Pools that wait for each other, or for themselves.
 #[derive(Clone, Debug)]
 pub(crate) struct Stuck {
-    /// Who holds what, oldest first.
-    pub(crate) holders: Vec<Arc<Handle>>,
-    /// The waiters that stand in their way, oldest first: one for each holder, some may be the same.
+    /// What is held, oldest first.
+    pub(crate) edges: Vec<Edge>,
+    /// What its holders wait for, each once, oldest first.
     pub(crate) waiters: Vec<Arc<Handle>>,
     pub(crate) certainty: Certainty,
     /// Why it is no more than likely.
     pub(crate) doubt: Option<&'static str>,
 }
 
+/// A permit that is not given back before another is there.
+#[derive(Clone, Debug)]
+pub(crate) struct Edge {
+    pub(crate) holder: Arc<Handle>,
+    pub(crate) waiter: Arc<Handle>,
+}
+
+impl Edge {
+    /// The functions between the holder's and the waiter's, outermost first.
+    pub(crate) fn between(&self) -> Vec<&'static Function> {
+        let (Some(owner), Some(scope)) = (self.holder.scope(), self.waiter.scope()) else {
+            return Vec::new();
+        };
+        let mut between: Vec<_> = scope
+            .chain_of_task()
+            .take_while(|around| !std::ptr::eq(*around, &raw const *owner))
+            .skip(1)
+            .map(Scope::function)
+            .collect();
+        between.reverse();
+        between
+    }
+}
+
 impl Stuck {
-    /// The pools in it, by their numbers.
-    pub(crate) fn pools(&self) -> FxHashSet<u64> {
-        self.holders.iter().map(|held| held.pool.id()).collect()
+    pub(crate) fn holders(&self) -> impl Iterator<Item = &Arc<Handle>> {
+        self.edges.iter().map(|edge| &edge.holder)
+    }
+
+    /// The one whose holder came to wait last: by this it became what it is.
+    pub(crate) fn last(&self) -> Option<&Edge> {
+        self.edges.iter().max_by_key(|edge| edge.waiter.id())
+    }
+
+    /// Whether a permit of this pool is among them.
+    pub(crate) fn concerns(&self, pool: u64) -> bool {
+        self.holders().any(|held| held.pool.id() == pool)
     }
 
     /// The same claims in the same roles: what was so in between as well, because a claim waits once and is held once.
     pub(super) fn is_like(&self, other: &Stuck) -> bool {
-        let ids = |handles: &[Arc<Handle>]| handles.iter().map(|it| it.id()).collect::<Vec<_>>();
-        ids(&self.holders) == ids(&other.holders) && ids(&self.waiters) == ids(&other.waiters)
+        let ids = |stuck: &Stuck| -> Vec<_> {
+            let edges = stuck.edges.iter();
+            edges
+                .map(|edge| (edge.holder.id(), edge.waiter.id()))
+                .collect()
+        };
+        ids(self) == ids(other)
     }
 }
 
 /// For each pool, its holders and what each waits for.
-type Edges<'a> = FxHashMap<u64, Vec<(&'a Arc<Handle>, &'a Arc<Handle>)>>;
+type Blocked<'a> = FxHashMap<u64, Vec<(&'a Arc<Handle>, &'a Arc<Handle>)>>;
 
 /// The address of a scope, to tell scopes apart.
 type ScopeId = usize;
@@ -59,9 +98,9 @@ pub(crate) fn deadlocked(claims: &[Arc<Handle>]) -> Vec<Stuck> {
     }
     // Only pools of which every permit is in a known hand can be stuck.
     held.retain(|_, holders| {
-        holders
-            .first()
-            .is_some_and(|first| holders.len() as u64 >= u64::from(first.pool.max_connections))
+        holders.first().is_some_and(|first| {
+            holders.len() as u64 >= u64::from(first.pool.limits.max_connections)
+        })
     });
     waiting.retain(|(claim, _)| held.contains_key(&claim.pool.id()));
     if waiting.is_empty() {
@@ -76,7 +115,7 @@ pub(crate) fn deadlocked(claims: &[Arc<Handle>]) -> Vec<Stuck> {
         }
     }
     // From all that may be stuck, take away what can go on, until nothing is left to take away.
-    let mut edges = Edges::default();
+    let mut edges = Blocked::default();
     loop {
         edges.clear();
         let free = held.iter().find_map(|(pool, holders)| {
@@ -104,23 +143,25 @@ fn blocker<'a>(
     waits: &FxHashMap<ScopeId, Vec<&'a Arc<Handle>>>,
     held: &FxHashMap<u64, Vec<&Arc<Handle>>>,
 ) -> Option<&'a Arc<Handle>> {
-    if holder.purpose == Purpose::Statement || holder.is_reserved() {
-        return None;
-    }
     // A statement that runs will end, and what plain sqlx does is not seen.
-    if !matches!(holder.look().activity, Activity::Idle | Activity::Streaming) {
+    if holder.look().activity != Activity::Idle && !holder.is_stream_left_standing() {
         return None;
     }
     let scope = holder.scope()?;
     let claims = waits.get(&id(&scope))?;
-    claims
+    let mut claims = claims
         .iter()
-        .find(|claim| held.contains_key(&claim.pool.id()) && claim.id() > holder.id())
+        .filter(|claim| held.contains_key(&claim.pool.id()));
+    claims
+        .find(|claim| {
+            let inner = claim.scope();
+            inner.is_some_and(|inner| holder.is_held_for(claim, &inner).is_some())
+        })
         .copied()
 }
 
 /// Pools whose edges lead into each other belong together.
-fn group(edges: &Edges<'_>) -> Vec<Stuck> {
+fn group(edges: &Blocked<'_>) -> Vec<Stuck> {
     let mut pools: Vec<u64> = edges.keys().copied().collect();
     pools.sort_unstable();
     let mut seen = FxHashSet::default();
@@ -157,7 +198,13 @@ fn stuck(mut edges: Vec<(&Arc<Handle>, &Arc<Handle>)>) -> Stuck {
     waiters.sort_unstable_by_key(|waiter| waiter.id());
     waiters.dedup_by_key(|waiter| waiter.id());
     Stuck {
-        holders: edges.iter().map(|(holder, _)| Arc::clone(holder)).collect(),
+        edges: edges
+            .iter()
+            .map(|(holder, waiter)| Edge {
+                holder: Arc::clone(holder),
+                waiter: Arc::clone(waiter),
+            })
+            .collect(),
         waiters,
         certainty: if doubt.is_some() {
             Certainty::Likely

@@ -52,3 +52,20 @@ pub(crate) fn in_child(
     );
     printed
 }
+
+/// Runs the ignored tests of a module in a process of their own, which finds their server in `DATABASE_URL`.
+#[track_caller]
+pub(crate) fn run_ignored(module: &str, url: &str, expected: usize) {
+    let output = Command::new(env::current_exe().unwrap())
+        .args(["--ignored", "--test-threads=1", module])
+        .env("DATABASE_URL", url)
+        .env_remove("SQLX_LEASH")
+        .output()
+        .unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && out.contains(&format!("{expected} passed")),
+        "{out}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

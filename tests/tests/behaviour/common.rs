@@ -1,5 +1,6 @@
 //! What the modules share: pools, places in the source, and what is expected there.
 
+use std::any::Any;
 use std::future::Future;
 use std::ops::Deref;
 use std::panic::Location;
@@ -7,13 +8,14 @@ use std::path::Path;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use futures::future::{LocalBoxFuture, poll_fn};
-use sqlx::SqlitePool;
 use sqlx::leash::{
     self, CallSite, Certainty, Finding, HandleInfo, Level, Lint, PoolExt, PoolStats, SiteStats,
 };
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{Database, Pool, Sqlite};
 
 /// A transaction that can go anywhere.
 pub(crate) type Tx = sqlx::SqliteTransaction<'static>;
@@ -23,15 +25,17 @@ pub(crate) const HUNDRED: &str =
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) SELECT i FROM n";
 
 /// A pool of its own for each test, known by its name.
-pub(crate) struct TestPool {
-    pool: SqlitePool,
+pub(crate) struct TestPool<DB: Database = Sqlite> {
+    pool: Pool<DB>,
     name: String,
+    /// Goes when the pool is gone.
+    _database: Box<dyn Any + Send + Sync>,
 }
 
-impl Deref for TestPool {
-    type Target = SqlitePool;
+impl<DB: Database> Deref for TestPool<DB> {
+    type Target = Pool<DB>;
 
-    fn deref(&self) -> &SqlitePool {
+    fn deref(&self) -> &Pool<DB> {
         &self.pool
     }
 }
@@ -57,22 +61,31 @@ pub(crate) async fn connect_with(
     options: SqlitePoolOptions,
     database: SqliteConnectOptions,
 ) -> TestPool {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let name = format!("test pool {}", NUMBER.fetch_add(1, Relaxed));
     // In memory, the database lives as long as its last connection.
     let options = options
         .min_connections(1)
         .idle_timeout(None)
         .max_lifetime(None);
-    let pool = options.connect_with(database).await.unwrap().named(&name);
+    let pool = options.connect_with(database).await.unwrap();
     sqlx::raw_sql("CREATE TABLE exam (id INTEGER PRIMARY KEY, name TEXT NOT NULL)")
         .execute(pool.as_sqlx())
         .await
         .unwrap();
-    TestPool { pool, name }
+    TestPool::new(pool, ())
 }
 
-impl TestPool {
+impl<DB: Database> TestPool<DB> {
+    /// Names the pool, and keeps what its database is made of.
+    pub(crate) fn new(pool: Pool<DB>, database: impl Any + Send + Sync) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test pool {}", NUMBER.fetch_add(1, Relaxed));
+        Self {
+            pool: pool.named(&name),
+            name,
+            _database: Box::new(database),
+        }
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -114,9 +127,10 @@ impl TestPool {
 
     /// Waits until so many connections lie idle: sqlx gives them back in a task of its own.
     pub(crate) async fn has_idle(&self, connections: usize) {
-        while self.num_idle() < connections {
-            tokio::task::yield_now().await;
-        }
+        until("a connection is given back", || {
+            self.num_idle() >= connections
+        })
+        .await;
     }
 
     /// Every permit is there again: the tracker's word is compared with the pool's own.
@@ -269,7 +283,10 @@ pub(crate) fn leaks<'f, F: Future + 'f>(
 
 /// Runs `future`, in which nothing is lost and nothing may be reported. What it returns is dropped; then nothing is alive.
 #[track_caller]
-pub(crate) fn silent<'f, F: Future + 'f>(pool: &'f TestPool, future: F) -> LocalBoxFuture<'f, ()> {
+pub(crate) fn silent<'f, DB: Database, F: Future + 'f>(
+    pool: &'f TestPool<DB>,
+    future: F,
+) -> LocalBoxFuture<'f, ()> {
     let caller = Location::caller();
     let found = leash::testing::findings(Box::pin(future));
     Box::pin(async move {
@@ -286,8 +303,8 @@ pub(crate) fn silent<'f, F: Future + 'f>(pool: &'f TestPool, future: F) -> Local
 
 /// Runs `future`, which returns something that holds one handle: no finding, one handle, listed as belonging to no scope.
 #[track_caller]
-pub(crate) fn returned<'f, F: Future + 'f>(
-    pool: &'f TestPool,
+pub(crate) fn returned<'f, DB: Database, F: Future + 'f>(
+    pool: &'f TestPool<DB>,
     future: F,
 ) -> LocalBoxFuture<'f, F::Output> {
     let caller = Location::caller();
@@ -352,6 +369,18 @@ pub(crate) async fn poll_until<F: Future>(future: F, is_far_enough: impl Fn() ->
     .await;
 }
 
+/// Lets others run until `is_so`, and fails where that takes too long even for a machine with much else to do.
+#[track_caller]
+pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) -> impl Future<Output = ()> {
+    let (caller, deadline) = (Location::caller(), Instant::now() + Duration::from_mins(2));
+    async move {
+        while !is_so() {
+            assert!(Instant::now() < deadline, "{what} never happens, {caller}");
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
 /// The rows of a function, in the order of their lines.
 pub(crate) fn rows_of(function: &str) -> Vec<SiteStats> {
     let function = full_name(function);
@@ -359,4 +388,30 @@ pub(crate) fn rows_of(function: &str) -> Vec<SiteStats> {
     rows.retain(|row| row.function.as_deref() == Some(&*function));
     rows.sort_by_key(|row| (row.line, row.column));
     rows
+}
+
+/// What is counted of one place: calls, ok, errors, cancelled, rows read, rows written.
+pub(crate) type Sums = (u64, u64, u64, u64, u64, u64);
+
+/// The places of a function, in the order of their lines, have counted this.
+#[track_caller]
+pub(crate) fn check_sums(function: &str, expected: &[Sums]) {
+    let rows = rows_of(function);
+    let counted: Vec<_> = rows.iter().map(sums).collect();
+    let lines: Vec<_> = rows.iter().map(|row| (row.line, &*row.sql)).collect();
+    assert_eq!(
+        counted, expected,
+        "(calls, ok, errors, cancelled, rows read, rows written) of {lines:#?}"
+    );
+}
+
+fn sums(row: &SiteStats) -> Sums {
+    (
+        row.calls,
+        row.ok,
+        row.errors,
+        row.cancelled,
+        row.rows_returned,
+        row.rows_affected,
+    )
 }

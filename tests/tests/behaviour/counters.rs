@@ -3,7 +3,7 @@
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, FuturesUnordered};
 use futures::{StreamExt, TryStreamExt};
-use sqlx::leash::{self, Activity, ControlStats, SiteStats};
+use sqlx::leash::{self, Activity, ControlStats};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions, SqliteRow};
 use sqlx::{
     Connection, Database, Describe, Either, Execute, Executor, FromRow, QueryBuilder, Row,
@@ -13,35 +13,16 @@ use tokio::sync::oneshot;
 use tokio::time::Duration;
 
 use crate::common::{
-    HUNDRED, TestPool, connect, connect_with, poll_at_most, pool, pool_of, rows_of,
+    HUNDRED, Sums, TestPool, check_sums, connect, connect_with, poll_at_most, pool, pool_of,
+    rows_of,
 };
 
 const INSERT: &str = "INSERT INTO exam (name) VALUES ('x')";
 
-/// What is counted of one place: calls, ok, errors, cancelled, rows read, rows written.
-type Sums = (u64, u64, u64, u64, u64, u64);
-
-fn sums(row: &SiteStats) -> Sums {
-    (
-        row.calls,
-        row.ok,
-        row.errors,
-        row.cancelled,
-        row.rows_returned,
-        row.rows_affected,
-    )
-}
-
 /// The places of `counters::function`, in the order of their lines, have counted this.
 #[track_caller]
 fn check(function: &str, expected: &[Sums]) {
-    let rows = rows_of(&format!("counters::{function}"));
-    let counted: Vec<_> = rows.iter().map(sums).collect();
-    let lines: Vec<_> = rows.iter().map(|row| (row.line, &*row.sql)).collect();
-    assert_eq!(
-        counted, expected,
-        "(calls, ok, errors, cancelled, rows read, rows written) of {lines:#?}"
-    );
+    check_sums(&format!("counters::{function}"), expected);
 }
 
 #[tokio::test]

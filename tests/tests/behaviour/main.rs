@@ -6,6 +6,7 @@
     reason = "functions that return futures are tested, and a test is one list of them"
 )]
 
+mod backends;
 mod cancel;
 mod child;
 mod common;
@@ -15,6 +16,7 @@ mod counters;
 mod events;
 mod leaks;
 mod memory;
+mod model;
 mod panics;
 mod places;
 mod reports;

@@ -1,12 +1,19 @@
-//! What is found while it happens: handles that are held for nothing, writes that are lost, pools that run short.
+//! What the lints find: in programs that run their pools dry, hold handles for nothing, lose writes. And what they leave alone.
 
 mod budget;
+mod child;
 mod closing;
+mod common;
+mod deadlock;
+mod dry_reports;
 mod held;
+mod nested;
+mod outside;
 mod pressure;
 mod returns;
 mod rollback;
 mod slow;
 mod support;
+mod timeout;
 mod watchdog;
 mod wording;

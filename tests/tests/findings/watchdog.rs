@@ -29,7 +29,14 @@ fn threads() -> Vec<std::path::PathBuf> {
 
 /// How often the watchdog has gone to sleep.
 fn sleeps() -> u64 {
-    let status = std::fs::read_to_string(threads()[0].join("status")).unwrap();
+    // A thread that was just made has no name yet.
+    let thread = loop {
+        if let Some(thread) = threads().pop() {
+            break thread;
+        }
+        std::thread::yield_now();
+    };
+    let status = std::fs::read_to_string(thread.join("status")).unwrap();
     let line = status
         .lines()
         .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
@@ -95,6 +102,8 @@ fn without_a_pool_there_is_none() {
 
 /// Waits until it has slept for longer than it ever does while there is something to see.
 async fn falls_asleep() {
+    // It names itself when it runs for the first time.
+    until("it has started", || threads().len() == 1).await;
     for _ in 0..20 {
         let before = sleeps();
         tokio::time::sleep(Duration::from_millis(2500)).await;

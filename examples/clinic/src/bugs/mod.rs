@@ -1,8 +1,19 @@
 //! Failures to play: code as it was written in good faith, each in a file of its own.
 
+mod budget;
+mod deadlock;
+mod forgotten_commit;
 mod forgotten_transaction;
 mod half_read_stream;
+mod hoarder;
+mod http_in_transaction;
+mod nested_acquire;
+mod outside_transaction;
+mod silent_peer;
+mod slow_consumer;
 mod stored_connection;
+mod two_pool_deadlock;
+mod wrong_port;
 
 use clap::ValueEnum;
 
@@ -22,6 +33,28 @@ pub(crate) enum Bug {
     HalfReadStream,
     /// A repository keeps a connection of the pool to use it again: `outlived_scope`
     StoredConnection,
+    /// A printout asks for readings with a connection in its hand: `nested_acquire`
+    NestedAcquire,
+    /// Two devices each hold the connection that the other waits for: `pool_deadlock`
+    Deadlock,
+    /// Archiving and fetching back take two pools in opposite order: `pool_deadlock`
+    TwoPoolDeadlock,
+    /// A plotter changes its paper while rows wait for it: `held_idle`
+    SlowConsumer,
+    /// A request to another service runs inside a transaction: `held_idle`
+    HttpInTransaction,
+    /// A label is read from the pool while its number is still in a transaction: `outside_transaction`
+    OutsideTransaction,
+    /// A correction of readings ends without its commit: `implicit_rollback`
+    ForgottenCommit,
+    /// The archive's URL names a port where nobody listens: `pool_timeout`, unreachable
+    WrongPort,
+    /// Two screens keep the connections that a third needs: `pool_timeout`, hoarder
+    Hoarder,
+    /// A server goes silent, and a connection never comes back: `unaccounted_connections`
+    SilentPeer,
+    /// An overview sends a query per exam, and has a budget: `query_budget`
+    Budget,
 }
 
 impl Bug {
@@ -30,6 +63,34 @@ impl Bug {
             Bug::ForgottenTransaction => forgotten_transaction::play(clinic).await,
             Bug::HalfReadStream => half_read_stream::play(clinic).await,
             Bug::StoredConnection => stored_connection::play(clinic).await,
+            Bug::NestedAcquire => nested_acquire::play(clinic).await,
+            Bug::Deadlock => deadlock::play(clinic).await,
+            Bug::TwoPoolDeadlock => two_pool_deadlock::play(clinic).await,
+            Bug::SlowConsumer => slow_consumer::play(clinic).await,
+            Bug::HttpInTransaction => http_in_transaction::play(clinic).await,
+            Bug::OutsideTransaction => outside_transaction::play(clinic).await,
+            Bug::ForgottenCommit => forgotten_commit::play(clinic).await,
+            Bug::WrongPort => wrong_port::play(clinic).await,
+            Bug::Hoarder => hoarder::play(clinic).await,
+            Bug::SilentPeer => silent_peer::play(clinic).await,
+            Bug::Budget => budget::play(clinic).await,
         }
+    }
+}
+
+/// What a bug gives that holds nothing when it was played.
+fn nothing<'c>() -> Held<'c> {
+    Box::new(())
+}
+
+/// Serves whoever asked, or lets them go without where no connection was to be had: the service itself goes on.
+fn serve<T>(who: &str, outcome: sqlx::Result<T>) -> Result<Option<T>, Error> {
+    match outcome {
+        Ok(served) => Ok(Some(served)),
+        Err(sqlx::Error::PoolTimedOut) => {
+            eprintln!("{who} was not served: {}", sqlx::Error::PoolTimedOut);
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
     }
 }

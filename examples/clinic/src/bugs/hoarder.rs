@@ -1,0 +1,70 @@
+//! The screens that keep a connection as long as they are open.
+//!
+//! A screen beside each examination chair shows what was measured there. Each takes a connection when it is switched on, so
+//! that it never has to wait for one, and is switched off in the evening. There are as many screens now as the pool has
+//! connections. Who looks for the fault finds the reception, which does nothing but ask.
+
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, track};
+
+use super::{Held, serve};
+use crate::clinic::Clinic;
+use crate::database::Store;
+use crate::device::TONOMETER;
+use crate::error::Error;
+
+/// As many as there are screens.
+const CONNECTIONS: u32 = 2;
+
+/// 30 s unless set: nobody wants to watch an example for so long.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
+
+struct Screen {
+    connection: PoolConnection<Any>,
+    shown: Option<f64>,
+}
+
+#[track]
+impl Screen {
+    async fn switch_on(store: &Store) -> sqlx::Result<Self> {
+        Ok(Self {
+            connection: store.pool.acquire().await?, // held from here
+            shown: None,
+        })
+    }
+
+    async fn show(&mut self, store: &Store, exam_id: i64) -> sqlx::Result<()> {
+        self.shown = sqlx::query_scalar(
+            store.sql("SELECT max(reading) FROM measurement WHERE exam_id = $1"),
+        )
+        .bind(exam_id)
+        .fetch_one(&mut *self.connection)
+        .await?;
+        Ok(())
+    }
+}
+
+#[track]
+async fn patients_today(store: &Store) -> sqlx::Result<i64> {
+    sqlx::query_scalar("SELECT count(*) FROM exam")
+        .fetch_one(&store.pool) // the finding points here
+        .await
+}
+
+pub(super) async fn play(clinic: &Clinic) -> Result<Held<'_>, Error> {
+    let store = clinic
+        .store
+        .apart("screens", CONNECTIONS, ACQUIRE_TIMEOUT)
+        .await?;
+    let worklist = clinic.exams.worklist(TONOMETER.kind).await?;
+    let mut screens = Vec::new();
+    for (_, exam) in (0..CONNECTIONS).zip(&worklist) {
+        let mut screen = Screen::switch_on(&store).await?;
+        screen.show(&store, exam.id).await?;
+        screens.push(screen);
+    }
+    serve("the reception", patients_today(&store).await)?;
+    Ok(Box::new(screens))
+}
