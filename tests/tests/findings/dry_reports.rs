@@ -539,7 +539,7 @@ async fn a_timeout_at_a_wrong_port() {
             = note: waited …, permits held 0 of 10, 1 waiting, open 0, idle 0, longest wait …, tried … ago
             = cause (unreachable, certain): connecting to 127.0.0.1:#/shop fails: error communicating with database: Connection refused (os error 111)
             = help: see whether a server listens at 127.0.0.1:#/shop, and whether this machine may reach it
-            = help: to hear of it when the program starts, connect once without a pool, which gives the error itself: `PgConnection::connect(url).await?`
+            = help: a pool tries until its time is up; to have the error itself, and at once, connect once without one when the program starts: `PgConnection::connect(url).await?`
             = note: to allow this, `#[track(allow(pool_timeout, reason = "…"))]`; read more: `leash::explain(Lint::PoolTimeout)`"#]].assert_eq(&text);
 }
 
