@@ -93,7 +93,7 @@ fn of_scope(scope: &Scope, tally: &Arc<Tally>, site: Option<&'static Site>) -> R
             fact("this statement", tally.summary.clone()),
         ],
         help,
-        notes: closing_notes(Lint::QueryBudget),
+        notes: closing_notes(Lint::QueryBudget, Some(function), None),
     };
     finding.tell(Audience {
         span: &tracing::Span::current(),

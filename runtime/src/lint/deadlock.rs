@@ -41,7 +41,7 @@ pub(crate) fn pool_deadlock(rules: &Rules, stuck: &Stuck) -> Reaction {
         related: places(stuck),
         facts: facts(stuck, last),
         help: help(stuck),
-        notes: closing_notes(Lint::PoolDeadlock),
+        notes: closing_notes(Lint::PoolDeadlock, last.place.function, Some(&last.pool)),
     };
     let mut audience = Audience::watching(last);
     // It is the waiter's own poll that panics.

@@ -98,10 +98,19 @@ pub(super) fn split(info: &HandleInfo) -> Fact {
     fact("spent", hold.split())
 }
 
-/// How to allow a lint in a function, and where to read more.
-pub(super) fn closing_notes(lint: Lint) -> Vec<String> {
+/// How to allow a lint where it was found, and where to read more.
+pub(super) fn closing_notes(
+    lint: Lint,
+    function: Option<&Function>,
+    pool: Option<&PoolState>,
+) -> Vec<String> {
+    let allow = match (function, pool) {
+        (Some(_), _) => format!("#[track(allow({lint}, reason = \"…\"))]"),
+        (None, Some(pool)) => format!("SQLX_LEASH=\"{lint}[{}]=allow\"", pool.name()),
+        (None, None) => format!("SQLX_LEASH=\"{lint}=allow\""),
+    };
     vec![format!(
-        "to allow this, `#[track(allow({lint}, reason = \"…\"))]`; read more: `leash::explain(Lint::{lint:?})`"
+        "to allow this, `{allow}`; read more: `leash::explain(Lint::{lint:?})`"
     )]
 }
 

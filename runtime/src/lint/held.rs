@@ -164,13 +164,11 @@ fn notes(lint: Lint, handle: &Handle, info: &HandleInfo) -> Vec<String> {
             "it belongs to no scope: where it is now is not known (a field, a static, another task)".to_owned(),
         );
     }
-    match handle.place.function {
-        Some(_) => notes.extend(closing_notes(lint)),
-        None => notes.push(format!(
-            "to allow this, `SQLX_LEASH=\"{lint}[{}]=allow\"`; read more: `leash::explain(Lint::{lint:?})`",
-            handle.pool.name()
-        )),
-    }
+    notes.extend(closing_notes(
+        lint,
+        handle.place.function,
+        Some(&handle.pool),
+    ));
     notes
 }
 

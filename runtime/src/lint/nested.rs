@@ -125,7 +125,7 @@ fn outside_transaction(second: &Arc<Handle>, scope: &Scope, held: &[Holding]) ->
             },
             "or, if it must not be part of the transaction, run it before `begin` or after `commit`".to_owned(),
         ],
-        notes: closing_notes(Lint::OutsideTransaction),
+        notes: closing_notes(Lint::OutsideTransaction, second.place.function, Some(&second.pool)),
     };
     finding.tell(Audience::of(second, scope.collector(), Path::Running))
 }
@@ -180,7 +180,11 @@ fn nested_acquire(second: &Arc<Handle>, scope: &Scope, held: &[Holding]) -> Reac
             count(nesting, "connection"),
         )
     }];
-    notes.extend(closing_notes(Lint::NestedAcquire));
+    notes.extend(closing_notes(
+        Lint::NestedAcquire,
+        second.place.function,
+        Some(&second.pool),
+    ));
     let finding = Finding {
         lint: Lint::NestedAcquire,
         level,

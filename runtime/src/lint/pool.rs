@@ -278,8 +278,8 @@ fn hanging_return(handle: &Handle, gone: Duration, hanging: usize, level: Level)
         lint: Lint::UnaccountedConnections,
         level,
         certainty: Certainty::Certain,
-        cause: "it looks like a return that hangs: before a permit is there again, sqlx checks the connection with the server, \
-                with no time limit, and the server does not answer"
+        cause: "it looks like a return that hangs: before a permit is there again, sqlx runs `after_release` and asks the server \
+                whether the connection is well, with no time limit, and one of them does not come to its end"
             .to_owned(),
         title: match hanging {
             1 => format!("a connection of pool {name} was given back {} ago, and its permit is not there again", short(gone)),
@@ -401,7 +401,7 @@ pub(crate) fn close_blocked(
             "end the tasks that hold the handles, and await them, before `pool.close().await`".to_owned(),
             "in a task that lives long, watch for the end: `pool.close_event().do_until(work).await`".to_owned(),
         ],
-        notes: closing_notes(Lint::CloseBlocked),
+        notes: closing_notes(Lint::CloseBlocked, closing.place.function, Some(pool)),
     };
     let _told = finding.tell(Audience {
         span: &closing.span,

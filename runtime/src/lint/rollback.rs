@@ -38,7 +38,7 @@ pub(crate) fn implicit_rollback(scope: &Scope, lost: &Lost) -> Reaction {
         None
     };
     let mut notes: Vec<String> = doubt.map(str::to_owned).into_iter().collect();
-    notes.extend(closing_notes(Lint::ImplicitRollback));
+    notes.extend(closing_notes(Lint::ImplicitRollback, Some(function), None));
     let finding = Finding {
         lint: Lint::ImplicitRollback,
         level,

@@ -112,7 +112,11 @@ fn slow_query(
         "the time is the statement's: without the wait for a permit, and without the consumer's time between rows"
             .to_owned(),
     ];
-    notes.extend(closing_notes(Lint::SlowQuery));
+    notes.extend(closing_notes(
+        Lint::SlowQuery,
+        function,
+        handle.map(|handle| &*handle.pool),
+    ));
     Some(Finding {
         lint: Lint::SlowQuery,
         level,

@@ -82,7 +82,7 @@ pub(crate) fn pool_timeout(waiter: &Arc<Handle>) -> Option<String> {
         related: diagnosis.related.clone(),
         facts,
         help: diagnosis.help.clone(),
-        notes: closing_notes(Lint::PoolTimeout),
+        notes: closing_notes(Lint::PoolTimeout, waiter.place.function, Some(&waiter.pool)),
     };
     let scope = waiter.scope();
     let collector = scope.as_ref().and_then(|scope| scope.collector());
