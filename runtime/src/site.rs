@@ -160,6 +160,17 @@ impl Function {
         }
     }
 
+    /// The shortest time after which one of its handles is to be told.
+    pub(crate) fn shortest_limit(&self) -> Option<Duration> {
+        if self.limits.is_empty() {
+            return None;
+        }
+        [Lint::HeldIdle, Lint::HeldTooLong, Lint::SlowQuery]
+            .into_iter()
+            .filter_map(|lint| self.time_limit(lint))
+            .min()
+    }
+
     /// Whether the place is in the function's body; no where that is not known.
     pub(crate) fn contains(&self, location: &Location<'_>) -> bool {
         self.position_of(location).is_some()

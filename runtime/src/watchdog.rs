@@ -9,6 +9,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::pool_state::{self, PoolState};
+use crate::site::Function;
 use crate::{config, report};
 
 mod freeze;
@@ -86,6 +87,16 @@ pub(crate) fn somebody_asks() {
     // In one order with the counting before it, and with the two in `sleeps`: one of the two threads sees the other.
     if PACE.load(SeqCst) == ASLEEP {
         PACE.store(RELAXED, SeqCst);
+        wake();
+    }
+}
+
+/// A handle is taken in `function`, which may have a limit shorter than the time to the next sample.
+#[inline]
+pub(crate) fn somebody_holds(function: Option<&Function>) {
+    let is_short = |function: &Function| function.shortest_limit().is_some_and(|it| it < SAMPLE);
+    if function.is_some_and(is_short) && PACE.load(SeqCst) != CLOSE {
+        PACE.store(CLOSE, SeqCst);
         wake();
     }
 }

@@ -190,6 +190,7 @@ impl Waiting {
         let handle = self.end().expect("BUG: a wait ends once");
         handle.pool.permits.held.fetch_add(1, Relaxed);
         handle.grant();
+        watchdog::somebody_holds(handle.place.function);
         Held { handle }
     }
 

@@ -12,7 +12,7 @@ use crate::config::{self, Rules};
 use crate::handle::{self, Handle, Standing};
 use crate::lint::{self, Lint, PressureSamples, Reaction, Unaccounted};
 use crate::pool_state::{self, Gauge, closing::Closing};
-use crate::site::Place;
+use crate::site::{Function, Place};
 use crate::snapshot::Activity;
 
 /// What was found stuck is looked at again after this time.
@@ -104,9 +104,9 @@ impl Watch {
             }
         } else {
             self.saw_nothing = false;
-            let due = due.map_or(SAMPLE, |due| due.saturating_duration_since(Instant::now()));
+            let due = due.saturating_duration_since(Instant::now());
             let sooner = due.min(rules.least_time() / 2).clamp(CLOSELY, SAMPLE);
-            Next::After(sooner.max(rest))
+            Next::After(sooner.max(rest.min(LONGEST_REST)))
         }
     }
 
@@ -221,7 +221,7 @@ fn handles<'a>(
     rules: &Rules,
     claims: &'a [Arc<Handle>],
     now: Instant,
-) -> (Vec<&'a Arc<Handle>>, Option<Instant>) {
+) -> (Vec<&'a Arc<Handle>>, Instant) {
     let thawed = freeze::thawed();
     let lived = |since: Instant| lived(now, since, thawed);
     let (idle, too_long, slow) = (
@@ -245,6 +245,7 @@ fn handles<'a>(
         true
     };
     let mut waiting = Vec::new();
+    let mut shortest = SAMPLE * 2;
     for handle in claims {
         let look = handle.look();
         let held = match look.standing {
@@ -257,6 +258,9 @@ fn handles<'a>(
         };
         if handle.is_reserved() {
             continue;
+        }
+        if let Some(limit) = handle.place.function.and_then(Function::shortest_limit) {
+            shortest = shortest.min(limit);
         }
         let quiet = match look.activity {
             Activity::Idle => Some(look.since),
@@ -281,7 +285,9 @@ fn handles<'a>(
             lint::slow_query_running(rules, handle, &tally, look.since, time);
         }
     }
-    (waiting, next)
+    // What it does next may be over its limit before the next sample.
+    let soon = now + shortest / 2;
+    (waiting, next.map_or(soon, |next| next.min(soon)))
 }
 
 /// An episode of timeouts ends when those who wait are served.

@@ -886,3 +886,24 @@ async fn a_taker_without_a_limit_is_silent() {
     assert!(heard(pool.name()).is_empty());
     drop(tx);
 }
+
+/// Shorter than the time between two samples, and over before the second.
+#[tokio::test]
+async fn a_short_limit_is_kept() {
+    #[track(held_idle = "100ms")]
+    async fn holds_for_a_moment(pool: &SqlitePool) {
+        let _conn = pool.acquire().await.unwrap(); // @for a moment
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    }
+    let pool = pool().await;
+    for _ in 0..2 {
+        let ((), found) = findings(holds_for_a_moment(&pool)).await;
+        let finding = only(found);
+        assert_eq!(finding.lint, Lint::HeldIdle);
+        let place = marked("for a moment", "acquire");
+        assert_eq!(
+            (&finding.primary.file, finding.primary.line),
+            (&place.file, place.line)
+        );
+    }
+}
