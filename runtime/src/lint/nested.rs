@@ -26,6 +26,10 @@ struct Holding {
 ///
 /// At its place, where a lint about it is at deny.
 pub(crate) fn taken(second: &Arc<Handle>) {
+    // It is the only one, as mostly.
+    if second.pool.held() <= 1 {
+        return;
+    }
     let Some(scope) = second.scope() else {
         return;
     };
