@@ -79,35 +79,21 @@ impl Prepared {
         let system = handle
             .as_ref()
             .map_or(system, |handle| handle.pool.endpoint.system);
-        let began = Instant::now();
-        let mut running = Running {
-            counted: None,
-            handle,
-            system,
-            began,
-            waited: Duration::ZERO,
-            paused_for: Duration::ZERO,
-            paused: false,
-            rows: 0,
-            affected: 0,
-            answered: false,
-            ended: false,
-        };
         if config::is_off() {
-            return running;
+            return Running::new(handle, system, None);
         }
         let tally = self.tally.take().unwrap_or_else(|| self.look_up(sql));
         // However many layers see a statement, the outermost counts it.
-        if !context::is_counted() {
-            if let Some(scope) = context::scope() {
-                let broken = scope.count_statement(&tally);
-                if !broken.is_empty() {
-                    lint::query_budget(&broken, &tally, self.site_now());
-                }
+        let counts = !context::is_counted();
+        if counts && let Some(scope) = context::scope() {
+            let broken = scope.count_statement(&tally);
+            if !broken.is_empty() {
+                // May panic: there is no statement yet that could be cancelled.
+                lint::query_budget(&broken, &tally, self.site_now());
             }
-            let calls = tally.begin();
-            running.counted = Some((Arc::clone(&tally), calls));
         }
+        let counted = counts.then(|| (Arc::clone(&tally), tally.begin()));
+        let running = Running::new(handle, system, counted);
         if let Some(handle) = &running.handle {
             handle.begin_statement(&tally, self.activity, running.began);
         }
@@ -138,6 +124,27 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// It begins now.
+    fn new(
+        handle: Option<Arc<Handle>>,
+        system: &'static str,
+        counted: Option<(Arc<Tally>, u64)>,
+    ) -> Self {
+        Self {
+            counted,
+            handle,
+            system,
+            began: Instant::now(),
+            waited: Duration::ZERO,
+            paused_for: Duration::ZERO,
+            paused: false,
+            rows: 0,
+            affected: 0,
+            answered: false,
+            ended: false,
+        }
+    }
+
     #[inline]
     pub(crate) fn row(&mut self) {
         self.answered = true;

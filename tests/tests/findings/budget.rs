@@ -5,7 +5,8 @@ use std::panic::AssertUnwindSafe;
 use futures::{FutureExt, TryStreamExt};
 use sqlx::leash::testing::findings;
 use sqlx::leash::{self, Certainty, Level, Lint, ScopeExt};
-use sqlx::{Executor, SqlitePool, track};
+use sqlx::mysql::MySqlPoolOptions;
+use sqlx::{Executor, MySqlPool, SqlitePool, track};
 
 use crate::support::{
     self, DENY_IN_DEBUG, HUNDRED, Place, Says, TestPool, assert_none, declared, in_child, marked,
@@ -443,4 +444,33 @@ async fn a_cap_keeps_it_from_panicking() {
     assert_eq!(only(found).level, DENY_IN_DEBUG);
     let ((), found) = findings(exactly(&pool)).await;
     assert_none(&found);
+}
+
+/// Nothing was sent, so nothing is to be answered: the connection is worth keeping, also where a statement that was given
+/// up has it closed.
+#[tokio::test]
+async fn what_was_not_sent_was_not_given_up() {
+    #[track(max_queries = 1)]
+    async fn one_too_many(pool: &MySqlPool) -> sqlx::Result<()> {
+        let mut conn = pool.acquire().await?;
+        conn.execute("SELECT 1").await?;
+        conn.execute("SELECT 2").await?;
+        Ok(())
+    }
+    let Some(db) = leash_test_support::mysql().await else {
+        return;
+    };
+    let options = MySqlPoolOptions::new().max_connections(1);
+    let pool = options.connect(db.url()).await.unwrap();
+    let session = async || {
+        let session: u64 = sqlx::query_scalar("SELECT CONNECTION_ID()")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        session
+    };
+    let before = session().await;
+    let panicked = AssertUnwindSafe(one_too_many(&pool)).catch_unwind().await;
+    assert_eq!(panicked.is_err(), cfg!(debug_assertions));
+    assert_eq!(session().await, before, "the same connection");
 }
