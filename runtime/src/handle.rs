@@ -28,7 +28,6 @@ mod wait;
 
 pub(crate) use claim::{Claiming, Held, Opening, Purpose};
 pub(crate) use live::{all, read_all, size};
-pub(crate) use look::Standing;
 use look::Told;
 pub(crate) use transactions::{End, Lost};
 use wait::Wait;
@@ -63,17 +62,18 @@ pub(crate) struct Handle {
     poisoned: AtomicBool,
 }
 
+/// Where a claim stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(crate) enum Standing {
     Waiting,
     /// Since then.
     Held(Instant),
-    /// Its holder is done with it; sqlx checks the connection before the permit is there again.
+    /// Since then its holder is done with it; sqlx checks the connection before the permit is there again.
     Returning(Instant),
 }
 
 struct State {
-    phase: Phase,
+    standing: Standing,
     activity: Activity,
     /// When `activity` began.
     since: Instant,
@@ -173,7 +173,7 @@ impl Handle {
             acquired_before,
             acquires: acquires::of(place, site),
             state: Mutex::new(State {
-                phase: Phase::Waiting,
+                standing: Standing::Waiting,
                 activity: Activity::Idle,
                 since: now,
                 spent: Hold::default(),
@@ -200,7 +200,7 @@ impl Handle {
         let now = Instant::now();
         {
             let mut state = self.state();
-            state.phase = Phase::Held(now);
+            state.standing = Standing::Held(now);
             state.since = now;
         }
         let waited = now.saturating_duration_since(self.asked);
@@ -233,7 +233,7 @@ impl Handle {
         let hold = {
             let mut state = self.state();
             state.become_(Activity::Idle, &self.stream, now);
-            state.phase = Phase::Returning(now);
+            state.standing = Standing::Returning(now);
             state.spent
         };
         self.pool.counters.holds.add(hold);

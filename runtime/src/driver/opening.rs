@@ -15,7 +15,7 @@ use crate::site::Place;
 type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
 
 /// Stands in for the pool until sqlx has made it.
-struct Opening<DB: Database> {
+struct StandIn<DB: Database> {
     state: Arc<PoolState>,
     options: Options<DB>,
 }
@@ -38,18 +38,18 @@ pub(super) async fn open<DB: Database>(
     let state = PoolState::new(known::endpoint::<DB>(&options), place, limits);
     // The pool that comes of it is told of when it is first used, under its name.
     let _ = state.is_first_use();
-    let opening = Arc::new(Opening::<DB> {
+    let stand_in = Arc::new(StandIn::<DB> {
         state: Arc::clone(&state),
         options: options.clone(),
     });
-    let gauge: Weak<Opening<DB>> = Arc::downgrade(&opening);
+    let gauge: Weak<StandIn<DB>> = Arc::downgrade(&stand_in);
     pool_state::register(gauge, state.id());
     let connect = pool.connect_with(options);
     let opened = handle::Opening::new(state, Origin::UnlessPolled(place), connect).await?;
     Ok(Pool::track(opened, place))
 }
 
-impl<DB: Database> Gauge for Opening<DB> {
+impl<DB: Database> Gauge for StandIn<DB> {
     fn state(&self) -> &Arc<PoolState> {
         &self.state
     }
@@ -73,7 +73,7 @@ impl<DB: Database> Gauge for Opening<DB> {
     }
 }
 
-impl<DB: Database> Drop for Opening<DB> {
+impl<DB: Database> Drop for StandIn<DB> {
     fn drop(&mut self) {
         pool_state::unregister(self.state.id());
     }

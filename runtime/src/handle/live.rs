@@ -7,8 +7,7 @@ use dashmap::DashMap;
 use once_cell::sync::Lazy;
 use rustc_hash::FxBuildHasher;
 
-use super::Handle;
-use super::look::Standing;
+use super::{Handle, Standing};
 use crate::snapshot::{HandleInfo, WaiterInfo};
 
 /// Many shards, so that a walk over a hundred thousand handles locks out nobody for long.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Handle, Phase, What};
+use super::{Handle, Standing, What};
 use crate::pool_state::Hold;
 use crate::snapshot::Activity;
 use crate::tally::Tally;
@@ -16,15 +16,6 @@ pub(crate) struct Look {
     /// When that activity began.
     pub(crate) since: Instant,
     pub(crate) told: Told,
-}
-
-/// Where a claim stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
-    Waiting,
-    /// Since then.
-    Held(Instant),
-    Returning(Instant),
 }
 
 /// What was told of a handle already.
@@ -56,11 +47,7 @@ impl Handle {
     pub(crate) fn look(&self) -> Look {
         let state = self.state();
         Look {
-            standing: match state.phase {
-                Phase::Waiting => Standing::Waiting,
-                Phase::Held(since) => Standing::Held(since),
-                Phase::Returning(since) => Standing::Returning(since),
-            },
+            standing: state.standing,
             activity: state.activity,
             since: state.since,
             told: state.told,
@@ -136,11 +123,11 @@ impl Handle {
     }
 
     pub(crate) fn is_waiting(&self) -> bool {
-        self.state().phase == Phase::Waiting
+        self.state().standing == Standing::Waiting
     }
 
     pub(crate) fn is_held(&self) -> bool {
-        matches!(self.state().phase, Phase::Held(_))
+        matches!(self.state().standing, Standing::Held(_))
     }
 
     pub(crate) fn has_waited(&self, now: Instant) -> Duration {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Done, Handle, Phase, What};
+use super::{Done, Handle, Standing, What};
 use crate::site::Place;
 use crate::snapshot::{Activity, HandleInfo, Operation, WaiterInfo};
 
@@ -25,9 +25,9 @@ impl Handle {
                 .collect(),
             span: span_name(&self.span),
             task: self.task,
-            age: now.saturating_duration_since(match state.phase {
-                Phase::Waiting => self.asked,
-                Phase::Held(since) | Phase::Returning(since) => since,
+            age: now.saturating_duration_since(match state.standing {
+                Standing::Waiting => self.asked,
+                Standing::Held(since) | Standing::Returning(since) => since,
             }),
             activity: state.activity,
             idle: (state.activity == Activity::Idle)

@@ -26,7 +26,7 @@ struct Holding {
 ///
 /// At its place, where a lint about it is at deny.
 pub(crate) fn taken(second: &Arc<Handle>) {
-    // It is the only one, as mostly.
+    // Mostly, nothing else of the pool is held.
     if second.pool.held() <= 1 {
         return;
     }
