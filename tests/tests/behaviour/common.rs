@@ -4,7 +4,6 @@ use std::any::Any;
 use std::future::Future;
 use std::ops::Deref;
 use std::panic::Location;
-use std::path::Path;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::task::Poll;
@@ -12,10 +11,12 @@ use std::time::{Duration, Instant};
 
 use futures::future::{LocalBoxFuture, poll_fn};
 use sqlx::leash::{
-    self, CallSite, Certainty, Finding, HandleInfo, Level, Lint, PoolExt, PoolStats, SiteStats,
+    self, Certainty, Finding, HandleInfo, Level, Lint, PoolExt, PoolStats, SiteStats,
 };
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Database, Pool, Sqlite};
+
+pub(crate) use crate::source::{Place, declared, marked};
 
 /// A transaction that can go anywhere.
 pub(crate) type Tx = sqlx::SqliteTransaction<'static>;
@@ -141,73 +142,6 @@ impl<DB: Database> TestPool<DB> {
             let taken = self.acquire().await;
             all.push(taken.expect("the pool serves its full size"));
         }
-    }
-}
-
-/// A place in a source file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) file: String,
-    pub(crate) line: u32,
-    pub(crate) column: u32,
-}
-
-impl From<&CallSite> for Place {
-    fn from(site: &CallSite) -> Self {
-        Self {
-            file: site.file.clone(),
-            line: site.line,
-            column: site.column,
-        }
-    }
-}
-
-/// Where `word` stands on the line of the caller's file that ends in `// @marker`.
-#[track_caller]
-pub(crate) fn marked(marker: &str, word: &str) -> Place {
-    let file = Location::caller().file();
-    let comment = format!("// @{marker}");
-    find(file, word, |line| line.trim_end().ends_with(&comment))
-}
-
-/// Where the name of the function stands that the caller's file declares only once.
-#[track_caller]
-pub(crate) fn declared(function: &str) -> Place {
-    let file = Location::caller().file();
-    let (plain, generic) = (format!("fn {function}("), format!("fn {function}<"));
-    find(file, function, |line| {
-        line.contains(&plain) || line.contains(&generic)
-    })
-}
-
-#[track_caller]
-fn find(file: &str, word: &str, is_it: impl Fn(&str) -> bool) -> Place {
-    // The compiler names files relative to the workspace.
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the package is in a workspace")
-        .join(file);
-    let source = std::fs::read_to_string(path).expect("the source of a test is at hand");
-    let mut lines = source.lines().enumerate().filter(|(_, line)| is_it(line));
-    let (index, line) = lines
-        .next()
-        .unwrap_or_else(|| panic!("no line of {file} is marked for `{word}`"));
-    assert!(
-        lines.next().is_none(),
-        "more than one line of {file} is marked for `{word}`"
-    );
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let (start, _) = line
-        .match_indices(word)
-        .find(|(at, _)| {
-            !line[..*at].ends_with(is_word) && !line[at + word.len()..].starts_with(is_word)
-        })
-        .unwrap_or_else(|| panic!("`{word}` does not stand on {line:?}"));
-    let column = line[..start].chars().count() + 1;
-    Place {
-        file: file.to_owned(),
-        line: u32::try_from(index + 1).unwrap(),
-        column: u32::try_from(column).unwrap(),
     }
 }
 

@@ -8,10 +8,8 @@
 
 mod backends;
 mod cancel;
-mod child;
 mod common;
 mod config;
-
 mod counters;
 mod events;
 mod leaks;
@@ -23,3 +21,10 @@ mod reports;
 mod scopes;
 mod silent;
 mod traits;
+
+#[path = "../shared/child.rs"]
+mod child;
+#[path = "../shared/settled.rs"]
+mod settled;
+#[path = "../shared/source.rs"]
+mod source;

@@ -6,6 +6,7 @@ use sqlx::leash::{PoolExt, Snapshot};
 use sqlx::{SqlitePool, track};
 
 use crate::common::{self, Tx};
+use crate::settled::settled;
 
 struct Numbering {
     pool: SqlitePool,
@@ -28,21 +29,6 @@ impl Numbering {
     }
 }
 
-/// The text without what differs from run to run: each time, number and unit, is one `…`.
-fn settled(text: &str) -> String {
-    let mut words: Vec<String> = Vec::new();
-    for word in text.split_inclusive([' ', '\n']) {
-        let unit = word.trim_end().trim_end_matches(',');
-        match words.last_mut() {
-            Some(number) if matches!(unit, "ns" | "µs" | "ms" | "s" | "min") => {
-                *number = format!("…{}", &word[unit.len()..]);
-            }
-            _ => words.push(word.to_owned()),
-        }
-    }
-    words.concat()
-}
-
 #[track_caller]
 fn check(text: &str, expected: &Expect) {
     expected.assert_eq(&settled(text));
@@ -61,35 +47,35 @@ async fn a_finding_in_full_and_in_a_line() {
     check(
         &found[0].render(),
         &expect![[r#"
-        error[outlived_scope]: behaviour::reports::Numbering::reserve returned while a transaction that behaviour::reports::Numbering::begin took and handed up is still alive
-          --> tests/tests/behaviour/reports.rs:18:19
-           |
-        18 |         self.pool.begin().await
-           |                   ^^^^^ taken here, in behaviour::reports::Numbering::begin
-           |
-          ::: tests/tests/behaviour/reports.rs:21:14
-           |
-        21 |     async fn reserve(&mut self) -> sqlx::Result<()> {
-           |              ------- returned from here, and what it returned cannot contain a transaction
-           |
-          ::: tests/tests/behaviour/reports.rs:17:14
-           |
-        17 |     async fn begin(&self) -> sqlx::Result<Tx> {
-           |              ----- handed up through here
-           |
-           = note: held for …, idle for …, after 1 statement, last INSERT exam at tests/tests/behaviour/reports.rs:24:14, takes 1 of 5 permits of pool numbers
-           = cause (certain): the transaction was not dropped, and the type of the returned value cannot contain it
-           = help: end it where it began, before returning: `tx.commit().await?`, or `tx.rollback().await?`
-           = help: or return it, so that the caller sees what it holds
-           = help: or, if it is meant to live long, say why: `.long_lived("…")`
-           = note: where it is now is not known: a field, a static, a collection, a channel, another task, or forgotten
-           = note: if what behaviour::reports::Numbering::reserve returns does contain it, say so with `#[track(returns_handle)]`; to allow this, `#[track(allow(outlived_scope, reason = "…"))]`
-           = note: read more: `leash::explain(Lint::OutlivedScope)`"#]],
+            error[outlived_scope]: behaviour::reports::Numbering::reserve returned while a transaction that behaviour::reports::Numbering::begin took and handed up is still alive
+              --> tests/tests/behaviour/reports.rs:19:19
+               |
+            19 |         self.pool.begin().await
+               |                   ^^^^^ taken here, in behaviour::reports::Numbering::begin
+               |
+              ::: tests/tests/behaviour/reports.rs:22:14
+               |
+            22 |     async fn reserve(&mut self) -> sqlx::Result<()> {
+               |              ------- returned from here, and what it returned cannot contain a transaction
+               |
+              ::: tests/tests/behaviour/reports.rs:18:14
+               |
+            18 |     async fn begin(&self) -> sqlx::Result<Tx> {
+               |              ----- handed up through here
+               |
+               = note: held for …, idle for …, after 1 statement, last INSERT exam at tests/tests/behaviour/reports.rs:25:14, takes 1 of 5 permits of pool numbers
+               = cause (certain): the transaction was not dropped, and the type of the returned value cannot contain it
+               = help: end it where it began, before returning: `tx.commit().await?`, or `tx.rollback().await?`
+               = help: or return it, so that the caller sees what it holds
+               = help: or, if it is meant to live long, say why: `.long_lived("…")`
+               = note: where it is now is not known: a field, a static, a collection, a channel, another task, or forgotten
+               = note: if what behaviour::reports::Numbering::reserve returns does contain it, say so with `#[track(returns_handle)]`; to allow this, `#[track(allow(outlived_scope, reason = "…"))]`
+               = note: read more: `leash::explain(Lint::OutlivedScope)`"#]],
     );
     check(
         &found[0].to_string(),
         &expect![
-            "outlived_scope: behaviour::reports::Numbering::reserve returned while a transaction that behaviour::reports::Numbering::begin took and handed up is still alive at tests/tests/behaviour/reports.rs:18:19, held for …, idle for …, after 1 statement, last INSERT exam at tests/tests/behaviour/reports.rs:24:14, takes 1 of 5 permits of pool numbers (certain)"
+            "outlived_scope: behaviour::reports::Numbering::reserve returned while a transaction that behaviour::reports::Numbering::begin took and handed up is still alive at tests/tests/behaviour/reports.rs:19:19, held for …, idle for …, after 1 statement, last INSERT exam at tests/tests/behaviour/reports.rs:25:14, takes 1 of 5 permits of pool numbers (certain)"
         ],
     );
 }

@@ -3,17 +3,19 @@
 use std::fmt::Debug;
 use std::ops::Deref;
 use std::panic::Location;
-use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::Pool;
-use sqlx::leash::{self, Backend, CallSite, Certainty, Finding, Lint, PoolExt, PoolStats, Related};
+use sqlx::leash::{self, Backend, Certainty, Finding, Lint, PoolExt, PoolStats, Related};
 use sqlx::sqlite::SqlitePoolOptions;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+pub(crate) use crate::settled::settled;
+pub(crate) use crate::source::{Place, declared, marked};
 
 /// No test waits longer than this for what must come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -158,73 +160,6 @@ pub(crate) async fn eventually<T>(
     }
 }
 
-/// A place in a source file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) file: String,
-    pub(crate) line: u32,
-    pub(crate) column: u32,
-}
-
-impl From<&CallSite> for Place {
-    fn from(site: &CallSite) -> Self {
-        Self {
-            file: site.file.clone(),
-            line: site.line,
-            column: site.column,
-        }
-    }
-}
-
-/// Where `word` stands on the line of the caller's file that ends in `// @marker`.
-#[track_caller]
-pub(crate) fn marked(marker: &str, word: &str) -> Place {
-    let file = Location::caller().file();
-    let comment = format!("// @{marker}");
-    find(file, word, |line| line.trim_end().ends_with(&comment))
-}
-
-/// Where the name of the function stands that the caller's file declares only once.
-#[track_caller]
-pub(crate) fn declared(function: &str) -> Place {
-    let file = Location::caller().file();
-    let (plain, generic) = (format!("fn {function}("), format!("fn {function}<"));
-    find(file, function, |line| {
-        line.contains(&plain) || line.contains(&generic)
-    })
-}
-
-#[track_caller]
-fn find(file: &str, word: &str, is_it: impl Fn(&str) -> bool) -> Place {
-    // The compiler names files relative to the workspace.
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the package is in a workspace")
-        .join(file);
-    let source = std::fs::read_to_string(path).expect("the source of a test is at hand");
-    let mut lines = source.lines().enumerate().filter(|(_, line)| is_it(line));
-    let (index, line) = lines
-        .next()
-        .unwrap_or_else(|| panic!("no line of {file} is marked for `{word}`"));
-    assert!(
-        lines.next().is_none(),
-        "more than one line of {file} is marked for `{word}`"
-    );
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let (start, _) = line
-        .match_indices(word)
-        .find(|(at, _)| {
-            !line[..*at].ends_with(is_word) && !line[at + word.len()..].starts_with(is_word)
-        })
-        .unwrap_or_else(|| panic!("`{word}` does not stand on {line:?}"));
-    let column = line[..start].chars().count() + 1;
-    Place {
-        file: file.to_owned(),
-        line: u32::try_from(index + 1).unwrap(),
-        column: u32::try_from(column).unwrap(),
-    }
-}
-
 /// The one finding of the lint among these.
 #[track_caller]
 pub(crate) fn only(lint: Lint, found: &[Finding]) -> &Finding {
@@ -300,21 +235,6 @@ pub(crate) fn assert_certainty(finding: &Finding, certainty: Certainty) {
 pub(crate) fn assert_helps(finding: &Finding, code: &str) {
     let helps = finding.help.iter().any(|help| help.contains(code));
     assert!(helps, "no help says `{code}`:\n{}", finding.render());
-}
-
-/// The text without what differs from run to run: each time, number and unit, is one `…`.
-pub(crate) fn settled(text: &str) -> String {
-    let mut words: Vec<String> = Vec::new();
-    for word in text.split_inclusive([' ', '\n']) {
-        let unit = word.trim_end().trim_end_matches([',', ';', ':']);
-        match words.last_mut() {
-            Some(number) if matches!(unit, "ns" | "µs" | "ms" | "s" | "min") => {
-                *number = format!("…{}", &word[unit.len()..]);
-            }
-            _ => words.push(word.to_owned()),
-        }
-    }
-    words.concat()
 }
 
 /// Where panics were, with what they said.

@@ -1,7 +1,6 @@
 //! What the lints find: in programs that run their pools dry, hold handles for nothing, lose writes. And what they leave alone.
 
 mod budget;
-mod child;
 mod closing;
 mod common;
 mod deadlock;
@@ -17,3 +16,10 @@ mod support;
 mod timeout;
 mod watchdog;
 mod wording;
+
+#[path = "../shared/child.rs"]
+mod child;
+#[path = "../shared/settled.rs"]
+mod settled;
+#[path = "../shared/source.rs"]
+mod source;

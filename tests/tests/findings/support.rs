@@ -1,26 +1,25 @@
 //! What the modules about holding, writing and sending share: pools, places, findings, and waiting for them.
 
-use std::env;
 use std::fmt::Debug;
 use std::future::Future;
 use std::ops::Deref;
 use std::panic::Location;
-use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, Once};
 use std::time::{Duration, Instant};
 
 use sqlx::leash::testing::findings;
-use sqlx::leash::{
-    self, CallSite, Certainty, Finding, HandleInfo, Level, Lint, PoolExt, PoolStats,
-};
+use sqlx::leash::{self, Certainty, Finding, HandleInfo, Level, Lint, PoolExt, PoolStats};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Connection, SqliteConnection, SqlitePool, track};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
+
+use crate::child;
+pub(crate) use crate::settled::settled;
+pub(crate) use crate::source::{Place, declared, marked};
 
 /// A transaction that can go anywhere.
 pub(crate) type Tx = sqlx::SqliteTransaction<'static>;
@@ -158,73 +157,6 @@ impl Gate {
             .execute(&mut self.lock)
             .await
             .unwrap();
-    }
-}
-
-/// A place in a source file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) file: String,
-    pub(crate) line: u32,
-    pub(crate) column: u32,
-}
-
-impl From<&CallSite> for Place {
-    fn from(site: &CallSite) -> Self {
-        Self {
-            file: site.file.clone(),
-            line: site.line,
-            column: site.column,
-        }
-    }
-}
-
-/// Where `word` stands on the line of the caller's file that ends in `// @marker`.
-#[track_caller]
-pub(crate) fn marked(marker: &str, word: &str) -> Place {
-    let comment = format!("// @{marker}");
-    find(Location::caller().file(), word, |line| {
-        line.trim_end().ends_with(&comment)
-    })
-}
-
-/// Where the name of the function stands that the caller's file declares only once.
-#[track_caller]
-pub(crate) fn declared(function: &str) -> Place {
-    let (plain, generic) = (format!("fn {function}("), format!("fn {function}<"));
-    find(Location::caller().file(), function, |line| {
-        line.contains(&plain) || line.contains(&generic)
-    })
-}
-
-#[track_caller]
-fn find(file: &str, word: &str, is_it: impl Fn(&str) -> bool) -> Place {
-    // The compiler names files relative to the workspace.
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the package is in a workspace")
-        .join(file);
-    let source = std::fs::read_to_string(path).expect("the source of a test is at hand");
-    let mut lines = source.lines().enumerate().filter(|(_, line)| is_it(line));
-    let (index, line) = lines
-        .next()
-        .unwrap_or_else(|| panic!("no line of {file} is marked for `{word}`"));
-    assert!(
-        lines.next().is_none(),
-        "more than one line of {file} is marked for `{word}`"
-    );
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let (start, _) = line
-        .match_indices(word)
-        .find(|(at, _)| {
-            !line[..*at].ends_with(is_word) && !line[at + word.len()..].starts_with(is_word)
-        })
-        .unwrap_or_else(|| panic!("`{word}` does not stand on {line:?}"));
-    let column = line[..start].chars().count() + 1;
-    Place {
-        file: file.to_owned(),
-        line: u32::try_from(index + 1).unwrap(),
-        column: u32::try_from(column).unwrap(),
     }
 }
 
@@ -415,54 +347,17 @@ impl<S: Subscriber> Layer<S> for Lines {
     }
 }
 
-/// Names the test that runs in the child.
-const CHILD: &str = "LEASH_FINDINGS_CHILD";
-
 /// Runs `body` in a process of its own, with `SQLX_LEASH` set to `environment` unless that is empty, and gives what it
 /// wrote to stderr. `test` is the full name of the calling test, which is run again there.
 ///
 /// In the child this does not return.
 #[track_caller]
 pub(crate) fn in_child(test: &str, environment: &str, body: impl FnOnce(&Runtime)) -> String {
-    if env::var(CHILD).is_ok_and(|child| child == test) {
-        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        body(&runtime);
-        drop(runtime);
-        println!("the child has come to its end");
-        std::process::exit(0);
-    }
-    let mut command = Command::new(env::current_exe().unwrap());
-    command
-        .args([test, "--exact", "--nocapture", "--test-threads=1"])
-        .env_remove("SQLX_LEASH")
-        .env_remove("RUST_BACKTRACE")
-        .env(CHILD, test);
-    if !environment.is_empty() {
-        command.env("SQLX_LEASH", environment);
-    }
-    let output = command.output().unwrap();
-    let (out, err) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr).into_owned(),
-    );
-    assert!(
-        output.status.success() && out.contains("the child has come to its end"),
-        "{test} failed in its child:\n{out}\n{err}"
-    );
-    err
-}
-
-/// The text without what differs from run to run: each time, number and unit, is one `…`.
-pub(crate) fn settled(text: &str) -> String {
-    let mut words: Vec<String> = Vec::new();
-    for word in text.split_inclusive([' ', '\n']) {
-        let unit = word.trim_end().trim_end_matches([',', ':', ';', ')']);
-        match words.last_mut() {
-            Some(number) if matches!(unit, "ns" | "µs" | "ms" | "s" | "min") => {
-                *number = format!("…{}", &word[unit.len()..]);
-            }
-            _ => words.push(word.to_owned()),
-        }
-    }
-    words.concat()
+    let variable = [("SQLX_LEASH", environment)];
+    let variables = if environment.is_empty() {
+        &[][..]
+    } else {
+        &variable
+    };
+    child::in_child(test, variables, body).err
 }

@@ -241,9 +241,9 @@ async fn pool_pressure() {
     let shop = shop("crowded shop").await;
     check(shop.fill(), expect![[r#"
         warning[pool_pressure]: pool crowded shop has had at least 90 % of its permits in use for 3 samples in a row, a second apart: now 2 of 2, 0 waiting
-          --> tests/tests/findings/support.rs:79:10
+          --> tests/tests/findings/support.rs:78:10
            |
-        79 |         .connect("sqlite::memory:")
+        78 |         .connect("sqlite::memory:")
            |          ^^^^^^^ connected here
            |
           ::: tests/tests/findings/wording.rs:61:32

@@ -1,5 +1,7 @@
 //! What `#[sqlx::test]` gives is on the leash. Run by `in_a_process_of_their_own`, which knows where the server is.
 
+use std::env;
+use std::process::Command;
 use std::sync::Mutex;
 
 use sqlx::leash::{self, Lint};
@@ -7,7 +9,6 @@ use sqlx::pool::{PoolConnection, PoolOptions};
 use sqlx::{Connection, Executor, track};
 
 use super::{Db, server};
-use crate::child::run_ignored;
 
 type Pool = sqlx::Pool<Db>;
 type ConnectOptions = <<Db as sqlx::Database>::Connection as sqlx::Connection>::Options;
@@ -70,4 +71,21 @@ async fn in_a_process_of_their_own() {
     };
     let module = module_path!().trim_start_matches("behaviour::");
     run_ignored(&format!("{module}::"), &url, 3);
+}
+
+/// Runs the ignored tests of a module in a process of their own, which finds their server in `DATABASE_URL`.
+#[track_caller]
+fn run_ignored(module: &str, url: &str, expected: usize) {
+    let output = Command::new(env::current_exe().unwrap())
+        .args(["--ignored", "--test-threads=1", module])
+        .env("DATABASE_URL", url)
+        .env_remove("SQLX_LEASH")
+        .output()
+        .unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && out.contains(&format!("{expected} passed")),
+        "{out}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use tokio::runtime::{Builder, Runtime};
 
 /// Names the test that runs in the child.
-const CHILD: &str = "LEASH_BEHAVIOUR_CHILD";
+const CHILD: &str = "LEASH_TEST_CHILD";
 
 /// What a child printed.
 pub(crate) struct Printed {
@@ -51,21 +51,4 @@ pub(crate) fn in_child(
         printed.err
     );
     printed
-}
-
-/// Runs the ignored tests of a module in a process of their own, which finds their server in `DATABASE_URL`.
-#[track_caller]
-pub(crate) fn run_ignored(module: &str, url: &str, expected: usize) {
-    let output = Command::new(env::current_exe().unwrap())
-        .args(["--ignored", "--test-threads=1", module])
-        .env("DATABASE_URL", url)
-        .env_remove("SQLX_LEASH")
-        .output()
-        .unwrap();
-    let out = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && out.contains(&format!("{expected} passed")),
-        "{out}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
 }

@@ -1,0 +1,73 @@
+//! Places in a test's own source, found by what stands there.
+
+use std::panic::Location;
+use std::path::Path;
+
+use sqlx::leash::CallSite;
+
+/// A place in a source file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) file: String,
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+}
+
+impl From<&CallSite> for Place {
+    fn from(site: &CallSite) -> Self {
+        Self {
+            file: site.file.clone(),
+            line: site.line,
+            column: site.column,
+        }
+    }
+}
+
+/// Where `word` stands on the line of the caller's file that ends in `// @marker`.
+#[track_caller]
+pub(crate) fn marked(marker: &str, word: &str) -> Place {
+    let file = Location::caller().file();
+    let comment = format!("// @{marker}");
+    find(file, word, |line| line.trim_end().ends_with(&comment))
+}
+
+/// Where the name of the function stands that the caller's file declares only once.
+#[track_caller]
+pub(crate) fn declared(function: &str) -> Place {
+    let file = Location::caller().file();
+    let (plain, generic) = (format!("fn {function}("), format!("fn {function}<"));
+    find(file, function, |line| {
+        line.contains(&plain) || line.contains(&generic)
+    })
+}
+
+#[track_caller]
+fn find(file: &str, word: &str, is_it: impl Fn(&str) -> bool) -> Place {
+    // The compiler names files relative to the workspace.
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the package is in a workspace")
+        .join(file);
+    let source = std::fs::read_to_string(path).expect("the source of a test is at hand");
+    let mut lines = source.lines().enumerate().filter(|(_, line)| is_it(line));
+    let (index, line) = lines
+        .next()
+        .unwrap_or_else(|| panic!("no line of {file} is marked for `{word}`"));
+    assert!(
+        lines.next().is_none(),
+        "more than one line of {file} is marked for `{word}`"
+    );
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let (start, _) = line
+        .match_indices(word)
+        .find(|(at, _)| {
+            !line[..*at].ends_with(is_word) && !line[at + word.len()..].starts_with(is_word)
+        })
+        .unwrap_or_else(|| panic!("`{word}` does not stand on {line:?}"));
+    let column = line[..start].chars().count() + 1;
+    Place {
+        file: file.to_owned(),
+        line: u32::try_from(index + 1).unwrap(),
+        column: u32::try_from(column).unwrap(),
+    }
+}
