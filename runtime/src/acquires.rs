@@ -1,66 +1,61 @@
 //! Counters of the places that take handles: how long they queue, apart from what their statements take.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
 
 use dashmap::DashMap;
 use once_cell::sync::Lazy;
 use rustc_hash::FxBuildHasher;
 
-use crate::histogram::Histogram;
 use crate::site::{Place, Site};
 use crate::snapshot::AcquireStats;
+use crate::waits::Waits;
 
 /// A place of the source and the function it is told with, by the addresses of the names.
 type Key = (usize, u32, u32, usize);
 
 /// As many as the program has places that take a handle.
-static ALL: Lazy<DashMap<Key, Arc<Acquires>, FxBuildHasher>> = Lazy::new(DashMap::default);
+static ALL: Lazy<DashMap<Key, &Acquires, FxBuildHasher>> = Lazy::new(DashMap::default);
 
 /// The counters of one place.
 #[derive(Debug)]
 pub(crate) struct Acquires {
     place: Place,
-    acquired: AtomicU64,
     timeouts: AtomicU64,
     errors: AtomicU64,
     abandoned: AtomicU64,
-    wait: Histogram,
+    pub(crate) waits: Waits,
 }
 
 /// Those of `place`, which is that of `site`, where there is one.
-pub(crate) fn of(place: Place, site: Option<&'static Site>) -> Arc<Acquires> {
+pub(crate) fn of(place: Place, site: Option<&'static Site>) -> &'static Acquires {
     match site {
-        Some(site) => Arc::clone(site.acquires.get_or_init(|| find(place))),
+        Some(site) => site.acquires.get_or_init(|| find(place)),
         None => find(place),
     }
 }
 
-fn find(place: Place) -> Arc<Acquires> {
+fn find(place: Place) -> &'static Acquires {
     let function = place
         .function
         .map_or(0, |function| std::ptr::from_ref(function).addr());
     let file = place.file.as_ptr().addr();
     let key = (file, place.line, place.column, function);
     if let Some(known) = ALL.get(&key) {
-        return Arc::clone(&known);
+        return *known;
     }
-    let made = Arc::new(Acquires {
-        place,
-        acquired: AtomicU64::new(0),
-        timeouts: AtomicU64::new(0),
-        errors: AtomicU64::new(0),
-        abandoned: AtomicU64::new(0),
-        wait: Histogram::new(),
-    });
-    Arc::clone(&ALL.entry(key).or_insert(made))
+    *ALL.entry(key)
+        .or_insert_with(|| Box::leak(Box::new(Acquires::new(place))))
 }
 
 impl Acquires {
-    pub(crate) fn granted(&self, waited: Duration) {
-        self.acquired.fetch_add(1, Relaxed);
-        self.wait.record(waited);
+    fn new(place: Place) -> Self {
+        Self {
+            place,
+            timeouts: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            abandoned: AtomicU64::new(0),
+            waits: Waits::new(),
+        }
     }
 
     pub(crate) fn failed(&self, error: &sqlx::Error) {
@@ -76,20 +71,21 @@ impl Acquires {
     }
 
     fn read(&self) -> AcquireStats {
+        let wait = self.waits.read();
         AcquireStats {
             site: self.place.to_call_site(),
-            acquired: self.acquired.load(Relaxed),
+            acquired: wait.count,
             timeouts: self.timeouts.load(Relaxed),
             errors: self.errors.load(Relaxed),
             abandoned: self.abandoned.load(Relaxed),
-            wait: self.wait.read(),
+            wait,
         }
     }
 }
 
 /// All places that ever asked for a handle.
 pub(crate) fn read_all() -> Vec<AcquireStats> {
-    let all: Vec<_> = ALL.iter().map(|entry| Arc::clone(entry.value())).collect();
+    let all: Vec<_> = ALL.iter().map(|entry| *entry.value()).collect();
     let mut rows: Vec<_> = all.iter().map(|acquires| acquires.read()).collect();
     rows.sort_unstable_by(|a, b| a.site.cmp(&b.site));
     rows

@@ -19,7 +19,7 @@ pub(crate) struct Prepared {
     site: Option<&'static Site>,
     activity: Activity,
     /// Found at the call, where the text is not at hand any more when the statement begins.
-    tally: Option<Arc<Tally>>,
+    tally: Option<&'static Tally>,
 }
 
 impl Prepared {
@@ -47,7 +47,7 @@ impl Prepared {
         self
     }
 
-    fn look_up(&self, sql: &str) -> Arc<Tally> {
+    fn look_up(&self, sql: &str) -> &'static Tally {
         tally::of(self.site_now(), context::function(), sql)
     }
 
@@ -86,16 +86,16 @@ impl Prepared {
         // However many layers see a statement, the outermost counts it.
         let counts = !context::is_counted();
         if counts && let Some(scope) = context::scope() {
-            let broken = scope.count_statement(&tally);
+            let broken = scope.count_statement(tally);
             if !broken.is_empty() {
                 // May panic: there is no statement yet that could be cancelled.
-                lint::query_budget(&broken, &tally, self.site_now());
+                lint::query_budget(&broken, tally, self.site_now());
             }
         }
-        let counted = counts.then(|| (Arc::clone(&tally), tally.begin()));
+        let counted = counts.then(|| (tally, tally.begin()));
         let running = Running::new(handle, system, counted);
         if let Some(handle) = &running.handle {
-            handle.begin_statement(&tally, self.activity, running.began);
+            handle.begin_statement(tally, self.activity, running.began);
         }
         running
     }
@@ -105,7 +105,7 @@ impl Prepared {
 #[derive(Debug)]
 pub(crate) struct Running {
     /// Its tally, and how many calls this one makes there.
-    counted: Option<(Arc<Tally>, u64)>,
+    counted: Option<(&'static Tally, u64)>,
     handle: Option<Arc<Handle>>,
     system: &'static str,
     /// When the current stretch began, of waiting for the database or for the consumer.
@@ -128,7 +128,7 @@ impl Running {
     fn new(
         handle: Option<Arc<Handle>>,
         system: &'static str,
-        counted: Option<(Arc<Tally>, u64)>,
+        counted: Option<(&'static Tally, u64)>,
     ) -> Self {
         Self {
             counted,

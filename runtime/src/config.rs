@@ -12,5 +12,5 @@ pub use layer::Config;
 #[cfg(feature = "track")]
 pub(crate) use layer::{
     Rules, VARIABLE, is_off, level, level_of_process, load, may_be_slow, query_budget,
-    report_interval, rules,
+    report_interval, return_timeout, rules,
 };

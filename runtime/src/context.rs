@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::sync::Arc;
 
+use crate::handle::Handle;
 use crate::scope::Scope;
 use crate::site::{Function, Place, Site};
 
@@ -206,6 +207,15 @@ pub(crate) fn scope() -> Option<Arc<Scope>> {
         .flatten()
 }
 
+/// Makes a handle belong to the current scope, if there is one.
+pub(crate) fn adopt(handle: &Arc<Handle>) {
+    let _ = CONTEXT.try_with(|context| {
+        if let Some(scope) = make_scope(&mut context.frames.borrow_mut()) {
+            scope.adopt(Arc::clone(handle));
+        }
+    });
+}
+
 /// The innermost scope that is no stream's, made if need be.
 fn make_scope(frames: &mut [Frame]) -> Option<&Arc<Scope>> {
     let innermost = frames
@@ -287,7 +297,10 @@ pub(crate) fn is_counted() -> bool {
 
 /// Where a caller is, or the function it is in where the caller is sqlx itself.
 pub(crate) fn caller(location: &'static Location<'static>) -> Place {
-    let function = function();
+    caller_in(location, function())
+}
+
+fn caller_in(location: &'static Location<'static>, function: Option<&'static Function>) -> Place {
     let in_sqlx = location.file().contains("sqlx-core");
     match function {
         Some(function) if in_sqlx => function.place(),
@@ -301,6 +314,8 @@ pub(crate) fn caller(location: &'static Location<'static>) -> Place {
 pub(crate) enum Origin {
     /// At this call site, which is known at the call already.
     Site(&'static Site),
+    /// At the call site that is polled then, else where it was called, in that function.
+    Call(&'static Location<'static>, Option<&'static Function>),
     /// At the call site that is polled then, else there.
     UnlessPolled(Place),
 }
@@ -308,16 +323,21 @@ pub(crate) enum Origin {
 impl Origin {
     /// Asked when the wait begins: the place, and its site where the attribute knows it.
     pub(crate) fn resolve(self) -> (Place, Option<&'static Site>) {
-        let (site, place) = match self {
-            Origin::Site(site) => (Some(site), site.place()),
-            Origin::UnlessPolled(place) => (site(), place),
+        let known = match self {
+            Origin::Site(site) => Some(site),
+            Origin::Call(..) | Origin::UnlessPolled(_) => site(),
         };
-        (site.map_or(place, Site::place), site)
+        let place = match (known, self) {
+            (Some(site), _) | (None, Origin::Site(site)) => site.place(),
+            (None, Origin::Call(location, function)) => caller_in(location, function),
+            (None, Origin::UnlessPolled(place)) => place,
+        };
+        (place, known)
     }
 
     /// The caller of a method that takes a handle.
     pub(crate) fn caller(location: &'static Location<'static>) -> Self {
-        Origin::UnlessPolled(caller(location))
+        Origin::Call(location, function())
     }
 }
 

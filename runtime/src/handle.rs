@@ -10,12 +10,14 @@ use once_cell::sync::OnceCell;
 use smallvec::SmallVec;
 
 use crate::acquires::{self, Acquires};
-use crate::context::{self, Origin};
+use crate::context;
+use crate::lint;
 use crate::pool_state::{Control, Hold, PoolState};
 use crate::scope::Scope;
 use crate::site::{Function, Place, Site};
 use crate::snapshot::Activity;
 use crate::tally::Tally;
+use claim::Asked;
 use transactions::Begun;
 
 mod claim;
@@ -52,9 +54,8 @@ pub(crate) struct Handle {
     asked: Instant,
     acquired_before: u64,
     /// The counters of its place.
-    acquires: Arc<Acquires>,
+    acquires: &'static Acquires,
     state: Mutex<State>,
-    owner: Mutex<Owner>,
     wait: Wait,
     reserved: OnceCell<String>,
     stream: StreamRows,
@@ -88,11 +89,12 @@ struct State {
     /// Latest first.
     operations: [Option<Done>; OPERATIONS],
     told: Told,
+    owner: Owner,
 }
 
 enum What {
-    Statement(Arc<Tally>),
-    Control(Control, Option<Place>),
+    Statement(&'static Tally),
+    Control(Control, Option<&'static Site>),
 }
 
 struct Done {
@@ -107,7 +109,6 @@ struct Owner {
     way: Vec<&'static Function>,
     /// Where the last of them was awaited.
     arrived_at: Option<&'static Location<'static>>,
-    released: bool,
 }
 
 /// Rows read from the open stream, and whether the database is being waited for. A store per row; who wants to know
@@ -150,16 +151,17 @@ impl Drop for ControlGuard {
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Handle {
-    /// A claim that begins to wait now.
-    fn waiting(
-        pool: Arc<PoolState>,
-        origin: Origin,
-        purpose: Purpose,
-        task: Option<u64>,
-    ) -> Arc<Self> {
-        let now = Instant::now();
+    /// A claim that waits since `asked`, or has its permit since then already.
+    fn new(asked: Asked, standing: Standing) -> Arc<Self> {
+        let Asked {
+            pool,
+            origin,
+            purpose,
+            task,
+            when: asked,
+        } = asked;
         let (place, site) = origin.resolve();
-        let acquired_before = pool.counters.acquired.load(Relaxed);
+        let acquired_before = pool.granted();
         Arc::new(Self {
             id: NEXT_ID.fetch_add(1, Relaxed),
             pool,
@@ -169,13 +171,13 @@ impl Handle {
             purpose,
             span: tracing::Span::current(),
             task,
-            asked: now,
+            asked,
             acquired_before,
             acquires: acquires::of(place, site),
             state: Mutex::new(State {
-                standing: Standing::Waiting,
+                standing,
                 activity: Activity::Idle,
-                since: now,
+                since: asked,
                 spent: Hold::default(),
                 copies: false,
                 transactions: SmallVec::new(),
@@ -183,10 +185,10 @@ impl Handle {
                 statements: 0,
                 operations: Default::default(),
                 told: Told::default(),
-            }),
-            owner: Mutex::new(Owner {
-                scope: context::scope(),
-                ..Owner::default()
+                owner: Owner {
+                    scope: context::scope(),
+                    ..Owner::default()
+                },
             }),
             wait: Wait::default(),
             reserved: OnceCell::new(),
@@ -195,23 +197,31 @@ impl Handle {
         })
     }
 
+    /// A claim whose permit was there when it was asked for.
+    fn at_once(asked: Asked) -> Arc<Self> {
+        let held = Standing::Held(asked.when);
+        let handle = Self::new(asked, held);
+        handle.pool.counters.waits.none();
+        handle.acquires.waits.none();
+        context::adopt(&handle);
+        handle
+    }
+
     /// The permit is there; the handle belongs to the scope that is current now.
     fn grant(self: &Arc<Self>) {
         let now = Instant::now();
-        {
-            let mut state = self.state();
-            state.standing = Standing::Held(now);
-            state.since = now;
-        }
         let waited = now.saturating_duration_since(self.asked);
-        self.pool.counters.acquired.fetch_add(1, Relaxed);
-        self.pool.counters.wait.record(waited);
-        self.acquires.granted(waited);
+        self.pool.counters.waits.record(waited);
+        self.acquires.waits.record(waited);
         let scope = context::scope();
         if let Some(scope) = &scope {
             scope.adopt(Arc::clone(self));
         }
-        let asked_by = std::mem::replace(&mut self.owner().scope, scope);
+        let mut state = self.state();
+        state.standing = Standing::Held(now);
+        state.since = now;
+        let asked_by = std::mem::replace(&mut state.owner.scope, scope);
+        drop(state);
         drop(asked_by);
     }
 
@@ -223,49 +233,44 @@ impl Handle {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn owner(&self) -> MutexGuard<'_, Owner> {
-        self.owner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Its holder is done with it.
-    fn release(&self) -> Hold {
+    fn release(&self) {
         let now = Instant::now();
-        let hold = {
-            let mut state = self.state();
-            state.become_(Activity::Idle, &self.stream, now);
-            state.standing = Standing::Returning(now);
-            state.spent
-        };
+        let mut state = self.state();
+        state.become_(Activity::Idle, &self.stream, now);
+        state.standing = Standing::Returning(now);
+        let (hold, was_told) = (state.spent, state.told.idle_ever);
+        // It stays locked meanwhile, so that nobody hands the handle on between the two.
+        let scope = state.owner.scope.take();
+        if let Some(scope) = &scope {
+            scope.forget(self.id);
+        }
+        drop(state);
         self.pool.counters.holds.add(hold);
         if self.is_reserved() {
             self.pool.permits.reserved.fetch_sub(1, Relaxed);
         }
-        // The owner stays locked meanwhile, so that nobody hands the handle on between the two.
-        let mut owner = self.owner();
-        owner.released = true;
-        let scope = owner.scope.take();
-        if let Some(scope) = &scope {
-            scope.forget(self.id);
+        if was_told {
+            lint::came_back(self, hold);
         }
-        drop(owner);
-        hold
     }
 
     pub(crate) fn is_alive(&self) -> bool {
-        !self.owner().released
+        !matches!(self.state().standing, Standing::Returning(_))
     }
 
     /// The scope that waits for it or holds it.
     pub(crate) fn scope(&self) -> Option<Arc<Scope>> {
-        self.owner().scope.clone()
+        self.state().owner.scope.clone()
     }
 
     /// Makes it belong to `next`, coming from `last`.
     pub(crate) fn hand_to(self: &Arc<Self>, next: Option<Arc<Scope>>, last: &Scope) {
-        let mut owner = self.owner();
-        if owner.released {
+        let mut state = self.state();
+        if let Standing::Returning(_) = state.standing {
             return;
         }
+        let owner = &mut state.owner;
         owner.way.push(last.function());
         owner.arrived_at = Some(last.polled_at());
         if let Some(next) = &next {
@@ -276,12 +281,12 @@ impl Handle {
 
     /// The functions it was handed up through, innermost first.
     pub(crate) fn way(&self) -> Vec<&'static Function> {
-        self.owner().way.clone()
+        self.state().owner.way.clone()
     }
 
     /// Where the last function that handed it up was awaited.
     pub(crate) fn arrived_at(&self) -> Option<&'static Location<'static>> {
-        self.owner().arrived_at
+        self.state().owner.arrived_at
     }
 
     pub(crate) fn reserve(&self, reason: String) {
@@ -304,11 +309,11 @@ impl Handle {
     }
 
     /// A statement begins on it.
-    pub(crate) fn begin_statement(&self, tally: &Arc<Tally>, activity: Activity, now: Instant) {
+    pub(crate) fn begin_statement(&self, tally: &'static Tally, activity: Activity, now: Instant) {
         let mut state = self.state();
         state.statements += 1;
         state.become_(activity, &self.stream, now);
-        state.note(What::Statement(Arc::clone(tally)), now);
+        state.note(What::Statement(tally), now);
         self.stream.begin(AWAITED);
     }
 
@@ -316,10 +321,10 @@ impl Handle {
     pub(crate) fn begin_control(self: &Arc<Self>, control: Control) -> ControlGuard {
         self.pool.count(control);
         let now = Instant::now();
-        let place = context::site().map(Site::place);
+        let site = context::site();
         let mut state = self.state();
         state.become_(Activity::Busy, &self.stream, now);
-        state.note(What::Control(control, place), now);
+        state.note(What::Control(control, site), now);
         ControlGuard {
             handle: Arc::clone(self),
             unread: self.pool.endpoint.system == "mysql" && control.is_answered_unseen(),

@@ -52,12 +52,18 @@ impl Histogram {
     }
 
     pub(crate) fn read(&self) -> Timing {
+        self.read_with_zeros(0)
+    }
+
+    /// With so many durations of nothing that were counted elsewhere.
+    pub(crate) fn read_with_zeros(&self, zeros: u64) -> Timing {
         let mut timing = Timing::default();
-        let Some(buckets) = self.buckets.get() else {
-            return timing;
-        };
-        for (index, count) in buckets.iter().enumerate() {
-            let count = count.load(Relaxed);
+        let buckets = self.buckets.get().map_or(&[][..], |buckets| buckets);
+        let counts = buckets.iter().map(|count| count.load(Relaxed));
+        // Without buckets, the first one is that of the zeros.
+        let counts = counts.chain(buckets.is_empty().then_some(0));
+        for (index, count) in counts.enumerate() {
+            let count = count + if index == 0 { zeros } else { 0 };
             if count > 0 {
                 timing.count += count;
                 timing.buckets.push(Bucket {
@@ -69,6 +75,7 @@ impl Histogram {
         }
         timing.total = Duration::from_nanos(self.total.load(Relaxed));
         timing.min = Duration::from_nanos(match self.min.load(Relaxed) {
+            _ if zeros > 0 => 0,
             u64::MAX => 0,
             min => min,
         });

@@ -55,6 +55,8 @@ mod tracked;
 #[cfg(feature = "track")]
 mod units;
 #[cfg(feature = "track")]
+mod waits;
+#[cfg(feature = "track")]
 mod watchdog;
 
 // Explicit names win over the glob above: these shadow sqlx's.

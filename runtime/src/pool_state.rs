@@ -9,13 +9,13 @@ use futures_core::future::BoxFuture;
 use once_cell::sync::{Lazy, OnceCell};
 use rustc_hash::FxBuildHasher;
 
-use crate::histogram::Histogram;
 use crate::pool_state::closing::Closings;
 use crate::pool_state::dry::Dry;
 use crate::pool_state::probe::Probes;
 use crate::site::Place;
 use crate::snapshot::{ControlStats, HoldStats, PoolStats};
 use crate::units::short;
+use crate::waits::Waits;
 use crate::watchdog;
 
 pub(crate) mod closing;
@@ -85,12 +85,64 @@ pub(crate) struct Limits {
 /// How the permits are taken at this moment, as far as handles go.
 #[derive(Debug, Default)]
 pub(crate) struct Permits {
-    pub(crate) waiting: AtomicU64,
-    pub(crate) held: AtomicU64,
-    /// Those of them that are meant to live long.
+    waiting: AtomicU64,
+    /// Those held in the lower half; in the upper half those given back by their holders, and not there again yet. In one,
+    /// so that a permit is never seen in nobody's hands.
+    taken: AtomicU64,
+    /// Those of the held ones that are meant to live long.
     pub(crate) reserved: AtomicU64,
-    /// Given back by their holders, and not there again yet.
-    pub(crate) returning: AtomicU64,
+}
+
+const ONE_HELD: u64 = 1;
+const ONE_RETURNING: u64 = 1 << 32;
+
+impl Permits {
+    /// Somebody waits for one.
+    pub(crate) fn wait(&self) {
+        // `SeqCst` here and in `take`: see the watchdog's `somebody_asks`.
+        self.waiting.fetch_add(1, SeqCst);
+    }
+
+    pub(crate) fn stop_waiting(&self) {
+        self.waiting.fetch_sub(1, Relaxed);
+    }
+
+    pub(crate) fn take(&self) {
+        self.taken.fetch_add(ONE_HELD, SeqCst);
+    }
+
+    /// One that is held ends.
+    pub(crate) fn drop_held(&self) {
+        self.taken.fetch_sub(ONE_HELD, Relaxed);
+    }
+
+    /// One that is held is on its way back.
+    pub(crate) fn give_back(&self) {
+        self.taken.fetch_add(ONE_RETURNING - ONE_HELD, Relaxed);
+    }
+
+    /// One is there again.
+    pub(crate) fn returned(&self) {
+        self.taken.fetch_sub(ONE_RETURNING, Relaxed);
+    }
+
+    pub(crate) fn waiting(&self) -> u64 {
+        self.waiting.load(SeqCst)
+    }
+
+    pub(crate) fn held(&self) -> u64 {
+        self.taken.load(SeqCst) % ONE_RETURNING
+    }
+
+    pub(crate) fn returning(&self) -> u64 {
+        self.taken.load(SeqCst) / ONE_RETURNING
+    }
+
+    /// Held, or on their way back.
+    pub(crate) fn taken(&self) -> u64 {
+        let taken = self.taken.load(SeqCst);
+        taken % ONE_RETURNING + taken / ONE_RETURNING
+    }
 }
 
 /// How long permits were held, and with what. Sums over handles that have ended.
@@ -132,9 +184,16 @@ impl Hold {
 impl Holds {
     pub(crate) fn add(&self, hold: Hold) {
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        self.busy.fetch_add(nanos(hold.busy), Relaxed);
-        self.idle.fetch_add(nanos(hold.idle), Relaxed);
-        self.lent.fetch_add(nanos(hold.lent), Relaxed);
+        let parts = [
+            (&self.busy, hold.busy),
+            (&self.idle, hold.idle),
+            (&self.lent, hold.lent),
+        ];
+        for (sum, part) in parts {
+            if !part.is_zero() {
+                sum.fetch_add(nanos(part), Relaxed);
+            }
+        }
         self.ended.fetch_add(1, Relaxed);
     }
 
@@ -152,7 +211,6 @@ impl Holds {
 /// Sums that only grow.
 #[derive(Debug)]
 pub(crate) struct PoolCounters {
-    pub(crate) acquired: AtomicU64,
     pub(crate) timeouts: AtomicU64,
     pub(crate) acquire_errors: AtomicU64,
     pub(crate) abandoned: AtomicU64,
@@ -160,7 +218,7 @@ pub(crate) struct PoolCounters {
     pub(crate) leaked: AtomicU64,
     /// Connections closed because their return took too long.
     pub(crate) returns_cut: AtomicU64,
-    pub(crate) wait: Histogram,
+    pub(crate) waits: Waits,
     pub(crate) holds: Holds,
     begins: AtomicU64,
     savepoints: AtomicU64,
@@ -246,14 +304,13 @@ impl PoolState {
             tasks: AtomicU64::new(0),
             nesting: AtomicU64::new(0),
             counters: PoolCounters {
-                acquired: AtomicU64::new(0),
                 timeouts: AtomicU64::new(0),
                 acquire_errors: AtomicU64::new(0),
                 abandoned: AtomicU64::new(0),
                 detached: AtomicU64::new(0),
                 leaked: AtomicU64::new(0),
                 returns_cut: AtomicU64::new(0),
-                wait: Histogram::new(),
+                waits: Waits::new(),
                 holds: Holds::default(),
                 begins: AtomicU64::new(0),
                 savepoints: AtomicU64::new(0),
@@ -316,31 +373,27 @@ impl PoolState {
 
     /// Permits that somebody who is known holds now.
     pub(crate) fn held(&self) -> u64 {
-        self.permits.held.load(Relaxed)
+        self.permits.held()
+    }
+
+    /// Permits ever granted, give or take those that change hands at this moment.
+    pub(crate) fn granted(&self) -> u64 {
+        self.counters.holds.ended.load(Relaxed) + self.held()
     }
 
     /// Whether anybody asks for, holds or gives back a permit.
     pub(crate) fn is_used(&self) -> bool {
-        let permits = &self.permits;
-        [&permits.waiting, &permits.held, &permits.returning]
-            .iter()
-            .any(|number| number.load(SeqCst) > 0)
+        self.permits.waiting() + self.permits.taken() > 0
     }
 
     /// Whether anybody waits for a permit.
     pub(crate) fn is_waited_for(&self) -> bool {
-        self.permits.waiting.load(SeqCst) > 0
+        self.permits.waiting() > 0
     }
 
     /// Whether more permits are asked for than there are, as far as can be told at a glance.
     pub(crate) fn may_be_short(&self) -> bool {
-        let Permits {
-            waiting,
-            held,
-            returning,
-            ..
-        } = &self.permits;
-        let asked = waiting.load(Relaxed) + held.load(Relaxed) + returning.load(Relaxed);
+        let asked = self.permits.waiting() + self.permits.taken();
         asked > u64::from(self.limits.max_connections)
     }
 
@@ -361,6 +414,7 @@ impl PoolState {
 
     pub(crate) fn read(&self, gauge: &dyn Gauge) -> PoolStats {
         let counters = &self.counters;
+        let wait = counters.waits.read();
         PoolStats {
             id: self.id,
             name: self.name().to_string(),
@@ -371,18 +425,18 @@ impl PoolState {
             idle: gauge.idle(),
             handles: self.held(),
             reserved: self.permits.reserved.load(Relaxed),
-            returning: self.permits.returning.load(Relaxed),
-            waiting: self.permits.waiting.load(Relaxed),
+            returning: self.permits.returning(),
+            waiting: self.permits.waiting(),
             lent: self.lent.get().is_some(),
             closed: gauge.is_closed(),
-            acquired: counters.acquired.load(Relaxed),
+            acquired: wait.count,
             timeouts: counters.timeouts.load(Relaxed),
             acquire_errors: counters.acquire_errors.load(Relaxed),
             abandoned: counters.abandoned.load(Relaxed),
             detached: counters.detached.load(Relaxed),
             leaked: counters.leaked.load(Relaxed),
             returns_cut: counters.returns_cut.load(Relaxed),
-            wait: counters.wait.read(),
+            wait,
             holds: counters.holds.read(),
             control: ControlStats {
                 begins: counters.begins.load(Relaxed),

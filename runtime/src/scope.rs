@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use smallvec::SmallVec;
 
@@ -23,10 +23,10 @@ pub(crate) struct Scope {
     function: &'static Function,
     parent: Option<Arc<Scope>>,
     polled_at: &'static Location<'static>,
-    /// Live handles that belong to this scope. Never locked while a handle's owner is being looked up from here.
-    handles: Mutex<Handles>,
-    /// Transactions that had written and were dropped in this scope.
-    lost: Mutex<Vec<Lost>>,
+    /// Locked after a handle's state, never before.
+    burden: Mutex<Burden>,
+    /// Whether there is any, as far as the scope's own task knows.
+    is_burdened: AtomicBool,
     statements: AtomicU64,
     budget: Option<Budget>,
     /// It runs in a task of its own, whose handles are not those of the scopes around.
@@ -36,12 +36,21 @@ pub(crate) struct Scope {
     collector: Option<crate::lint::Collector>,
 }
 
+/// What is judged when a scope ends.
+#[derive(Debug, Default)]
+struct Burden {
+    /// Live handles that belong to the scope.
+    handles: Handles,
+    /// Transactions that had written and were dropped in it.
+    lost: Vec<Lost>,
+}
+
 /// How many statements a scope may send, and which it has sent.
 #[derive(Debug)]
 pub(crate) struct Budget {
     pub(crate) limit: u64,
     /// Each text and place once, with how often.
-    sent: Mutex<Vec<(Arc<Tally>, u64)>>,
+    sent: Mutex<Vec<(&'static Tally, u64)>>,
 }
 
 /// A scope remembers so many lost transactions, and a budget so many different statements.
@@ -78,8 +87,8 @@ impl Scope {
             function: parent.function,
             parent: Some(parent),
             polled_at: Location::caller(),
-            handles: Mutex::default(),
-            lost: Mutex::default(),
+            burden: Mutex::default(),
+            is_burdened: AtomicBool::new(false),
             statements: AtomicU64::new(0),
             budget: None,
             is_branch: true,
@@ -101,8 +110,8 @@ impl Scope {
             function,
             parent,
             polled_at,
-            handles: Mutex::default(),
-            lost: Mutex::default(),
+            burden: Mutex::default(),
+            is_burdened: AtomicBool::new(false),
             statements: AtomicU64::new(0),
             budget: limit.map(|limit| Budget {
                 limit,
@@ -129,7 +138,7 @@ impl Scope {
     }
 
     /// Counts a statement here and in every scope around; gives those whose budget it breaks, innermost first.
-    pub(crate) fn count_statement(&self, tally: &Arc<Tally>) -> Vec<&Scope> {
+    pub(crate) fn count_statement(&self, tally: &'static Tally) -> Vec<&Scope> {
         // Nearly always empty, and then nothing is allocated.
         let mut broken = Vec::new();
         for scope in self.chain() {
@@ -167,41 +176,47 @@ impl Scope {
 
     /// Whether there is something to judge when it ends.
     pub(crate) fn is_clean(&self) -> bool {
-        self.handles().is_empty() && self.lost().is_empty()
+        !self.is_burdened.load(Relaxed)
     }
 
     /// The live handles that belong to this scope.
     pub(crate) fn held(&self) -> Vec<Arc<Handle>> {
-        self.handles().to_vec()
+        self.burden().handles.to_vec()
     }
 
     /// A transaction that had written was dropped here.
     pub(crate) fn lose(&self, lost: Lost) {
-        let mut all = self.lost();
-        // A scope that lives as long as the program must not collect them.
-        if all.len() < REMEMBERED {
-            all.push(lost);
-        }
+        self.change(|burden| {
+            // A scope that lives as long as the program must not collect them.
+            if burden.lost.len() < REMEMBERED {
+                burden.lost.push(lost);
+            }
+        });
     }
 
     pub(crate) fn take_lost(&self) -> Vec<Lost> {
-        std::mem::take(&mut *self.lost())
-    }
-
-    fn lost(&self) -> std::sync::MutexGuard<'_, Vec<Lost>> {
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+        self.change(|burden| std::mem::take(&mut burden.lost))
     }
 
     pub(crate) fn adopt(&self, handle: Arc<Handle>) {
-        self.handles().push(handle);
+        self.change(|burden| burden.handles.push(handle));
     }
 
     pub(crate) fn forget(&self, id: u64) {
-        self.handles().retain(|handle| handle.id() != id);
+        self.change(|burden| burden.handles.retain(|handle| handle.id() != id));
     }
 
-    fn handles(&self) -> std::sync::MutexGuard<'_, Handles> {
-        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
+    fn burden(&self) -> MutexGuard<'_, Burden> {
+        self.burden.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Burden) -> T) -> T {
+        let mut burden = self.burden();
+        let value = change(&mut burden);
+        let is_burdened = !burden.handles.is_empty() || !burden.lost.is_empty();
+        // Relaxed: who changes it from elsewhere and who ends the scope meet at a handle's lock, or where they are joined.
+        self.is_burdened.store(is_burdened, Relaxed);
+        value
     }
 
     /// Ends the scope and gives the handles that it still holds and that nobody said are meant to live on.
@@ -229,7 +244,7 @@ impl Scope {
 
     fn end(&self) -> Handles {
         self.ended.store(true, Relaxed);
-        std::mem::take(&mut *self.handles())
+        self.change(|burden| std::mem::take(&mut burden.handles))
     }
 
     /// How many scopes are alive.
@@ -239,18 +254,20 @@ impl Scope {
 }
 
 impl Budget {
-    fn note(&self, tally: &Arc<Tally>) {
+    fn note(&self, tally: &'static Tally) {
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = sent.iter().position(|(known, _)| Arc::ptr_eq(known, tally));
+        let known = sent
+            .iter()
+            .position(|(known, _)| std::ptr::eq(*known, tally));
         match known {
             Some(at) => sent[at].1 += 1,
-            None if sent.len() < REMEMBERED => sent.push((Arc::clone(tally), 1)),
+            None if sent.len() < REMEMBERED => sent.push((tally, 1)),
             None => {}
         }
     }
 
     /// What was sent, in the order of first use, with how often.
-    pub(crate) fn sent(&self) -> Vec<(Arc<Tally>, u64)> {
+    pub(crate) fn sent(&self) -> Vec<(&'static Tally, u64)> {
         self.sent
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::panic::Location;
-use std::sync::Arc;
 use std::time::Duration;
 
 use once_cell::sync::OnceCell;
@@ -279,7 +278,7 @@ pub struct Site {
     stays: bool,
     stop: Stop,
     pub(crate) tallies: Tallies,
-    pub(crate) acquires: OnceCell<Arc<Acquires>>,
+    pub(crate) acquires: OnceCell<&'static Acquires>,
 }
 
 impl Site {

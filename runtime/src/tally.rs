@@ -2,7 +2,7 @@
 
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use dashmap::DashMap;
 use once_cell::sync::{Lazy, OnceCell};
@@ -22,11 +22,11 @@ const TEXTS_WITHOUT_SITE: usize = 1000;
 const MAX_TEXT: usize = 4096;
 
 /// Every tally of the process, in the order of first use.
-static ALL: Mutex<Vec<Arc<Tally>>> = Mutex::new(Vec::new());
+static ALL: Mutex<Vec<&Tally>> = Mutex::new(Vec::new());
 
 /// Tallies of statements of which only the text is known, by the text's hash.
-static WITHOUT_SITE: Lazy<DashMap<u64, Arc<Tally>, FxBuildHasher>> = Lazy::new(DashMap::default);
-static OTHERS_WITHOUT_SITE: OnceCell<Arc<Tally>> = OnceCell::new();
+static WITHOUT_SITE: Lazy<DashMap<u64, &Tally, FxBuildHasher>> = Lazy::new(DashMap::default);
+static OTHERS_WITHOUT_SITE: OnceCell<&'static Tally> = OnceCell::new();
 
 /// The counters of one call site and one text.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ pub(crate) enum Outcome {
 }
 
 impl Tally {
-    fn new(place: Option<Place>, sql: &str) -> Arc<Self> {
+    fn new(place: Option<Place>, sql: &str) -> &'static Self {
         let summary = summarise(sql);
         Self::register(Self {
             place,
@@ -78,7 +78,7 @@ impl Tally {
         })
     }
 
-    fn for_others(place: Option<Place>) -> Arc<Self> {
+    fn for_others(place: Option<Place>) -> &'static Self {
         let mut tally = Self {
             place,
             text: Text::new(""),
@@ -100,11 +100,12 @@ impl Tally {
         Self::register(tally)
     }
 
-    fn register(tally: Self) -> Arc<Self> {
-        let tally = Arc::new(tally);
+    fn register(tally: Self) -> &'static Self {
+        // Rows only ever grow, and their number is bounded: a reference for ever costs no counting.
+        let tally: &'static Self = Box::leak(Box::new(tally));
         ALL.lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(Arc::clone(&tally));
+            .push(tally);
         tally
     }
 
@@ -243,9 +244,9 @@ fn hash(sql: &str) -> u64 {
 /// The tallies of one place, by text. Most places have one text.
 #[derive(Debug)]
 pub(crate) struct Tallies {
-    first: OnceCell<Arc<Tally>>,
-    more: RwLock<Vec<Arc<Tally>>>,
-    others: OnceCell<Arc<Tally>>,
+    first: OnceCell<&'static Tally>,
+    more: RwLock<Vec<&'static Tally>>,
+    others: OnceCell<&'static Tally>,
 }
 
 impl Tallies {
@@ -257,13 +258,12 @@ impl Tallies {
         }
     }
 
-    fn find(&self, place: impl Fn() -> Place, sql: &str) -> Arc<Tally> {
+    fn find(&self, place: impl Fn() -> Place, sql: &str) -> &'static Tally {
         let first = self.first.get_or_init(|| Tally::new(Some(place()), sql));
         if first.text.is(sql) {
-            return Arc::clone(first);
+            return first;
         }
-        let known =
-            |more: &[Arc<Tally>]| more.iter().find(|tally| tally.text.is(sql)).map(Arc::clone);
+        let known = |more: &[&'static Tally]| more.iter().find(|tally| tally.text.is(sql)).copied();
         let more = self.more.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(tally) = known(&more) {
             return tally;
@@ -281,11 +281,11 @@ impl Tallies {
             return self.other(place, sql);
         }
         let tally = Tally::new(Some(place()), sql);
-        more.push(Arc::clone(&tally));
+        more.push(tally);
         tally
     }
 
-    fn other(&self, place: impl Fn() -> Place, sql: &str) -> Arc<Tally> {
+    fn other(&self, place: impl Fn() -> Place, sql: &str) -> &'static Tally {
         note_other(
             self.others.get_or_init(|| Tally::for_others(Some(place()))),
             sql,
@@ -293,11 +293,11 @@ impl Tallies {
     }
 }
 
-fn note_other(others: &Arc<Tally>, sql: &str) -> Arc<Tally> {
+fn note_other(others: &'static Tally, sql: &str) -> &'static Tally {
     if let Some(distinct) = &others.others {
         distinct.note(hash(sql));
     }
-    Arc::clone(others)
+    others
 }
 
 /// The tally for a text at a place: the call site where it is known, else the function, else the text alone.
@@ -305,7 +305,7 @@ pub(crate) fn of(
     site: Option<&'static Site>,
     function: Option<&'static Function>,
     sql: &str,
-) -> Arc<Tally> {
+) -> &'static Tally {
     if let Some(site) = site {
         return site.tallies.find(|| site.place(), sql);
     }
@@ -313,7 +313,7 @@ pub(crate) fn of(
         return function.tallies.find(|| function.place(), sql);
     }
     let hash = hash(sql);
-    let known = WITHOUT_SITE.get(&hash).map(|tally| Arc::clone(&tally));
+    let known = WITHOUT_SITE.get(&hash).map(|tally| *tally);
     if let Some(tally) = known {
         // Two texts of one hash count together, among the others.
         return if tally.text.is(sql) {
@@ -327,10 +327,10 @@ pub(crate) fn of(
     }
     // Made outside the shard's lock; when two threads come here at once, one row stays empty and is not shown.
     let tally = Tally::new(None, sql);
-    Arc::clone(&WITHOUT_SITE.entry(hash).or_insert(tally))
+    *WITHOUT_SITE.entry(hash).or_insert(tally)
 }
 
-fn other_without_site(sql: &str) -> Arc<Tally> {
+fn other_without_site(sql: &str) -> &'static Tally {
     note_other(
         OTHERS_WITHOUT_SITE.get_or_init(|| Tally::for_others(None)),
         sql,

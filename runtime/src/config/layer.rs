@@ -249,10 +249,10 @@ impl Rules {
             slow_query: rules.find_least(Lint::SlowQuery),
         };
         OFF.store(rules.is_off(), Relaxed);
-        let slow = rules.least.slow_query.unwrap_or(Duration::MAX);
-        SLOW_QUERY.store(u64::try_from(slow.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        SLOW_QUERY.store(rules.least.slow_query.map_or(u64::MAX, nanos), Relaxed);
         let budget = rules.count(Lint::QueryBudget, None);
         QUERY_BUDGET.store(budget.unwrap_or(u64::MAX), Relaxed);
+        RETURN_TIMEOUT.store(rules.return_timeout().map_or(u64::MAX, nanos), Relaxed);
         Arc::new(rules)
     }
 
@@ -366,8 +366,7 @@ impl Rules {
         }
     }
 
-    /// How long a connection may take to go back into its pool.
-    pub(crate) fn return_timeout(&self) -> Option<Duration> {
+    fn return_timeout(&self) -> Option<Duration> {
         self.layers().find_map(|layer| layer.return_timeout)
     }
 
@@ -421,6 +420,19 @@ static SLOW_QUERY: AtomicU64 = AtomicU64::new(u64::MAX);
 
 /// Asked for each root scope: the budget of those that set none of their own.
 static QUERY_BUDGET: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// Asked for each connection that goes back: how long that may take, in nanoseconds.
+static RETURN_TIMEOUT: AtomicU64 = AtomicU64::new(u64::MAX);
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// How long a connection may take to go back into its pool, where that is limited.
+pub(crate) fn return_timeout() -> Option<Duration> {
+    let limit = RETURN_TIMEOUT.load(Relaxed);
+    (limit != u64::MAX).then(|| Duration::from_nanos(limit))
+}
 
 /// How many statements a scope of `function` may send, where that is limited.
 pub(crate) fn query_budget(function: &Function, is_root: bool) -> Option<u64> {

@@ -52,13 +52,14 @@ impl<'c, DB: Database> Conn<'c, DB> {
         }
     }
 
-    pub(super) fn pooled(held: Held, connection: sqlx::pool::PoolConnection<DB>) -> Self {
-        Self::build(Claim::Own(held), Source::Pooled(connection))
-    }
-
-    /// A pool's connection while everything is switched off.
-    pub(super) fn untracked(connection: sqlx::pool::PoolConnection<DB>) -> Self {
-        Self::build(Claim::None, Source::Pooled(connection))
+    /// A pool's connection, with the claim on its permit unless everything is switched off.
+    pub(super) fn pooled(
+        (held, connection): (Option<Held>, sqlx::pool::PoolConnection<DB>),
+    ) -> Self {
+        Self::build(
+            held.map_or(Claim::None, Claim::Own),
+            Source::Pooled(connection),
+        )
     }
 
     /// A connection of somebody else's, with the handle that it was lent from, where that is known.
@@ -127,7 +128,7 @@ impl<'c, DB: Database> Conn<'c, DB> {
         };
         async move {
             match held {
-                Some(held) => held.return_by(returned).await,
+                Some(held) => held.return_by(|| returned).await,
                 None => returned.await,
             }
         }
@@ -218,7 +219,7 @@ impl<DB: Database> Drop for Conn<'_, DB> {
             connection.close_on_drop();
         } else {
             // What sqlx does when its value is dropped, but so that the end of it is seen.
-            let returned = held.return_by(connection.return_to_pool());
+            let returned = held.return_by(|| connection.return_to_pool());
             sqlx_core::rt::spawn(returned);
         }
     }

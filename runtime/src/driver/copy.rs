@@ -13,7 +13,6 @@ use sqlx::{Error, PgConnection, Postgres};
 use sqlx_core::bytes::Bytes;
 
 use super::{Pool, PoolConnection};
-use crate::config;
 use crate::context::Origin;
 use crate::handle::{Claiming, Held, Purpose};
 
@@ -206,13 +205,12 @@ impl Pool<Postgres> {
         origin: Origin,
         copy: impl Future<Output = Result<T, Error>>,
     ) -> Result<(Option<Held>, T), Error> {
-        if config::is_off() {
-            return Ok((None, copy.await?));
-        }
         let state = self.state().clone();
         let (held, begun) = Claiming::new(state, origin, Purpose::Connection, copy).await?;
-        held.handle().begin_copy();
-        Ok((Some(held), begun))
+        if let Some(held) = &held {
+            held.handle().begin_copy();
+        }
+        Ok((held, begun))
     }
 }
 

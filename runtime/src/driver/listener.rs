@@ -13,7 +13,6 @@ use sqlx::postgres::{PgNotification, PgQueryResult, PgRow, PgStatement, PgTypeIn
 use sqlx::{Describe, Either, Error, Execute, Executor, Postgres, SqlStr};
 
 use super::{Acquire, AnyConn, Conn, Pool, Tap, Transaction, tap};
-use crate::config;
 use crate::context::Origin;
 use crate::handle::{Claiming, Held, Purpose};
 
@@ -38,13 +37,6 @@ impl PgListener {
     pub fn connect_with(pool: &Pool<Postgres>) -> impl Future<Output = Result<Self, Error>> {
         let origin = Origin::caller(Location::caller());
         async move {
-            if config::is_off() {
-                let listener = sqlx::postgres::PgListener::connect_with(pool.sqlx()).await?;
-                return Ok(Self {
-                    held: None,
-                    listener,
-                });
-            }
             let (held, listener) = Claiming::new(
                 pool.state().clone(),
                 origin,
@@ -52,11 +44,10 @@ impl PgListener {
                 sqlx::postgres::PgListener::connect_with(pool.sqlx()),
             )
             .await?;
-            held.handle().reserve("PgListener".to_owned());
-            Ok(Self {
-                held: Some(held),
-                listener,
-            })
+            if let Some(held) = &held {
+                held.handle().reserve("PgListener".to_owned());
+            }
+            Ok(Self { held, listener })
         }
     }
 

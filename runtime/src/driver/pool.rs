@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 
 use dashmap::DashMap;
 use futures_core::future::BoxFuture;
+use futures_util::TryFutureExt;
 use once_cell::sync::Lazy;
 use rustc_hash::FxBuildHasher;
 use sqlx::pool::CloseEvent;
@@ -94,30 +95,20 @@ impl<DB: Database> Pool<DB> {
         &self.0.state
     }
 
-    /// Takes a permit.
-    ///
-    /// To be called inside the future that awaits it: one that is handed over would lie in that future twice.
-    pub(super) async fn take(
-        self,
+    /// Takes a permit. No `async` block: one would keep a second copy of sqlx's future.
+    pub(super) fn take(
+        &self,
         origin: Origin,
         purpose: Purpose,
-    ) -> Result<Conn<'static, DB>, Error> {
-        if config::is_off() {
-            return Ok(Conn::untracked(self.0.pool.acquire().await?));
-        }
+    ) -> impl Future<Output = Result<Conn<'static, DB>, Error>> + Send + use<DB> + 'static {
         let state = Arc::clone(&self.0.state);
-        let (held, connection) =
-            Claiming::new(state, origin, purpose, self.0.pool.acquire()).await?;
-        Ok(Conn::pooled(held, connection))
+        Claiming::new(state, origin, purpose, self.0.pool.acquire()).map_ok(Conn::pooled)
     }
 
     fn try_take(&self, origin: Origin) -> Option<Conn<'static, DB>> {
         let connection = self.0.pool.try_acquire()?;
-        if config::is_off() {
-            return Some(Conn::untracked(connection));
-        }
-        let held = Held::at_once(Arc::clone(&self.0.state), origin);
-        Some(Conn::pooled(held, connection))
+        let held = (!config::is_off()).then(|| Held::tried(Arc::clone(&self.0.state), origin));
+        Some(Conn::pooled((held, connection)))
     }
 
     /// Connects with default pool options, opening one connection at once.
@@ -155,12 +146,10 @@ impl<DB: Database> Pool<DB> {
     pub fn acquire(
         &self,
     ) -> impl Future<Output = Result<PoolConnection<DB>, Error>> + use<DB> + 'static {
-        let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
-        async move {
-            Ok(PoolConnection::new(
-                pool.take(origin, Purpose::Connection).await?,
-            ))
-        }
+        let origin = Origin::caller(Location::caller());
+        let state = Arc::clone(&self.0.state);
+        Claiming::new(state, origin, Purpose::Connection, self.0.pool.acquire())
+            .map_ok(|taken| PoolConnection::new(Conn::pooled(taken)))
     }
 
     /// Takes a connection if one is idle.

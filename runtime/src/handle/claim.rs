@@ -4,15 +4,15 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_core::future::BoxFuture;
 use pin_project_lite::pin_project;
 use sqlx::Error;
 
-use super::{Handle, live};
+use super::{Handle, Standing, live};
 use crate::config;
 use crate::context::Origin;
 use crate::lint;
@@ -37,8 +37,18 @@ impl Purpose {
     }
 }
 
+/// Who asks for a permit.
+pub(super) struct Asked {
+    pub(super) pool: Arc<PoolState>,
+    pub(super) origin: Origin,
+    pub(super) purpose: Purpose,
+    /// A number for the task: the address of its waker's data, the same while the task lives.
+    pub(super) task: Option<u64>,
+    pub(super) when: Instant,
+}
+
 pin_project! {
-    /// Waits for a permit by way of `acquire`, which is sqlx's.
+    /// Waits for a permit by way of `acquire`, which is sqlx's. Gives no claim where everything is switched off.
     pub(crate) struct Claiming<F> {
         #[pin]
         acquire: F,
@@ -52,7 +62,18 @@ enum Claim {
     /// Not polled yet: nobody waits.
     New(Arc<PoolState>, Origin, Purpose),
     Waiting(Waiting),
+    /// Everything was switched off when it was polled first.
+    Untracked,
     Ended,
+}
+
+/// How a claim came to its end.
+enum Claimed {
+    /// With its first poll: it never waited.
+    AtOnce(Asked),
+    Waited(Waiting),
+    /// Nobody was to know of it.
+    Untracked,
 }
 
 impl<F> Claiming<F> {
@@ -66,59 +87,94 @@ impl<F> Claiming<F> {
 }
 
 impl<T, F: Future<Output = Result<T, Error>>> Claiming<F> {
-    /// Waits, and gives the claim with how the wait has ended.
-    fn poll_wait(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<(Waiting, Result<T, Error>)> {
+    /// Waits, and gives the claim with how that has ended.
+    fn poll_claim(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<(Claimed, Result<T, Error>)> {
+        let this = self.as_mut().project();
+        match std::mem::replace(this.claim, Claim::Ended) {
+            Claim::New(pool, origin, purpose) if !config::is_off() => {
+                if pool.is_first_use() {
+                    report::started(&pool);
+                }
+                let asked = Asked {
+                    pool,
+                    origin,
+                    purpose,
+                    task: Some(cx.waker().data().addr() as u64),
+                    when: Instant::now(),
+                };
+                match this.acquire.poll(cx) {
+                    Poll::Ready(result) => Poll::Ready((Claimed::AtOnce(asked), result)),
+                    Poll::Pending => {
+                        self.go_on_waiting(Waiting::new(asked), cx);
+                        Poll::Pending
+                    }
+                }
+            }
+            Claim::Waiting(waiting) => {
+                if let Some(signals) = waiting.handle().wait.polled() {
+                    if let Some(message) = signals.stop {
+                        let handle = Arc::clone(waiting.handle());
+                        drop(waiting);
+                        lint::stop(handle.site, handle.place.function, &message);
+                    }
+                    if signals.probe {
+                        *this.probe = waiting.handle().probe();
+                    }
+                }
+                match this.acquire.poll(cx) {
+                    Poll::Ready(result) => {
+                        *this.probe = None;
+                        Poll::Ready((Claimed::Waited(waiting), result))
+                    }
+                    Poll::Pending => {
+                        self.go_on_waiting(waiting, cx);
+                        Poll::Pending
+                    }
+                }
+            }
+            Claim::New(..) | Claim::Untracked => {
+                *this.claim = Claim::Untracked;
+                this.acquire
+                    .poll(cx)
+                    .map(|result| (Claimed::Untracked, result))
+            }
+            Claim::Ended => panic!("polled after it was ready"),
+        }
+    }
+
+    fn go_on_waiting(self: Pin<&mut Self>, waiting: Waiting, cx: &mut Context<'_>) {
         let this = self.project();
-        if let Claim::New(pool, origin, purpose) = this.claim {
-            // A number for the task: the address of its waker's data, the same while the task lives.
-            let task = cx.waker().data().addr() as u64;
-            let waiting = Waiting::new(Arc::clone(pool), *origin, *purpose, Some(task));
-            *this.claim = Claim::Waiting(waiting);
+        waiting.handle().wait.park(cx.waker());
+        if let Some(probe) = this.probe
+            && probe.as_mut().poll(cx).is_ready()
+        {
+            *this.probe = None;
         }
-        let Claim::Waiting(waiting) = this.claim else {
-            panic!("polled after it was ready");
-        };
-        if let Some(signals) = waiting.handle().wait.polled() {
-            if let Some(message) = signals.stop {
-                let handle = Arc::clone(waiting.handle());
-                *this.claim = Claim::Ended;
-                lint::stop(handle.site, handle.place.function, &message);
-            }
-            if signals.probe {
-                *this.probe = waiting.handle().probe();
-            }
-        }
-        let Poll::Ready(result) = this.acquire.poll(cx) else {
-            waiting.handle().wait.park(cx.waker());
-            if let Some(probe) = this.probe
-                && probe.as_mut().poll(cx).is_ready()
-            {
-                *this.probe = None;
-            }
-            watchdog::somebody_waits(&waiting.handle().pool);
-            return Poll::Pending;
-        };
-        let Claim::Waiting(waiting) = std::mem::replace(this.claim, Claim::Ended) else {
-            unreachable!("BUG: it waited just now")
-        };
-        *this.probe = None;
-        Poll::Ready((waiting, result))
+        watchdog::somebody_waits(&waiting.handle().pool);
+        *this.claim = Claim::Waiting(waiting);
     }
 }
 
 impl<T, F: Future<Output = Result<T, Error>>> Future for Claiming<F> {
-    type Output = Result<(Held, T), Error>;
+    type Output = Result<(Option<Held>, T), Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (waiting, result) = ready!(self.poll_wait(cx));
+        let (claimed, result) = ready!(self.poll_claim(cx));
         Poll::Ready(match result {
             Ok(connection) => {
-                let held = waiting.granted();
-                lint::taken(&held.handle);
-                Ok((held, connection))
+                let held = match claimed {
+                    Claimed::AtOnce(asked) => Held::at_once(asked),
+                    Claimed::Waited(waiting) => waiting.granted(),
+                    Claimed::Untracked => return Poll::Ready(Ok((None, connection))),
+                };
+                lint::taken(held.handle());
+                Ok((Some(held), connection))
             }
             Err(error) => {
-                waiting.failed(&error);
+                claimed.failed(&error);
                 Err(error)
             }
         })
@@ -145,13 +201,25 @@ impl<T, F: Future<Output = Result<T, Error>>> Future for Opening<F> {
     type Output = Result<T, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (waiting, result) = ready!(self.project().claiming.poll_wait(cx));
-        match &result {
-            Err(error @ Error::PoolTimedOut) => waiting.failed(error),
+        let (claimed, result) = ready!(self.project().claiming.poll_claim(cx));
+        match (claimed, &result) {
+            (claimed, Err(error @ Error::PoolTimedOut)) => claimed.failed(error),
             // Nobody has a permit: sqlx has given back what it took, or says itself what is wrong.
-            _ => waiting.forget(),
+            (Claimed::Waited(waiting), _) => waiting.forget(),
+            (Claimed::AtOnce(_) | Claimed::Untracked, _) => {}
         }
         Poll::Ready(result)
+    }
+}
+
+impl Claimed {
+    /// There is no permit to be had.
+    fn failed(self, error: &Error) {
+        match self {
+            Claimed::AtOnce(asked) => Waiting::new(asked).failed(error),
+            Claimed::Waited(waiting) => waiting.failed(error),
+            Claimed::Untracked => {}
+        }
     }
 }
 
@@ -161,13 +229,9 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    /// Begins to wait for a permit of `pool`.
-    fn new(pool: Arc<PoolState>, origin: Origin, purpose: Purpose, task: Option<u64>) -> Self {
-        if pool.is_first_use() {
-            report::started(&pool);
-        }
-        pool.permits.waiting.fetch_add(1, SeqCst);
-        let handle = Handle::waiting(pool, origin, purpose, task);
+    fn new(asked: Asked) -> Self {
+        asked.pool.permits.wait();
+        let handle = Handle::new(asked, Standing::Waiting);
         live::insert(&handle);
         watchdog::somebody_asks();
         Self {
@@ -181,17 +245,18 @@ impl Waiting {
 
     fn end(&mut self) -> Option<Arc<Handle>> {
         let handle = self.handle.take()?;
-        handle.pool.permits.waiting.fetch_sub(1, Relaxed);
+        handle.pool.permits.stop_waiting();
         Some(handle)
     }
 
     /// The permit is there.
     fn granted(mut self) -> Held {
+        // In this order, so that the permit is never seen in nobody's hands.
+        self.handle().pool.permits.take();
         let handle = self.end().expect("BUG: a wait ends once");
-        handle.pool.permits.held.fetch_add(1, Relaxed);
         handle.grant();
         watchdog::somebody_holds(handle.place.function);
-        Held { handle }
+        Held::of(handle)
     }
 
     /// It was no claim of the program's.
@@ -256,71 +321,143 @@ impl Drop for Probing {
 
 /// A claim that holds its permit. Dropping it ends the handle.
 pub(crate) struct Held {
-    handle: Arc<Handle>,
+    handle: Option<Arc<Handle>>,
 }
 
 impl Held {
-    /// A permit that was there at once.
-    pub(crate) fn at_once(pool: Arc<PoolState>, origin: Origin) -> Self {
-        Waiting::new(pool, origin, Purpose::Connection, None).granted()
+    /// A permit that was there when it was asked for.
+    fn at_once(asked: Asked) -> Self {
+        asked.pool.permits.take();
+        let handle = Handle::at_once(asked);
+        live::insert(&handle);
+        watchdog::somebody_asks();
+        watchdog::somebody_holds(handle.place.function);
+        Self::of(handle)
+    }
+
+    fn of(handle: Arc<Handle>) -> Self {
+        Self {
+            handle: Some(handle),
+        }
+    }
+
+    /// A permit that nobody waited for.
+    pub(crate) fn tried(pool: Arc<PoolState>, origin: Origin) -> Self {
+        if pool.is_first_use() {
+            report::started(&pool);
+        }
+        Self::at_once(Asked {
+            pool,
+            origin,
+            purpose: Purpose::Connection,
+            task: None,
+            when: Instant::now(),
+        })
     }
 
     pub(crate) fn handle(&self) -> &Arc<Handle> {
-        &self.handle
+        self.handle.as_ref().expect("BUG: a hold ends once")
     }
 
     /// The permit is never given back: the handle lives on with nobody to end it.
     pub(crate) fn leak(self) {
-        self.handle.pool.counters.leaked.fetch_add(1, Relaxed);
+        self.handle().pool.counters.leaked.fetch_add(1, Relaxed);
         // Nothing on the heap is lost by this: the live map holds the handle anyway.
         std::mem::forget(self);
     }
 
-    /// The holder is done with it; the permit is there again when `give_back` has ended.
-    pub(crate) fn return_by(
-        self,
-        give_back: impl Future<Output = ()> + Send + 'static,
-    ) -> impl Future<Output = ()> + Send + 'static {
-        let returning = self.begin_return();
-        async move {
-            match config::rules().return_timeout() {
-                None => give_back.await,
-                Some(limit) => {
-                    // Dropped half-way, it closes the connection and frees the permit.
-                    if sqlx_core::rt::timeout(limit, give_back).await.is_err() {
-                        report::return_cut(&returning.handle, limit);
-                    }
-                }
-            }
-            drop(returning);
+    /// The holder is done with it; the permit is there again when what `give_back` makes has ended.
+    ///
+    /// What it makes is large: made here, it is moved the least.
+    #[inline]
+    pub(crate) fn return_by<F>(mut self, give_back: impl FnOnce() -> F) -> Return<F>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let handle = self.handle.take().expect("BUG: a hold ends once");
+        handle.pool.permits.give_back();
+        handle.release();
+        let returning = Some(Returning { handle });
+        match config::return_timeout() {
+            None => Return {
+                give_back: GiveBack::Unlimited {
+                    give_back: give_back(),
+                },
+                returning,
+            },
+            Some(limit) => Return {
+                give_back: GiveBack::Limited {
+                    give_back: cut(limit, give_back()),
+                },
+                returning,
+            },
         }
     }
+}
 
-    fn begin_return(self) -> Returning {
-        let handle = Arc::clone(&self.handle);
-        std::mem::forget(self);
-        let permits = &handle.pool.permits;
-        // In this order, so that the permit is never seen in nobody's hands.
-        permits.returning.fetch_add(1, Relaxed);
-        permits.held.fetch_sub(1, Relaxed);
-        let hold = handle.release();
-        lint::came_back(&handle, hold);
-        Returning { handle }
-    }
+/// Dropped half-way, `give_back` closes the connection and frees the permit.
+fn cut(
+    limit: Duration,
+    give_back: impl Future<Output = ()> + Send + 'static,
+) -> BoxFuture<'static, Result<(), Duration>> {
+    Box::pin(async move {
+        let returned = sqlx_core::rt::timeout(limit, give_back).await;
+        returned.map_err(|_| limit)
+    })
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.handle.pool.permits.held.fetch_sub(1, Relaxed);
-        let hold = self.handle.release();
-        live::remove(self.handle.id);
-        lint::came_back(&self.handle, hold);
+        if let Some(handle) = self.handle.take() {
+            handle.pool.permits.drop_held();
+            handle.release();
+            live::remove(handle.id);
+        }
     }
 }
 
 impl fmt::Debug for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.handle.fmt(f)
+        self.handle().fmt(f)
+    }
+}
+
+pin_project! {
+    /// A connection on its way back into its pool. No larger than what sqlx runs for it: it becomes a task of its own.
+    #[must_use = "the connection is on its way only while this is polled"]
+    pub(crate) struct Return<F> {
+        #[pin]
+        give_back: GiveBack<F>,
+        returning: Option<Returning>,
+    }
+}
+
+pin_project! {
+    #[project = GivingBack]
+    enum GiveBack<F> {
+        Unlimited { #[pin] give_back: F },
+        Limited { give_back: BoxFuture<'static, Result<(), Duration>> },
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Return<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        let cut = match this.give_back.project() {
+            GivingBack::Unlimited { give_back } => {
+                ready!(give_back.poll(cx));
+                None
+            }
+            GivingBack::Limited { give_back } => ready!(give_back.as_mut().poll(cx)).err(),
+        };
+        if let Some(returning) = this.returning.take()
+            && let Some(limit) = cut
+        {
+            report::return_cut(&returning.handle, limit);
+        }
+        Poll::Ready(())
     }
 }
 
@@ -331,7 +468,7 @@ struct Returning {
 
 impl Drop for Returning {
     fn drop(&mut self) {
-        self.handle.pool.permits.returning.fetch_sub(1, Relaxed);
+        self.handle.pool.permits.returned();
         live::remove(self.handle.id);
     }
 }
@@ -352,7 +489,7 @@ mod tests {
         let scope = Scope::new(&FUNCTION, None);
         let pool = PoolState::for_tests(1);
         let inside = async {
-            let held = Held::at_once(pool, Origin::UnlessPolled(Place::UNKNOWN));
+            let held = Held::tried(pool, Origin::UnlessPolled(Place::UNKNOWN));
             assert!(!scope.held().is_empty(), "the scope owns what it takes");
             drop(held);
             assert!(

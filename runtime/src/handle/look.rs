@@ -1,6 +1,5 @@
 //! What the watchdog sees of a handle: a glance that copies numbers, no text.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Handle, Standing, What};
@@ -102,7 +101,7 @@ impl Handle {
         &self,
         from: Option<Instant>,
         now: Instant,
-    ) -> Option<(Arc<Tally>, Duration)> {
+    ) -> Option<(&'static Tally, Duration)> {
         let state = self.state();
         let whole = now.saturating_duration_since(state.since);
         let busy = match state.activity {
@@ -112,7 +111,7 @@ impl Handle {
         };
         let lived = from.map_or(busy, |from| busy.min(now.saturating_duration_since(from)));
         match &state.operations[0].as_ref()?.what {
-            What::Statement(tally) => Some((Arc::clone(tally), lived)),
+            What::Statement(tally) => Some((*tally, lived)),
             What::Control(..) => None,
         }
     }

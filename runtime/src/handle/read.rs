@@ -3,13 +3,13 @@
 use std::time::Instant;
 
 use super::{Done, Handle, Standing, What};
-use crate::site::Place;
+use crate::site::{Place, Site};
 use crate::snapshot::{Activity, HandleInfo, Operation, WaiterInfo};
 
 impl Handle {
     pub(crate) fn read(&self, now: Instant) -> HandleInfo {
         let (scope, handed_up) = {
-            let owner = self.owner();
+            let owner = &self.state().owner;
             (owner.scope.clone(), owner.way.clone())
         };
         let hold = self.hold(now);
@@ -73,7 +73,7 @@ impl Done {
     fn read(&self, now: Instant) -> Operation {
         let (summary, place) = match &self.what {
             What::Statement(tally) => (tally.summary.clone(), tally.place()),
-            What::Control(control, place) => (control.name().to_owned(), *place),
+            What::Control(control, site) => (control.name().to_owned(), site.map(Site::place)),
         };
         Operation {
             summary,

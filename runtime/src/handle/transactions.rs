@@ -12,7 +12,7 @@ pub(super) struct Begun {
     place: Place,
     in_block: bool,
     /// The last statement in it that wrote.
-    wrote: Option<Arc<Tally>>,
+    wrote: Option<&'static Tally>,
 }
 
 /// How a transaction or savepoint ended.
@@ -30,7 +30,7 @@ pub(crate) struct Lost {
     pub(crate) begun: Place,
     /// That is in a block, a closure or a macro, which may have been left early, or given up.
     pub(crate) in_block: bool,
-    pub(crate) wrote: Arc<Tally>,
+    pub(crate) wrote: &'static Tally,
     pub(crate) is_savepoint: bool,
 }
 
@@ -86,7 +86,7 @@ impl Handle {
     }
 
     /// A statement on it that may write is over; whether it `wrote`.
-    pub(crate) fn note_write(&self, tally: &Arc<Tally>, wrote: bool) {
+    pub(crate) fn note_write(&self, tally: &'static Tally, wrote: bool) {
         let mut state = self.state();
         if self.pool.endpoint.system == "mysql" && tally.changes_schema() {
             if tally.commits_in_mysql() {
@@ -101,7 +101,7 @@ impl Handle {
             && !state.is_over
             && let Some(begun) = state.transactions.last_mut()
         {
-            begun.wrote = Some(Arc::clone(tally));
+            begun.wrote = Some(tally);
         }
     }
 }

@@ -1,7 +1,5 @@
 //! A scope sends more statements than its budget.
 
-use std::sync::Arc;
-
 use super::describe::{closing_notes, fact, related};
 use super::emit::{Audience, Log, Path};
 use super::{Certainty, Finding, Level, Lint, Reaction, stop};
@@ -16,7 +14,7 @@ use crate::units::count;
 /// # Panics
 ///
 /// At the site, where the lint is at deny.
-pub(crate) fn query_budget(scopes: &[&Scope], tally: &Arc<Tally>, site: Option<&'static Site>) {
+pub(crate) fn query_budget(scopes: &[&Scope], tally: &'static Tally, site: Option<&'static Site>) {
     let mut panic = None;
     // All are told; one panic is enough.
     for scope in scopes {
@@ -29,7 +27,7 @@ pub(crate) fn query_budget(scopes: &[&Scope], tally: &Arc<Tally>, site: Option<&
     }
 }
 
-fn of_scope(scope: &Scope, tally: &Arc<Tally>, site: Option<&'static Site>) -> Reaction {
+fn of_scope(scope: &Scope, tally: &'static Tally, site: Option<&'static Site>) -> Reaction {
     let (function, Some(budget)) = (scope.function(), scope.budget()) else {
         return Reaction::Go;
     };
@@ -41,8 +39,8 @@ fn of_scope(scope: &Scope, tally: &Arc<Tally>, site: Option<&'static Site>) -> R
     let place = place.unwrap_or(function.place());
     let limit = budget.limit;
     let mut sent = budget.sent();
-    let most = sent.iter().max_by_key(|(_, times)| *times).cloned();
-    sent.retain(|(other, _)| !Arc::ptr_eq(other, tally));
+    let most = sent.iter().max_by_key(|(_, times)| *times).copied();
+    sent.retain(|(other, _)| !std::ptr::eq(*other, tally));
 
     let mut told = vec![related("the budget is set here", function.place())];
     told.extend(sent.iter().filter_map(|(tally, times)| {

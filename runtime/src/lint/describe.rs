@@ -1,7 +1,5 @@
 //! How findings speak of handles, permits and places.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use crate::handle::Handle;
 use crate::pool_state::{Hold, PoolState};
 use crate::site::{Function, Place};
@@ -116,7 +114,7 @@ pub(super) fn closing_notes(
 
 /// A pool's permits in one fact.
 pub(super) fn permits(pool: &PoolState) -> Fact {
-    let waiting = pool.permits.waiting.load(Relaxed);
+    let waiting = pool.permits.waiting();
     fact(
         "permits held",
         format!(

@@ -1,7 +1,6 @@
 //! Handles that are held for long: without talking to the database, or at all.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::describe::{closing_notes, definite, fact, last, noun, permit, related, split, taker};
@@ -173,7 +172,7 @@ fn notes(lint: Lint, handle: &Handle, info: &HandleInfo) -> Vec<String> {
 }
 
 fn waiting(handle: &Handle) -> Fact {
-    let waiting = handle.pool.permits.waiting.load(Relaxed);
+    let waiting = handle.pool.permits.waiting();
     fact("waiting for this pool:", waiting.to_string())
 }
 
@@ -227,9 +226,7 @@ pub(crate) fn held_too_long(rules: &Rules, handle: &Arc<Handle>, held: Duration)
     let _told = finding.tell(Audience::watching(handle));
 }
 
-/// `handle` is given back; one line says so if it was told as idle.
+/// `handle`, which was told as idle, is given back.
 pub(crate) fn came_back(handle: &Handle, hold: Hold) {
-    if handle.look().told.idle_ever {
-        handle.span.in_scope(|| report::came_back(handle, hold));
-    }
+    handle.span.in_scope(|| report::came_back(handle, hold));
 }

@@ -1,7 +1,6 @@
 //! Pools that are nearly empty, whose permits nobody has, or that cannot close.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::describe::{Group, closing_notes, fact, permits, related, taker};
@@ -41,7 +40,7 @@ pub(crate) fn pool_pressure(
     samples: &mut PressureSamples,
 ) {
     let (held, max) = (pool.held(), u64::from(pool.limits.max_connections));
-    let waiting = pool.permits.waiting.load(Relaxed);
+    let waiting = pool.permits.waiting();
     let name = pool.name();
     let limit = u64::from(rules.percent(Lint::PoolPressure, &name));
     // A pool of one is full whenever it is used at all.
@@ -182,9 +181,7 @@ pub(super) fn unexplained(gauge: &dyn Gauge) -> u64 {
     let permits = &pool.permits;
     // In this order: what moves on meanwhile is counted twice rather than not at all.
     let in_use = u64::from(gauge.size().saturating_sub(gauge.idle()));
-    let known = permits.waiting.load(Relaxed)
-        + permits.held.load(Relaxed)
-        + permits.returning.load(Relaxed);
+    let known = permits.waiting() + permits.taken();
     let sqlx_may_connect =
         pool.endpoint.system != "sqlite" && gauge.size() <= pool.limits.min_connections;
     in_use.saturating_sub(known + u64::from(sqlx_may_connect))
@@ -223,7 +220,7 @@ pub(crate) fn unaccounted_connections(
     let Some(limit) = rules.time(Lint::UnaccountedConnections, None, Some(&name)) else {
         return;
     };
-    let claims = if pool.permits.returning.load(Relaxed) > 0 || unaccounted.since.is_some() {
+    let claims = if pool.permits.returning() > 0 || unaccounted.since.is_some() {
         claims()
     } else {
         Vec::new()
@@ -369,7 +366,7 @@ pub(crate) fn close_blocked(
         return;
     }
     let waited = now.saturating_duration_since(closing.since);
-    let (held, returning) = (pool.held(), pool.permits.returning.load(Relaxed));
+    let (held, returning) = (pool.held(), pool.permits.returning());
     let cause = match (held, returning) {
         (0, 0) => "no handle that is known is alive: plain sqlx may hold a connection, or the server does not answer when one is closed".to_owned(),
         (0, 1) => "1 connection is on its way back, and the server does not answer".to_owned(),

@@ -15,7 +15,7 @@ use crate::units::short;
 /// A statement has ended, and nobody was told yet that it is slow.
 #[inline]
 pub(crate) fn slow_query_ended(
-    tally: &Arc<Tally>,
+    tally: &'static Tally,
     handle: Option<&Arc<Handle>>,
     time: Duration,
     outcome: Outcome,
@@ -27,7 +27,7 @@ pub(crate) fn slow_query_ended(
 }
 
 #[cold]
-fn ended(tally: &Arc<Tally>, handle: Option<&Arc<Handle>>, time: Duration, outcome: Outcome) {
+fn ended(tally: &'static Tally, handle: Option<&Arc<Handle>>, time: Duration, outcome: Outcome) {
     let Some(finding) = slow_query(&config::rules(), tally, handle, time, Some(outcome)) else {
         return;
     };
@@ -47,7 +47,7 @@ fn ended(tally: &Arc<Tally>, handle: Option<&Arc<Handle>>, time: Duration, outco
 pub(crate) fn slow_query_running(
     rules: &Rules,
     handle: &Arc<Handle>,
-    tally: &Arc<Tally>,
+    tally: &'static Tally,
     since: Instant,
     time: Duration,
 ) {
@@ -60,7 +60,7 @@ pub(crate) fn slow_query_running(
 
 fn slow_query(
     rules: &Rules,
-    tally: &Arc<Tally>,
+    tally: &'static Tally,
     handle: Option<&Arc<Handle>>,
     time: Duration,
     outcome: Option<Outcome>,

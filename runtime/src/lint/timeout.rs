@@ -1,7 +1,6 @@
 //! An acquire timed out: who holds what, and why there was no permit.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::describe::{closing_notes, fact, permits, taker};
@@ -122,7 +121,7 @@ fn diagnose(waiter: &Handle, gauge: &dyn Gauge, now: Instant) -> Diagnosis {
         fact("idle", gauge.idle().to_string()),
         fact("longest wait", short(longest.unwrap_or_default())),
     ];
-    let returning = pool.permits.returning.load(Relaxed);
+    let returning = pool.permits.returning();
     if returning > 0 {
         facts.push(fact("on the way back", returning.to_string()));
     }
@@ -242,7 +241,7 @@ impl Case<'_> {
     /// There are permits, and no connection comes of them.
     fn unreachable(&self) -> Option<Diagnosis> {
         let pool = &self.waiter.pool;
-        let known = pool.held() + pool.permits.returning.load(Relaxed);
+        let known = pool.permits.taken();
         if known >= self.max() || self.gauge.idle() > 0 {
             return None;
         }
@@ -288,7 +287,7 @@ impl Case<'_> {
             return None;
         }
         let in_use = u64::from(self.gauge.size().saturating_sub(self.gauge.idle()));
-        let returning = pool.permits.returning.load(Relaxed);
+        let returning = pool.permits.returning();
         let known = pool.held() + returning;
         // Where the server can be reached, who waits does not wait for it. Where permits go from hand to hand, one may be
         // on its way to somebody who still counts as waiting.
@@ -346,14 +345,14 @@ impl Case<'_> {
 
     /// Permits granted while this one was waited for.
     fn granted(&self) -> u64 {
-        let acquired = self.waiter.pool.counters.acquired.load(Relaxed);
+        let acquired = self.waiter.pool.granted();
         acquired.saturating_sub(self.waiter.acquired_before())
     }
 
     /// Whether no permit is free; at any moment some are on their way from one holder to the next.
     fn is_full(&self) -> bool {
         let (pool, gauge) = (&self.waiter.pool, self.gauge);
-        let known = pool.held() + pool.permits.returning.load(Relaxed);
+        let known = pool.permits.taken();
         let in_use = u64::from(gauge.size().saturating_sub(gauge.idle()));
         known >= self.max() || (in_use >= self.max() && self.granted() > 0)
     }

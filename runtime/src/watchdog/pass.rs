@@ -1,7 +1,6 @@
 //! One look at everything that is alive.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashSet;
@@ -148,8 +147,7 @@ impl Watch {
                 waiter.time_next_poll(now);
             }
             let pool = &waiter.pool;
-            let has_permits = pool.held() + pool.permits.returning.load(Relaxed)
-                < u64::from(pool.limits.max_connections);
+            let has_permits = pool.permits.taken() < u64::from(pool.limits.max_connections);
             if has_permits
                 && waited >= PROBED_AFTER.min(pool.limits.acquire_timeout / 2)
                 && pool.endpoint.system != "sqlite"
@@ -282,7 +280,7 @@ fn handles<'a>(
             && let Some((tally, time)) = handle.running(thawed, now)
             && is_due(Lint::SlowQuery, slow, tally.place(), time)
         {
-            lint::slow_query_running(rules, handle, &tally, look.since, time);
+            lint::slow_query_running(rules, handle, tally, look.since, time);
         }
     }
     // What it does next may be over its limit before the next sample.
@@ -320,7 +318,7 @@ fn closings(rules: &Rules, gauge: &dyn Gauge, claims: &[Arc<Handle>], now: Insta
 #[cfg(test)]
 mod tests {
     use std::pin::Pin;
-    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
     use std::task::{Context, Waker};
 
     use super::*;
@@ -343,7 +341,7 @@ mod tests {
         (0..HANDLES)
             .map(|number| {
                 let pool = Arc::clone(&pools[number % POOLS]);
-                let held = Held::at_once(pool, Origin::UnlessPolled(Place::UNKNOWN));
+                let held = Held::tried(pool, Origin::UnlessPolled(Place::UNKNOWN));
                 match number % 10 {
                     0 => {
                         let scope = &scopes[number / 10];
@@ -352,7 +350,7 @@ mod tests {
                     }
                     1 => {
                         let now = Instant::now();
-                        held.handle().begin_statement(&tally, Activity::Busy, now);
+                        held.handle().begin_statement(tally, Activity::Busy, now);
                     }
                     _ => {}
                 }
@@ -404,8 +402,8 @@ mod tests {
             let mut times = Vec::new();
             while PASSES.load(Relaxed) {
                 let begun = Instant::now();
-                let held = Held::at_once(Arc::clone(&pool), Origin::UnlessPolled(Place::UNKNOWN));
-                held.handle().begin_statement(&tally, Activity::Busy, begun);
+                let held = Held::tried(Arc::clone(&pool), Origin::UnlessPolled(Place::UNKNOWN));
+                held.handle().begin_statement(tally, Activity::Busy, begun);
                 held.handle().end_statement(Instant::now());
                 drop(held);
                 times.push(begun.elapsed());
