@@ -80,7 +80,7 @@ impl Prepared {
             .as_ref()
             .map_or(system, |handle| handle.pool.endpoint.system);
         if config::is_off() {
-            return Running::new(handle, system, None);
+            return Running::new(handle, system, None, Instant::now());
         }
         let tally = self.tally.take().unwrap_or_else(|| self.look_up(sql));
         // However many layers see a statement, the outermost counts it.
@@ -93,11 +93,10 @@ impl Prepared {
             }
         }
         let counted = counts.then(|| (tally, tally.begin()));
-        let running = Running::new(handle, system, counted);
-        if let Some(handle) = &running.handle {
-            handle.begin_statement(tally, self.activity, running.began);
-        }
-        running
+        let began = handle.as_ref().map_or_else(Instant::now, |handle| {
+            handle.begin_statement(tally, self.activity)
+        });
+        Running::new(handle, system, counted, began)
     }
 }
 
@@ -124,17 +123,17 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// It begins now.
     fn new(
         handle: Option<Arc<Handle>>,
         system: &'static str,
         counted: Option<(&'static Tally, u64)>,
+        began: Instant,
     ) -> Self {
         Self {
             counted,
             handle,
             system,
-            began: Instant::now(),
+            began,
             waited: Duration::ZERO,
             paused_for: Duration::ZERO,
             paused: false,

@@ -86,8 +86,7 @@ struct State {
     /// The server has ended them on its own.
     is_over: bool,
     statements: u64,
-    /// Latest first.
-    operations: [Option<Done>; OPERATIONS],
+    operations: Operations,
     told: Told,
     owner: Owner,
 }
@@ -100,6 +99,26 @@ enum What {
 struct Done {
     what: What,
     when: Instant,
+}
+
+/// The last ones that began on a handle.
+#[derive(Default)]
+struct Operations {
+    done: [Option<Done>; OPERATIONS],
+    latest: usize,
+}
+
+impl Operations {
+    fn note(&mut self, what: What, when: Instant) {
+        self.latest = (self.latest + 1) % OPERATIONS;
+        self.done[self.latest] = Some(Done { what, when });
+    }
+
+    /// Latest first.
+    fn iter(&self) -> impl Iterator<Item = &Done> {
+        let (after, before) = self.done.split_at(self.latest + 1);
+        after.iter().rev().chain(before.iter().rev()).flatten()
+    }
 }
 
 #[derive(Default)]
@@ -169,7 +188,7 @@ impl Handle {
             site,
             awaited_at: context::awaited_at(),
             purpose,
-            span: tracing::Span::current(),
+            span: current_span(),
             task,
             asked,
             acquired_before,
@@ -183,7 +202,7 @@ impl Handle {
                 transactions: SmallVec::new(),
                 is_over: false,
                 statements: 0,
-                operations: Default::default(),
+                operations: Operations::default(),
                 told: Told::default(),
                 owner: Owner {
                     scope: context::scope(),
@@ -235,8 +254,14 @@ impl Handle {
 
     /// Its holder is done with it.
     fn release(&self) {
-        let now = Instant::now();
         let mut state = self.state();
+        // The future of a statement ends with it.
+        let ends_now = self.purpose == Purpose::Statement && state.statements > 0;
+        let now = if ends_now && state.activity == Activity::Idle {
+            state.since
+        } else {
+            Instant::now()
+        };
         state.become_(Activity::Idle, &self.stream, now);
         state.standing = Standing::Returning(now);
         let (hold, was_told) = (state.spent, state.told.idle_ever);
@@ -308,13 +333,19 @@ impl Handle {
         self.poisoned.load(Relaxed)
     }
 
-    /// A statement begins on it.
-    pub(crate) fn begin_statement(&self, tally: &'static Tally, activity: Activity, now: Instant) {
+    /// A statement begins on it; gives when. That of a query sent to the pool begins when its permit is there.
+    pub(crate) fn begin_statement(&self, tally: &'static Tally, activity: Activity) -> Instant {
         let mut state = self.state();
+        let now = if self.purpose.is_query() && state.statements == 0 {
+            state.since
+        } else {
+            Instant::now()
+        };
         state.statements += 1;
         state.become_(activity, &self.stream, now);
-        state.note(What::Statement(tally), now);
+        state.operations.note(What::Statement(tally), now);
         self.stream.begin(AWAITED);
+        now
     }
 
     /// Something else begins on it; it is over when the guard is dropped.
@@ -324,7 +355,7 @@ impl Handle {
         let site = context::site();
         let mut state = self.state();
         state.become_(Activity::Busy, &self.stream, now);
-        state.note(What::Control(control, site), now);
+        state.operations.note(What::Control(control, site), now);
         ControlGuard {
             handle: Arc::clone(self),
             unread: self.pool.endpoint.system == "mysql" && control.is_answered_unseen(),
@@ -403,6 +434,15 @@ impl Handle {
     }
 }
 
+/// The span that is entered, where anybody ever looked at spans.
+fn current_span() -> tracing::Span {
+    if tracing::dispatcher::has_been_set() {
+        tracing::Span::current()
+    } else {
+        tracing::Span::none()
+    }
+}
+
 impl StreamRows {
     fn begin(&self, rows: u64) {
         self.before.store(0, Relaxed);
@@ -457,11 +497,6 @@ impl State {
         self.since = now;
         self.copies = false;
         self.told.another_activity();
-    }
-
-    fn note(&mut self, what: What, when: Instant) {
-        self.operations.rotate_right(1);
-        self.operations[0] = Some(Done { what, when });
     }
 }
 

@@ -98,6 +98,7 @@ impl<T, F: Future<Output = Result<T, Error>>> Claiming<F> {
                 if pool.is_first_use() {
                     report::started(&pool);
                 }
+                let acquired = this.acquire.poll(cx);
                 let asked = Asked {
                     pool,
                     origin,
@@ -105,7 +106,7 @@ impl<T, F: Future<Output = Result<T, Error>>> Claiming<F> {
                     task: Some(cx.waker().data().addr() as u64),
                     when: Instant::now(),
                 };
-                match this.acquire.poll(cx) {
+                match acquired {
                     Poll::Ready(result) => Poll::Ready((Claimed::AtOnce(asked), result)),
                     Poll::Pending => {
                         self.go_on_waiting(Waiting::new(asked), cx);

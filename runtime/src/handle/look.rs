@@ -110,7 +110,7 @@ impl Handle {
             Activity::Streaming | Activity::Idle | Activity::Lent => return None,
         };
         let lived = from.map_or(busy, |from| busy.min(now.saturating_duration_since(from)));
-        match &state.operations[0].as_ref()?.what {
+        match &state.operations.iter().next()?.what {
             What::Statement(tally) => Some((*tally, lived)),
             What::Control(..) => None,
         }

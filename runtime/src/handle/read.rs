@@ -39,12 +39,7 @@ impl Handle {
             statements: state.statements,
             stream_rows: self.stream.rows(),
             reserved: self.reserved.get().cloned(),
-            operations: state
-                .operations
-                .iter()
-                .flatten()
-                .map(|done| done.read(now))
-                .collect(),
+            operations: state.operations.iter().map(|done| done.read(now)).collect(),
         }
     }
 

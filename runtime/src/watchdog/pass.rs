@@ -349,8 +349,7 @@ mod tests {
                         held.handle().hand_to(Some(Arc::clone(scope)), scope);
                     }
                     1 => {
-                        let now = Instant::now();
-                        held.handle().begin_statement(tally, Activity::Busy, now);
+                        held.handle().begin_statement(tally, Activity::Busy);
                     }
                     _ => {}
                 }
@@ -403,7 +402,7 @@ mod tests {
             while PASSES.load(Relaxed) {
                 let begun = Instant::now();
                 let held = Held::tried(Arc::clone(&pool), Origin::UnlessPolled(Place::UNKNOWN));
-                held.handle().begin_statement(tally, Activity::Busy, begun);
+                held.handle().begin_statement(tally, Activity::Busy);
                 held.handle().end_statement(Instant::now());
                 drop(held);
                 times.push(begun.elapsed());
