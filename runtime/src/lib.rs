@@ -36,6 +36,8 @@ mod on;
 mod pool_state;
 #[cfg(feature = "track")]
 mod probe;
+#[cfg(all(test, feature = "track"))]
+mod properties;
 #[cfg(feature = "track")]
 mod render;
 #[cfg(feature = "track")]

@@ -3,6 +3,8 @@
 //!
 //! A scanner, not a parser: it must never fail on a dialect's syntax, and it sees each text once.
 
+#[cfg(test)]
+mod properties;
 mod tokens;
 
 use tokens::{Token, Tokens};
@@ -10,7 +12,8 @@ use tokens::{Token, Tokens};
 /// What is told about a statement's text.
 #[derive(Debug)]
 pub(crate) struct Summary {
-    /// Operations and targets, at most 255 bytes.
+    /// Operations and targets, at most 255 bytes. Never a literal: from where databases differ in what is one, nothing is
+    /// told.
     pub(crate) text: String,
     /// Whether it may change data or schema.
     pub(crate) writes: bool,
@@ -75,39 +78,38 @@ const NOT_AN_OPERATION_AFTER: [&str; 5] = ["FOR", "ON", "DO", "KEY", "OR"];
 pub(crate) fn summarise(sql: &str) -> Summary {
     let mut scan = Scan {
         out: String::new(),
+        is_told: true,
+        begun: false,
         writes: false,
         schema: Schema::Stays,
         schema_before: Schema::Stays,
         reads: false,
         first: true,
         explained: false,
+        wants_object: false,
         wants_target: false,
-        in_from: false,
-        selects: vec![false],
+        parentheses: vec![Parenthesis::default()],
     };
-    let mut previous = "";
-    for token in Tokens::new(sql) {
+    let mut previous = String::new();
+    let mut tokens = Tokens::new(sql);
+    while let Some(token) = tokens.next() {
+        scan.is_told &= !tokens.is_unsure();
         match token {
             Token::Word(word) => {
                 let upper = word.to_ascii_uppercase();
-                scan.word(word, &upper, &previous.to_ascii_uppercase());
-                previous = word;
+                scan.word(word, &upper, &previous);
+                previous = upper;
             }
             Token::Quoted(name) => {
                 scan.name(name);
-                previous = "";
+                previous.clear();
             }
             Token::Punct(punct) => {
                 if punct == ';' {
-                    previous = "";
+                    previous.clear();
                 }
                 scan.punct(punct);
             }
-        }
-        if scan.out.len() > MAX_BYTES {
-            let end = scan.out.floor_char_boundary(MAX_BYTES);
-            scan.out.truncate(scan.out[..end].rfind(' ').unwrap_or(end));
-            break;
         }
     }
     Summary {
@@ -124,6 +126,10 @@ pub(crate) fn summarise(sql: &str) -> Summary {
 )]
 struct Scan {
     out: String,
+    /// What is found belongs into `out`: that is not full, and the text is the same to every database so far.
+    is_told: bool,
+    /// An operation was found.
+    begun: bool,
     writes: bool,
     schema: Schema,
     /// Without the statement that is being read.
@@ -134,39 +140,52 @@ struct Scan {
     first: bool,
     /// What comes is explained, not run.
     explained: bool,
+    /// The kind of what is created, altered or dropped is still to come.
+    wants_object: bool,
     /// The next name is a target.
     wants_target: bool,
+    /// Those that are open; the first one stands for the statement.
+    parentheses: Vec<Parenthesis>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Parenthesis {
+    /// A SELECT stands in it: in `EXTRACT(YEAR FROM x)` is no target.
+    selects: bool,
     /// A comma leads to another target.
     in_from: bool,
-    /// Per open parenthesis: whether a SELECT stands in it, so that `EXTRACT(YEAR FROM x)` is no target.
-    selects: Vec<bool>,
 }
 
 impl Scan {
     fn word(&mut self, word: &str, upper: &str, previous: &str) {
+        if word.starts_with(char::is_numeric) {
+            self.wants_target = false;
+            return;
+        }
         if OPERATIONS.contains(&upper) && !NOT_AN_OPERATION_AFTER.contains(&previous) {
             // `REPLACE(a, b, c)` and `TRUNCATE(x, 2)` are functions; as statements they come first.
-            if matches!(upper, "REPLACE" | "TRUNCATE") && !self.out.is_empty() {
+            if matches!(upper, "REPLACE" | "TRUNCATE") && self.begun {
                 return;
             }
-            self.push(upper);
+            self.operation(upper);
             self.writes |= upper != "SELECT" && !self.explained;
             if upper == "TRUNCATE" {
                 self.schema = Schema::Changes;
             }
-            if self.first && self.selects.len() == 1 {
+            if self.first && self.parentheses.len() == 1 {
                 self.first = false;
                 self.reads |= matches!(upper, "SELECT" | "CALL");
             }
+            self.wants_object = false;
             self.wants_target = upper != "SELECT";
-            self.in_from = false;
-            if upper == "SELECT" || upper == "DELETE" {
-                self.set_select();
-            }
+            let inside = self.inside();
+            inside.in_from = false;
+            inside.selects |= upper == "SELECT" || upper == "DELETE";
             return;
         }
-        if DDL.contains(&upper) && (self.out.is_empty() || previous.is_empty()) {
-            self.push(upper);
+        if DDL.contains(&upper) && (!self.begun || previous.is_empty()) {
+            self.operation(upper);
+            self.wants_object = true;
             self.writes = true;
             self.schema_before = self.schema;
             self.schema = Schema::Changes;
@@ -177,31 +196,33 @@ impl Scan {
             self.schema = self.schema_before.max(Schema::ChangesForAWhile);
             return;
         }
-        if DDL_OBJECTS.contains(&upper) && DDL.iter().any(|ddl| self.out.ends_with(ddl)) {
-            self.push(upper);
+        if self.wants_object && DDL_OBJECTS.contains(&upper) {
+            self.operation(upper);
+            self.wants_object = false;
             self.wants_target = true;
             return;
         }
         match upper {
-            "FROM" if self.selects.last() == Some(&true) => {
+            // `IS DISTINCT FROM x` compares.
+            "FROM" if self.inside().selects && previous != "DISTINCT" => {
                 self.wants_target = true;
-                self.in_from = true;
+                self.inside().in_from = true;
             }
             "JOIN" => self.wants_target = true,
             "WHERE" | "GROUP" | "ORDER" | "HAVING" | "LIMIT" | "SET" | "VALUES" | "UNION"
             | "RETURNING" | "ON" | "USING" => {
                 self.wants_target = false;
-                self.in_from = false;
+                self.inside().in_from = false;
             }
-            "EXPLAIN" if self.first && self.selects.len() == 1 => self.explained = true,
+            "EXPLAIN" if self.first && self.parentheses.len() == 1 => self.explained = true,
             _ if self.wants_target && FILLERS.contains(&upper) => {}
             _ if self.wants_target => self.name(word),
             // Where the CTEs of a WITH end is not known before an operation comes.
-            _ if self.out.is_empty()
+            _ if !self.begun
                 && !matches!(upper, "WITH" | "EXPLAIN" | "ANALYZE" | "RECURSIVE")
                 && previous.is_empty() =>
             {
-                self.push(upper);
+                self.operation(upper);
                 self.first = false;
                 self.writes |= matches!(
                     upper,
@@ -214,26 +235,26 @@ impl Scan {
     }
 
     fn name(&mut self, name: &str) {
-        if self.wants_target {
+        if std::mem::take(&mut self.wants_target) {
             self.push(name);
-            self.wants_target = false;
         }
     }
 
     fn punct(&mut self, punct: char) {
         match punct {
             '(' => {
-                self.selects.push(false);
+                self.parentheses.push(Parenthesis::default());
+                self.wants_object = false;
                 self.wants_target = false;
             }
-            ')' if self.selects.len() > 1 => {
-                self.selects.pop();
+            ')' if self.parentheses.len() > 1 => {
+                self.parentheses.pop();
             }
-            ',' if self.in_from && self.selects.last() == Some(&true) => self.wants_target = true,
+            ',' => self.wants_target |= self.inside().selects && self.inside().in_from,
             ';' => {
-                self.selects = vec![false];
+                self.parentheses = vec![Parenthesis::default()];
+                self.wants_object = false;
                 self.wants_target = false;
-                self.in_from = false;
                 self.first = true;
                 self.explained = false;
             }
@@ -241,17 +262,23 @@ impl Scan {
         }
     }
 
-    fn set_select(&mut self) {
-        if let Some(last) = self.selects.last_mut() {
-            *last = true;
-        }
+    fn inside(&mut self) -> &mut Parenthesis {
+        self.parentheses
+            .last_mut()
+            .expect("BUG: the statement's own is never closed")
+    }
+
+    fn operation(&mut self, word: &str) {
+        self.begun = true;
+        self.push(word);
     }
 
     fn push(&mut self, word: &str) {
-        if !self.out.is_empty() {
-            self.out.push(' ');
+        let space = usize::from(!self.out.is_empty());
+        self.is_told &= self.out.len() + space + word.len() <= MAX_BYTES;
+        if self.is_told {
+            self.out.extend([&" "[..space], word]);
         }
-        self.out.push_str(word);
     }
 }
 
@@ -397,6 +424,58 @@ mod tests {
         check("CALL next_number(1)", "CALL next_number", true);
         check("COPY exam FROM STDIN", "COPY exam", true);
         check("DO $$ BEGIN DELETE FROM x; END $$", "DO", true);
+    }
+
+    #[test]
+    fn literals_are_not_told() {
+        check(
+            "SELECT (SELECT b FROM u), 4711 FROM t",
+            "SELECT SELECT u t",
+            false,
+        );
+        check(
+            "SELECT (SELECT b FROM u), \"x\" FROM t",
+            "SELECT SELECT u t",
+            false,
+        );
+        check(
+            "SELECT a FROM t WHERE b IS DISTINCT FROM 4711",
+            "SELECT t",
+            false,
+        );
+        check(
+            "SELECT a FROM t WHERE b IS DISTINCT FROM c",
+            "SELECT t",
+            false,
+        );
+        check(
+            "CREATE SERVER s FOREIGN DATA WRAPPER w OPTIONS (DATABASE \"x\")",
+            "CREATE",
+            true,
+        );
+        // What MySQL, and what PostgreSQL, may read otherwise ends the summary, but not the search for writes.
+        check("SELECT 'a\\' FROM x', b FROM t", "SELECT", false);
+        check("SELECT 'a\\\\' FROM t", "SELECT t", false);
+        check("SELECT \"a\\\" FROM x\", b FROM t", "SELECT", false);
+        check("SELECT 1 # it's\n, ' FROM x' FROM t", "SELECT", false);
+        check("SELECT 1 # or two\n FROM t", "SELECT t", false);
+        check("SELECT a #>> '{b}', a #- '{b}' FROM t", "SELECT t", false);
+        check("SELECT 1--'\n, ' FROM x' FROM t", "SELECT", false);
+        check("/* /* */ it's */ SELECT ' FROM x' FROM t", "", false);
+        check("SELECT 'a\\'; DELETE FROM t", "SELECT", true);
+        // A dollar within a name quotes nothing.
+        check(
+            "SELECT * FROM a$b$c, d WHERE e = '$'",
+            "SELECT a$b$c d",
+            false,
+        );
+    }
+
+    #[test]
+    fn writes_are_found_behind_a_long_text() {
+        let tables: Vec<String> = (0..100).map(|n| format!("table_{n}")).collect();
+        let sql = format!("SELECT * FROM {}; DELETE FROM x", tables.join(", "));
+        assert!(summarise(&sql).writes);
     }
 
     #[test]

@@ -14,11 +14,20 @@ pub(super) enum Token<'a> {
 /// The tokens of a text.
 pub(super) struct Tokens<'a> {
     rest: &'a str,
+    is_unsure: bool,
 }
 
 impl<'a> Tokens<'a> {
     pub(super) fn new(sql: &'a str) -> Self {
-        Self { rest: sql }
+        Self {
+            rest: sql,
+            is_unsure: false,
+        }
+    }
+
+    /// Whether databases differ in what the text so far is, so that what looks like a name may stand inside a literal.
+    pub(super) fn is_unsure(&self) -> bool {
+        self.is_unsure
     }
 
     /// Cuts off everything up to and including `end`, or all the rest where it does not come.
@@ -26,6 +35,28 @@ impl<'a> Tokens<'a> {
         let (inside, rest) = self.rest.split_once(end).unwrap_or((self.rest, ""));
         self.rest = rest;
         inside
+    }
+
+    /// Cuts off a quoted text, whose first quote is still there. Behind a backslash, a quote ends the text in standard SQL, and
+    /// does not in MySQL.
+    fn skip_quoted(&mut self, quote: &str) -> &'a str {
+        self.rest = &self.rest[quote.len()..];
+        let inside = self.skip_past(quote);
+        let backslashes = inside.bytes().rev().take_while(|byte| *byte == b'\\');
+        self.is_unsure |= backslashes.count() % 2 == 1;
+        inside
+    }
+
+    /// Cuts off the rest of the line: a comment, unless some database reads it otherwise.
+    fn skip_line(&mut self, is_comment_everywhere: bool) {
+        let line = self.skip_past("\n");
+        self.is_unsure |= !is_comment_everywhere && line.contains(['\'', '"', '`', '$', '/']);
+    }
+
+    /// Cuts off a comment, in which another one may begin: PostgreSQL then ends it where both have ended.
+    fn skip_comment(&mut self) {
+        self.rest = &self.rest["/*".len()..];
+        self.is_unsure |= self.skip_past("*/").contains("/*");
     }
 
     /// `$tag$ … $tag$`; a lone `$` or `$1` is punctuation.
@@ -52,26 +83,27 @@ impl<'a> Iterator for Tokens<'a> {
         loop {
             self.rest = self.rest.trim_start();
             let first = self.rest.chars().next()?;
-            if self.rest.starts_with("--") {
-                self.skip_past("\n");
+            if let Some(comment) = self.rest.strip_prefix("--") {
+                // MySQL wants white space here: to it, `1--1` is a sum.
+                self.skip_line(comment.is_empty() || comment.starts_with(char::is_whitespace));
+            } else if first == '#' && !self.rest.starts_with("#>") && !self.rest.starts_with("#-") {
+                // A comment in MySQL, an operator in PostgreSQL.
+                self.skip_line(false);
             } else if self.rest.starts_with("/*") {
-                self.skip_past("*/");
+                self.skip_comment();
             } else if first == '\'' {
                 // A doubled quote reads as two literals side by side, which comes to the same.
-                self.rest = &self.rest[1..];
-                self.skip_past("'");
+                self.skip_quoted("'");
             } else if first == '$' && self.skip_dollar_quoted() {
-            } else if first == '"' || first == '`' {
+            } else if first == '"' {
+                return Some(Token::Quoted(self.skip_quoted("\"")));
+            } else if first == '`' {
                 self.rest = &self.rest[1..];
-                return Some(Token::Quoted(self.skip_past(if first == '"' {
-                    "\""
-                } else {
-                    "`"
-                })));
+                return Some(Token::Quoted(self.skip_past("`")));
             } else if first.is_alphanumeric() || first == '_' {
                 let end = self
                     .rest
-                    .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
+                    .find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '$')))
                     .unwrap_or(self.rest.len());
                 let (word, rest) = self.rest.split_at(end);
                 self.rest = rest;
