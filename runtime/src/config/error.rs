@@ -24,6 +24,15 @@ pub enum ConfigError {
         /// What it takes.
         expected: &'static str,
     },
+    /// An entry sets for one pool what is the same for all.
+    NotOfAPool {
+        /// The entry as written.
+        entry: String,
+        /// The name in it.
+        name: String,
+        /// The value in it.
+        value: String,
+    },
     /// An entry is not of the form `name=value`.
     Malformed {
         /// The entry as written.
@@ -55,6 +64,12 @@ impl fmt::Display for ConfigError {
                 expected,
             } => {
                 write!(f, "`{entry}`: `{value}` is not {expected}")
+            }
+            ConfigError::NotOfAPool { entry, name, value } => {
+                write!(
+                    f,
+                    "`{entry}`: `{name}` is the same for all pools; write `{name}={value}`"
+                )
             }
             ConfigError::Malformed { entry } => {
                 write!(

@@ -84,19 +84,28 @@ pub(super) fn lenient(text: &str) -> (Config, Option<ConfigError>) {
     (config, error)
 }
 
-/// The entries, trimmed; a comma inside brackets belongs to a pool's name.
+/// The entries, trimmed; a comma inside brackets belongs to a pool's name. A bracket that stays open is a mistake of its own
+/// entry alone: the comma behind it ends that.
 fn entries(text: &str) -> impl Iterator<Item = &str> {
-    let mut in_pool = false;
-    text.split(move |c| {
-        match c {
-            '[' => in_pool = true,
-            ']' => in_pool = false,
-            _ => {}
+    let mut rest = Some(text);
+    let split = std::iter::from_fn(move || {
+        let text = rest?;
+        let mut from = 0;
+        while let Some(at) = text[from..].find([',', '[']) {
+            let (at, behind) = (from + at, from + at + 1);
+            if text.as_bytes()[at] == b',' {
+                rest = Some(&text[behind..]);
+                return Some(&text[..at]);
+            }
+            let bracket = text[behind..].find(['[', ']']).map(|at| behind + at);
+            from = bracket
+                .filter(|&at| text.as_bytes()[at] == b']')
+                .map_or(behind, |at| at + 1);
         }
-        c == ',' && !in_pool
-    })
-    .map(str::trim)
-    .filter(|entry| !entry.is_empty())
+        rest = None;
+        Some(text)
+    });
+    split.map(str::trim).filter(|entry| !entry.is_empty())
 }
 
 fn apply(config: &mut Config, entry: &str) -> Result<(), ConfigError> {
@@ -117,7 +126,11 @@ fn apply(config: &mut Config, entry: &str) -> Result<(), ConfigError> {
         _ => {
             let (name, value) = entry.split_once('=').ok_or_else(|| {
                 // A bare word that is no name at all is told as such.
-                selector(entry).map_or_else(|| unknown(entry, entry), |_| malformed())
+                if SETTINGS.contains(&entry) || selector(entry).is_some() {
+                    malformed()
+                } else {
+                    unknown(entry, entry)
+                }
             })?;
             (name.trim(), None, value.trim())
         }
@@ -143,6 +156,14 @@ fn apply(config: &mut Config, entry: &str) -> Result<(), ConfigError> {
                 "on" => true,
                 "off" => false,
                 _ => return Err(bad("a switch; write `on` or `off`")),
+            });
+        }
+        ("off", None) => return Err(bad("wanted; write `off` alone")),
+        (setting, Some(_)) if SETTINGS.contains(&setting) => {
+            return Err(ConfigError::NotOfAPool {
+                entry: entry.to_owned(),
+                name: name.to_owned(),
+                value: value.to_owned(),
             });
         }
         _ => {
@@ -190,7 +211,9 @@ fn unknown(entry: &str, name: &str) -> ConfigError {
         .iter()
         .map(|lint| lint.name())
         .chain(GROUPS.iter().map(|(name, _)| *name))
-        .chain(SETTINGS);
+        .chain(SETTINGS)
+        // What is much longer is not meant, and takes long to compare.
+        .filter(|known| name.len() <= 2 * known.len());
     let suggestion = names
         .map(|known| (strsim::damerau_levenshtein(known, name), known))
         .min()
@@ -202,6 +225,9 @@ fn unknown(entry: &str, name: &str) -> ConfigError {
         suggestion,
     }
 }
+
+#[cfg(test)]
+mod properties;
 
 #[cfg(test)]
 mod tests {
@@ -274,6 +300,18 @@ mod tests {
             "`return_timeout=soon`: `soon` is not a time above zero; write `30s`",
         );
         check(
+            "report",
+            "`report`: an entry is written `name=value` or `name[pool]=value`, as in `held_idle=warn:10s`",
+        );
+        check(
+            "off=true",
+            "`off=true`: `true` is not wanted; write `off` alone",
+        );
+        check(
+            "cap[x]=warn",
+            "`cap[x]=warn`: `cap` is the same for all pools; write `cap=warn`",
+        );
+        check(
             "connect_probe=maybe",
             "`connect_probe=maybe`: `maybe` is not a switch; write `on` or `off`",
         );
@@ -284,6 +322,9 @@ mod tests {
         let (config, error) = lenient("cap=loud,slow_query=deny,nonsense=1");
         assert!(matches!(error, Some(ConfigError::Several(errors)) if errors.len() == 2));
         assert_eq!(config.entries.len(), 1);
+        let (config, error) = lenient("held_idle[x=1s,cap=warn,held_idle[y]=2s");
+        assert!(matches!(error, Some(ConfigError::Malformed { .. })));
+        assert_eq!((config.cap, config.entries.len()), (Some(Level::Warn), 1));
     }
 
     #[test]
