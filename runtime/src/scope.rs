@@ -142,10 +142,10 @@ impl Scope {
         // Nearly always empty, and then nothing is allocated.
         let mut broken = Vec::new();
         for scope in self.chain() {
-            let sent = scope.statements.fetch_add(1, Relaxed) + 1;
+            let before = scope.statements.fetch_add(1, Relaxed);
             if let Some(budget) = &scope.budget {
                 budget.note(tally);
-                if sent == budget.limit + 1 {
+                if before == budget.limit {
                     broken.push(scope);
                 }
             }

@@ -236,8 +236,10 @@ fn handles<'a>(
             return false;
         };
         if let Some(due) = limit.checked_sub(time).filter(|left| !left.is_zero()) {
-            let due = now + due;
-            next = Some(next.map_or(due, |next| next.min(due)));
+            // A limit that no clock reaches is never due.
+            if let Some(due) = now.checked_add(due) {
+                next = Some(next.map_or(due, |next| next.min(due)));
+            }
             return false;
         }
         true

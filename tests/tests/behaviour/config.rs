@@ -8,7 +8,7 @@ use sqlx::leash::{self, Config, ConfigError, Level, Lint};
 use sqlx::{Executor, SqlitePool, track};
 
 use crate::child::in_child;
-use crate::common::{Tx, of_leaks, pool, rows_of};
+use crate::common::{Tx, of_leaks, pool, rows_of, until};
 
 /// What was put away; never taken out again.
 static KEPT: Mutex<Vec<Tx>> = Mutex::new(Vec::new());
@@ -163,6 +163,38 @@ fn the_pool_named_is_concerned() {
         "",
         [ALLOW, WARN, ALLOW, DENY],
     );
+}
+
+#[test]
+fn a_limit_that_no_clock_or_counter_reaches_is_never_reached() {
+    #[track(held_too_long = "10ms", max_queries = 18446744073709551615)]
+    async fn holds(pool: &SqlitePool) {
+        let mut held = pool.acquire().await.unwrap();
+        held.execute("SELECT 1").await.unwrap();
+        // The same look of the watchdog sees both limits.
+        until("the shorter limit is reached", || TOLD.load(Relaxed)).await;
+    }
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    let variables = [(
+        "SQLX_LEASH",
+        "held_idle=500000000000y,slow_query=500000000000y,report=500000000000y,return_timeout=500000000000y",
+    )];
+    let printed = in_child(
+        "config::a_limit_that_no_clock_or_counter_reaches_is_never_reached",
+        &variables,
+        |runtime| {
+            leash::on_finding(|finding| {
+                TOLD.fetch_or(finding.lint == Lint::HeldTooLong, Relaxed);
+            });
+            leash::spawn_reporter();
+            runtime.block_on(async {
+                let pool = pool().await;
+                holds(&pool).await;
+                pool.close().await;
+            });
+        },
+    );
+    assert!(!printed.err.contains("panicked"), "{}", printed.err);
 }
 
 #[test]
