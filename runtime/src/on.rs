@@ -97,11 +97,18 @@ impl<F: Future> fmt::Debug for InScope<F> {
     }
 }
 
-/// The functions that stand for named scopes: one for each name and place in the source, so no more than the program has.
+/// So many named scopes are told apart; beyond, those of one place share a name.
+const NAMES: usize = 4096;
+const FURTHER_NAMES: &str = "(further names of this place)";
+
+/// The functions that stand for named scopes: one for each name and place in the source.
 fn named_function(name: &'static str, location: &'static Location<'static>) -> &'static Function {
     type Functions = HashMap<(&'static str, &'static Location<'static>), &'static Function>;
     static NAMED: Lazy<Mutex<Functions>> = Lazy::new(Mutex::default);
     let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+    // A name may be made, and leaked, while the program runs.
+    let is_one_more = named.len() >= NAMES && !named.contains_key(&(name, location));
+    let name = if is_one_more { FURTHER_NAMES } else { name };
     named.entry((name, location)).or_insert_with(|| {
         let function =
             Function::new(|| "", location.file(), location.line(), location.column()).named(name);

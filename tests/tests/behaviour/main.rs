@@ -6,6 +6,10 @@
     reason = "functions that return futures are tested, and a test is one list of them"
 )]
 
+/// Counts for `memory`, whose tests run in processes of their own.
+#[global_allocator]
+static HEAP: cap::Cap<std::alloc::System> = cap::Cap::new(std::alloc::System, usize::MAX);
+
 mod backends;
 mod cancel;
 mod common;

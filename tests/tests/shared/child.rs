@@ -32,7 +32,13 @@ pub(crate) fn in_child(
         std::process::exit(0);
     }
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args([test, "--exact", "--nocapture", "--test-threads=1"]);
+    command.args([
+        test,
+        "--exact",
+        "--include-ignored",
+        "--nocapture",
+        "--test-threads=1",
+    ]);
     command
         .env_remove("SQLX_LEASH")
         .env_remove("RUST_BACKTRACE")
