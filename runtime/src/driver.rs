@@ -1,5 +1,8 @@
 //! The face of sqlx, tracked: what shadows which of sqlx's names, and how each works. Nothing else knows sqlx.
 
+// First, so that what it says is said first.
+mod one_sqlx;
+
 mod acquire;
 mod any_conn;
 pub(crate) mod backend;

@@ -7,4 +7,5 @@ fn what_track_accepts_and_refuses() {
     let programs = trybuild::TestCases::new();
     programs.pass("ui/pass/*.rs");
     programs.compile_fail("ui/fail/*.rs");
+    programs.compile_fail("ui/guard/*.rs");
 }

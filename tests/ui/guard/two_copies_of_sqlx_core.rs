@@ -1,0 +1,10 @@
+//! Another `sqlx_core::Error` than sqlx's.
+
+extern crate self as sqlx_core;
+
+pub struct Error;
+
+#[path = "../../../runtime/src/driver/one_sqlx.rs"]
+mod one_sqlx;
+
+fn main() {}
