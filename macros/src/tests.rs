@@ -4,6 +4,7 @@ mod errors;
 mod evidence;
 mod expansion;
 mod locations;
+mod properties;
 mod requeue;
 
 use proc_macro2::{TokenStream, TokenTree};
