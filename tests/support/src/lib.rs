@@ -11,6 +11,8 @@
 //! started from the installed binaries: in a private directory, on a free port of the loopback interface, once per
 //! test process, gone with it however it ends. Without either, the test says on the real stderr, which the test
 //! harness does not capture, that it was skipped; or fails where `LEASH_TEST_REQUIRE=postgres,mysql` names the server.
+//!
+//! [`own_postgres`] and [`own_mysql`] start one more for a test that stops it: always from the installed binaries.
 
 mod install;
 mod server;
@@ -25,7 +27,7 @@ use std::thread;
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection, PgConnection};
 use tokio::sync::OnceCell;
 
-use server::Server;
+use server::{Own, Server};
 
 /// A database server that tests can run against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,8 +124,8 @@ async fn database(kind: Kind, server: &'static OnceCell<Result<Server, String>>)
     let server = server
         .get_or_init(|| async {
             match env::var(kind.variable()) {
-                Ok(url) if !url.is_empty() => Ok(Server::given(url)),
-                _ => server::start(kind).await,
+                Ok(url) if !url.is_empty() => Ok(Server::Given(url)),
+                _ => Own::new(kind).await.map(Server::Ours),
             }
         })
         .await;
@@ -135,14 +137,79 @@ async fn database(kind: Kind, server: &'static OnceCell<Result<Server, String>>)
                 "LEASH_TEST_REQUIRE names {}, and there is none: {reason}",
                 kind.name()
             );
-            let test = thread::current().name().unwrap_or("a test").to_owned();
-            say(&format!(
-                "SKIPPED {test}: no {} server: {reason}",
-                kind.name()
-            ));
+            skip(&format!("no {} server: {reason}", kind.name()));
             None
         }
     }
+}
+
+/// A server that one test has for itself, and may stop and start.
+#[derive(Debug)]
+pub struct OwnServer(Own);
+
+impl OwnServer {
+    /// The URL of a database on it.
+    pub fn url(&self) -> &str {
+        self.0.url()
+    }
+
+    /// Stops it in its orderly way, which ends every session, and waits until it is gone.
+    ///
+    /// # Panics
+    ///
+    /// If it is stopped already, or does not stop.
+    pub async fn stop(&mut self) {
+        self.0.stop().await.expect("the server stops");
+    }
+
+    /// Starts it again with what it has stored, at the same address, and waits until it accepts connections.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub async fn start(&mut self) {
+        self.0.start_again().await.expect("the server starts again");
+    }
+}
+
+/// A PostgreSQL server of the caller's own, or `None` where none is installed, after saying so.
+///
+/// # Panics
+///
+/// If none can be started, none is given by its URL, and `LEASH_TEST_REQUIRE` names `postgres`.
+pub async fn own_postgres() -> Option<OwnServer> {
+    own(Kind::Postgres).await
+}
+
+/// A MariaDB server of the caller's own, or `None` where none is installed, after saying so.
+///
+/// # Panics
+///
+/// If none can be started, none is given by its URL, and `LEASH_TEST_REQUIRE` names `mysql`.
+pub async fn own_mysql() -> Option<OwnServer> {
+    own(Kind::MySql).await
+}
+
+async fn own(kind: Kind) -> Option<OwnServer> {
+    match Own::new(kind).await {
+        Ok(own) => Some(OwnServer(own)),
+        Err(reason) => {
+            // Who gives a server may have no other: that one is not the test's to stop.
+            let is_given = env::var(kind.variable()).is_ok_and(|url| !url.is_empty());
+            assert!(
+                is_given || !required(kind),
+                "LEASH_TEST_REQUIRE names {}, and none can be started: {reason}",
+                kind.name()
+            );
+            skip(&format!("no {} server to stop: {reason}", kind.name()));
+            None
+        }
+    }
+}
+
+fn skip(why: &str) {
+    let test = thread::current().name().unwrap_or("a test").to_owned();
+    say(&format!("SKIPPED {test}: {why}"));
 }
 
 fn required(kind: Kind) -> bool {

@@ -5,7 +5,7 @@ use std::io;
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, MySqlConnection, PgConnection};
@@ -19,25 +19,146 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A server that accepts connections.
 #[derive(Debug)]
-pub(crate) struct Server {
-    url: String,
-    /// Holds the pipe that keeps a server of ours running. Never dropped: this value lives in a static.
-    ours: Option<Child>,
+pub(crate) enum Server {
+    /// Somebody else runs it: its URL.
+    Given(String),
+    /// Never dropped: this value lives in a static.
+    Ours(Own),
 }
 
 impl Server {
-    /// A server that somebody else runs.
-    pub(crate) fn given(url: String) -> Self {
-        Self { url, ours: None }
+    /// The URL of the database in which databases are made.
+    pub(crate) fn url(&self) -> &str {
+        match self {
+            Self::Given(url) => url,
+            Self::Ours(own) => &own.url,
+        }
     }
 
-    /// The URL of the database in which databases are made.
+    pub(crate) fn is_ours(&self) -> bool {
+        matches!(self, Self::Ours(_))
+    }
+}
+
+/// A server of this process: its files, its port, and the process while it runs.
+#[derive(Debug)]
+pub(crate) struct Own {
+    kind: Kind,
+    daemon: PathBuf,
+    place: Place,
+    port: u16,
+    url: String,
+    /// Holds the pipe that keeps the server running.
+    child: Option<Child>,
+}
+
+impl Own {
+    /// Makes a server from what is installed, and waits until it accepts connections.
+    pub(crate) async fn new(kind: Kind) -> Result<Self, String> {
+        let program =
+            |name: &str| install::program(name).ok_or_else(|| format!("`{name}` is not installed"));
+        let (setup, daemon, account) = match kind {
+            Kind::Postgres => (program("initdb")?, program("postgres")?, "postgres"),
+            Kind::MySql => (
+                program("mariadb-install-db")?,
+                program("mariadbd")?,
+                "mysql",
+            ),
+        };
+        let place = Place::new(kind, install::unprivileged(account)?)
+            .map_err(|error| format!("no directory for a server: {error}"))?;
+
+        let setup = place.start(&setup_command(kind, &setup, &place.directory), "TERM")?;
+        let status = place.wait(setup).await?;
+        if !status.success() {
+            return Err(place.failure("setting up the server failed"));
+        }
+
+        let mut own = Self {
+            kind,
+            daemon,
+            place,
+            port: 0,
+            url: String::new(),
+            child: None,
+        };
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            // Free now; should another process be faster, the server ends, and the next port is tried.
+            own.port = free_port().map_err(|error| format!("no free port: {error}"))?;
+            own.url = match kind {
+                Kind::Postgres => format!("postgres://postgres@127.0.0.1:{}/postgres", own.port),
+                Kind::MySql => format!("mysql://root@127.0.0.1:{}/mysql", own.port),
+            };
+            if own.start(deadline).await? {
+                return Ok(own);
+            }
+            if Instant::now() >= deadline {
+                return Err(own.place.failure("the server does not start"));
+            }
+        }
+    }
+
+    /// The URL of the database that the server came with.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    pub(crate) fn is_ours(&self) -> bool {
-        self.ours.is_some()
+    /// Starts it on its port; whether it accepts connections, and has not ended instead.
+    async fn start(&mut self, deadline: Instant) -> Result<bool, String> {
+        let (command, signal) = match self.kind {
+            Kind::Postgres => (
+                postgres_command(&self.daemon, &self.place.directory, self.port),
+                "INT",
+            ),
+            Kind::MySql => (
+                mariadb_command(&self.daemon, &self.place.directory, self.port),
+                "TERM",
+            ),
+        };
+        let mut child = self.place.start(&command, signal)?;
+        let is_ready = self
+            .place
+            .ready(&mut child, self.kind, &self.url, deadline)
+            .await?;
+        self.child = is_ready.then_some(child);
+        Ok(is_ready)
+    }
+
+    /// Starts it again, on the same files and port.
+    pub(crate) async fn start_again(&mut self) -> Result<(), String> {
+        if self.start(Instant::now() + PATIENCE).await? {
+            Ok(())
+        } else {
+            Err(self.place.failure("the server does not start again"))
+        }
+    }
+
+    /// Has it end all sessions and stop, and waits until it has.
+    pub(crate) async fn stop(&mut self) -> Result<(), String> {
+        let child = self.child.take().ok_or("the server is stopped already")?;
+        let (file, signal) = match self.kind {
+            Kind::Postgres => ("data/postmaster.pid", "INT"),
+            Kind::MySql => ("pid", "TERM"),
+        };
+        let file = self.place.directory.join(file);
+        let process =
+            fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        let process = process.lines().next().unwrap_or_default();
+        Command::new("sh")
+            .args(["-c", "kill -s \"$1\" \"$2\"", "sh", signal, process])
+            .status()
+            .map_err(|error| format!("no signal: {error}"))?;
+        self.place.wait(child).await.map(drop)
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        // One that runs takes its directory along when its pipe ends.
+        if self.child.is_none() {
+            let _ = fs::remove_dir_all(&self.place.directory);
+        }
     }
 }
 
@@ -52,56 +173,6 @@ pub(crate) fn with_database(url: &str, name: &str) -> String {
         .find('/')
         .map_or(address.len(), |slash| host + slash);
     format!("{}/{name}{parameters}", &address[..end])
-}
-
-/// Starts a server from what is installed, and waits until it accepts connections.
-pub(crate) async fn start(kind: Kind) -> Result<Server, String> {
-    let program =
-        |name: &str| install::program(name).ok_or_else(|| format!("`{name}` is not installed"));
-    let (setup, daemon, account) = match kind {
-        Kind::Postgres => (program("initdb")?, program("postgres")?, "postgres"),
-        Kind::MySql => (
-            program("mariadb-install-db")?,
-            program("mariadbd")?,
-            "mysql",
-        ),
-    };
-    let place = Place::new(kind, install::unprivileged(account)?)
-        .map_err(|error| format!("no directory for a server: {error}"))?;
-
-    let setup = place.start(&setup_command(kind, &setup, &place.directory), "TERM")?;
-    let status = place.wait(setup).await?;
-    if !status.success() {
-        return Err(place.failure("setting up the server failed"));
-    }
-
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        // Free now; should another process be faster, the server ends, and the next port is tried.
-        let port = free_port().map_err(|error| format!("no free port: {error}"))?;
-        let (command, signal, url) = match kind {
-            Kind::Postgres => (
-                postgres_command(&daemon, &place.directory, port),
-                "INT",
-                format!("postgres://postgres@127.0.0.1:{port}/postgres"),
-            ),
-            Kind::MySql => (
-                mariadb_command(&daemon, &place.directory, port),
-                "TERM",
-                format!("mysql://root@127.0.0.1:{port}/mysql"),
-            ),
-        };
-        let mut child = place.start(&command, signal)?;
-        if place.ready(&mut child, kind, &url, deadline).await? {
-            return Ok(Server {
-                url,
-                ours: Some(child),
-            });
-        }
-        if Instant::now() >= deadline {
-            return Err(place.failure("the server does not start"));
-        }
-    }
 }
 
 fn setup_command(kind: Kind, program: &Path, directory: &Path) -> Vec<String> {
@@ -197,6 +268,7 @@ fn free_port() -> io::Result<u16> {
 }
 
 /// The private directory of a server, and who owns it.
+#[derive(Debug)]
 struct Place {
     directory: PathBuf,
     user: Option<User>,

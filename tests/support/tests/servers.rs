@@ -34,3 +34,37 @@ async fn mysql_gives_every_caller_a_database() {
     }
     assert_ne!(one.name(), two.name());
 }
+
+#[tokio::test]
+async fn a_server_of_its_own_stops_and_starts_with_what_it_has_stored() {
+    if let Some(mut server) = support::own_postgres().await {
+        let mut conn = PgConnection::connect(server.url()).await.unwrap();
+        sqlx::raw_sql("CREATE TABLE kept ()")
+            .execute(&mut conn)
+            .await
+            .unwrap();
+        server.stop().await;
+        PgConnection::connect(server.url()).await.unwrap_err();
+        server.start().await;
+        let mut conn = PgConnection::connect(server.url()).await.unwrap();
+        sqlx::raw_sql("TABLE kept")
+            .execute(&mut conn)
+            .await
+            .unwrap();
+    }
+    if let Some(mut server) = support::own_mysql().await {
+        let mut conn = MySqlConnection::connect(server.url()).await.unwrap();
+        sqlx::raw_sql("CREATE TABLE kept (id INT)")
+            .execute(&mut conn)
+            .await
+            .unwrap();
+        server.stop().await;
+        MySqlConnection::connect(server.url()).await.unwrap_err();
+        server.start().await;
+        let mut conn = MySqlConnection::connect(server.url()).await.unwrap();
+        sqlx::raw_sql("SELECT * FROM kept")
+            .execute(&mut conn)
+            .await
+            .unwrap();
+    }
+}
