@@ -1,22 +1,18 @@
 //! What the modules share: pools, places in the source, and what is expected there.
 
-use std::any::Any;
 use std::future::Future;
-use std::ops::Deref;
 use std::panic::Location;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::task::Poll;
-use std::time::{Duration, Instant};
 
 use futures::future::{LocalBoxFuture, poll_fn};
-use sqlx::leash::{
-    self, Certainty, Finding, HandleInfo, Level, Lint, PoolExt, PoolStats, SiteStats,
-};
+use sqlx::Database;
+use sqlx::leash::{self, Certainty, Finding, HandleInfo, Level, Lint, PoolExt, SiteStats};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{Database, Pool, Sqlite};
 
+pub(crate) use crate::pool::TestPool;
 pub(crate) use crate::source::{Place, declared, marked};
+pub(crate) use crate::until::until;
 
 /// A transaction that can go anywhere.
 pub(crate) type Tx = sqlx::SqliteTransaction<'static>;
@@ -24,22 +20,6 @@ pub(crate) type Tx = sqlx::SqliteTransaction<'static>;
 /// A hundred rows, with no table.
 pub(crate) const HUNDRED: &str =
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) SELECT i FROM n";
-
-/// A pool of its own for each test, known by its name.
-pub(crate) struct TestPool<DB: Database = Sqlite> {
-    pool: Pool<DB>,
-    name: String,
-    /// Goes when the pool is gone.
-    _database: Box<dyn Any + Send + Sync>,
-}
-
-impl<DB: Database> Deref for TestPool<DB> {
-    type Target = Pool<DB>;
-
-    fn deref(&self) -> &Pool<DB> {
-        &self.pool
-    }
-}
 
 /// Some connections to one database in memory, with an empty table `exam (id, name)`.
 pub(crate) async fn pool() -> TestPool {
@@ -76,54 +56,13 @@ pub(crate) async fn connect_with(
 }
 
 impl<DB: Database> TestPool<DB> {
-    /// Names the pool, and keeps what its database is made of.
-    pub(crate) fn new(pool: Pool<DB>, database: impl Any + Send + Sync) -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let name = format!("test pool {}", NUMBER.fetch_add(1, Relaxed));
-        Self {
-            pool: pool.named(&name),
-            name,
-            _database: Box::new(database),
-        }
-    }
-
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// What is alive of it, oldest first.
     pub(crate) fn handles(&self) -> Vec<HandleInfo> {
         leash::snapshot()
             .handles
             .into_iter()
-            .filter(|handle| handle.pool == self.name)
+            .filter(|handle| handle.pool == self.name())
             .collect()
-    }
-
-    pub(crate) fn stats(&self) -> PoolStats {
-        leash::snapshot()
-            .pools
-            .into_iter()
-            .find(|pool| pool.name == self.name)
-            .expect("a pool that lives is listed")
-    }
-
-    /// Nothing is held and nobody waits.
-    #[track_caller]
-    pub(crate) fn assert_empty(&self) {
-        let snapshot = leash::snapshot();
-        let handles: Vec<_> = snapshot
-            .handles
-            .iter()
-            .filter(|handle| handle.pool == self.name)
-            .collect();
-        let waiters: Vec<_> = snapshot
-            .waiters
-            .iter()
-            .filter(|waiter| waiter.pool == self.name)
-            .collect();
-        assert!(handles.is_empty(), "still alive: {handles:#?}");
-        assert!(waiters.is_empty(), "still waiting: {waiters:#?}");
     }
 
     /// Waits until so many connections lie idle: sqlx gives them back in a task of its own.
@@ -301,18 +240,6 @@ pub(crate) async fn poll_until<F: Future>(future: F, is_far_enough: impl Fn() ->
         }
     })
     .await;
-}
-
-/// Lets others run until `is_so`, and fails where that takes too long even for a machine with much else to do.
-#[track_caller]
-pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) -> impl Future<Output = ()> {
-    let (caller, deadline) = (Location::caller(), Instant::now() + Duration::from_mins(2));
-    async move {
-        while !is_so() {
-            assert!(Instant::now() < deadline, "{what} never happens, {caller}");
-            tokio::task::yield_now().await;
-        }
-    }
 }
 
 /// The rows of a function, in the order of their lines.

@@ -28,7 +28,11 @@ mod traits;
 
 #[path = "../shared/child.rs"]
 mod child;
+#[path = "../shared/pool.rs"]
+mod pool;
 #[path = "../shared/settled.rs"]
 mod settled;
 #[path = "../shared/source.rs"]
 mod source;
+#[path = "../shared/until.rs"]
+mod until;

@@ -19,6 +19,9 @@ mod wording;
 
 #[path = "../shared/child.rs"]
 mod child;
+#[expect(dead_code, reason = "faults use more of it")]
+#[path = "../shared/proxy.rs"]
+mod proxy;
 #[path = "../shared/settled.rs"]
 mod settled;
 #[path = "../shared/source.rs"]

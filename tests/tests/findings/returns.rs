@@ -1,10 +1,5 @@
 //! Returns that hang: a server that has gone silent, and what `return_timeout` does about it.
 
-use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
 
 use sqlx::leash::{self, Certainty, Level, Lint, PoolExt};
@@ -12,75 +7,10 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{Database, Pool, track};
 
+use crate::proxy::{Cut, Fate, Proxy};
 use crate::support::{
     Lines, Place, Says, assert_none, heard, in_child, marked, only, stats_of, told, until, watched,
 };
-
-/// Stands between a pool and its server, and can swallow what they say to each other.
-struct Proxy {
-    address: SocketAddr,
-    pairs: Arc<Mutex<Vec<Pair>>>,
-}
-
-/// Both ends of a connection, and whether it is silent.
-struct Pair {
-    ends: [TcpStream; 2],
-    silent: Arc<AtomicBool>,
-}
-
-impl Proxy {
-    fn to(host: &str, port: u16) -> Self {
-        let server = format!("{host}:{port}");
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let address = listener.local_addr().unwrap();
-        let pairs: Arc<Mutex<Vec<Pair>>> = Arc::default();
-        let known = Arc::clone(&pairs);
-        thread::spawn(move || {
-            for client in listener.incoming() {
-                let (client, server) = (client.unwrap(), TcpStream::connect(&server).unwrap());
-                let silent = Arc::new(AtomicBool::new(false));
-                for (from, to) in [(&client, &server), (&server, &client)] {
-                    let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                    let silent = Arc::clone(&silent);
-                    thread::spawn(move || pass_on(from, to, &silent));
-                }
-                known.lock().unwrap().push(Pair {
-                    ends: [client, server],
-                    silent,
-                });
-            }
-        });
-        Self { address, pairs }
-    }
-
-    /// From now on nothing gets through on the connections that there are.
-    fn silence(&self) {
-        for pair in &*self.pairs.lock().unwrap() {
-            pair.silent.store(true, Relaxed);
-        }
-    }
-
-    /// Ends the connections that there are.
-    fn cut(&self) {
-        for pair in self.pairs.lock().unwrap().drain(..) {
-            for end in pair.ends {
-                let _ = end.shutdown(Shutdown::Both);
-            }
-        }
-    }
-}
-
-fn pass_on(mut from: TcpStream, mut to: TcpStream, silent: &AtomicBool) {
-    let mut buffer = [0; 4096];
-    while let Ok(read @ 1..) = from.read(&mut buffer) {
-        if !silent.load(Relaxed) && to.write_all(&buffer[..read]).is_err() {
-            return;
-        }
-    }
-    if !silent.load(Relaxed) {
-        let _ = to.shutdown(Shutdown::Both);
-    }
-}
 
 async fn postgres(name: &str) -> Option<(leash_test_support::Db, Proxy, sqlx::PgPool)> {
     let db = leash_test_support::postgres().await?;
@@ -105,14 +35,14 @@ async fn mariadb(name: &str) -> Option<(leash_test_support::Db, Proxy, sqlx::MyS
 #[track]
 async fn gives_back<DB: Database>(pool: &Pool<DB>, proxy: &Proxy) {
     let conn = pool.acquire().await.unwrap(); // @given back
-    proxy.silence();
+    proxy.treats(Fate::Swallowed);
     drop(conn);
 }
 
 #[track]
 async fn drops_a_transaction<DB: Database>(pool: &Pool<DB>, proxy: &Proxy) {
     let tx = pool.begin().await.unwrap(); // @transaction given back
-    proxy.silence();
+    proxy.treats(Fate::Swallowed);
     drop(tx);
 }
 
@@ -144,7 +74,7 @@ async fn bounded<DB: Database>(name: &str, proxy: &Proxy, pool: &Pool<DB>, lines
     })
     .await;
     // What was idle is silent, too: sqlx finds that out by itself, when it takes them.
-    proxy.cut();
+    proxy.treats(Fate::Cut(Cut::Closed));
     serves_all(pool).await;
     until("all have come back", || stats_of(name).returning == 0).await;
     assert_none(&heard(name));
@@ -230,7 +160,7 @@ async fn unbounded<DB: Database>(name: &str, proxy: &Proxy, pool: &Pool<DB>, lin
     let permits = (pool.acquire().await.unwrap(), pool.try_acquire());
     assert!(permits.1.is_none(), "its permit is gone");
     drop(permits);
-    proxy.cut();
+    proxy.treats(Fate::Cut(Cut::Closed));
     let line = format!("INFO pool {name} has recovered: every permit is accounted for again");
     until("it has recovered", || {
         lines.of("sqlx_leash::pool").contains(&line)
@@ -269,7 +199,7 @@ fn what_sqlx_gives_back_itself_is_no_untracked_use() {
             };
             heard("pg");
             let listener = PgListener::connect_with(&pool).await.unwrap();
-            proxy.silence();
+            proxy.treats(Fate::Swallowed);
             drop(listener);
             let _conn = pool.acquire().await.unwrap();
             told("pg", Lint::UnaccountedConnections, 1).await;

@@ -8,12 +8,9 @@ use sqlx::leash::PoolExt;
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{
-    Any, Connection, Executor, MySql, MySqlConnection, PgConnection, Postgres, Sqlite,
-    SqliteConnection,
-};
+use sqlx::{Any, Connection, Executor, MySql, Postgres, Sqlite, SqliteConnection};
 
-use crate::common::TestPool;
+use crate::pool::TestPool;
 
 /// How long a test waits for a permit or a lock that it will get, on a machine with much else to do.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -107,67 +104,4 @@ async fn any(
         .unwrap();
     pool.as_sqlx().execute(create).await.unwrap();
     Some(TestPool::new(pool, database))
-}
-
-/// Whether the connection is inside a transaction, by its database's own word.
-pub(super) trait IsInside: Send {
-    async fn is_inside(&mut self) -> bool;
-}
-
-impl IsInside for SqliteConnection {
-    async fn is_inside(&mut self) -> bool {
-        // It begins none within another.
-        if self.execute("BEGIN").await.is_err() {
-            return true;
-        }
-        self.execute("ROLLBACK").await.unwrap();
-        false
-    }
-}
-
-impl IsInside for PgConnection {
-    async fn is_inside(&mut self) -> bool {
-        // There are savepoints in a transaction only, and statements in one that has failed are refused for that.
-        let error = match self.execute("SAVEPOINT asked").await {
-            Ok(_) => return true,
-            Err(error) => error.into_database_error().unwrap(),
-        };
-        match error.code().as_deref() {
-            Some("25P01") => false,
-            Some("25P02") => true,
-            _ => panic!("{error}"),
-        }
-    }
-}
-
-impl IsInside for MySqlConnection {
-    async fn is_inside(&mut self) -> bool {
-        sqlx::query_scalar::<_, i64>("SELECT CAST(@@in_transaction AS SIGNED)")
-            .fetch_one(self)
-            .await
-            .unwrap()
-            == 1
-    }
-}
-
-/// Every permit is there again, every connection works, and none is inside a transaction.
-pub(super) async fn assert_whole<DB>(pool: &TestPool<DB>, after: &str)
-where
-    DB: sqlx::Database,
-    DB::Connection: IsInside,
-{
-    pool.assert_empty();
-    let mut all = Vec::new();
-    for _ in 0..pool.options().get_max_connections() {
-        let taken = pool.acquire().await;
-        let mut connection =
-            taken.unwrap_or_else(|error| panic!("after {after}, the pool is short: {error}"));
-        assert!(
-            !connection.as_mut().is_inside().await,
-            "after {after}, a connection is inside a transaction"
-        );
-        all.push(connection);
-    }
-    drop(all);
-    pool.assert_empty();
 }

@@ -7,9 +7,9 @@ use sqlx::{Connection, Executor, Transaction, track};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
-use super::super::bench::assert_whole;
 use super::{BY_ID, Db, pool_of};
 use crate::common::{HUNDRED, check_sums};
+use crate::pool::assert_whole;
 
 type Pool = sqlx::Pool<Db>;
 type Tx = Transaction<'static, Db>;

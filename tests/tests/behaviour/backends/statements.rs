@@ -3,8 +3,8 @@
 use futures::TryStreamExt;
 use sqlx::{Connection, Executor, track};
 
-use super::super::bench::{IsInside, assert_whole};
 use super::{BEGIN_WITH, BY_ID, Db, pool_of};
+use crate::pool::{IsInside, assert_whole};
 
 type Pool = sqlx::Pool<Db>;
 

@@ -5,10 +5,10 @@ use sqlx::leash::Activity;
 use sqlx::postgres::{PgPoolCopyExt, PgPoolOptions};
 use sqlx::{PgPool, track};
 
-use super::super::bench::assert_whole;
 use super::cancel::Operation;
 use super::pool_of;
 use crate::common::{TestPool, leaks, poll_at_most, silent};
+use crate::pool::assert_whole;
 
 const IN: &str = "COPY exam (name) FROM STDIN";
 const OUT: &str = "COPY (SELECT generate_series(1, 10000)) TO STDOUT";

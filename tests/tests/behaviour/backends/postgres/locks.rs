@@ -8,10 +8,10 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgAdvisoryLock, PgAdvisoryLockGuard};
 use sqlx::{Executor, PgPool, Postgres, track};
 
-use super::super::bench::assert_whole;
 use super::cancel::{Operation, Pool, at_every_poll};
 use super::pool_of;
 use crate::common::leaks;
+use crate::pool::assert_whole;
 
 type Guard = PgAdvisoryLockGuard<PoolConnection<Postgres>>;
 
