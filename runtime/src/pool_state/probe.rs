@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// One connect in this time and pool.
+/// One connect in this time and pool, unless the pool was served in between.
 const AT_MOST_EVERY: Duration = Duration::from_mins(1);
 
 /// What the last one showed.
@@ -59,6 +59,11 @@ impl Probes {
         {
             probe.outcome = Outcome::GivenUp(now.saturating_duration_since(probe.began));
         }
+    }
+
+    /// The pool is served again: what the last one showed is over, and the next time is another matter.
+    pub(crate) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// The last one, if it is of use now.

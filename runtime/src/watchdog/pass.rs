@@ -298,6 +298,7 @@ fn episode(gauge: &dyn Gauge, now: Instant) {
             .dry
             .end(pool.is_waited_for(), pool.limits.acquire_timeout, now)
     {
+        pool.probes.forget();
         lint::recovered(pool, &episode, now);
     }
 }

@@ -16,7 +16,7 @@ use sqlx::leash::{
     Backend, Certainty, Finding, HandleExt, Level, Lint, PoolExt, ScopeExt, Verdict,
 };
 use sqlx::mysql::MySqlPoolOptions;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{PgPool, Pool, SqlitePool, track};
 use tokio::runtime::Builder;
@@ -27,6 +27,7 @@ use crate::common::{
     TestPool, assert_certainty, assert_helps, assert_primary, connect, eventually, marked, none,
     note_panics, only, options, panics_about, related, said,
 };
+use crate::proxy::{Cut, Fate, Proxy};
 
 type Result = sqlx::Result<()>;
 
@@ -454,6 +455,41 @@ async fn the_mysql_server_never_answers() {
     let (port, _) = silent_server();
     let finding = times_out(&mysql_at(port), async {}).await;
     assert_verdict(&finding, Verdict::Unreachable, Certainty::Likely);
+}
+
+#[test]
+fn a_new_outage_is_looked_into_anew() {
+    let test = "timeout::a_new_outage_is_looked_into_anew";
+    in_child(test, &[], |runtime| {
+        runtime.block_on(async {
+            let told = crate::common::told_events();
+            let Some(db) = leash_test_support::postgres().await else {
+                return;
+            };
+            let server: PgConnectOptions = db.url().parse().unwrap();
+            let port = closed_port();
+            let options = PgPoolOptions::new().acquire_timeout(A_SECOND);
+            let pool = options.connect_lazy_with(server.clone().host("127.0.0.1").port(port));
+            let pool = TestPool::of(pool);
+            let finding = times_out(&pool, async {}).await;
+            assert_verdict(&finding, Verdict::Unreachable, Certainty::Certain);
+
+            let proxy = Proxy::on(port, server.get_host(), server.get_port());
+            waits(&pool).await.unwrap();
+            let recovered = || {
+                let told = told.lock().unwrap();
+                let mut told = told.iter();
+                told.any(|told| told.contains("served again")).then_some(())
+            };
+            eventually(recovered, || "it does not recover".to_owned()).await;
+
+            proxy.meets_new_ones_with(Fate::Swallowed);
+            proxy.treats(Fate::Cut(Cut::Closed));
+            let finding = times_out(&pool, async {}).await;
+            assert_verdict(&finding, Verdict::Unreachable, Certainty::Likely);
+            assert!(finding.cause.contains("no answer"), "{}", finding.cause);
+        });
+    });
 }
 
 #[test]
