@@ -210,7 +210,8 @@ impl<DB: Database> Drop for Conn<'_, DB> {
         let Some(held) = self.take_own() else {
             return;
         };
-        let Source::Pooled(connection) = &mut self.source else {
+        let Source::Pooled(mut connection) = std::mem::replace(&mut self.source, Source::Taken)
+        else {
             return;
         };
         if held.handle().is_poisoned() {
@@ -220,6 +221,8 @@ impl<DB: Database> Drop for Conn<'_, DB> {
         } else {
             // What sqlx does when its value is dropped, but so that the end of it is seen.
             let returned = held.return_by(|| connection.return_to_pool());
+            // Outside a runtime either of the two panics: together they would abort.
+            drop(connection);
             sqlx_core::rt::spawn(returned);
         }
     }
