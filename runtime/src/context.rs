@@ -295,6 +295,33 @@ pub(crate) fn is_counted() -> bool {
         .unwrap_or(false)
 }
 
+/// Runs code that is not the running function's, outside of all scopes: what it sends and takes is its own doing.
+pub(crate) fn outside<T>(call: impl FnOnce() -> T) -> T {
+    struct Inside {
+        frames: Vec<Frame>,
+        current: Option<Current>,
+        tap: Tap,
+        counted: bool,
+    }
+    impl Drop for Inside {
+        fn drop(&mut self) {
+            let _ = CONTEXT.try_with(|context| {
+                context.frames.replace(std::mem::take(&mut self.frames));
+                context.current.set(self.current);
+                context.tap.set(self.tap);
+                context.counted.set(self.counted);
+            });
+        }
+    }
+    let _inside = CONTEXT.try_with(|context| Inside {
+        frames: context.frames.take(),
+        current: context.current.take(),
+        tap: context.tap.replace(Tap::None),
+        counted: context.counted.take(),
+    });
+    call()
+}
+
 /// Where a caller is, or the function it is in where the caller is sqlx itself.
 pub(crate) fn caller(location: &'static Location<'static>) -> Place {
     caller_in(location, function())

@@ -26,6 +26,8 @@ mod distinct;
 #[cfg(feature = "track")]
 mod driver;
 #[cfg(feature = "track")]
+mod foreign;
+#[cfg(feature = "track")]
 mod handle;
 #[cfg(feature = "track")]
 mod histogram;

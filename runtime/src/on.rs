@@ -153,8 +153,11 @@ pub fn snapshot() -> Snapshot {
 
 /// Calls `callback` with every finding that is not allowed, before any panic.
 ///
-/// It runs on the thread that found it, with no lock held. A panic in it is caught and logged. It stays for the rest of
+/// It runs on the thread that found it, with no lock held and outside of all scopes: what it sends or takes is no function's
+/// doing. A panic in it is caught and logged. What is found in a callback is told to no callback. It stays for the rest of
 /// the process.
+///
+/// It may be the watchdog's thread, or one that holds the permit that it would wait for: send statements from a task.
 pub fn on_finding(callback: impl Fn(&lint::Finding) + Send + Sync + 'static) {
     lint::on_finding(callback);
 }

@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tracing::{Level, event, event_enabled};
+use tracing::level_filters::LevelFilter;
+use tracing::{Level, Span, event, event_enabled};
 
 use crate::config::{self, ConfigError};
+use crate::foreign;
 use crate::handle::Handle;
 use crate::leash::snapshot;
 use crate::lint::{self, Finding, Lint};
@@ -36,12 +38,28 @@ pub(crate) struct Query<'a> {
     pub(crate) calls: u64,
 }
 
+/// An event, told in safety.
+macro_rules! say {
+    ($($event:tt)*) => {
+        _ = foreign::subscriber(|| event!($($event)*))
+    };
+}
+
 /// One event at DEBUG per statement.
 #[inline]
 pub(crate) fn query(query: &Query<'_>) {
-    if event_enabled!(target: QUERY, Level::DEBUG) {
-        emit_query(query);
+    // Asks nobody, and is all that a statement costs where nobody listens.
+    if Level::DEBUG <= LevelFilter::current() {
+        told(query);
     }
+}
+
+fn told(query: &Query<'_>) {
+    _ = foreign::subscriber(|| {
+        if event_enabled!(target: QUERY, Level::DEBUG) {
+            emit_query(query);
+        }
+    });
 }
 
 #[cold]
@@ -92,8 +110,8 @@ fn error_type(error: &sqlx::Error) -> String {
         .to_owned()
 }
 
-/// One event for a finding; `false` when nobody listens.
-pub(crate) fn finding(finding: &Finding, text: &str) -> bool {
+/// One event for a finding, inside `span`; `false` when nobody listens.
+pub(crate) fn finding(finding: &Finding, span: &Span, text: &str) -> bool {
     macro_rules! emit {
         ($level:expr) => {{
             let enabled = event_enabled!(target: FINDING, $level);
@@ -115,52 +133,71 @@ pub(crate) fn finding(finding: &Finding, text: &str) -> bool {
             enabled
         }};
     }
-    if finding.level == lint::Level::Deny {
-        emit!(Level::ERROR)
-    } else {
-        emit!(Level::WARN)
-    }
+    let emit = || {
+        if finding.level == lint::Level::Deny {
+            emit!(Level::ERROR)
+        } else {
+            emit!(Level::WARN)
+        }
+    };
+    foreign::subscriber(|| span.in_scope(emit)).unwrap_or(false)
+}
+
+/// A finding that nobody listens for, in a debug build.
+pub(crate) fn printed(text: &str) {
+    // Where nobody reads what is printed, that is no reason to panic.
+    _ = foreign::subscriber(|| eprintln!("{}", text.trim_end()));
 }
 
 /// An `on_finding` callback panicked; the panic's own message has gone to the panic hook.
 pub(crate) fn callback_panicked(lint: Lint) {
-    event!(target: GENERAL, Level::ERROR, lint = lint.name(), "a callback of `on_finding` panicked");
+    say!(target: GENERAL, Level::ERROR, lint = lint.name(), "a callback of `on_finding` panicked");
 }
 
 /// The configuration of the environment is wrong; what is right of it applies.
 pub(crate) fn configuration(error: &ConfigError) {
     let variable = config::VARIABLE;
-    if event_enabled!(target: GENERAL, Level::ERROR) {
-        event!(target: GENERAL, Level::ERROR, "{variable}: {error}; the other entries apply");
-    } else {
-        eprintln!("error: {variable}: {error}; the other entries apply");
+    let told = foreign::subscriber(|| {
+        let enabled = event_enabled!(target: GENERAL, Level::ERROR);
+        if enabled {
+            event!(target: GENERAL, Level::ERROR, "{variable}: {error}; the other entries apply");
+        }
+        enabled
+    });
+    if told != Some(true) {
+        printed(&format!(
+            "error: {variable}: {error}; the other entries apply"
+        ));
     }
 }
 
 /// A handle that was told as idle is given back.
 pub(crate) fn came_back(handle: &Handle, hold: Hold) {
     let place = handle.place;
-    event!(
-        target: FINDING,
-        Level::INFO,
-        lint = Lint::HeldIdle.name(),
-        db.client.connection.pool.name = &*handle.pool.name(),
-        code.function.name = place.function.map(Function::name),
-        code.file.path = place.file,
-        code.line.number = place.line,
-        code.column.number = place.column,
-        "held_idle: the handle taken at {}:{}:{} came back after {}: {}",
-        place.file,
-        place.line,
-        place.column,
-        short(hold.total()),
-        hold.split(),
-    );
+    let tell = || {
+        event!(
+            target: FINDING,
+            Level::INFO,
+            lint = Lint::HeldIdle.name(),
+            db.client.connection.pool.name = &*handle.pool.name(),
+            code.function.name = place.function.map(Function::name),
+            code.file.path = place.file,
+            code.line.number = place.line,
+            code.column.number = place.column,
+            "held_idle: the handle taken at {}:{}:{} came back after {}: {}",
+            place.file,
+            place.line,
+            place.column,
+            short(hold.total()),
+            hold.split(),
+        );
+    };
+    _ = foreign::subscriber(|| handle.span.in_scope(tell));
 }
 
 /// A pool is as it should be again.
 pub(crate) fn pool_recovered(pool: &PoolState, how: &str) {
-    event!(
+    say!(
         target: POOL,
         Level::INFO,
         db.client.connection.pool.name = &*pool.name(),
@@ -172,7 +209,7 @@ pub(crate) fn pool_recovered(pool: &PoolState, how: &str) {
 /// The return of a connection took too long, and the connection was closed.
 pub(crate) fn return_cut(handle: &Handle, limit: Duration) {
     handle.pool.counters.returns_cut.fetch_add(1, Relaxed);
-    event!(
+    say!(
         target: POOL,
         Level::WARN,
         db.client.connection.pool.name = &*handle.pool.name(),
@@ -186,7 +223,7 @@ pub(crate) fn return_cut(handle: &Handle, limit: Duration) {
 
 /// A thread of ours could not be started.
 pub(crate) fn no_thread(what: &str, error: &std::io::Error) {
-    event!(target: GENERAL, Level::ERROR, %error, "no thread for the {what}");
+    say!(target: GENERAL, Level::ERROR, %error, "no thread for the {what}");
 }
 
 /// One line per process and pool.
@@ -197,7 +234,7 @@ pub(crate) fn started(pool: &PoolState) {
         return;
     }
     if !PROCESS.swap(true, Relaxed) {
-        event!(
+        say!(
             target: GENERAL,
             Level::INFO,
             version = env!("CARGO_PKG_VERSION"),
@@ -205,7 +242,7 @@ pub(crate) fn started(pool: &PoolState) {
             "sqlx-leash tracks this process's pools"
         );
     }
-    event!(
+    say!(
         target: GENERAL,
         Level::INFO,
         db.system.name = pool.endpoint.system,
@@ -234,7 +271,7 @@ pub(crate) fn report() {
         pool.acquired == 0 && pool.timeouts == 0 && pool.handles == 0 && pool.waiting == 0
     });
     for pool in busy {
-        event!(
+        say!(
             target: POOL,
             Level::INFO,
             db.client.connection.pool.name = pool.name,
@@ -251,10 +288,10 @@ pub(crate) fn report() {
     }
     if !idle.is_empty() {
         let names: Vec<_> = idle.iter().map(|pool| pool.name.as_str()).collect();
-        event!(target: POOL, Level::INFO, pools = idle.len(), "idle: {}", names.join(", "));
+        say!(target: POOL, Level::INFO, pools = idle.len(), "idle: {}", names.join(", "));
     }
     for site in &interval.sites {
-        event!(
+        say!(
             target: SITES,
             Level::INFO,
             db.query.summary = site.summary,

@@ -6,6 +6,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::Handle;
+use crate::foreign;
 
 /// What they tell each other.
 #[derive(Default)]
@@ -77,7 +78,7 @@ impl Wait {
         self.signalled.store(true, Release);
         // A waker is somebody else's code: no lock is held.
         if let Some(waker) = waker {
-            waker.wake();
+            foreign::wake(waker);
         }
     }
 }

@@ -1,7 +1,6 @@
 //! A finding on its way to those who want to know.
 
 use std::hash::BuildHasher;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -12,6 +11,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::{Certainty, Finding, Level, Lint};
 use crate::config;
+use crate::foreign::{self, Panicked};
 use crate::handle::Handle;
 use crate::report;
 use crate::snapshot::LintStats;
@@ -119,7 +119,7 @@ impl Finding {
         if panics {
             let rendered = self.render();
             // The whole text is the panic's.
-            span.in_scope(|| report::finding(&self, &self.to_string()));
+            report::finding(&self, span, &self.to_string());
             return Reaction::Panic(rendered);
         }
         let log = match audience.log {
@@ -137,8 +137,8 @@ impl Finding {
                 return Reaction::Go;
             }
         };
-        if !span.in_scope(|| report::finding(&self, &text)) && cfg!(debug_assertions) {
-            eprintln!("{}", text.trim_end());
+        if !report::finding(&self, span, &text) && cfg!(debug_assertions) {
+            report::printed(&text);
         }
         Reaction::Go
     }
@@ -150,7 +150,7 @@ impl Finding {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         for callback in callbacks {
-            if catch_unwind(AssertUnwindSafe(|| callback(self))).is_err() {
+            if let Err(Panicked) = foreign::callback(|| callback(self)) {
                 report::callback_panicked(self.lint);
             }
         }

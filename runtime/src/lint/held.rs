@@ -228,5 +228,5 @@ pub(crate) fn held_too_long(rules: &Rules, handle: &Arc<Handle>, held: Duration)
 
 /// `handle`, which was told as idle, is given back.
 pub(crate) fn came_back(handle: &Handle, hold: Hold) {
-    handle.span.in_scope(|| report::came_back(handle, hold));
+    report::came_back(handle, hold);
 }
