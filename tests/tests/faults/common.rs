@@ -1,0 +1,241 @@
+//! Situations that are run twice, through plain sqlx and through tracked code, and what must hold afterwards.
+
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::time::Duration;
+
+use sqlx::leash::{self, Backend, Certainty, Finding, Level, Lint, Verdict};
+use sqlx::mysql::MySqlDatabaseError;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Database, Error, Executor as _};
+
+use crate::pool::{IsInside, TestPool, assert_whole};
+use crate::until::until;
+
+/// How long anything may take that must come, on a machine with much else to do.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What a situation must come to.
+#[derive(Debug)]
+pub(crate) struct Expected {
+    /// How it may end, in the words of [`essence`].
+    endings: &'static [&'static str],
+    /// What is found, in this order.
+    lints: &'static [Lint],
+    cause: Option<(Verdict, Certainty)>,
+}
+
+/// It goes well.
+pub(crate) const fn well() -> Expected {
+    one_of(&[WELL])
+}
+
+/// It ends with this error.
+pub(crate) const fn error(error: &'static [&'static str; 1]) -> Expected {
+    one_of(error)
+}
+
+/// It ends in one of these ways: in which, depends on what comes first.
+pub(crate) const fn one_of(endings: &'static [&'static str]) -> Expected {
+    Expected {
+        endings,
+        lints: &[],
+        cause: None,
+    }
+}
+
+/// It ends with a timeout of the pool, which the tracker explains so.
+pub(crate) const fn timeout(verdict: Verdict, certainty: Certainty) -> Expected {
+    Expected {
+        endings: &["PoolTimedOut"],
+        lints: &[Lint::PoolTimeout],
+        cause: Some((verdict, certainty)),
+    }
+}
+
+impl Expected {
+    /// The situation itself is one that the lints speak of.
+    pub(crate) const fn found(self, lints: &'static [Lint]) -> Self {
+        Self { lints, ..self }
+    }
+}
+
+/// How it ends where there is no error.
+pub(crate) const WELL: &str = "well";
+
+/// What an error is: its variant, with the database's own code, the kind of an IO error, or the words of a protocol error.
+fn essence(error: Option<&Error>) -> String {
+    match error {
+        None => WELL.to_owned(),
+        Some(Error::Database(error)) => match error.try_downcast_ref::<MySqlDatabaseError>() {
+            Some(error) => format!("Database {}", error.number()),
+            None => format!("Database {}", error.code().unwrap_or_default()),
+        },
+        Some(Error::Io(error)) => format!("Io {:?}", error.kind()),
+        Some(Error::Protocol(words)) => format!("Protocol {words}"),
+        Some(other) => format!("{other:?}"),
+    }
+}
+
+/// What was found in this process, by the watchdog as well.
+static HEARD: Mutex<Vec<Finding>> = Mutex::new(Vec::new());
+
+fn heard() -> MutexGuard<'static, Vec<Finding>> {
+    HEARD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Has every finding of the process kept from now on, but of what only takes long: the machine may have much else to do.
+pub(crate) fn listen() {
+    static LISTENS: Once = Once::new();
+    LISTENS.call_once(|| {
+        leash::Config::new()
+            .level(Lint::PoolPressure, Level::Allow)
+            .limit(Lint::HeldIdle, PATIENCE)
+            .limit(Lint::SlowQuery, PATIENCE)
+            .limit(Lint::UnaccountedConnections, PATIENCE)
+            .install();
+        leash::on_finding(|finding| heard().push(finding.clone()));
+    });
+}
+
+/// What was found about a pool since this was asked last.
+pub(crate) fn heard_of(pool: &str) -> Vec<Finding> {
+    heard()
+        .extract_if(.., |finding| finding.pool.as_deref() == Some(pool))
+        .collect()
+}
+
+/// So many connections to one database in a file, with an empty table `exam (id, name)`.
+pub(crate) async fn small(max_connections: u32) -> TestPool {
+    let folder = tempfile::tempdir().unwrap();
+    let file = SqliteConnectOptions::new()
+        .filename(folder.path().join("exams"))
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Off);
+    let pool = SqlitePoolOptions::new()
+        .max_connections(max_connections)
+        .min_connections(max_connections)
+        .connect_with(file)
+        .await
+        .unwrap();
+    pool.execute("CREATE TABLE exam (id INTEGER PRIMARY KEY, name TEXT NOT NULL)")
+        .await
+        .unwrap();
+    TestPool::new(pool, folder)
+}
+
+/// Tracked code has ended as plain sqlx has, and left nothing behind.
+pub(crate) async fn check<DB>(
+    function: &str,
+    expected: &Expected,
+    plain: Result<(), Error>,
+    tracked: Result<(), Error>,
+    pool: &TestPool<DB>,
+) where
+    DB: Backend,
+    DB::Connection: IsInside,
+{
+    let (plain, tracked) = (plain.err(), tracked.err());
+    for ended in [&plain, &tracked] {
+        assert!(
+            expected.endings.contains(&&*essence(ended.as_ref())),
+            "{function}: plain sqlx ended with {plain:?}, tracked code with {tracked:?}"
+        );
+    }
+    if let [_] = expected.endings {
+        let said = [plain, tracked].map(|error| error.map(|error| error.to_string()));
+        assert_eq!(said[0], said[1], "{function}");
+    }
+    assert_balanced(function);
+    whole_again(pool, function).await;
+    check_findings(function, expected, &heard_of(pool.name()));
+}
+
+#[track_caller]
+fn check_findings(function: &str, expected: &Expected, found: &[Finding]) {
+    let lints: Vec<_> = found.iter().map(|finding| finding.lint).collect();
+    let told: Vec<_> = found.iter().map(Finding::render).collect();
+    assert_eq!(lints, expected.lints, "{function}: {}", told.join("\n"));
+    if let (Some((verdict, certainty)), [finding]) = (expected.cause, found) {
+        let said = (finding.verdict, finding.certainty);
+        assert_eq!(said, (Some(verdict), certainty), "{function}: {}", told[0]);
+    }
+}
+
+/// What a function has sent is counted, and none of it is still on its way.
+#[track_caller]
+pub(crate) fn assert_balanced(function: &str) {
+    let mut rows = leash::snapshot().sites;
+    rows.retain(|row| row.function.as_deref() == Some(function));
+    for row in rows {
+        assert_eq!(
+            row.calls,
+            row.ok + row.errors + row.cancelled,
+            "{function}: {row:?}"
+        );
+        assert_eq!(row.time.count, row.calls, "{function}: {row:?}");
+    }
+}
+
+/// Every permit comes back, every connection works, and none is inside a transaction.
+pub(crate) async fn whole_again<DB>(pool: &TestPool<DB>, after: &str)
+where
+    DB: Database,
+    DB::Connection: IsInside,
+{
+    pool.assert_empty();
+    assert_whole(pool, after).await;
+    until("the permits are there again", || {
+        let stats = pool.stats();
+        (stats.handles, stats.waiting, stats.returning) == (0, 0, 0)
+    })
+    .await;
+}
+
+/// Situations: each is a test, in which the same words are run through plain sqlx and through tracked code.
+///
+/// ```text
+/// World::new(): name => error(&["Database 57P01"]) |pool, world| { … }
+/// ```
+macro_rules! situations {
+    ($world:expr; $($(#[$doc:meta])* $name:ident => $expected:expr, |$pool:ident, $server:ident| { $($body:tt)* })*) => {
+        #[allow(unused_imports, reason = "each situation uses some of it")]
+        mod plain {
+            use super::*;
+            use plain_sqlx as db;
+            use plain_sqlx::{Acquire as _, Connection as _, Executor as _};
+            $(
+                pub(super) async fn $name($pool: &db::Pool<Db>, $server: &World) -> db::Result<()> {
+                    $($body)*
+                }
+            )*
+        }
+
+        #[allow(unused_imports, reason = "each situation uses some of it")]
+        #[sqlx::track]
+        mod tracked {
+            use super::*;
+            use sqlx as db;
+            use sqlx::{Acquire as _, Connection as _, Executor as _};
+            $(
+                pub(super) async fn $name($pool: &db::Pool<Db>, $server: &World) -> db::Result<()> {
+                    $($body)*
+                }
+            )*
+        }
+
+        $(
+            $(#[$doc])*
+            #[tokio::test]
+            async fn $name() {
+                let Some(world) = $world.await else { return };
+                let plain = Box::pin(plain::$name(&world.plain, &world)).await;
+                world.is_repaired().await;
+                let tracked = Box::pin(tracked::$name(&world.pool, &world)).await;
+                world.is_repaired().await;
+                let function = concat!(module_path!(), "::tracked::", stringify!($name));
+                crate::common::check(function, &$expected, plain, tracked, &world.pool).await;
+            }
+        )*
+    };
+}

@@ -1,0 +1,20 @@
+//! Faults: servers that die, networks that lie, disks that are full, code that panics. sqlx's own error comes back as plain
+//! sqlx gives it in the same situation, and afterwards everything is whole.
+
+#[macro_use]
+mod common;
+
+mod callbacks;
+mod panics;
+mod servers;
+mod sqlite;
+mod subscribers;
+
+#[path = "../shared/child.rs"]
+mod child;
+#[path = "../shared/pool.rs"]
+mod pool;
+#[path = "../shared/proxy.rs"]
+mod proxy;
+#[path = "../shared/until.rs"]
+mod until;

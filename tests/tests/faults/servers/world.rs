@@ -1,0 +1,166 @@
+//! A database, two pools that reach it through a proxy, and who does to it what a situation asks for.
+
+use std::time::{Duration, Instant};
+
+use plain_sqlx::AssertSqlSafe;
+use tokio::sync::Mutex;
+
+use super::{CREATE, ConnectOptions, Db, IS_GONE, PoolOptions, WHO_RUNS, database, kill};
+use crate::common::{PATIENCE, listen};
+use crate::pool::TestPool;
+use crate::proxy::{Fate, Proxy};
+
+type PlainPool = plain_sqlx::Pool<Db>;
+type PlainConnection = <Db as plain_sqlx::Database>::Connection;
+
+/// Long enough for a late poll on a busy machine to be no stall.
+const SOON: Duration = Duration::from_secs(4);
+
+pub(super) struct World {
+    pub(super) pool: TestPool<Db>,
+    /// The same without the tracker.
+    pub(super) plain: PlainPool,
+    pub(super) proxy: Proxy,
+    /// Speaks to the server itself.
+    admin: Mutex<PlainConnection>,
+}
+
+impl World {
+    /// Two connections a pool, which nobody waits for in vain.
+    pub(super) async fn new() -> Option<Self> {
+        Self::with_timeout(PATIENCE).await
+    }
+
+    /// A pool gives up soon.
+    pub(super) async fn impatient() -> Option<Self> {
+        Self::with_timeout(SOON).await
+    }
+
+    async fn with_timeout(acquire_timeout: Duration) -> Option<Self> {
+        let db = database().await?;
+        let url = db.url().to_owned();
+        let direct: ConnectOptions = url.parse().unwrap();
+        let proxy = Proxy::to(direct.get_host(), direct.get_port());
+        let options = direct.host("127.0.0.1").port(proxy.address.port());
+        Some(Self::of(&url, options, acquire_timeout, proxy, db).await)
+    }
+
+    /// At a server that stops, with nothing in between.
+    pub(super) async fn at(url: &str) -> Self {
+        let proxy = Proxy::to("127.0.0.1", 0);
+        Self::of(url, url.parse().unwrap(), SOON, proxy, ()).await
+    }
+
+    async fn of(
+        url: &str,
+        options: ConnectOptions,
+        acquire_timeout: Duration,
+        proxy: Proxy,
+        kept: impl std::any::Any + Send + Sync,
+    ) -> Self {
+        listen();
+        let mut admin = <PlainConnection as plain_sqlx::Connection>::connect(url)
+            .await
+            .unwrap();
+        plain_sqlx::query(CREATE).execute(&mut admin).await.unwrap();
+        let pool = PoolOptions::new()
+            .max_connections(2)
+            .acquire_timeout(acquire_timeout)
+            .connect_lazy_with(options.clone());
+        let plain = plain_sqlx::pool::PoolOptions::new()
+            .max_connections(2)
+            .acquire_timeout(acquire_timeout)
+            .connect_lazy_with(options);
+        Self {
+            pool: TestPool::new(pool, kept),
+            plain,
+            proxy,
+            admin: Mutex::new(admin),
+        }
+    }
+
+    /// The way to the server is as it should be, and so is the table.
+    pub(super) async fn is_repaired(&self) {
+        self.proxy.meets_new_ones_with(Fate::Passed);
+        // Waits for whoever has not given up a lock.
+        self.does("DELETE FROM exam").await;
+    }
+
+    /// Ends a session, and waits until it is gone.
+    pub(super) async fn kills(&self, session: i64) {
+        let mut admin = self.admin.lock().await;
+        plain_sqlx::query(AssertSqlSafe(kill(session)))
+            .execute(&mut *admin)
+            .await
+            .unwrap();
+        drop(admin);
+        self.sees_gone(session).await;
+    }
+
+    /// Waits until a session is gone.
+    pub(super) async fn sees_gone(&self, session: i64) {
+        self.sees(IS_GONE, session).await;
+    }
+
+    /// Waits until so many run a statement that begins so, and gives their sessions.
+    pub(super) async fn sees_running(&self, statement: &str, sessions: usize) -> Vec<i64> {
+        self.asks(WHO_RUNS, format!("{statement}%"), sessions).await
+    }
+
+    /// Waits until this query about a session gives something.
+    pub(super) async fn sees(&self, query: &'static str, session: i64) {
+        self.asks(query, session, 1).await;
+    }
+
+    /// Ends the session that runs a statement that begins so.
+    pub(super) async fn kills_who_runs(&self, statement: &str) {
+        let sessions = self.sees_running(statement, 1).await;
+        self.kills(sessions[0]).await;
+    }
+
+    /// Asks the server until it gives so many numbers.
+    async fn asks<'q, T>(&self, query: &'static str, argument: T, rows: usize) -> Vec<i64>
+    where
+        T: 'q + Clone + Send + plain_sqlx::Encode<'q, Db> + plain_sqlx::Type<Db>,
+    {
+        let deadline = Instant::now() + PATIENCE;
+        let mut admin = self.admin.lock().await;
+        loop {
+            let numbers = plain_sqlx::query_scalar(query)
+                .bind(argument.clone())
+                .fetch_all(&mut *admin)
+                .await
+                .unwrap();
+            if numbers.len() >= rows {
+                return numbers;
+            }
+            assert!(Instant::now() < deadline, "nothing comes of `{query}`");
+        }
+    }
+
+    /// Connects to the server anew, after it was away.
+    pub(super) async fn returns(&self, url: &str) {
+        *self.admin.lock().await = <PlainConnection as plain_sqlx::Connection>::connect(url)
+            .await
+            .unwrap();
+    }
+
+    /// Has the server itself do something.
+    pub(super) async fn does(&self, sql: &'static str) {
+        let mut admin = self.admin.lock().await;
+        plain_sqlx::raw_sql(sql).execute(&mut *admin).await.unwrap();
+    }
+
+    /// Waits until something more was swallowed on the way, after this much was before.
+    pub(super) async fn has_swallowed(&self, before: u64) {
+        crate::until::until("something is swallowed", || self.proxy.swallowed() > before).await;
+    }
+
+    /// Rows that are there.
+    pub(super) async fn written(&self) -> i64 {
+        plain_sqlx::query_scalar("SELECT count(*) FROM exam")
+            .fetch_one(&mut *self.admin.lock().await)
+            .await
+            .unwrap()
+    }
+}
