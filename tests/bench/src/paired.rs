@@ -1,82 +1,109 @@
-//! Two contenders in turn: A B A B …, so that a machine whose speed drifts drifts for both.
+//! Contenders in turn, batch by batch, so that a machine whose speed drifts drifts for all of them.
 
-use std::time::{Duration, Instant};
+use std::error::Error;
+use std::time::Duration;
 
-/// How two contenders compare, per operation.
+use leash_contender::Measure;
+
+use crate::contenders::Running;
+use crate::statistics::Median;
+
+/// How much is run.
 #[derive(Clone, Copy, Debug)]
-pub struct Comparison {
-    /// The first one's median time.
-    pub a: Duration,
-    /// The second one's median time.
-    pub b: Duration,
-    /// B's time by A's, pair by pair: first quartile, median, third quartile.
-    pub ratio: [f64; 3],
-    /// B's time less A's in nanoseconds, pair by pair: the median.
-    pub added_nanos: f64,
-    /// Allocations on the calling thread: A's, B's.
-    pub allocations: [f64; 2],
+pub(crate) struct Effort {
+    /// Batches of each contender and operation.
+    pub(crate) rounds: usize,
+    /// How long a batch takes, about.
+    pub(crate) batch: Duration,
+    /// The same where instructions are counted, which takes fifty times as long.
+    pub(crate) counted_batch: Duration,
 }
 
-/// Runs both contenders `batches` times, `per_batch` operations each, after a batch each to warm up and count allocations.
-///
-/// A contender is told how many operations to run.
-pub fn compare(
-    batches: u32,
-    per_batch: u32,
-    mut a: impl FnMut(u32),
-    mut b: impl FnMut(u32),
-) -> Comparison {
-    // The first batch fills caches and counters; the second one's allocations are those of every further one.
-    a(per_batch);
-    b(per_batch);
-    let allocations = [allocated(per_batch, &mut a), allocated(per_batch, &mut b)];
-    let pairs: Vec<(f64, f64)> = (0..batches)
-        .map(|_| (seconds(per_batch, &mut a), seconds(per_batch, &mut b)))
-        .collect();
-    let per_operation = |seconds: f64| Duration::from_secs_f64(seconds / f64::from(per_batch));
-    let ratios = sorted(pairs.iter().map(|(a, b)| b / a));
-    Comparison {
-        a: per_operation(quantile(&sorted(pairs.iter().map(|(a, _)| *a)), 0.5)),
-        b: per_operation(quantile(&sorted(pairs.iter().map(|(_, b)| *b)), 0.5)),
-        ratio: [0.25, 0.5, 0.75].map(|share| quantile(&ratios, share)),
-        added_nanos: quantile(
-            &sorted(
-                pairs
-                    .iter()
-                    .map(|(a, b)| (b - a) * 1e9 / f64::from(per_batch)),
-            ),
-            0.5,
-        ),
-        allocations,
+impl Effort {
+    /// For figures.
+    pub(crate) const FULL: Self = Self {
+        rounds: 101,
+        batch: Duration::from_millis(8),
+        counted_batch: Duration::from_millis(100),
+    };
+    /// For who tunes, and wants to know where it goes.
+    pub(crate) const QUICK: Self = Self {
+        rounds: 21,
+        batch: Duration::from_millis(4),
+        counted_batch: Duration::from_millis(20),
+    };
+    /// To see that everything works.
+    pub(crate) const SMOKE: Self = Self {
+        rounds: 2,
+        batch: Duration::ZERO,
+        counted_batch: Duration::ZERO,
+    };
+}
+
+/// Nanoseconds per operation of one contender, a sample per round.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Samples {
+    /// By the clock.
+    pub(crate) wall: Vec<f64>,
+    /// Of processor time, all threads.
+    pub(crate) cpu: Vec<f64>,
+}
+
+/// Runs an operation on all of them, in another order each round.
+pub(crate) fn run(
+    contenders: &mut [Running],
+    operation: &str,
+    times: u32,
+    rounds: usize,
+) -> Result<Vec<Samples>, Box<dyn Error>> {
+    let mut samples = vec![Samples::default(); contenders.len()];
+    for round in 0..rounds {
+        for turn in 0..contenders.len() {
+            // Backwards every other time, so that nobody always runs after the same one.
+            let turn = if round % 2 == 0 {
+                turn
+            } else {
+                contenders.len() - 1 - turn
+            };
+            let next = (turn + round) % contenders.len();
+            let [wall, cpu] = contenders[next].run(Measure::Time, times, operation)?;
+            samples[next].wall.push(each(wall, times));
+            samples[next].cpu.push(each(cpu, times));
+        }
     }
+    Ok(samples)
 }
 
-fn allocated(operations: u32, run: &mut impl FnMut(u32)) -> f64 {
-    let info = allocation_counter::measure(|| run(operations));
-    #[expect(clippy::cast_precision_loss, reason = "far below 2^52 allocations")]
-    let count = info.count_total as f64;
-    count / f64::from(operations)
+/// How often the operation has to be run for a batch of that length.
+pub(crate) fn calibrate(
+    contender: &mut Running,
+    operation: &str,
+    batch: Duration,
+) -> Result<u32, Box<dyn Error>> {
+    let mut times = 2;
+    // Doubled at most 24 times: an operation takes half a nanosecond or more.
+    for _ in 0..24 {
+        let [wall, _] = contender.run(Measure::Time, times, operation)?;
+        if Duration::from_nanos(wall) >= batch {
+            break;
+        }
+        times *= 2;
+    }
+    Ok(times)
 }
 
-fn seconds(operations: u32, run: &mut impl FnMut(u32)) -> f64 {
-    let began = Instant::now();
-    run(operations);
-    began.elapsed().as_secs_f64()
+/// A share of `total`.
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+pub(crate) fn each(total: u64, times: u32) -> f64 {
+    total as f64 / f64::from(times)
 }
 
-fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values
+/// What `b` takes by what `a` takes, round by round.
+pub(crate) fn ratio(a: &[f64], b: &[f64]) -> Median {
+    Median::of(a.iter().zip(b).map(|(a, b)| b / a))
 }
 
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_precision_loss,
-        clippy::cast_sign_loss,
-        reason = "an index is a rounded share of a length"
-    )]
-    let index = ((sorted.len() - 1) as f64 * share).round() as usize;
-    sorted[index]
+/// What `b` takes more than `a`, round by round.
+pub(crate) fn added(a: &[f64], b: &[f64]) -> Median {
+    Median::of(a.iter().zip(b).map(|(a, b)| b - a))
 }

@@ -1,0 +1,118 @@
+//! What every contender shares: the operations, written once in [`contender!`], and the loop that runs and measures them.
+//!
+//! A contender is a program of its own, because features unite within a build and two versions of sqlx exclude each other. It is
+//! started with the URL of a database and what [surrounds](Surroundings) the operations, and answers each [`Request`] that it reads from
+//! its standard input with a line of two numbers.
+
+mod call_sites;
+mod operations;
+mod request;
+
+use std::io::Write as _;
+use std::thread;
+use std::time::Instant;
+
+use rustix::time::{ClockId, clock_gettime};
+
+pub use request::{Measure, Request, Surroundings};
+
+#[doc(hidden)]
+pub mod __private {
+    pub use futures;
+    pub use tokio;
+}
+
+/// What is measured, by name.
+pub const OPERATIONS: [&str; 12] = [
+    "empty function",
+    "SELECT 1, &pool",
+    "SELECT 1, connection",
+    "SELECT 1, transaction",
+    "INSERT, &pool",
+    "INSERT, connection",
+    "INSERT, transaction",
+    "1000 rows, fetch_all",
+    "1000 rows, query_as",
+    "1000 rows, stream",
+    "acquire and release",
+    "begin and commit",
+];
+
+/// A contender, connected to a database.
+pub trait Operations: Send {
+    /// Runs one of [`OPERATIONS`] that many times within `measured`; what it needs is made ready before.
+    fn batch(&mut self, operation: &str, times: u32, measured: Measured<'_>);
+}
+
+/// Measures what it is given, and runs it once.
+pub type Measured<'a> = &'a mut dyn FnMut(&mut dyn FnMut());
+
+/// Answers requests until the standard input ends. `open` makes a contender for the thread of that number.
+///
+/// # Panics
+///
+/// If it is used by anybody but the driver, or something goes wrong.
+pub fn serve<O: Operations>(open: impl Fn(&str, &Surroundings, usize) -> O) {
+    let (url, surroundings) = request::arguments();
+    let mut contenders: Vec<O> = (0..surroundings.threads as usize)
+        .map(|thread| open(&url, &surroundings, thread))
+        .collect();
+    println!("ready");
+    for line in std::io::stdin().lines() {
+        let request: Request = line
+            .expect("the driver writes text")
+            .parse()
+            .expect("the driver writes requests");
+        let [first, second] = answer(&request, &mut contenders);
+        println!("{first} {second}");
+        std::io::stdout().flush().expect("the driver reads");
+    }
+    // Connections cannot be dropped outside their runtime.
+    std::process::exit(0);
+}
+
+fn answer<O: Operations>(request: &Request, contenders: &mut [O]) -> [u64; 2] {
+    let mut found = [0; 2];
+    let run = |measured: Measured<'_>| match contenders {
+        [only] => only.batch(&request.operation, request.times, measured),
+        several => measured(&mut || {
+            thread::scope(|scope| {
+                for contender in &mut *several {
+                    scope.spawn(|| {
+                        contender.batch(&request.operation, request.times, &mut |batch| batch());
+                    });
+                }
+            });
+        }),
+    };
+    match request.measure {
+        Measure::Time => run(&mut |batch| found = time(batch)),
+        Measure::Allocations => run(&mut |batch| {
+            let counted = allocation_counter::measure(batch);
+            found = [counted.count_total, counted.bytes_total];
+        }),
+        Measure::Instructions => run(&mut |batch| counted_batch(batch)),
+    }
+    found
+}
+
+/// Nanoseconds: by the clock, and of all processors by all threads of this process.
+fn time(batch: &mut dyn FnMut()) -> [u64; 2] {
+    let (began, used) = (Instant::now(), processor_time());
+    batch();
+    [
+        u64::try_from(began.elapsed().as_nanos()).expect("a batch is short"),
+        processor_time() - used,
+    ]
+}
+
+fn processor_time() -> u64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    u64::try_from(time.tv_sec * 1_000_000_000 + time.tv_nsec).expect("time is positive")
+}
+
+/// Callgrind knows by its name that this is what counts.
+#[inline(never)]
+fn counted_batch(batch: &mut dyn FnMut()) {
+    batch();
+}

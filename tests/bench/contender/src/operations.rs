@@ -1,0 +1,222 @@
+//! The operations, for every contender and database alike.
+
+/// Makes `serve()`, the whole program of a contender: `contender! { [attributes], conn => &mut **conn, tx => &mut **tx }`.
+///
+/// The crate names its dependency `sqlx`, and has `Pool`, `PoolConnection`, `Transaction` and `watched`, which puts a plain pool on watch,
+/// in its root. The attributes are those of every function that runs an operation; then follows how a handle becomes an executor.
+#[macro_export]
+macro_rules! contender {
+    ([$($attributes:tt)*], $conn:ident => $on_conn:expr, $tx:ident => $in_tx:expr) => {
+        $crate::contender!(@on sqlite Sqlite [$($attributes)*] $conn $on_conn, $tx $in_tx);
+        $crate::contender!(@on postgres Postgres [$($attributes)*] $conn $on_conn, $tx $in_tx);
+
+        /// Runs operations as the driver asks for them.
+        pub fn serve() {
+            if std::env::args().any(|argument| argument.starts_with("postgres")) {
+                $crate::serve(postgres::Contender::open);
+            } else {
+                $crate::serve(sqlite::Contender::open);
+            }
+        }
+    };
+    (@on $module:ident $Db:ident [$($attributes:tt)*] $conn:ident $on_conn:expr, $tx:ident $in_tx:expr) => {
+        mod $module {
+            use std::time::Duration;
+
+            use sqlx::$Db;
+            use sqlx::pool::PoolOptions;
+            use $crate::__private::futures::TryStreamExt as _;
+            use $crate::__private::tokio;
+            use $crate::{Measured, Operations, Surroundings};
+            use tokio::runtime::Runtime;
+
+            use super::{Pool, PoolConnection, Transaction, watched};
+
+            const ROWS: &str = "SELECT id, value FROM measurement";
+            const INSERT: &str = "INSERT INTO visit (measurement) VALUES ($1)";
+
+            struct Measurements;
+
+            $($attributes)*
+            impl Measurements {
+                async fn nothing() {}
+
+                async fn select(pool: &Pool<$Db>) {
+                    sqlx::query("SELECT 1").execute(pool).await.expect("it is valid SQL");
+                }
+
+                async fn select_on_connection($conn: &mut PoolConnection<$Db>) {
+                    sqlx::query("SELECT 1").execute($on_conn).await.expect("it is valid SQL");
+                }
+
+                async fn select_in_transaction($tx: &mut Transaction<'_, $Db>) {
+                    sqlx::query("SELECT 1").execute($in_tx).await.expect("it is valid SQL");
+                }
+
+                async fn insert(pool: &Pool<$Db>) {
+                    sqlx::query(INSERT).bind(1_i64).execute(pool).await.expect("it is valid SQL");
+                }
+
+                async fn insert_on_connection($conn: &mut PoolConnection<$Db>) {
+                    sqlx::query(INSERT).bind(1_i64).execute($on_conn).await.expect("it is valid SQL");
+                }
+
+                async fn insert_in_transaction($tx: &mut Transaction<'_, $Db>) {
+                    sqlx::query(INSERT).bind(1_i64).execute($in_tx).await.expect("it is valid SQL");
+                }
+
+                async fn fetch_all(pool: &Pool<$Db>) {
+                    let rows = sqlx::query(ROWS).fetch_all(pool).await.expect("it is valid SQL");
+                    assert_eq!(rows.len(), 1000);
+                }
+
+                async fn query_as(pool: &Pool<$Db>) {
+                    let rows: Vec<(i64, f64)> = sqlx::query_as(ROWS).fetch_all(pool).await.expect("it is valid SQL");
+                    assert_eq!(rows.len(), 1000);
+                }
+
+                async fn stream(pool: &Pool<$Db>) {
+                    let mut rows = sqlx::query(ROWS).fetch(pool);
+                    let mut count = 0;
+                    while rows.try_next().await.expect("it is valid SQL").is_some() {
+                        count += 1;
+                    }
+                    assert_eq!(count, 1000);
+                }
+
+                async fn acquire(pool: &Pool<$Db>) {
+                    drop(pool.acquire().await.expect("one is idle"));
+                    // Giving back is a task of its own.
+                    tokio::task::yield_now().await;
+                }
+
+                async fn begin_and_commit(pool: &Pool<$Db>) {
+                    pool.begin().await.expect("one is idle").commit().await.expect("nothing forbids it");
+                }
+            }
+
+            pub(crate) struct Contender {
+                runtime: Runtime,
+                pool: Pool<$Db>,
+                /// Never dropped.
+                _held: Vec<PoolConnection<$Db>>,
+            }
+
+            impl Contender {
+                pub(crate) fn open(url: &str, surroundings: &Surroundings, _thread: usize) -> Self {
+                    let runtime = tokio::runtime::Builder::new_current_thread()
+                        .enable_all()
+                        .build()
+                        .expect("a runtime starts");
+                    let (pool, held) = runtime.block_on(async {
+                        (measurements(url).await, crowd(url, surroundings).await)
+                    });
+                    Self { runtime, pool, _held: held }
+                }
+            }
+
+            impl Operations for Contender {
+                fn batch(&mut self, operation: &str, times: u32, measured: Measured<'_>) {
+                    let Self { runtime, pool, .. } = self;
+                    let clear = async || {
+                        let mut conn = pool.acquire().await.expect("one is idle");
+                        let $conn = &mut conn;
+                        sqlx::query("DELETE FROM visit").execute($on_conn).await.expect("it is valid SQL");
+                    };
+                    macro_rules! repeat {
+                        ($operation:expr) => {
+                            measured(&mut || runtime.block_on(async {
+                                for _ in 0..times {
+                                    std::hint::black_box($operation).await;
+                                }
+                            }))
+                        };
+                    }
+                    match operation {
+                        "empty function" => repeat!(Measurements::nothing()),
+                        "SELECT 1, &pool" => repeat!(Measurements::select(pool)),
+                        "SELECT 1, connection" => {
+                            let mut conn = runtime.block_on(pool.acquire()).expect("one is idle");
+                            repeat!(Measurements::select_on_connection(&mut conn));
+                            runtime.block_on(async { drop(conn) });
+                        }
+                        "SELECT 1, transaction" => {
+                            let mut tx = runtime.block_on(pool.begin()).expect("one is idle");
+                            repeat!(Measurements::select_in_transaction(&mut tx));
+                            runtime.block_on(tx.commit()).expect("nothing forbids it");
+                        }
+                        "INSERT, &pool" => {
+                            runtime.block_on(clear());
+                            repeat!(Measurements::insert(pool));
+                        }
+                        "INSERT, connection" => {
+                            runtime.block_on(clear());
+                            let mut conn = runtime.block_on(pool.acquire()).expect("one is idle");
+                            repeat!(Measurements::insert_on_connection(&mut conn));
+                            runtime.block_on(async { drop(conn) });
+                        }
+                        "INSERT, transaction" => {
+                            runtime.block_on(clear());
+                            let mut tx = runtime.block_on(pool.begin()).expect("one is idle");
+                            repeat!(Measurements::insert_in_transaction(&mut tx));
+                            runtime.block_on(tx.commit()).expect("nothing forbids it");
+                        }
+                        "1000 rows, fetch_all" => repeat!(Measurements::fetch_all(pool)),
+                        "1000 rows, query_as" => repeat!(Measurements::query_as(pool)),
+                        "1000 rows, stream" => repeat!(Measurements::stream(pool)),
+                        "acquire and release" => repeat!(Measurements::acquire(pool)),
+                        "begin and commit" => repeat!(Measurements::begin_and_commit(pool)),
+                        unknown => panic!("`{unknown}` is no operation"),
+                    }
+                }
+            }
+
+            /// No ping, so that an acquire is the pool's work alone; the same connection for ever.
+            fn options(connections: u32) -> PoolOptions<$Db> {
+                PoolOptions::new()
+                    .max_connections(connections)
+                    .test_before_acquire(false)
+                    .idle_timeout(None)
+                    .max_lifetime(None)
+                    .acquire_timeout(Duration::from_hours(24))
+            }
+
+            /// One connection, whose tables are its own.
+            async fn measurements(url: &str) -> Pool<$Db> {
+                let pool = options(1).connect(url).await.expect("the database is there");
+                for statement in [
+                    "CREATE TEMPORARY TABLE visit (measurement BIGINT)",
+                    "CREATE TEMPORARY TABLE measurement (id BIGINT, value DOUBLE PRECISION)",
+                    "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 1000)
+                     INSERT INTO measurement SELECT id, id * 0.5 FROM n",
+                ] {
+                    sqlx::query(statement).execute(&pool).await.expect("it is valid SQL");
+                }
+                watched(pool)
+            }
+
+            /// Handles that live beside the operations.
+            async fn crowd(url: &str, surroundings: &Surroundings) -> Vec<PoolConnection<$Db>> {
+                let mut held = Vec::new();
+                if surroundings.held > 0 {
+                    let pool = options(surroundings.held).connect(url).await.expect("the database is there");
+                    let pool = watched(pool);
+                    for _ in 0..surroundings.held {
+                        held.push(pool.acquire().await.expect("one is left"));
+                    }
+                }
+                if surroundings.waiting > 0 {
+                    let pool = watched(options(1).connect(url).await.expect("the database is there"));
+                    held.push(pool.acquire().await.expect("one is idle"));
+                    for _ in 0..surroundings.waiting {
+                        let pool = pool.clone();
+                        tokio::spawn(async move { pool.acquire().await.map(drop) });
+                        // The runtime is one thread and its queue is in order: each has begun to wait when the next is spawned.
+                        tokio::task::yield_now().await;
+                    }
+                }
+                held
+            }
+        }
+    };
+}

@@ -1,0 +1,5 @@
+//! sqlx-tracing, nothing listening.
+
+fn main() {
+    contender_tracing::serve();
+}

@@ -1,0 +1,5 @@
+//! sqlx-leash without `track`.
+
+fn main() {
+    contender_off::serve();
+}

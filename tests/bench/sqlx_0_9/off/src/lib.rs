@@ -1,0 +1,10 @@
+//! sqlx-leash without `track`.
+
+use sqlx::pool::PoolConnection;
+use sqlx::{Pool, Transaction};
+
+fn watched<DB: sqlx::Database>(pool: Pool<DB>) -> Pool<DB> {
+    pool
+}
+
+leash_contender::contender! { [#[sqlx::track]], conn => &mut **conn, tx => &mut **tx }

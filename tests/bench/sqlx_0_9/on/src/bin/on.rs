@@ -1,0 +1,5 @@
+//! sqlx-leash with `track`, nothing listening.
+
+fn main() {
+    contender_on::serve();
+}

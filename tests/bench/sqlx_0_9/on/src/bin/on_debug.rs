@@ -1,0 +1,14 @@
+//! sqlx-leash with `track`, with a subscriber that takes and formats its events at DEBUG, and not sqlx's.
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+fn main() {
+    tracing_subscriber::registry()
+        .with(Targets::new().with_target("sqlx_leash", LevelFilter::DEBUG))
+        .with(fmt::layer().with_writer(std::io::sink))
+        .init();
+    contender_on::serve();
+}

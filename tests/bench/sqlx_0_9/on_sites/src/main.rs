@@ -1,0 +1,3 @@
+//! sqlx-leash with `track`: a thousand call sites.
+
+leash_contender::call_sites! { [#[sqlx::track]] }

@@ -1,0 +1,5 @@
+//! sqlx-otel, nothing listening.
+
+fn main() {
+    contender_otel::serve();
+}

@@ -1,0 +1,5 @@
+//! Plain sqlx, nothing listening.
+
+fn main() {
+    contender_plain::serve();
+}

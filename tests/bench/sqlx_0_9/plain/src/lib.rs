@@ -1,0 +1,10 @@
+//! sqlx itself.
+
+use sqlx::pool::PoolConnection;
+use sqlx::{Pool, Transaction};
+
+fn watched<DB: sqlx::Database>(pool: Pool<DB>) -> Pool<DB> {
+    pool
+}
+
+leash_contender::contender! { [], conn => &mut **conn, tx => &mut **tx }

@@ -1,0 +1,192 @@
+//! What tracking costs while a program is built: small crates that are generated, one per way to use sqlx.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::machine;
+use crate::paired::ratio;
+use crate::statistics::Median;
+
+/// A crate of generated functions.
+struct User {
+    name: &'static str,
+    dependency: String,
+    /// Above every impl block.
+    attribute: &'static str,
+}
+
+/// How much is built.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Amount {
+    functions: u32,
+    checks: u32,
+    clean_builds: bool,
+}
+
+impl Amount {
+    /// For figures.
+    pub(crate) const FULL: Self = Self {
+        functions: 1_000,
+        checks: 9,
+        clean_builds: true,
+    };
+    /// To see that everything works.
+    pub(crate) const SMOKE: Self = Self {
+        functions: 10,
+        checks: 1,
+        clean_builds: false,
+    };
+}
+
+/// Builds the crates, and prints how long that takes.
+pub(crate) fn compare(amount: Amount) -> Result<(), Box<dyn Error>> {
+    let directory = tempfile::tempdir()?;
+    let users = users();
+    if amount.clean_builds {
+        println!("\nclean build of a crate of 20 functions, with its dependencies");
+        for user in users.iter().filter(|user| user.name != "on, no attribute") {
+            let home = generate(user, 20, directory.path())?;
+            let target = directory.path().join("clean");
+            let took = cargo("build", &home, &target)?;
+            println!("  {:<20} {:>8.1} s", user.name, took.as_secs_f64());
+            fs::remove_dir_all(target)?;
+        }
+    }
+
+    let target = directory.path().join("target");
+    let mut samples = vec![Vec::new(); users.len()];
+    for (user, samples) in users.iter().zip(&mut samples) {
+        let home = generate(user, amount.functions, directory.path())?;
+        cargo("check", &home, &target)?;
+        samples.reserve(amount.checks as usize);
+    }
+    for _ in 0..amount.checks {
+        for (user, samples) in users.iter().zip(&mut samples) {
+            // The same once more: its dependencies are there, its own state is not kept.
+            let home = generate(user, amount.functions, directory.path())?;
+            samples.push(cargo("check", &home, &target)?.as_secs_f64());
+        }
+    }
+    println!(
+        "\n{:<22} {:>10} {:>28} {:>28}",
+        format!("check, {} functions", amount.functions),
+        "time",
+        "ratio to plain (95 %)",
+        "to no attribute (95 %)"
+    );
+    let plain = &samples[0];
+    let untracked = &samples[users.len() - 2];
+    for (user, samples) in users.iter().zip(&samples) {
+        let ratios = [plain, untracked].map(|base| {
+            let Median { low, value, high } = ratio(base, samples);
+            format!("{value:.2} ({low:.2} to {high:.2})")
+        });
+        let median = Median::of(samples.iter().copied()).value;
+        println!(
+            "  {:<20} {median:>8.2} s {:>28} {:>28}",
+            user.name, ratios[0], ratios[1]
+        );
+    }
+    Ok(())
+}
+
+fn users() -> [User; 4] {
+    let runtime = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtime");
+    let leash = |features: &str| {
+        format!(
+            "{{ package = \"sqlx-leash\", path = \"{}\", default-features = false, features = [\"runtime-tokio\", \"sqlite\"{features}] }}",
+            runtime.display()
+        )
+    };
+    [
+        User {
+            name: "plain",
+            dependency: "{ version = \"0.9.0\", default-features = false, features = [\"runtime-tokio\", \"sqlite\"] }".to_owned(),
+            attribute: "",
+        },
+        User {
+            name: "off",
+            dependency: leash(""),
+            attribute: "#[sqlx::track]",
+        },
+        User {
+            name: "on, no attribute",
+            dependency: leash(", \"track\""),
+            attribute: "",
+        },
+        User {
+            name: "on",
+            dependency: leash(", \"track\""),
+            attribute: "#[sqlx::track]",
+        },
+    ]
+}
+
+/// Writes the crate; returns where it is.
+fn generate(user: &User, functions: u32, directory: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    let package = user.name.replace(", ", "-").replace(' ', "-");
+    let home = directory.join(&package);
+    fs::create_dir_all(home.join("src"))?;
+    let manifest = format!(
+        "[package]\nname = \"user-{package}\"\nedition = \"2024\"\n\n[dependencies]\nsqlx = {}\n\n[workspace]\n",
+        user.dependency
+    );
+    fs::write(home.join("Cargo.toml"), manifest)?;
+    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("sqlx_0_9/Cargo.lock");
+    fs::copy(lock, home.join("Cargo.lock"))?;
+    fs::write(home.join("src/lib.rs"), source(user.attribute, functions)?)?;
+    Ok(home)
+}
+
+/// Repositories of ten functions each: eight send a statement through the pool, two have a transaction.
+fn source(attribute: &str, functions: u32) -> Result<String, std::fmt::Error> {
+    let mut source = "use sqlx::SqlitePool;\n".to_owned();
+    for number in 0..functions {
+        if number % 10 == 0 {
+            write!(
+                source,
+                "\npub struct Repo{number} {{\n    pub pool: SqlitePool,\n}}\n\n{attribute}\nimpl Repo{number} {{\n"
+            )?;
+        }
+        if number % 5 == 4 {
+            write!(
+                source,
+                "    pub async fn move_{number}(&self, from: i64, to: i64) -> sqlx::Result<()> {{
+        let mut tx = self.pool.begin().await?;
+        sqlx::query(\"UPDATE exam SET room = NULL WHERE room = ?\").bind(to).execute(&mut *tx).await?;
+        sqlx::query(\"UPDATE exam SET room = ? WHERE room = ?\").bind(to).bind(from).execute(&mut *tx).await?;
+        tx.commit().await
+    }}\n"
+            )?;
+        } else {
+            write!(
+                source,
+                "    pub async fn find_{number}(&self, id: i64) -> sqlx::Result<Option<String>> {{
+        sqlx::query_scalar(\"SELECT patient FROM exam WHERE id = ?\").bind(id).fetch_optional(&self.pool).await
+    }}\n"
+            )?;
+        }
+        if number % 10 == 9 || number + 1 == functions {
+            source.push_str("}\n");
+        }
+    }
+    Ok(source)
+}
+
+/// Runs cargo in the crate; returns how long that took.
+fn cargo(command: &str, home: &Path, target: &Path) -> Result<Duration, Box<dyn Error>> {
+    let began = Instant::now();
+    let status = machine::cargo()
+        .args([command, "--quiet", "--offline", "--target-dir"])
+        .arg(target)
+        .current_dir(home)
+        .env("CARGO_INCREMENTAL", "0")
+        .status()?;
+    if !status.success() {
+        return Err(format!("`cargo {command}` of {}: {status}", home.display()).into());
+    }
+    Ok(began.elapsed())
+}

@@ -1,0 +1,32 @@
+//! The databases on which the contenders run.
+
+use leash_test_support::Db;
+use tokio::runtime::Runtime;
+
+/// A database of every connection's own.
+pub(crate) const SQLITE: &str = "sqlite::memory:";
+
+/// A database that contenders connect to.
+#[derive(Debug)]
+pub(crate) struct Database {
+    pub(crate) name: &'static str,
+    pub(crate) url: String,
+    /// Goes with this value.
+    _server: Option<Db>,
+}
+
+/// SQLite in memory; PostgreSQL over loopback where there is a server, else it is said that there is none.
+pub(crate) fn all(runtime: &Runtime) -> Vec<Database> {
+    let sqlite = Database {
+        name: "SQLite in memory",
+        url: SQLITE.to_owned(),
+        _server: None,
+    };
+    let postgres = runtime.block_on(leash_test_support::postgres());
+    let postgres = postgres.map(|db| Database {
+        name: "PostgreSQL over loopback",
+        url: db.url().to_owned(),
+        _server: Some(db),
+    });
+    std::iter::once(sqlite).chain(postgres).collect()
+}

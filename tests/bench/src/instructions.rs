@@ -1,0 +1,60 @@
+//! Instructions, counted by valgrind's callgrind: of the thread that runs the operations, not of SQLite's own.
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use leash_contender::{Measure, OPERATIONS, Surroundings};
+
+use crate::contenders::Contender;
+use crate::paired::{calibrate, each};
+
+/// Whether they can be counted here.
+pub(crate) fn can_be_counted() -> bool {
+    let asked = Command::new("valgrind")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status();
+    asked.is_ok_and(|status| status.success())
+}
+
+/// Of each of [`OPERATIONS`], in batches of that length.
+pub(crate) fn count(
+    contender: &Contender,
+    url: &str,
+    batch: Duration,
+) -> Result<Vec<f64>, Box<dyn Error>> {
+    let directory = tempfile::tempdir()?;
+    let dumps = directory.path().join("dump");
+    let callgrind = [
+        // Else a large copy is one instruction, repeated for each byte and counted as often.
+        "env".to_owned(),
+        "GLIBC_TUNABLES=glibc.cpu.x86_rep_movsb_threshold=1073741824".to_owned(),
+        "valgrind".to_owned(),
+        "--quiet".to_owned(),
+        "--tool=callgrind".to_owned(),
+        // Of two options with one and the same pattern, callgrind takes the first alone.
+        "--toggle-collect=*contender*counted_batch*".to_owned(),
+        "--dump-after=*counted_batch*".to_owned(),
+        format!("--callgrind-out-file={}", dumps.display()),
+    ];
+    let mut running = contender.start(&callgrind, url, &Surroundings::default())?;
+    let mut counts = Vec::new();
+    for (operation, dump) in OPERATIONS.into_iter().zip(1..) {
+        let times = calibrate(&mut running, operation, batch)?;
+        running.run(Measure::Instructions, times, operation)?;
+        counts.push(each(total(&dumps.with_extension(dump.to_string()))?, times));
+    }
+    Ok(counts)
+}
+
+fn total(dump: &Path) -> Result<u64, Box<dyn Error>> {
+    let text = fs::read_to_string(dump)?;
+    let total = text
+        .lines()
+        .find_map(|line| line.strip_prefix("totals: "))
+        .ok_or_else(|| format!("{} has no total", dump.display()))?;
+    Ok(total.trim().parse()?)
+}
