@@ -65,26 +65,28 @@ fn told(query: &Query<'_>) {
 #[cold]
 fn emit_query(query: &Query<'_>) {
     let place = query.tally.place();
+    let function = place.and_then(|place| place.function).map(Function::name);
+    let pool = query.pool.map(|pool| pool.name());
+    let writes = query.tally.writes();
+    // Names are displayed: in quotes, each letter is looked at. What users write is quoted.
     event!(
         target: QUERY,
         Level::DEBUG,
-        db.system.name = query.system,
-        db.query.summary = query.tally.summary,
+        db.system.name = %query.system,
+        db.query.summary = %query.tally.summary,
         db.query.text = query.tally.sql(),
         db.namespace = query.pool.and_then(|pool| pool.endpoint.namespace.as_deref()),
-        db.client.connection.pool.name = query.pool.map(|pool| pool.name()).as_deref(),
-        db.response.returned_rows = query.rows,
-        rows_affected = query.affected,
+        db.client.connection.pool.name = pool.as_deref().map(tracing::field::display),
+        db.response.returned_rows = (query.rows > 0 || !writes).then_some(query.rows),
+        rows_affected = writes.then_some(query.affected),
         elapsed_ms = millis(query.time),
         calls = query.calls,
-        code.function.name = place.and_then(|place| place.function).map(Function::name),
-        code.file.path = place.map(|place| place.file),
+        code.function.name = function.map(tracing::field::display),
+        code.file.path = place.map(|place| tracing::field::display(place.file)),
         code.line.number = place.map(|place| place.line),
-        code.column.number = place.map(|place| place.column),
         error.r#type = query.error.map(error_type).as_deref().or((query.outcome == Outcome::Cancelled).then_some("cancelled")),
-        "{} in {}",
+        "{}",
         query.tally.summary,
-        short(query.time),
     );
 }
 

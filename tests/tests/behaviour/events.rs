@@ -153,32 +153,32 @@ async fn one_event_for_each_statement() {
             "execute",
             "INSERT INTO exam (name) VALUES (?)",
             "INSERT exam",
-            "0",
-            "1",
+            None,
+            Some("1"),
         ),
         (
             "insert",
             "execute",
             "INSERT INTO exam (name) VALUES (?)",
             "INSERT exam",
-            "0",
-            "1",
+            None,
+            Some("1"),
         ),
         (
             "select",
             "fetch_all",
             "SELECT * FROM exam WHERE name <> ?",
             "SELECT exam",
-            "2",
-            "0",
+            Some("2"),
+            None,
         ),
         (
             "wrong",
             "execute",
             "SELECT no_such_column",
             "SELECT",
-            "0",
-            "0",
+            Some("0"),
+            None,
         ),
     ];
     for (seen, (marker, word, text, summary, returned, affected)) in queries.iter().zip(expected) {
@@ -189,8 +189,9 @@ async fn one_event_for_each_statement() {
         assert_eq!(seen.field("db.system.name"), "sqlite");
         assert_eq!(seen.field("db.query.text"), text);
         assert_eq!(seen.field("db.query.summary"), summary);
-        assert_eq!(seen.field("db.response.returned_rows"), returned);
-        assert_eq!(seen.field("rows_affected"), affected);
+        let rows = ["db.response.returned_rows", "rows_affected"]
+            .map(|field| seen.fields.get(field).map(String::as_str));
+        assert_eq!(rows, [returned, affected], "each where it can be");
         assert_eq!(seen.field("db.client.connection.pool.name"), pool.name());
         assert_eq!(seen.fields.contains_key("error.type"), marker == "wrong");
     }
