@@ -128,8 +128,8 @@ fn run() {
         };
         freeze::asleep(asked, interval);
         let woken = sleeps(next, interval);
-        freeze::awake();
         let now = Instant::now();
+        let stood_still = freeze::awake(now);
         if pool_state::number() == 0 {
             let mut control = control();
             // Somebody may have made a pool meanwhile, and seen this thread still run.
@@ -138,15 +138,8 @@ fn run() {
                 return;
             }
         }
-        // Whoever has woken it: it should have been awake long before.
-        if let Some(interval) = interval
-            && freeze::is_late(
-                now.saturating_duration_since(asked)
-                    .saturating_sub(interval),
-            )
-        {
+        if stood_still {
             // What seems long now was not lived through: this pass is skipped.
-            freeze::note(asked, now);
             continue;
         }
         next = if woken {

@@ -1,15 +1,23 @@
 //! Times in which the process did not run: stopped, suspended, or starved.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A wake-up later than this is no scheduler's delay.
 const LATE: Duration = Duration::from_millis(500);
 
-static LAST: Mutex<Option<Freeze>> = Mutex::new(None);
+/// One lock for both: who asks while the watchdog wakes up finds the freeze in the one or in the other.
+static KNOWN: Mutex<Known> = Mutex::new(Known {
+    sleep: None,
+    last: None,
+});
 
-/// While the watchdog sleeps: since when, and until when.
-static SLEEP: Mutex<Option<(Instant, Instant)>> = Mutex::new(None);
+struct Known {
+    /// While the watchdog sleeps: since when, and until when.
+    sleep: Option<(Instant, Instant)>,
+    /// The last time that the watchdog woke too late.
+    last: Option<Freeze>,
+}
 
 #[derive(Clone, Copy)]
 struct Freeze {
@@ -17,42 +25,42 @@ struct Freeze {
     ended: Instant,
 }
 
-pub(super) fn is_late(by: Duration) -> bool {
-    by >= LATE
+impl Known {
+    /// A freeze that is just over, and that the watchdog may not have woken to see.
+    fn in_sleep(&self, now: Instant) -> Option<Freeze> {
+        let (began, due) = self.sleep?;
+        let late = now.saturating_duration_since(due);
+        (late >= LATE).then_some(Freeze { began, ended: now })
+    }
 }
 
-pub(super) fn note(began: Instant, ended: Instant) {
-    *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some(Freeze { began, ended });
+fn known() -> MutexGuard<'static, Known> {
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// When the process ran again after it stood still for the last time; what began before is dated from there.
 pub(super) fn thawed() -> Option<Instant> {
-    LAST.lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .map(|freeze| freeze.ended)
+    known().last.map(|freeze| freeze.ended)
 }
 
 /// The watchdog sleeps from now on, for so long unless it is woken.
 pub(super) fn asleep(now: Instant, interval: Option<Duration>) {
-    let sleep = interval.and_then(|interval| Some((now, now.checked_add(interval)?)));
-    *SLEEP.lock().unwrap_or_else(PoisonError::into_inner) = sleep;
+    known().sleep = interval.and_then(|interval| Some((now, now.checked_add(interval)?)));
 }
 
-/// It is awake.
-pub(super) fn awake() {
-    *SLEEP.lock().unwrap_or_else(PoisonError::into_inner) = None;
-}
-
-/// A freeze that is just over, and that the watchdog has not woken to see.
-fn unseen(now: Instant) -> Option<Freeze> {
-    let (began, due) = (*SLEEP.lock().unwrap_or_else(PoisonError::into_inner))?;
-    is_late(now.saturating_duration_since(due)).then_some(Freeze { began, ended: now })
+/// It is awake; gives whether it should have been long before, whoever has woken it.
+pub(super) fn awake(now: Instant) -> bool {
+    let mut known = known();
+    let freeze = known.in_sleep(now);
+    known.sleep = None;
+    known.last = freeze.or(known.last);
+    freeze.is_some()
 }
 
 /// How long the process stood still, if that was after `began`.
 pub(crate) fn frozen_since(began: Instant) -> Option<Duration> {
-    let last = || *LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    let freeze = unseen(Instant::now()).or_else(last)?;
+    let known = known();
+    let freeze = known.in_sleep(Instant::now()).or(known.last)?;
     (freeze.ended > began).then(|| {
         freeze
             .ended
