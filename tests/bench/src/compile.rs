@@ -4,8 +4,9 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use crate::contenders::target_directory;
 use crate::machine;
 use crate::paired::ratio;
 use crate::statistics::Median;
@@ -22,71 +23,118 @@ struct User {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Amount {
     functions: u32,
-    checks: u32,
-    clean_builds: bool,
+    rounds: u32,
+    command: &'static str,
+    /// Whether the dependencies are those that the contenders were built with; else they are checked, and built from nothing, too.
+    beside_contenders: bool,
 }
 
 impl Amount {
     /// For figures.
     pub(crate) const FULL: Self = Self {
         functions: 1_000,
-        checks: 9,
-        clean_builds: true,
+        rounds: 9,
+        command: "check",
+        beside_contenders: false,
     };
     /// To see that everything works.
     pub(crate) const SMOKE: Self = Self {
         functions: 10,
-        checks: 1,
-        clean_builds: false,
+        rounds: 1,
+        command: "build",
+        beside_contenders: true,
     };
+}
+
+/// Seconds that cargo took.
+#[derive(Clone, Copy, Debug)]
+struct Took {
+    /// By the clock.
+    wall: f64,
+    /// Of processor time, outside the kernel.
+    user: f64,
 }
 
 /// Builds the crates, and prints how long that takes.
 pub(crate) fn compare(amount: Amount) -> Result<(), Box<dyn Error>> {
-    let directory = tempfile::tempdir()?;
+    let own = target_directory()?.join("leash-bench");
     let users = users();
-    if amount.clean_builds {
-        println!("\nclean build of a crate of 20 functions, with its dependencies");
-        for user in users.iter().filter(|user| user.name != "on, no attribute") {
-            let home = generate(user, 20, directory.path())?;
-            let target = directory.path().join("clean");
-            let took = cargo("build", &home, &target)?;
-            println!("  {:<20} {:>8.1} s", user.name, took.as_secs_f64());
-            fs::remove_dir_all(target)?;
-        }
+    if amount.beside_contenders {
+        compare_rounds(&users, amount, &own, &target_directory()?)
+    } else {
+        // First, so that what is downloaded is there before a build from nothing.
+        compare_rounds(&users, amount, &own, &own.join("target"))?;
+        compare_clean(&users, &own)
     }
+}
 
-    let target = directory.path().join("target");
-    let mut samples = vec![Vec::new(); users.len()];
-    for (user, samples) in users.iter().zip(&mut samples) {
-        let home = generate(user, amount.functions, directory.path())?;
-        cargo("check", &home, &target)?;
-        samples.reserve(amount.checks as usize);
+/// Builds from nothing.
+fn compare_clean(users: &[User], own: &Path) -> Result<(), Box<dyn Error>> {
+    println!(
+        "\n{:<22} {:>10} {:>10}",
+        "clean, 20 functions", "time", "CPU time"
+    );
+    for user in users.iter().filter(|user| user.name != "on, no attribute") {
+        let home = generate(user, 20, own)?;
+        let target = own.join("clean");
+        if target.exists() {
+            fs::remove_dir_all(&target)?;
+        }
+        let Took { wall, user: cpu } = cargo("build", &home, &target)?;
+        println!("  {:<20} {wall:>8.1} s {cpu:>8.1} s", user.name);
+        fs::remove_dir_all(target)?;
     }
-    for _ in 0..amount.checks {
+    Ok(())
+}
+
+/// Builds in turn, with dependencies that are there already.
+fn compare_rounds(
+    users: &[User],
+    amount: Amount,
+    own: &Path,
+    target: &Path,
+) -> Result<(), Box<dyn Error>> {
+    let Amount {
+        functions,
+        rounds,
+        command,
+        ..
+    } = amount;
+    for user in users {
+        let home = generate(user, functions, own)?;
+        cargo(command, &home, target)?;
+    }
+    let mut samples = vec![Vec::new(); users.len()];
+    for _ in 0..rounds {
         for (user, samples) in users.iter().zip(&mut samples) {
             // The same once more: its dependencies are there, its own state is not kept.
-            let home = generate(user, amount.functions, directory.path())?;
-            samples.push(cargo("check", &home, &target)?.as_secs_f64());
+            let home = generate(user, functions, own)?;
+            samples.push(cargo(command, &home, target)?);
         }
     }
     println!(
-        "\n{:<22} {:>10} {:>28} {:>28}",
-        format!("check, {} functions", amount.functions),
+        "\n{:<22} {:>10} {:>10} {:>28} {:>28}",
+        format!("{command}, {functions} functions"),
         "time",
-        "ratio to plain (95 %)",
+        "CPU time",
+        "its ratio to plain (95 %)",
         "to no attribute (95 %)"
     );
-    let plain = &samples[0];
-    let untracked = &samples[users.len() - 2];
-    for (user, samples) in users.iter().zip(&samples) {
+    let cpu: Vec<Vec<f64>> = samples
+        .iter()
+        .map(|samples| samples.iter().map(|took| took.user).collect())
+        .collect();
+    let plain = &cpu[0];
+    let untracked = &cpu[users.len() - 2];
+    for ((user, samples), cpu) in users.iter().zip(&samples).zip(&cpu) {
         let ratios = [plain, untracked].map(|base| {
-            let Median { low, value, high } = ratio(base, samples);
+            let Median { low, value, high } = ratio(base, cpu);
             format!("{value:.2} ({low:.2} to {high:.2})")
         });
-        let median = Median::of(samples.iter().copied()).value;
+        let wall = Median::of(samples.iter().map(|took| took.wall)).value;
+        let cpu = Median::of(cpu.iter().copied()).value;
         println!(
-            "  {:<20} {median:>8.2} s {:>28} {:>28}",
+            "  {:<20} {wall:>8.2} s {cpu:>8.2} s {:>28} {:>28}",
             user.name, ratios[0], ratios[1]
         );
     }
@@ -97,14 +145,14 @@ fn users() -> [User; 4] {
     let runtime = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtime");
     let leash = |features: &str| {
         format!(
-            "{{ package = \"sqlx-leash\", path = \"{}\", default-features = false, features = [\"runtime-tokio\", \"sqlite\"{features}] }}",
+            "{{ package = \"sqlx-leash\", path = \"{}\", default-features = false, features = [\"postgres\", \"runtime-tokio\", \"sqlite\"{features}] }}",
             runtime.display()
         )
     };
     [
         User {
             name: "plain",
-            dependency: "{ version = \"0.9.0\", default-features = false, features = [\"runtime-tokio\", \"sqlite\"] }".to_owned(),
+            dependency: "{ version = \"0.9.0\", default-features = false, features = [\"postgres\", \"runtime-tokio\", \"sqlite\"] }".to_owned(),
             attribute: "",
         },
         User {
@@ -131,7 +179,7 @@ fn generate(user: &User, functions: u32, directory: &Path) -> Result<PathBuf, Bo
     let home = directory.join(&package);
     fs::create_dir_all(home.join("src"))?;
     let manifest = format!(
-        "[package]\nname = \"user-{package}\"\nedition = \"2024\"\n\n[dependencies]\nsqlx = {}\n\n[workspace]\n",
+        "[package]\nname = \"user-{package}\"\nedition = \"2024\"\n\n[dependencies]\nsqlx = {}\n\n[workspace]\n\n[profile.dev]\ndebug = \"line-tables-only\"\n",
         user.dependency
     );
     fs::write(home.join("Cargo.toml"), manifest)?;
@@ -176,11 +224,11 @@ fn source(attribute: &str, functions: u32) -> Result<String, std::fmt::Error> {
     Ok(source)
 }
 
-/// Runs cargo in the crate; returns how long that took.
-fn cargo(command: &str, home: &Path, target: &Path) -> Result<Duration, Box<dyn Error>> {
-    let began = Instant::now();
+/// Runs cargo in the crate.
+fn cargo(command: &str, home: &Path, target: &Path) -> Result<Took, Box<dyn Error>> {
+    let (began, used) = (Instant::now(), machine::user_time_of_children()?);
     let status = machine::cargo()
-        .args([command, "--quiet", "--offline", "--target-dir"])
+        .args([command, "--quiet", "--target-dir"])
         .arg(target)
         .current_dir(home)
         .env("CARGO_INCREMENTAL", "0")
@@ -188,5 +236,8 @@ fn cargo(command: &str, home: &Path, target: &Path) -> Result<Duration, Box<dyn 
     if !status.success() {
         return Err(format!("`cargo {command}` of {}: {status}", home.display()).into());
     }
-    Ok(began.elapsed())
+    Ok(Took {
+        wall: began.elapsed().as_secs_f64(),
+        user: machine::user_time_of_children()? - used,
+    })
 }

@@ -158,7 +158,7 @@ impl Contender {
 }
 
 /// Where the driver itself was built.
-fn target_directory() -> Result<PathBuf, Box<dyn Error>> {
+pub(crate) fn target_directory() -> Result<PathBuf, Box<dyn Error>> {
     let program = std::env::current_exe()?;
     let directory = program
         .ancestors()
