@@ -51,6 +51,8 @@ pub(crate) fn start(
         .args(command)
         .current_dir(directory)
         .env("LC_ALL", "C")
+        // A MariaDB that starts removes what it takes for old temporary tables, those of another that starts, too.
+        .env("TMPDIR", directory)
         .stdin(Stdio::piped())
         .stdout(log.try_clone()?)
         .stderr(log.try_clone()?)
