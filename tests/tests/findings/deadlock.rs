@@ -866,7 +866,7 @@ fn warn_logs_once() {
     assert!(!printed.err.contains("panicked"), "{}", printed.err);
 }
 
-/// A deadlock that one panic has broken, and that others have formed anew, is told and broken anew.
+/// A deadlock that one panic has broken, and that the next in the queue forms anew, is told and broken anew.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_after_the_other() {
     if !cfg!(debug_assertions) {
@@ -874,26 +874,29 @@ async fn one_after_the_other() {
     }
     note_panics();
     let pool = pool_of(2).await;
-    let ended = {
-        let pool = SqlitePool::clone(&pool);
-        let tasks = (0..4).map(|_| {
-            let pool = pool.clone();
-            tokio::spawn(async move { takes_two_when_full(&pool).await })
-        });
-        timeout(PATIENCE, join_all(tasks.collect::<Vec<_>>())).await
-    };
+    let held = [pool.acquire().await.unwrap(), pool.acquire().await.unwrap()];
+    let tasks: Vec<_> = (0..4)
+        .map(|_| {
+            let pool = SqlitePool::clone(&pool);
+            tokio::spawn(async move { takes_one_and_another(&pool).await })
+        })
+        .collect();
+    // All four stand in the queue for their first: each second one stands behind them.
+    pool.has_waiting(4).await;
+    drop(held);
+    let ended = timeout(PATIENCE, join_all(tasks)).await;
     let ended = ended.expect("each deadlock is broken");
     let panicked = ended.iter().filter(|ended| ended.is_err()).count();
-    assert!(panicked >= 2, "{ended:?}");
+    assert_eq!(
+        panicked, 3,
+        "the last one has the pool for itself: {ended:?}"
+    );
     assert_eq!(panics_about(pool.name()).len(), panicked);
 }
 
 #[track]
-async fn takes_two_when_full(pool: &SqlitePool) -> Result {
+async fn takes_one_and_another(pool: &SqlitePool) -> Result {
     let first = pool.acquire().await?;
-    while pool.num_idle() > 0 || pool.size() < 2 {
-        tokio::task::yield_now().await;
-    }
     let second = pool.acquire().await?;
     drop(second);
     drop(first);
