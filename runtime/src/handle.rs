@@ -25,6 +25,7 @@ mod holding;
 mod live;
 mod look;
 mod read;
+mod returning;
 mod transactions;
 mod wait;
 
