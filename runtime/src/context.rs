@@ -7,7 +7,6 @@ use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::sync::Arc;
 
-use crate::handle::Handle;
 use crate::scope::Scope;
 use crate::site::{Function, Place, Site};
 
@@ -205,15 +204,6 @@ pub(crate) fn scope() -> Option<Arc<Scope>> {
         .try_with(|context| make_scope(&mut context.frames.borrow_mut()).cloned())
         .ok()
         .flatten()
-}
-
-/// Makes a handle belong to the current scope, if there is one.
-pub(crate) fn adopt(handle: &Arc<Handle>) {
-    let _ = CONTEXT.try_with(|context| {
-        if let Some(scope) = make_scope(&mut context.frames.borrow_mut()) {
-            scope.adopt(Arc::clone(handle));
-        }
-    });
 }
 
 /// The innermost scope that is no stream's, made if need be.

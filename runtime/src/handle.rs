@@ -11,12 +11,13 @@ use smallvec::SmallVec;
 
 use crate::acquires::{self, Acquires};
 use crate::context;
-use crate::lint;
 use crate::pool_state::{Control, Hold, PoolState};
+use crate::report;
 use crate::scope::Scope;
 use crate::site::{Function, Place, Site};
 use crate::snapshot::Activity;
 use crate::tally::Tally;
+use crate::units::nanos;
 use claim::Asked;
 use transactions::Begun;
 
@@ -181,7 +182,7 @@ impl Handle {
             when: asked,
         } = asked;
         let (place, site) = origin.resolve();
-        let acquired_before = pool.granted();
+        let acquired_before = pool.counters.waits.count();
         Arc::new(Self {
             id: NEXT_ID.fetch_add(1, Relaxed),
             pool,
@@ -189,7 +190,7 @@ impl Handle {
             site,
             awaited_at: context::awaited_at(),
             purpose,
-            span: current_span(),
+            span: tracing::Span::current(),
             task,
             asked,
             acquired_before,
@@ -221,9 +222,11 @@ impl Handle {
     fn at_once(asked: Asked) -> Arc<Self> {
         let held = Standing::Held(asked.when);
         let handle = Self::new(asked, held);
-        handle.pool.counters.waits.none();
-        handle.acquires.waits.none();
-        context::adopt(&handle);
+        handle.pool.counters.waits.at_once();
+        handle.acquires.waits.at_once();
+        if let Some(scope) = handle.scope() {
+            scope.adopt(Arc::clone(&handle));
+        }
         handle
     }
 
@@ -231,8 +234,8 @@ impl Handle {
     fn grant(self: &Arc<Self>) {
         let now = Instant::now();
         let waited = now.saturating_duration_since(self.asked);
-        self.pool.counters.waits.record(waited);
-        self.acquires.waits.record(waited);
+        self.pool.counters.waits.queued(waited);
+        self.acquires.waits.queued(waited);
         let scope = context::scope();
         if let Some(scope) = &scope {
             scope.adopt(Arc::clone(self));
@@ -277,7 +280,7 @@ impl Handle {
             self.pool.permits.reserved.fetch_sub(1, Relaxed);
         }
         if was_told {
-            lint::came_back(self, hold);
+            report::came_back(self, hold);
         }
     }
 
@@ -435,15 +438,6 @@ impl Handle {
     }
 }
 
-/// The span that is entered, where anybody ever looked at spans.
-fn current_span() -> tracing::Span {
-    if tracing::dispatcher::has_been_set() {
-        tracing::Span::current()
-    } else {
-        tracing::Span::none()
-    }
-}
-
 impl StreamRows {
     fn begin(&self, rows: u64) {
         self.before.store(0, Relaxed);
@@ -469,8 +463,7 @@ impl StreamRows {
     }
 
     fn set_before(&self, time: Duration) {
-        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        self.before.store(nanos, Relaxed);
+        self.before.store(nanos(time), Relaxed);
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use once_cell::sync::OnceCell;
 
 use crate::snapshot::{Bucket, Timing};
+use crate::units::nanos;
 
 /// Bits of a duration (in nanoseconds) below the first bucket: 2^10 ns is about 1 µs.
 const FIRST_OCTAVE: u32 = 10;
@@ -35,7 +36,7 @@ impl Histogram {
     }
 
     pub(crate) fn record(&self, duration: Duration) {
-        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let nanos = nanos(duration);
         let buckets = self
             .buckets
             .get_or_init(|| (0..BUCKETS).map(|_| AtomicU64::new(0)).collect());

@@ -14,7 +14,7 @@ use crate::pool_state::dry::Dry;
 use crate::pool_state::probe::Probes;
 use crate::site::Place;
 use crate::snapshot::{ControlStats, HoldStats, PoolStats};
-use crate::units::short;
+use crate::units::{nanos, short};
 use crate::waits::Waits;
 use crate::watchdog;
 
@@ -183,7 +183,6 @@ impl Hold {
 
 impl Holds {
     pub(crate) fn add(&self, hold: Hold) {
-        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let parts = [
             (&self.busy, hold.busy),
             (&self.idle, hold.idle),
@@ -374,11 +373,6 @@ impl PoolState {
     /// Permits that somebody who is known holds now.
     pub(crate) fn held(&self) -> u64 {
         self.permits.held()
-    }
-
-    /// Permits ever granted, give or take those that change hands at this moment.
-    pub(crate) fn granted(&self) -> u64 {
-        self.counters.holds.ended.load(Relaxed) + self.held()
     }
 
     /// Whether anybody asks for, holds or gives back a permit.

@@ -50,39 +50,33 @@ macro_rules! say {
 pub(crate) fn query(query: &Query<'_>) {
     // Asks nobody, and is all that a statement costs where nobody listens.
     if Level::DEBUG <= LevelFilter::current() {
-        told(query);
+        _ = foreign::subscriber(|| emit_query(query));
     }
-}
-
-fn told(query: &Query<'_>) {
-    _ = foreign::subscriber(|| {
-        if event_enabled!(target: QUERY, Level::DEBUG) {
-            emit_query(query);
-        }
-    });
 }
 
 #[cold]
 fn emit_query(query: &Query<'_>) {
+    if !event_enabled!(target: QUERY, Level::DEBUG) {
+        return;
+    }
     let place = query.tally.place();
     let function = place.and_then(|place| place.function).map(Function::name);
     let pool = query.pool.map(|pool| pool.name());
     let writes = query.tally.writes();
-    // Names are displayed: in quotes, each letter is looked at. What users write is quoted.
     event!(
         target: QUERY,
         Level::DEBUG,
-        db.system.name = %query.system,
-        db.query.summary = %query.tally.summary,
+        db.system.name = query.system,
+        db.query.summary = query.tally.summary,
         db.query.text = query.tally.sql(),
         db.namespace = query.pool.and_then(|pool| pool.endpoint.namespace.as_deref()),
-        db.client.connection.pool.name = pool.as_deref().map(tracing::field::display),
+        db.client.connection.pool.name = pool.as_deref(),
         db.response.returned_rows = (query.rows > 0 || !writes).then_some(query.rows),
         rows_affected = writes.then_some(query.affected),
         elapsed_ms = millis(query.time),
         calls = query.calls,
-        code.function.name = function.map(tracing::field::display),
-        code.file.path = place.map(|place| tracing::field::display(place.file)),
+        code.function.name = function,
+        code.file.path = place.map(|place| place.file),
         code.line.number = place.map(|place| place.line),
         error.r#type = query.error.map(error_type).as_deref().or((query.outcome == Outcome::Cancelled).then_some("cancelled")),
         "{}",

@@ -25,8 +25,6 @@ pub(crate) struct Scope {
     polled_at: &'static Location<'static>,
     /// Locked after a handle's state, never before.
     burden: Mutex<Burden>,
-    /// Whether there is any, as far as the scope's own task knows.
-    is_burdened: AtomicBool,
     statements: AtomicU64,
     budget: Option<Budget>,
     /// It runs in a task of its own, whose handles are not those of the scopes around.
@@ -88,7 +86,6 @@ impl Scope {
             parent: Some(parent),
             polled_at: Location::caller(),
             burden: Mutex::default(),
-            is_burdened: AtomicBool::new(false),
             statements: AtomicU64::new(0),
             budget: None,
             is_branch: true,
@@ -111,7 +108,6 @@ impl Scope {
             parent,
             polled_at,
             burden: Mutex::default(),
-            is_burdened: AtomicBool::new(false),
             statements: AtomicU64::new(0),
             budget: limit.map(|limit| Budget {
                 limit,
@@ -176,7 +172,8 @@ impl Scope {
 
     /// Whether there is something to judge when it ends.
     pub(crate) fn is_clean(&self) -> bool {
-        !self.is_burdened.load(Relaxed)
+        let burden = self.burden();
+        burden.handles.is_empty() && burden.lost.is_empty()
     }
 
     /// The live handles that belong to this scope.
@@ -186,37 +183,27 @@ impl Scope {
 
     /// A transaction that had written was dropped here.
     pub(crate) fn lose(&self, lost: Lost) {
-        self.change(|burden| {
-            // A scope that lives as long as the program must not collect them.
-            if burden.lost.len() < REMEMBERED {
-                burden.lost.push(lost);
-            }
-        });
+        let lost_before = &mut self.burden().lost;
+        // A scope that lives as long as the program must not collect them.
+        if lost_before.len() < REMEMBERED {
+            lost_before.push(lost);
+        }
     }
 
     pub(crate) fn take_lost(&self) -> Vec<Lost> {
-        self.change(|burden| std::mem::take(&mut burden.lost))
+        std::mem::take(&mut self.burden().lost)
     }
 
     pub(crate) fn adopt(&self, handle: Arc<Handle>) {
-        self.change(|burden| burden.handles.push(handle));
+        self.burden().handles.push(handle);
     }
 
     pub(crate) fn forget(&self, id: u64) {
-        self.change(|burden| burden.handles.retain(|handle| handle.id() != id));
+        self.burden().handles.retain(|handle| handle.id() != id);
     }
 
     fn burden(&self) -> MutexGuard<'_, Burden> {
         self.burden.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn change<T>(&self, change: impl FnOnce(&mut Burden) -> T) -> T {
-        let mut burden = self.burden();
-        let value = change(&mut burden);
-        let is_burdened = !burden.handles.is_empty() || !burden.lost.is_empty();
-        // Relaxed: who changes it from elsewhere and who ends the scope meet at a handle's lock, or where they are joined.
-        self.is_burdened.store(is_burdened, Relaxed);
-        value
     }
 
     /// Ends the scope and gives the handles that it still holds and that nobody said are meant to live on.
@@ -244,7 +231,7 @@ impl Scope {
 
     fn end(&self) -> Handles {
         self.ended.store(true, Relaxed);
-        self.change(|burden| std::mem::take(&mut burden.handles))
+        std::mem::take(&mut self.burden().handles)
     }
 
     /// How many scopes are alive.

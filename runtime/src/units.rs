@@ -23,6 +23,11 @@ pub(crate) fn short(duration: Duration) -> String {
     format!("{value:.decimals$} {unit}")
 }
 
+/// As many as fit.
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// `1 statement`, `2 statements`.
 pub(crate) fn count(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })

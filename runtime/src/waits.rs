@@ -10,6 +10,7 @@ use crate::snapshot::Timing;
 #[derive(Debug)]
 pub(crate) struct Waits {
     at_once: AtomicU64,
+    queued: AtomicU64,
     times: Histogram,
 }
 
@@ -17,17 +18,25 @@ impl Waits {
     pub(crate) const fn new() -> Self {
         Self {
             at_once: AtomicU64::new(0),
+            queued: AtomicU64::new(0),
             times: Histogram::new(),
         }
     }
 
     /// It was there at once.
-    pub(crate) fn none(&self) {
+    pub(crate) fn at_once(&self) {
+        // Relaxed here and below: the counters are independent and publish no other memory.
         self.at_once.fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn record(&self, waited: Duration) {
+    pub(crate) fn queued(&self, waited: Duration) {
+        self.queued.fetch_add(1, Relaxed);
         self.times.record(waited);
+    }
+
+    /// How many there were.
+    pub(crate) fn count(&self) -> u64 {
+        self.at_once.load(Relaxed) + self.queued.load(Relaxed)
     }
 
     pub(crate) fn read(&self) -> Timing {
@@ -43,13 +52,13 @@ mod tests {
     fn what_was_there_at_once_counts_as_no_time() {
         let waits = Waits::new();
         assert_eq!(waits.read(), Timing::default());
-        waits.record(Duration::from_millis(5));
+        waits.queued(Duration::from_millis(5));
         for _ in 0..3 {
-            waits.none();
+            waits.at_once();
         }
-        waits.record(Duration::ZERO);
+        waits.queued(Duration::ZERO);
         let read = waits.read();
-        assert_eq!(read.count, 5);
+        assert_eq!((waits.count(), read.count), (5, 5));
         assert_eq!(
             (read.min, read.max),
             (Duration::ZERO, Duration::from_millis(5))
@@ -60,7 +69,7 @@ mod tests {
         );
         assert_eq!(read.buckets.len(), 2);
         let alone = Waits::new();
-        alone.none();
+        alone.at_once();
         assert_eq!(alone.read().count, 1, "nothing but such");
     }
 }

@@ -9,6 +9,7 @@ use once_cell::sync::Lazy;
 use super::{ConfigError, parse};
 use crate::lint::{Level, Limit, Lint};
 use crate::site::Function;
+use crate::units::nanos;
 
 /// The environment variable.
 pub(crate) const VARIABLE: &str = "SQLX_LEASH";
@@ -423,10 +424,6 @@ static QUERY_BUDGET: AtomicU64 = AtomicU64::new(u64::MAX);
 
 /// Asked for each connection that goes back: how long that may take, in nanoseconds.
 static RETURN_TIMEOUT: AtomicU64 = AtomicU64::new(u64::MAX);
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
 
 /// How long a connection may take to go back into its pool, where that is limited.
 pub(crate) fn return_timeout() -> Option<Duration> {

@@ -147,9 +147,8 @@ impl<DB: Database> Pool<DB> {
         &self,
     ) -> impl Future<Output = Result<PoolConnection<DB>, Error>> + use<DB> + 'static {
         let origin = Origin::caller(Location::caller());
-        let state = Arc::clone(&self.0.state);
-        Claiming::new(state, origin, Purpose::Connection, self.0.pool.acquire())
-            .map_ok(|taken| PoolConnection::new(Conn::pooled(taken)))
+        self.take(origin, Purpose::Connection)
+            .map_ok(PoolConnection::new)
     }
 
     /// Takes a connection if one is idle.

@@ -8,18 +8,19 @@ use crate::snapshot::{Activity, HandleInfo, Operation, WaiterInfo};
 
 impl Handle {
     pub(crate) fn read(&self, now: Instant) -> HandleInfo {
-        let (scope, handed_up) = {
-            let owner = &self.state().owner;
-            (owner.scope.clone(), owner.way.clone())
-        };
-        let hold = self.hold(now);
         let state = self.state();
+        let hold = state.hold(&self.stream, now);
+        let owner = &state.owner;
         HandleInfo {
             id: self.id,
             pool: self.pool.name().to_string(),
             site: self.place.to_call_site(),
-            scope: scope.map(|scope| scope.function().name().to_owned()),
-            handed_up: handed_up
+            scope: owner
+                .scope
+                .as_ref()
+                .map(|scope| scope.function().name().to_owned()),
+            handed_up: owner
+                .way
                 .iter()
                 .map(|function| function.name().to_owned())
                 .collect(),

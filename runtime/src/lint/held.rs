@@ -8,8 +8,6 @@ use super::emit::Audience;
 use super::{Certainty, Fact, Finding, Level, Lint, Related};
 use crate::config::Rules;
 use crate::handle::Handle;
-use crate::pool_state::Hold;
-use crate::report;
 use crate::snapshot::{Activity, HandleInfo};
 use crate::units::{count, short};
 
@@ -224,9 +222,4 @@ pub(crate) fn held_too_long(rules: &Rules, handle: &Arc<Handle>, held: Duration)
         notes: notes(Lint::HeldTooLong, handle, &info),
     };
     let _told = finding.tell(Audience::watching(handle));
-}
-
-/// `handle`, which was told as idle, is given back.
-pub(crate) fn came_back(handle: &Handle, hold: Hold) {
-    report::came_back(handle, hold);
 }

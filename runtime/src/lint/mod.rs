@@ -34,7 +34,7 @@ pub(crate) use self::{
     budget::query_budget,
     deadlock::pool_deadlock,
     emit::{Collector, Reaction, on_finding, read_all},
-    held::{came_back, held_idle, held_too_long},
+    held::{held_idle, held_too_long},
     leak::outlived_scope,
     limit::Unit,
     nested::taken,

@@ -345,7 +345,7 @@ impl Case<'_> {
 
     /// Permits granted while this one was waited for.
     fn granted(&self) -> u64 {
-        let acquired = self.waiter.pool.granted();
+        let acquired = self.waiter.pool.counters.waits.count();
         acquired.saturating_sub(self.waiter.acquired_before())
     }
 
