@@ -52,6 +52,8 @@ async fn from_several_runtimes() {
     }
 
     let Some(pool) = pool_of(3).await else { return };
+    // The row that all of them read: the first that they write may be the last that is committed.
+    sqlx::query(INSERT).execute(&*pool).await.unwrap();
     let threads: Vec<_> = (0..RUNTIMES)
         .map(|_| {
             let pool = (*pool).clone();
