@@ -241,8 +241,7 @@ impl Case<'_> {
     /// There are permits, and no connection comes of them.
     fn unreachable(&self) -> Option<Diagnosis> {
         let pool = &self.waiter.pool;
-        let known = pool.permits.taken();
-        if known >= self.max() || self.gauge.idle() > 0 {
+        if pool.permits.taken() >= self.max() {
             return None;
         }
         let probe = pool.probes.last(self.now)?;
@@ -251,7 +250,12 @@ impl Case<'_> {
         let (certainty, cause) = match &probe.outcome {
             Outcome::Connected => return None,
             Outcome::Failed(error) => (
-                Certainty::Certain,
+                // Who makes a new connection does not take one that comes back meanwhile; but it may wait for something else.
+                if self.gauge.idle() == 0 {
+                    Certainty::Certain
+                } else {
+                    Certainty::Likely
+                },
                 format!("connecting to {address} fails: {error}"),
             ),
             Outcome::Open => (

@@ -152,7 +152,6 @@ impl Watch {
                 && waited >= PROBED_AFTER.min(pool.limits.acquire_timeout / 2)
                 && pool.endpoint.system != "sqlite"
                 && rules.may_probe()
-                && pool_state::gauge(pool.id()).is_some_and(|gauge| gauge.idle() == 0)
                 && pool.probes.begin(now)
             {
                 waiter.ask_for_probe();
