@@ -128,7 +128,7 @@ impl<'c, DB: Database> Conn<'c, DB> {
         };
         async move {
             match held {
-                Some(held) => held.return_by(|| returned).await,
+                Some(held) => held.return_by(Box::pin(returned)).await,
                 None => returned.await,
             }
         }
@@ -220,7 +220,7 @@ impl<DB: Database> Drop for Conn<'_, DB> {
             connection.close_on_drop();
         } else {
             // What sqlx does when its value is dropped, but so that the end of it is seen.
-            let returned = held.return_by(|| connection.return_to_pool());
+            let returned = held.return_by(Box::pin(connection.return_to_pool()));
             // Outside a runtime either of the two panics: together they would abort.
             drop(connection);
             sqlx_core::rt::spawn(returned);
