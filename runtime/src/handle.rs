@@ -224,7 +224,7 @@ impl Handle {
         let handle = Self::new(asked, held);
         handle.pool.counters.waits.at_once();
         handle.acquires.waits.at_once();
-        if let Some(scope) = handle.scope() {
+        if let Some(scope) = &handle.state().owner.scope {
             scope.adopt(Arc::clone(&handle));
         }
         handle
