@@ -54,7 +54,7 @@ pub(crate) struct Handle {
     pub(crate) span: tracing::Span,
     task: Option<u64>,
     asked: Instant,
-    acquired_before: u64,
+    granted_before: u64,
     /// The counters of its place.
     acquires: &'static Acquires,
     state: Mutex<State>,
@@ -182,7 +182,7 @@ impl Handle {
             when: asked,
         } = asked;
         let (place, site) = origin.resolve();
-        let acquired_before = pool.counters.waits.count();
+        let granted_before = pool.granted();
         Arc::new(Self {
             id: NEXT_ID.fetch_add(1, Relaxed),
             pool,
@@ -193,7 +193,7 @@ impl Handle {
             span: tracing::Span::current(),
             task,
             asked,
-            acquired_before,
+            granted_before,
             acquires: acquires::of(place, site),
             state: Mutex::new(State {
                 standing,

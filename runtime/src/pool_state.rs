@@ -375,6 +375,11 @@ impl PoolState {
         self.permits.held()
     }
 
+    /// Permits ever granted.
+    pub(crate) fn granted(&self) -> u64 {
+        self.counters.waits.count()
+    }
+
     /// Whether anybody asks for, holds or gives back a permit.
     pub(crate) fn is_used(&self) -> bool {
         self.permits.waiting() + self.permits.taken() > 0

@@ -78,8 +78,8 @@ impl Handle {
     }
 
     /// Permits that its pool had granted when it was asked for.
-    pub(crate) fn acquired_before(&self) -> u64 {
-        self.acquired_before
+    pub(crate) fn granted_before(&self) -> u64 {
+        self.granted_before
     }
 
     pub(crate) fn set_told(&self, set: impl FnOnce(&mut Told)) {

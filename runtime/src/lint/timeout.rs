@@ -26,7 +26,7 @@ pub(crate) struct Diagnosis {
 }
 
 impl Diagnosis {
-    fn new(verdict: Verdict, certainty: Certainty, cause: impl Into<String>) -> Self {
+    pub(crate) fn new(verdict: Verdict, certainty: Certainty, cause: impl Into<String>) -> Self {
         Self {
             verdict,
             certainty,
@@ -53,7 +53,11 @@ pub(crate) fn pool_timeout(waiter: &Arc<Handle>) -> Option<String> {
         Some(diagnosis) => diagnosis,
         None => Arc::new(diagnose(waiter, &*gauge, now)),
     };
-    let log = match waiter.pool.dry.timed_out(&diagnosis, now) {
+    let log = match waiter
+        .pool
+        .dry
+        .timed_out(&diagnosis, waiter.pool.granted(), now)
+    {
         Turn::First => Log::Full,
         Turn::Changed => Log::Line,
         Turn::Same => Log::Quiet,
@@ -250,12 +254,7 @@ impl Case<'_> {
         let (certainty, cause) = match &probe.outcome {
             Outcome::Connected => return None,
             Outcome::Failed(error) => (
-                // Who makes a new connection does not take one that comes back meanwhile; but it may wait for something else.
-                if self.gauge.idle() == 0 {
-                    Certainty::Certain
-                } else {
-                    Certainty::Likely
-                },
+                Certainty::Certain,
                 format!("connecting to {address} fails: {error}"),
             ),
             Outcome::Open => (
@@ -349,8 +348,10 @@ impl Case<'_> {
 
     /// Permits granted while this one was waited for.
     fn granted(&self) -> u64 {
-        let acquired = self.waiter.pool.counters.waits.count();
-        acquired.saturating_sub(self.waiter.acquired_before())
+        self.waiter
+            .pool
+            .granted()
+            .saturating_sub(self.waiter.granted_before())
     }
 
     /// Whether no permit is free; at any moment some are on their way from one holder to the next.

@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::PoolState;
 use crate::lint::Diagnosis;
 
-/// After so long without a timeout, an episode is over, if nobody waits.
+/// After so long without a timeout, an episode is over, if all who waited were served.
 const OVER_AFTER: Duration = Duration::from_secs(1);
 
 /// The episode of one pool, if one is on.
@@ -19,6 +20,8 @@ pub(crate) struct Episode {
     diagnosis: Arc<Diagnosis>,
     diagnosed: Instant,
     last: Instant,
+    /// Permits that were granted until then.
+    granted: u64,
 }
 
 /// Those who waited together time out together, within this time: the first one's diagnosis is everybody's, because by the
@@ -47,7 +50,7 @@ impl Dry {
     }
 
     /// An acquire timed out.
-    pub(crate) fn timed_out(&self, diagnosis: &Arc<Diagnosis>, now: Instant) -> Turn {
+    pub(crate) fn timed_out(&self, diagnosis: &Arc<Diagnosis>, granted: u64, now: Instant) -> Turn {
         let mut episode = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(episode) = &mut *episode else {
             *episode = Some(Episode {
@@ -56,11 +59,13 @@ impl Dry {
                 diagnosis: Arc::clone(diagnosis),
                 diagnosed: now,
                 last: now,
+                granted,
             });
             return Turn::First;
         };
         episode.timeouts += 1;
         episode.last = now;
+        episode.granted = granted;
         if Arc::ptr_eq(&episode.diagnosis, diagnosis) {
             return Turn::Same;
         }
@@ -80,19 +85,82 @@ impl Dry {
             .is_some()
     }
 
-    /// Ends the episode if nobody timed out for so long that those who waited then were served.
+    /// Ends the episode if nobody timed out for so long that those who waited then were served, or gave up. Of those who wait
+    /// now, the first has asked at `asked`.
     pub(crate) fn end(
         &self,
-        somebody_waits: bool,
-        acquire_timeout: Duration,
+        asked: Option<Instant>,
+        pool: &PoolState,
         now: Instant,
     ) -> Option<Episode> {
-        let quiet = if somebody_waits {
-            acquire_timeout.max(OVER_AFTER)
-        } else {
-            OVER_AFTER
-        };
         let mut episode = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        episode.take_if(|episode| now.saturating_duration_since(episode.last) >= quiet)
+        episode.take_if(|episode| {
+            let waits_since_then = asked.is_some_and(|asked| asked <= episode.last);
+            let quiet = if episode.was_served(pool) && !waits_since_then {
+                OVER_AFTER
+            } else {
+                // Who asked again at once has timed out again by then.
+                pool.limits.acquire_timeout.saturating_add(OVER_AFTER)
+            };
+            now.saturating_duration_since(episode.last) >= quiet
+        })
+    }
+}
+
+impl Episode {
+    /// Whether anybody was given a permit since the last timeout.
+    pub(crate) fn was_served(&self, pool: &PoolState) -> bool {
+        pool.granted() > self.granted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lint::{Certainty, Verdict};
+
+    const MOMENT: Duration = Duration::from_millis(100);
+
+    /// A pool in which an acquire timed out at this time.
+    fn dry(pool: &PoolState) -> Instant {
+        let (cause, now) = ("no answer", Instant::now());
+        let diagnosis = Diagnosis::new(Verdict::Unreachable, Certainty::Likely, cause);
+        pool.dry
+            .timed_out(&Arc::new(diagnosis), pool.granted(), now);
+        now
+    }
+
+    fn ends(pool: &PoolState, asked: Option<Instant>, now: Instant) -> bool {
+        pool.dry.end(asked, pool, now).is_some()
+    }
+
+    #[test]
+    fn one_attempt_after_the_other_is_one_episode() {
+        let pool = PoolState::for_tests(1);
+        let last = dry(&pool);
+        let next = last + pool.limits.acquire_timeout + MOMENT;
+        assert!(!ends(&pool, Some(last + MOMENT), next));
+        assert!(!ends(&pool, None, next), "between two attempts");
+        assert!(ends(&pool, None, next + OVER_AFTER), "nobody asks any more");
+    }
+
+    #[test]
+    fn it_is_over_when_those_who_waited_are_served() {
+        let pool = PoolState::for_tests(1);
+        let asked = Instant::now();
+        let last = dry(&pool);
+        pool.counters.waits.queued(MOMENT);
+        let soon = last + OVER_AFTER;
+        assert!(!ends(&pool, None, last + MOMENT), "others may time out");
+        assert!(!ends(&pool, Some(asked), soon), "one waits yet");
+        assert!(ends(&pool, Some(last + MOMENT), soon), "that is another");
+    }
+
+    #[test]
+    fn however_long_an_acquire_may_wait() {
+        let mut pool = Arc::into_inner(PoolState::for_tests(1)).unwrap();
+        pool.limits.acquire_timeout = Duration::MAX;
+        let last = dry(&pool);
+        assert!(!ends(&pool, None, last + OVER_AFTER));
     }
 }

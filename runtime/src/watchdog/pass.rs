@@ -72,7 +72,7 @@ impl Watch {
             self.waiters(&rules, &waiting, now);
         }
         for gauge in &pools {
-            episode(&**gauge, now);
+            episode(&**gauge, &waiting, now);
             closings(&rules, &**gauge, &claims, now);
         }
         if is_sample {
@@ -289,16 +289,18 @@ fn handles<'a>(
     (waiting, next.map_or(soon, |next| next.min(soon)))
 }
 
-/// An episode of timeouts ends when those who wait are served.
-fn episode(gauge: &dyn Gauge, now: Instant) {
+/// An episode of timeouts ends when those who wait are served, or nobody asks any more.
+fn episode(gauge: &dyn Gauge, waiting: &[&Arc<Handle>], now: Instant) {
     let pool = gauge.state();
-    if pool.dry.is_on()
-        && let Some(episode) = pool
-            .dry
-            .end(pool.is_waited_for(), pool.limits.acquire_timeout, now)
-    {
-        pool.probes.forget();
-        lint::recovered(pool, &episode, now);
+    if pool.dry.is_on() {
+        let oldest = waiting.iter().find(|claim| claim.pool.id() == pool.id());
+        let asked = oldest.map(|claim| claim.asked());
+        if let Some(episode) = pool.dry.end(asked, pool, now) {
+            pool.probes.forget();
+            if episode.was_served(pool) {
+                lint::recovered(pool, &episode, now);
+            }
+        }
     }
 }
 
