@@ -1,4 +1,4 @@
-//! What is promised of all packages, in each of the three workspaces: no `unsafe`, and no newer Rust than is stated.
+//! What is promised of all packages, in each of the workspaces: no `unsafe`, and no newer Rust than is stated.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,19 +6,40 @@ use std::{env, fs};
 
 use serde_json::Value;
 
-const WORKSPACES: [&str; 3] = [
-    "Cargo.toml",
-    "tests/off/Cargo.toml",
-    "tests/smol/Cargo.toml",
-];
-
 fn root() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     tests.parent().expect("the workspace around").to_owned()
 }
 
+/// Every manifest below, but for those of what was built.
+fn manifests(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name();
+        if name == "Cargo.toml" {
+            found.push(entry.path());
+        } else if entry.file_type().unwrap().is_dir() && name != "target" {
+            found.extend(manifests(&entry.path()));
+        }
+    }
+    found
+}
+
+fn has_line(manifest: &Path, wanted: &str) -> bool {
+    let text = fs::read_to_string(manifest).unwrap();
+    text.lines().any(|line| line == wanted)
+}
+
+fn workspaces() -> Vec<PathBuf> {
+    let mut found = manifests(&root());
+    found.retain(|manifest| has_line(manifest, "[workspace]"));
+    assert!(found.contains(&root().join("Cargo.toml")));
+    found
+}
+
 /// What cargo knows of a workspace and its dependencies on this platform.
-fn packages(manifest: &str) -> Vec<Value> {
+fn packages(manifest: &Path) -> Vec<Value> {
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args([
             "metadata",
@@ -26,7 +47,7 @@ fn packages(manifest: &str) -> Vec<Value> {
             "--locked",
             "--manifest-path",
         ])
-        .arg(root().join(manifest))
+        .arg(manifest)
         .output()
         .unwrap();
     assert!(
@@ -47,8 +68,8 @@ fn version(text: &str) -> Vec<u32> {
 #[test]
 fn no_dependency_wants_a_newer_rust_than_is_stated() {
     let stated = version(env!("CARGO_PKG_RUST_VERSION"));
-    for manifest in WORKSPACES {
-        let packages = packages(manifest);
+    for manifest in workspaces() {
+        let packages = packages(&manifest);
         let wanting: Vec<_> = packages
             .iter()
             .filter(|package| {
@@ -57,28 +78,38 @@ fn no_dependency_wants_a_newer_rust_than_is_stated() {
             })
             .map(|package| (&package["name"], &package["rust_version"]))
             .collect();
-        assert!(wanting.is_empty(), "{manifest}: {wanting:?}");
+        assert!(wanting.is_empty(), "{}: {wanting:?}", manifest.display());
     }
+}
+
+/// The table of the manifest under this heading forbids `unsafe`.
+fn forbids(manifest: &Path, heading: &str) -> bool {
+    let text = fs::read_to_string(manifest).unwrap();
+    text.contains(&format!("{heading}\nunsafe_code = \"forbid\""))
+}
+
+/// The manifest of the workspace that a package belongs to.
+fn workspace_of(package: &Path) -> PathBuf {
+    let mut around = package.ancestors().skip(1).map(|it| it.join("Cargo.toml"));
+    around
+        .find(|manifest| manifest.exists() && has_line(manifest, "[workspace]"))
+        .unwrap_or_else(|| panic!("{} is in no workspace", package.display()))
 }
 
 /// The lint forbids it where it is on; here it is seen that nobody is left out.
 #[test]
 fn no_package_may_be_unsafe() {
-    for manifest in WORKSPACES {
-        let ours = packages(manifest);
-        let ours: Vec<_> = ours
-            .iter()
-            .filter(|package| package["source"].is_null())
-            .collect();
-        assert!(!ours.is_empty(), "{manifest}");
-        for package in ours {
-            let path = package["manifest_path"].as_str().unwrap();
-            let text = fs::read_to_string(path).unwrap();
-            let forbids = text.contains("[lints]\nworkspace = true")
-                || text.contains("[lints.rust]\nunsafe_code = \"forbid\"");
-            assert!(forbids, "{path} does not forbid unsafe code");
-        }
+    let mut packages = manifests(&root());
+    packages.retain(|manifest| has_line(manifest, "[package]"));
+    assert!(packages.contains(&root().join("runtime/Cargo.toml")));
+    for package in packages {
+        let text = fs::read_to_string(&package).unwrap();
+        let inherits = text.contains("[lints]\nworkspace = true");
+        assert!(
+            forbids(&package, "[lints.rust]")
+                || inherits && forbids(&workspace_of(&package), "[workspace.lints.rust]"),
+            "{} does not forbid unsafe code",
+            package.display()
+        );
     }
-    let workspace = fs::read_to_string(root().join("Cargo.toml")).unwrap();
-    assert!(workspace.contains("[workspace.lints.rust]\nunsafe_code = \"forbid\""));
 }
