@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use futures::future::{LocalBoxFuture, poll_fn};
 use sqlx::Database;
-use sqlx::leash::{self, Certainty, Finding, HandleInfo, Level, Lint, PoolExt, SiteStats};
+use sqlx::leash::{self, Certainty, Finding, Level, Lint, PoolExt, SiteStats};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
 pub(crate) use crate::pool::TestPool;
@@ -56,15 +56,6 @@ pub(crate) async fn connect_with(
 }
 
 impl<DB: Database> TestPool<DB> {
-    /// What is alive of it, oldest first.
-    pub(crate) fn handles(&self) -> Vec<HandleInfo> {
-        leash::snapshot()
-            .handles
-            .into_iter()
-            .filter(|handle| handle.pool == self.name())
-            .collect()
-    }
-
     /// Waits until so many connections lie idle: sqlx gives them back in a task of its own.
     pub(crate) async fn has_idle(&self, connections: usize) {
         until("a connection is given back", || {

@@ -36,3 +36,5 @@ mod settled;
 mod source;
 #[path = "../shared/until.rs"]
 mod until;
+#[path = "../shared/whole.rs"]
+mod whole;

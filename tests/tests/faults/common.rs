@@ -8,8 +8,9 @@ use sqlx::mysql::MySqlDatabaseError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Database, Error, Executor as _};
 
-use crate::pool::{IsInside, TestPool, assert_whole};
+use crate::pool::TestPool;
 use crate::until::until;
+use crate::whole::{IsInside, assert_whole};
 
 /// How long anything may take that must come, on a machine with much else to do.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);

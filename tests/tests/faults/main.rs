@@ -18,3 +18,5 @@ mod pool;
 mod proxy;
 #[path = "../shared/until.rs"]
 mod until;
+#[path = "../shared/whole.rs"]
+mod whole;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::leash::testing::findings;
-use sqlx::leash::{Certainty, Level, Lint, PoolExt};
+use sqlx::leash::{Certainty, Level, Lint};
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use sqlx::track;
 
@@ -172,19 +172,14 @@ async fn a_listener_lets_its_pool_close() {
     let Some(db) = leash_test_support::postgres().await else {
         return;
     };
-    let name = support::unique_name();
-    let pool = PgPoolOptions::new()
-        .connect(db.url())
-        .await
-        .unwrap()
-        .named(&name);
-    heard(&name);
+    let pool = PgPoolOptions::new().connect(db.url()).await.unwrap();
+    let pool = TestPool::of(pool);
     let mut listener = PgListener::connect_with(&pool).await.unwrap();
     listener.listen("exam").await.unwrap();
     let listens = async move { while listener.recv().await.is_ok() {} };
     futures::join!(listens, closes_listening(&pool));
     watched().await;
-    assert_none(&heard(&name));
+    assert_none(&heard(pool.name()));
 }
 
 #[track(close_blocked = "2s")]

@@ -1,38 +1,19 @@
 //! What the modules share: pools, places in the source, and what is heard of them.
 
-use std::fmt::Debug;
-use std::ops::Deref;
-use std::panic::Location;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::Pool;
-use sqlx::leash::{self, Backend, Certainty, Finding, Lint, PoolExt, PoolStats, Related};
+use sqlx::leash::{self, Backend, Certainty, Finding, Lint, Related};
 use sqlx::sqlite::SqlitePoolOptions;
-use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
+pub(crate) use crate::pool::TestPool;
 pub(crate) use crate::settled::settled;
 pub(crate) use crate::source::{Place, declared, marked};
+pub(crate) use crate::until::until;
 
 /// No test waits longer than this for what must come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A pool of its own for each test, known by its name.
-pub(crate) struct TestPool<DB: Backend = sqlx::Sqlite> {
-    pool: Pool<DB>,
-    name: String,
-}
-
-impl<DB: Backend> Deref for TestPool<DB> {
-    type Target = Pool<DB>;
-
-    fn deref(&self) -> &Pool<DB> {
-        &self.pool
-    }
-}
 
 /// So many connections to databases in memory, which nobody waits for in vain within a test.
 pub(crate) async fn pool_of(max_connections: u32) -> TestPool {
@@ -54,43 +35,28 @@ pub(crate) async fn connect(options: SqlitePoolOptions) -> TestPool {
 /// What was found in this process, with when, in the order of telling.
 static HEARD: Mutex<Vec<(Instant, Finding)>> = Mutex::new(Vec::new());
 
-fn heard() -> MutexGuard<'static, Vec<(Instant, Finding)>> {
+fn all_heard() -> MutexGuard<'static, Vec<(Instant, Finding)>> {
     HEARD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<DB: Backend> TestPool<DB> {
+    /// Whatever is found about it is heard from now on.
     pub(crate) fn of(pool: Pool<DB>) -> Self {
         static LISTENS: Once = Once::new();
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
         LISTENS.call_once(|| {
-            leash::on_finding(|finding| heard().push((Instant::now(), finding.clone())));
+            leash::on_finding(|finding| all_heard().push((Instant::now(), finding.clone())));
         });
-        let name = format!("test pool {}", NUMBER.fetch_add(1, Relaxed));
-        Self {
-            pool: pool.named(&name),
-            name,
-        }
+        Self::new(pool, ())
     }
 
     /// The same under a name that a snapshot can show.
     pub(crate) fn called(self, name: &str) -> Self {
-        Self {
-            pool: self.pool.named(name),
-            name: name.to_owned(),
-        }
-    }
-
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+        Self::named(name, Pool::clone(&self), self)
     }
 
     /// Every finding about it so far.
     pub(crate) fn heard(&self) -> Vec<Finding> {
-        let heard = heard();
-        let of_pool = heard
-            .iter()
-            .filter(|(_, finding)| finding.pool.as_deref() == Some(&self.name));
-        of_pool.map(|(_, finding)| finding.clone()).collect()
+        heard(self.name())
     }
 
     /// Those of one lint.
@@ -103,61 +69,40 @@ impl<DB: Backend> TestPool<DB> {
     /// The first finding of the lint about it, as soon as there is one, with when.
     #[track_caller]
     pub(crate) fn hears(&self, lint: Lint) -> impl Future<Output = (Instant, Finding)> {
-        let caller = Location::caller();
-        eventually(
-            move || {
-                let heard = heard();
-                heard
-                    .iter()
-                    .find(|(_, finding)| {
-                        finding.lint == lint && finding.pool.as_deref() == Some(&self.name)
-                    })
-                    .cloned()
-            },
-            move || format!("{lint} is not heard of, {caller}"),
-        )
-    }
-
-    pub(crate) fn stats(&self) -> PoolStats {
-        leash::snapshot()
-            .pools
-            .into_iter()
-            .find(|pool| pool.name == self.name)
-            .expect("a pool that lives is listed")
+        let first = move || {
+            let heard = all_heard();
+            let mut heard = heard.iter();
+            heard
+                .find(|(_, finding)| {
+                    finding.lint == lint && finding.pool.as_deref() == Some(self.name())
+                })
+                .cloned()
+        };
+        let is_heard = until(lint, move || first().is_some());
+        async move {
+            is_heard.await;
+            first().expect("it is heard")
+        }
     }
 
     /// Waits until so many permits are held.
     pub(crate) async fn has_handles(&self, handles: u64) {
-        eventually(
-            || (self.stats().handles >= handles).then_some(()),
-            || format!("{handles} are not held"),
-        )
-        .await;
+        until("that many are held", || self.stats().handles >= handles).await;
     }
 
     /// Waits until so many wait for a permit.
     pub(crate) async fn has_waiting(&self, waiters: u64) {
-        eventually(
-            || (self.stats().waiting >= waiters).then_some(()),
-            || format!("{waiters} do not wait"),
-        )
-        .await;
+        until("that many wait", || self.stats().waiting >= waiters).await;
     }
 }
 
-/// Asks until there is an answer.
-pub(crate) async fn eventually<T>(
-    mut ask: impl FnMut() -> Option<T>,
-    complaint: impl Fn() -> String,
-) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(answer) = ask() {
-            return answer;
-        }
-        assert!(began.elapsed() < PATIENCE, "{}", complaint());
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+/// Every finding so far about the pool of that name.
+pub(crate) fn heard(pool: &str) -> Vec<Finding> {
+    let heard = all_heard();
+    let of_pool = heard
+        .iter()
+        .filter(|(_, finding)| finding.pool.as_deref() == Some(pool));
+    of_pool.map(|(_, finding)| finding.clone()).collect()
 }
 
 /// The one finding of the lint among these.
@@ -270,37 +215,4 @@ pub(crate) fn panics_about(pool: &str) -> Vec<(Place, String)> {
         .filter(|(_, message)| names.iter().any(|name| message.contains(name)))
         .cloned()
         .collect()
-}
-
-/// A layer that keeps the findings' and pools' events, as text.
-#[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<String>>>);
-
-struct Message<'a>(&'a mut String);
-
-impl Visit for Message<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if field.name() == "message" {
-            *self.0 += &format!(" {value:?}");
-        }
-    }
-}
-
-impl<S: Subscriber> Layer<S> for Told {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let target = event.metadata().target();
-        if matches!(target, "sqlx_leash::finding" | "sqlx_leash::pool") {
-            let mut text = target.to_owned();
-            event.record(&mut Message(&mut text));
-            self.0.lock().unwrap().push(text);
-        }
-    }
-}
-
-/// Keeps the events of every thread from now on: for a process of its own.
-pub(crate) fn told_events() -> Arc<Mutex<Vec<String>>> {
-    let told = Told::default();
-    let subscriber = tracing_subscriber::registry().with(told.clone());
-    tracing::subscriber::set_global_default(subscriber).expect("it is the first");
-    told.0
 }

@@ -19,8 +19,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::child::in_child;
 use crate::common::{
-    PATIENCE, TestPool, assert_certainty, assert_helps, assert_primary, connect, declared,
-    eventually, marked, none, note_panics, only, options, panics_about, pool_of, related, said,
+    PATIENCE, TestPool, assert_certainty, assert_helps, assert_primary, connect, declared, marked,
+    none, note_panics, only, options, panics_about, pool_of, related, said, until,
 };
 
 /// A deadlock is told within this time of forming. The promise is 250 ms; machines that run tests do other things, too.
@@ -195,17 +195,13 @@ async fn ring(pools: &[TestPool]) -> Finding {
     let tasks = pairs.map(|(first, second)| takes_in_order(first, second, &meeting).boxed());
     let tasks: Vec<_> = tasks.collect();
     let run = async {
-        let heard = eventually(
-            || {
-                pools
-                    .iter()
-                    .find_map(|pool| pool.heard_of(Lint::PoolDeadlock).pop())
-            },
-            || "nothing is heard of it".to_owned(),
-        );
+        let heard = || {
+            let mut pools = pools.iter();
+            pools.find_map(|pool| pool.heard_of(Lint::PoolDeadlock).pop())
+        };
         tokio::select! {
             biased;
-            finding = heard => finding,
+            () = until(Lint::PoolDeadlock, || heard().is_some()) => heard().unwrap(),
             ended = join_all(tasks) => panic!("they ended: {ended:?}"),
         }
     };

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use futures::TryStreamExt;
 use sqlx::leash::testing::findings;
-use sqlx::leash::{Certainty, HandleExt, Level, Lint, PoolExt};
+use sqlx::leash::{Certainty, HandleExt, Level, Lint};
 use sqlx::postgres::{PgListener, PgPoolCopyExt, PgPoolOptions};
-use sqlx::{Acquire, Connection, Executor, PgPool, SqliteConnection, SqlitePool, track};
+use sqlx::{Acquire, Connection, Executor, PgPool, Postgres, SqliteConnection, SqlitePool, track};
 
 use crate::support::{
     self, Gate, HUNDRED, Lines, Says, TestPool, Tx, declared, heard, in_child, marked, only, pool,
-    pool_of, silent, told, unique_name, watched,
+    pool_of, silent, told, watched,
 };
 
 const IDLE: Says<'static> = Says {
@@ -45,7 +45,7 @@ async fn a_connection() {
         primary: marked("connection", "acquire"),
         function: Some("findings::held::idle_connection"),
         title: &[
-            "findings::held::idle_connection holds a connection of pool support pool ",
+            "findings::held::idle_connection holds a connection of pool test pool ",
             "has not used it for",
             "; the limit is 100 ms",
         ],
@@ -225,7 +225,6 @@ async fn open_unit(pool: &SqlitePool) -> Unit {
 #[tokio::test]
 async fn a_handle_in_a_struct_that_no_scope_owns() {
     let pool = pool().await;
-    heard(pool.name());
     let unit = open_unit(&pool).await;
     told(pool.name(), Lint::HeldIdle, 1).await;
     let found = only(heard(pool.name()));
@@ -643,10 +642,10 @@ async fn a_hold_is_split_into_busy_idle_and_lent() {
 #[tokio::test]
 async fn a_statement_that_waits_for_the_database_is_busy() {
     let mut gate = Gate::closed().await;
-    let (pool, name) = (gate.pool.clone(), gate.name().to_owned());
+    let pool = gate.pool.clone();
     futures::join!(waits_for_a_statement(&pool), async {
         let busy = || {
-            let handles = support::handles_of(&name);
+            let handles = gate.pool.handles();
             handles.iter().any(|handle| {
                 handle.busy_total >= Duration::from_millis(100)
                     && handle.idle_total < Duration::from_millis(100)
@@ -659,36 +658,34 @@ async fn a_statement_that_waits_for_the_database_is_busy() {
 
 // PostgreSQL: COPY and listeners.
 
-async fn postgres() -> Option<(leash_test_support::Db, PgPool, String)> {
+async fn postgres() -> Option<(leash_test_support::Db, TestPool<Postgres>)> {
     let db = leash_test_support::postgres().await?;
-    let name = unique_name();
     let pool = PgPoolOptions::new().connect(db.url()).await.unwrap();
-    let pool = pool.named(&name);
-    Some((db, pool, name))
+    Some((db, TestPool::of(pool)))
 }
 
 #[track(held_idle = "100ms")]
-async fn copies_in(pool: &PgPool, name: &str) {
+async fn copies_in(pool: &TestPool<Postgres>) {
     let mut copy = pool
         .copy_in_raw("COPY exam FROM STDIN") // @copy
         .await
         .unwrap();
     copy.send(&b"1\n2\n"[..]).await.unwrap();
     copy.send(&b"3\n"[..]).await.unwrap();
-    told(name, Lint::HeldIdle, 1).await;
+    told(pool.name(), Lint::HeldIdle, 1).await;
     assert_eq!(copy.finish().await.unwrap(), 3);
 }
 
 #[tokio::test]
 async fn a_copy_that_stands() {
-    let Some((_db, pool, name)) = postgres().await else {
+    let Some((_db, pool)) = postgres().await else {
         return;
     };
     sqlx::raw_sql("CREATE TABLE exam (id INT)")
-        .execute(&pool)
+        .execute(&*pool)
         .await
         .unwrap();
-    let ((), found) = findings(Box::pin(copies_in(&pool, &name))).await;
+    let ((), found) = findings(Box::pin(copies_in(&pool))).await;
     let found = only(found);
     Says {
         primary: marked("copy", "copy_in_raw"),
@@ -711,7 +708,7 @@ async fn copies_into_a_slow_table(pool: &PgPool) {
 
 #[tokio::test]
 async fn a_copy_whose_end_takes_the_server_long() {
-    let Some((_db, pool, _)) = postgres().await else {
+    let Some((_db, pool)) = postgres().await else {
         return;
     };
     sqlx::raw_sql(
@@ -719,30 +716,30 @@ async fn a_copy_whose_end_takes_the_server_long() {
          CREATE FUNCTION rest() RETURNS trigger AS $$ BEGIN PERFORM pg_sleep(2); RETURN NEW; END $$ LANGUAGE plpgsql;
          CREATE TRIGGER rest BEFORE INSERT ON slow FOR EACH ROW EXECUTE FUNCTION rest()",
     )
-    .execute(&pool)
+    .execute(&*pool)
     .await
     .unwrap();
     silent(copies_into_a_slow_table(&pool)).await;
 }
 
 #[track(held_idle = "100ms")]
-async fn copies_out(pool: &PgPool, name: &str) {
+async fn copies_out(pool: &TestPool<Postgres>) {
     let mut data = pool
         .copy_out_raw("COPY (SELECT generate_series(1, 5)) TO STDOUT") // @copy out
         .await
         .unwrap();
     data.try_next().await.unwrap().unwrap();
-    told(name, Lint::HeldIdle, 1).await;
+    told(pool.name(), Lint::HeldIdle, 1).await;
     let rest: Vec<_> = data.try_collect().await.unwrap();
     assert_eq!(rest.len(), 4);
 }
 
 #[tokio::test]
 async fn a_copy_to_the_program_that_stands() {
-    let Some((_db, pool, name)) = postgres().await else {
+    let Some((_db, pool)) = postgres().await else {
         return;
     };
-    let ((), found) = findings(Box::pin(copies_out(&pool, &name))).await;
+    let ((), found) = findings(Box::pin(copies_out(&pool))).await;
     Says {
         primary: marked("copy out", "copy_out_raw"),
         function: Some("findings::held::copies_out"),
@@ -763,7 +760,7 @@ async fn listens(pool: &PgPool) {
 
 #[tokio::test]
 async fn a_listener_is_reserved() {
-    let Some((_db, pool, _)) = postgres().await else {
+    let Some((_db, pool)) = postgres().await else {
         return;
     };
     silent(listens(&pool)).await;
@@ -787,7 +784,7 @@ async fn sleeps_in_the_server(pool: &PgPool) {
 
 #[tokio::test]
 async fn long_statements_of_a_server() {
-    let Some((_db, pool, _)) = postgres().await else {
+    let Some((_db, pool)) = postgres().await else {
         return;
     };
     let ((), found) = findings(sleeps_in_the_server(&pool)).await;
@@ -841,10 +838,10 @@ async fn statement_for_too_long(gate: &SqlitePool) {
 #[tokio::test]
 async fn a_busy_handle_can_be_held_too_long() {
     let mut gate = Gate::closed().await;
-    let (pool, name) = (gate.pool.clone(), gate.name().to_owned());
+    let pool = gate.pool.clone();
     let ((), found) = findings(async {
         futures::join!(statement_for_too_long(&pool), async {
-            told(&name, Lint::HeldTooLong, 1).await;
+            told(gate.pool.name(), Lint::HeldTooLong, 1).await;
             gate.open().await;
         });
     })

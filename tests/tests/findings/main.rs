@@ -19,6 +19,8 @@ mod wording;
 
 #[path = "../shared/child.rs"]
 mod child;
+#[path = "../shared/pool.rs"]
+mod pool;
 #[expect(dead_code, reason = "faults use more of it")]
 #[path = "../shared/proxy.rs"]
 mod proxy;
@@ -26,3 +28,5 @@ mod proxy;
 mod settled;
 #[path = "../shared/source.rs"]
 mod source;
+#[path = "../shared/until.rs"]
+mod until;

@@ -9,7 +9,7 @@ use sqlx::{SqlitePool, track};
 
 use crate::support::{
     self, Lines, Place, TestPool, assert_none, heard, in_child, marked, only, pool_named, pool_of,
-    told, unique_name, watched,
+    told, watched,
 };
 
 #[track]
@@ -32,7 +32,6 @@ async fn connects() -> TestPool {
 #[tokio::test]
 async fn told_after_three_samples_and_once() {
     let pool = connects().await;
-    heard(pool.name());
     let ((), found) = findings(fills(&pool, 1)).await;
     let found = only(found);
     let all = found.render();
@@ -79,7 +78,6 @@ async fn told_after_three_samples_and_once() {
 /// Holds so many of ten for longer than it takes to tell, and gives what was found.
 async fn of_ten(held: usize) -> Vec<Finding> {
     let (pool, witness) = (pool_of(10).await, pool_of(2).await);
-    heard(pool.name());
     let mut conns = Vec::new();
     for _ in 0..held {
         conns.push(pool.acquire().await.unwrap());
@@ -99,7 +97,6 @@ async fn nine_of_ten_are_ninety_percent_and_eight_are_not() {
 #[tokio::test]
 async fn peaks_are_silent() {
     let pool = pool_of(2).await;
-    heard(pool.name());
     for _ in 0..4 {
         let held = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
         tokio::time::sleep(Duration::from_millis(1300)).await;
@@ -116,7 +113,6 @@ fn peaks_with_nothing_in_between_are_not_in_a_row() {
     let _ = in_child(test, "", |runtime| {
         runtime.block_on(async {
             let pool = pool_of(2).await;
-            heard(pool.name());
             for _ in 0..6 {
                 let held = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
                 tokio::time::sleep(Duration::from_millis(600)).await;
@@ -131,7 +127,6 @@ fn peaks_with_nothing_in_between_are_not_in_a_row() {
 #[tokio::test]
 async fn a_pool_of_one_is_full_whenever_it_is_used() {
     let (pool, witness) = (pool_of(1).await, pool_of(2).await);
-    heard(pool.name());
     let held = pool.acquire().await.unwrap();
     fills(&witness, 1).await;
     watched().await;
@@ -168,7 +163,6 @@ fn a_pool_has_a_limit_of_its_own() {
                     pool_named(10, "full").await,
                     pool_named(1, "off").await,
                 );
-                heard("half");
                 let _full = futures::future::join_all((0..9).map(|_| full.acquire())).await;
                 let _off = off.acquire().await.unwrap();
                 let _half = half.acquire().await.unwrap();
@@ -237,17 +231,15 @@ fn what_other_code_takes_from_the_plain_pool_is_unaccounted_for() {
         let lines = Lines::of_process();
         runtime.block_on(async {
             let plain = plain_pool().await;
-            let name = unique_name();
             let pool = SqlitePool::from(plain.clone()); // @made
-            let pool = pool.named(&name);
-            heard(&name);
+            let pool = TestPool::of(pool);
             let elsewhere = (
                 plain.acquire().await.unwrap(),
                 plain.acquire().await.unwrap(),
             );
             let held = pool.acquire().await.unwrap(); // @one of ours
-            told(&name, Lint::UnaccountedConnections, 1).await;
-            let found = heard(&name);
+            told(pool.name(), Lint::UnaccountedConnections, 1).await;
+            let found = heard(pool.name());
             let found = found
                 .iter()
                 .find(|it| it.lint == Lint::UnaccountedConnections)
@@ -290,23 +282,17 @@ fn what_was_lent_is_accounted_for() {
     let _ = in_child(test, "unaccounted_connections=1s", |runtime| {
         runtime.block_on(async {
             let options = SqlitePoolOptions::new().max_connections(3);
-            let (lent, witness) = (unique_name(), unique_name());
-            let pool = options
-                .connect("sqlite::memory:")
-                .await
-                .unwrap()
-                .named(&lent);
-            heard(&lent);
+            let pool = TestPool::of(options.connect("sqlite::memory:").await.unwrap());
             let _lent = pool.as_sqlx().acquire().await.unwrap();
             let _ours = pool.acquire().await.unwrap();
 
             let plain = plain_pool().await;
-            let tracked = SqlitePool::from(plain.clone()).named(&witness);
+            let tracked = TestPool::of(SqlitePool::from(plain.clone()));
             let _elsewhere = plain.acquire().await.unwrap();
             let _also_ours = tracked.acquire().await.unwrap();
-            told(&witness, Lint::UnaccountedConnections, 1).await;
+            told(tracked.name(), Lint::UnaccountedConnections, 1).await;
             watched().await;
-            assert_none(&heard(&lent));
+            assert_none(&heard(pool.name()));
         });
     });
 }
@@ -317,7 +303,6 @@ fn what_comes_and_goes_is_accounted_for() {
     let _ = in_child(test, "unaccounted_connections=1s", |runtime| {
         runtime.block_on(async {
             let pool = pool_named(8, "lively").await;
-            heard("lively");
             let work = async {
                 loop {
                     let queries = (0..16).map(|_| sqlx::query("SELECT 1").execute(&*pool));

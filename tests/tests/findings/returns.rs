@@ -2,34 +2,34 @@
 
 use std::time::Duration;
 
-use sqlx::leash::{self, Certainty, Level, Lint, PoolExt};
+use sqlx::leash::{self, Certainty, Level, Lint};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use sqlx::{Database, Pool, track};
+use sqlx::{Database, MySql, Pool, Postgres, track};
 
 use crate::proxy::{Cut, Fate, Proxy};
 use crate::support::{
-    Lines, Place, Says, assert_none, heard, in_child, marked, only, stats_of, told, until, watched,
+    Lines, Place, Says, TestPool, assert_none, heard, in_child, marked, only, told, until, watched,
 };
 
-async fn postgres(name: &str) -> Option<(leash_test_support::Db, Proxy, sqlx::PgPool)> {
+async fn postgres(name: &str) -> Option<(leash_test_support::Db, Proxy, TestPool<Postgres>)> {
     let db = leash_test_support::postgres().await?;
     let options: PgConnectOptions = db.url().parse().unwrap();
     let proxy = Proxy::to(options.get_host(), options.get_port());
     let options = options.host("127.0.0.1").port(proxy.address.port());
     let pool = PgPoolOptions::new().max_connections(2);
-    let pool = pool.connect_with(options).await.unwrap().named(name); // @connected
-    Some((db, proxy, pool))
+    let pool = pool.connect_with(options).await.unwrap(); // @connected
+    Some((db, proxy, TestPool::of(pool).called(name)))
 }
 
-async fn mariadb(name: &str) -> Option<(leash_test_support::Db, Proxy, sqlx::MySqlPool)> {
+async fn mariadb(name: &str) -> Option<(leash_test_support::Db, Proxy, TestPool<MySql>)> {
     let db = leash_test_support::mysql().await?;
     let options: MySqlConnectOptions = db.url().parse().unwrap();
     let proxy = Proxy::to(options.get_host(), options.get_port());
     let options = options.host("127.0.0.1").port(proxy.address.port());
     let pool = MySqlPoolOptions::new().max_connections(2);
-    let pool = pool.connect_with(options).await.unwrap().named(name);
-    Some((db, proxy, pool))
+    let pool = pool.connect_with(options).await.unwrap();
+    Some((db, proxy, TestPool::of(pool).called(name)))
 }
 
 #[track]
@@ -57,26 +57,20 @@ async fn serves_all<DB: Database>(pool: &Pool<DB>) {
 }
 
 /// What hangs is cut, and nothing is left of it.
-async fn bounded<DB: Database>(name: &str, proxy: &Proxy, pool: &Pool<DB>, lines: &Lines) {
-    heard(name);
+async fn bounded<DB: Database>(proxy: &Proxy, pool: &TestPool<DB>, lines: &Lines) {
+    let name = pool.name();
     gives_back(pool, proxy).await;
-    assert_eq!(stats_of(name).returning, 1);
-    until("the return is cut", || stats_of(name).returns_cut == 1).await;
-    until("the permit is there again", || {
-        stats_of(name).returning == 0
-    })
-    .await;
+    assert_eq!(pool.stats().returning, 1);
+    until("the return is cut", || pool.stats().returns_cut == 1).await;
+    until("the permit is there again", || pool.stats().returning == 0).await;
     serves_all(pool).await;
 
     drops_a_transaction(pool, proxy).await;
-    until("the return is cut again", || {
-        stats_of(name).returns_cut >= 2
-    })
-    .await;
+    until("the return is cut again", || pool.stats().returns_cut >= 2).await;
     // What was idle is silent, too: sqlx finds that out by itself, when it takes them.
     proxy.treats(Fate::Cut(Cut::Closed));
     serves_all(pool).await;
-    until("all have come back", || stats_of(name).returning == 0).await;
+    until("all have come back", || pool.stats().returning == 0).await;
     assert_none(&heard(name));
     let line = format!(
         "WARN pool {name}: a connection was closed, because its return took longer than 300 ms; its permit is there again"
@@ -97,10 +91,10 @@ fn a_return_that_hangs_is_cut() {
             let lines = Lines::of_process();
             runtime.block_on(async {
                 if let Some((_db, proxy, pool)) = postgres("pg").await {
-                    bounded("pg", &proxy, &pool, &lines).await;
+                    bounded(&proxy, &pool, &lines).await;
                 }
                 if let Some((_db, proxy, pool)) = mariadb("maria").await {
-                    bounded("maria", &proxy, &pool, &lines).await;
+                    bounded(&proxy, &pool, &lines).await;
                 }
             });
         },
@@ -116,15 +110,15 @@ fn code_sets_the_limit_of_a_return() {
         let lines = Lines::of_process();
         runtime.block_on(async {
             if let Some((_db, proxy, pool)) = postgres("pg").await {
-                bounded("pg", &proxy, &pool, &lines).await;
+                bounded(&proxy, &pool, &lines).await;
             }
         });
     });
 }
 
 /// Without a limit of its own, the finding says what hangs.
-async fn unbounded<DB: Database>(name: &str, proxy: &Proxy, pool: &Pool<DB>, lines: &Lines) {
-    heard(name);
+async fn unbounded<DB: Database>(proxy: &Proxy, pool: &TestPool<DB>, lines: &Lines) {
+    let name = pool.name();
     gives_back(pool, proxy).await;
     told(name, Lint::UnaccountedConnections, 1).await;
     watched().await;
@@ -156,7 +150,7 @@ async fn unbounded<DB: Database>(name: &str, proxy: &Proxy, pool: &Pool<DB>, lin
         "{}",
         found.cause
     );
-    assert_eq!(stats_of(name).returns_cut, 0);
+    assert_eq!(pool.stats().returns_cut, 0);
     let permits = (pool.acquire().await.unwrap(), pool.try_acquire());
     assert!(permits.1.is_none(), "its permit is gone");
     drop(permits);
@@ -179,10 +173,10 @@ fn without_a_limit_the_finding_says_what_hangs() {
             let lines = Lines::of_process();
             runtime.block_on(async {
                 if let Some((_db, proxy, pool)) = postgres("pg").await {
-                    unbounded("pg", &proxy, &pool, &lines).await;
+                    unbounded(&proxy, &pool, &lines).await;
                 }
                 if let Some((_db, proxy, pool)) = mariadb("maria").await {
-                    unbounded("maria", &proxy, &pool, &lines).await;
+                    unbounded(&proxy, &pool, &lines).await;
                 }
             });
         },
@@ -197,7 +191,6 @@ fn what_sqlx_gives_back_itself_is_no_untracked_use() {
             let Some((_db, proxy, pool)) = postgres("pg").await else {
                 return;
             };
-            heard("pg");
             let listener = PgListener::connect_with(&pool).await.unwrap();
             proxy.treats(Fate::Swallowed);
             drop(listener);
@@ -225,16 +218,11 @@ async fn a_return_that_takes_a_moment_is_none() {
     let Some(db) = leash_test_support::postgres().await else {
         return;
     };
-    let name = crate::support::unique_name();
-    let pool = PgPoolOptions::new()
-        .connect(db.url())
-        .await
-        .unwrap()
-        .named(&name);
-    heard(&name);
+    let pool = PgPoolOptions::new().connect(db.url()).await.unwrap();
+    let pool = TestPool::of(pool);
     for _ in 0..50 {
         drop(pool.begin().await.unwrap());
     }
     watched().await;
-    assert_none(&heard(&name));
+    assert_none(&heard(pool.name()));
 }

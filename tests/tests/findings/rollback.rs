@@ -4,13 +4,13 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
 use sqlx::leash::testing::findings;
-use sqlx::leash::{self, Certainty, Finding, Level, Lint, PoolExt, ScopeExt};
+use sqlx::leash::{self, Certainty, Finding, Level, Lint, ScopeExt};
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Acquire, Connection, MySqlPool, PgPool, SqlitePool, track};
 
 use crate::support::{
-    self, Place, Says, Tx, assert_none, declared, in_child, marked, only, pool, rendered,
+    self, Place, Says, TestPool, Tx, assert_none, declared, in_child, marked, only, pool, rendered,
 };
 
 const INSERT: &str = "INSERT INTO exam (name) VALUES ('a')";
@@ -717,11 +717,11 @@ async fn on_postgres() {
         return;
     };
     let pool = PgPoolOptions::new().connect(db.url()).await.unwrap();
-    let pool = pool.named(support::unique_name());
+    let pool = TestPool::of(pool);
     sqlx::raw_sql(
         "CREATE TABLE exam (id INT); CREATE TABLE twice (id INT UNIQUE DEFERRABLE INITIALLY DEFERRED)",
     )
-    .execute(&pool)
+    .execute(&*pool)
     .await
     .unwrap();
 
@@ -808,9 +808,9 @@ async fn on_mariadb_which_commits_before_it_changes_the_schema() {
         return;
     };
     let pool = MySqlPoolOptions::new().connect(db.url()).await.unwrap();
-    let pool = pool.named(support::unique_name());
+    let pool = TestPool::of(pool);
     sqlx::raw_sql("CREATE TABLE exam (id INT)")
-        .execute(&pool)
+        .execute(&*pool)
         .await
         .unwrap();
 
@@ -839,7 +839,7 @@ async fn on_mariadb_which_commits_before_it_changes_the_schema() {
 
     // What the lint believes is what the server does.
     let mut kept: Vec<i32> = sqlx::query_scalar("SELECT id FROM exam")
-        .fetch_all(&pool)
+        .fetch_all(&*pool)
         .await
         .unwrap();
     kept.sort_unstable();

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use futures::TryStreamExt;
 use sqlx::leash::testing::findings;
-use sqlx::leash::{Activity, Certainty, Finding, Level, Lint, PoolExt};
+use sqlx::leash::{Activity, Certainty, Finding, Level, Lint};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Connection, PgPool, SqliteConnection, SqlitePool, track};
+use sqlx::{Connection, Postgres, SqliteConnection, SqlitePool, track};
 
 use crate::support::{
-    self, Gate, HUNDRED, Place, Says, TestPool, assert_none, heard, in_child, marked, only, pool,
-    silent, told, watched,
+    self, Gate, HUNDRED, Place, Says, TestPool, assert_none, in_child, marked, only, pool, silent,
+    told, watched,
 };
 
 fn says(primary: Place, function: &'static str) -> Says<'static> {
@@ -38,12 +38,11 @@ async fn inserts(gate: &SqlitePool) {
 
 /// What is found of `future` while nobody can write, and then until it has ended.
 async fn at_the_gate(mut gate: Gate, future: impl Future<Output = ()>) -> Vec<Finding> {
-    let name = gate.name().to_owned();
     let ((), found) = findings(async {
         futures::join!(Box::pin(future), async {
-            told(&name, Lint::SlowQuery, 1).await;
+            told(gate.pool.name(), Lint::SlowQuery, 1).await;
             // It runs still.
-            let handles = support::handles_of(&name);
+            let handles = gate.pool.handles();
             assert!(
                 handles
                     .iter()
@@ -198,9 +197,9 @@ async fn what_the_watchdog_did_not_see_is_told_at_its_end() {
 #[tokio::test]
 async fn a_statement_that_is_given_up() {
     let mut gate = Gate::closed().await;
-    let (pool, name) = (gate.pool.clone(), gate.name().to_owned());
+    let pool = gate.pool.clone();
     let ((), found) = findings(async {
-        let given_up = told(&name, Lint::SlowQuery, 1);
+        let given_up = told(gate.pool.name(), Lint::SlowQuery, 1);
         futures::future::select(Box::pin(inserts(&pool)), Box::pin(given_up)).await;
         gate.open().await;
     })
@@ -411,19 +410,19 @@ fn limits_by_pool_environment_and_code() {
 // PostgreSQL: rows that come slowly.
 
 #[track(slow_query = "500ms")]
-async fn rows_that_take_their_time(pool: &PgPool, name: &str) {
+async fn rows_that_take_their_time(pool: &TestPool<Postgres>) {
     let mut rows = sqlx::query(
         "SELECT repeat('x', 100000) FROM generate_series(1, 3)
          UNION ALL SELECT pg_sleep(2)::text FROM generate_series(1, 1)",
     )
-    .fetch(pool); // @slow rows
+    .fetch(&**pool); // @slow rows
     rows.try_next().await.unwrap().unwrap();
     // The consumer's rest is not counted.
     tokio::time::sleep(Duration::from_millis(300)).await;
     let rest = async { while rows.try_next().await.unwrap().is_some() {} };
     let before_its_end = async {
-        told(name, Lint::SlowQuery, 1).await;
-        let handles = support::handles_of(name);
+        told(pool.name(), Lint::SlowQuery, 1).await;
+        let handles = pool.handles();
         assert!(
             handles
                 .iter()
@@ -438,14 +437,9 @@ async fn a_stream_that_waits_for_the_database_after_some_rows() {
     let Some(db) = leash_test_support::postgres().await else {
         return;
     };
-    let name = support::unique_name();
-    let pool = PgPoolOptions::new()
-        .connect(db.url())
-        .await
-        .unwrap()
-        .named(&name);
-    heard(&name);
-    let ((), found) = findings(rows_that_take_their_time(&pool, &name)).await;
+    let pool = PgPoolOptions::new().connect(db.url()).await.unwrap();
+    let pool = TestPool::of(pool);
+    let ((), found) = findings(rows_that_take_their_time(&pool)).await;
     says(
         marked("slow rows", "fetch"),
         "findings::slow::rows_that_take_their_time",

@@ -2,24 +2,21 @@
 
 use std::fmt::Debug;
 use std::future::Future;
-use std::ops::Deref;
 use std::panic::Location;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, Once};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use sqlx::leash::testing::findings;
-use sqlx::leash::{self, Certainty, Finding, HandleInfo, Level, Lint, PoolExt, PoolStats};
+use sqlx::leash::{Certainty, Finding, Level, Lint, PoolExt};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{Connection, SqliteConnection, SqlitePool, track};
+use sqlx::{Connection, SqliteConnection, track};
 use tokio::runtime::Runtime;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
 use crate::child;
-pub(crate) use crate::settled::settled;
-pub(crate) use crate::source::{Place, declared, marked};
+pub(crate) use crate::common::{Place, TestPool, declared, heard, marked, settled, until};
 
 /// A transaction that can go anywhere.
 pub(crate) type Tx = sqlx::SqliteTransaction<'static>;
@@ -28,9 +25,6 @@ pub(crate) type Tx = sqlx::SqliteTransaction<'static>;
 pub(crate) const HUNDRED: &str =
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) SELECT i FROM n";
 
-/// Whatever is waited for is there by then, also on a machine that has much else to do.
-const PATIENCE: Duration = Duration::from_mins(1);
-
 /// The level of what denies by default in a debug build.
 pub(crate) const DENY_IN_DEBUG: Level = if cfg!(debug_assertions) {
     Level::Deny
@@ -38,85 +32,33 @@ pub(crate) const DENY_IN_DEBUG: Level = if cfg!(debug_assertions) {
     Level::Warn
 };
 
-/// A name that no other test's pool has.
-pub(crate) fn unique_name() -> String {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    format!("support pool {}", NUMBER.fetch_add(1, Relaxed))
-}
-
-/// A pool of its own for each test, known by its name.
-pub(crate) struct TestPool {
-    pool: SqlitePool,
-    name: String,
-}
-
-impl Deref for TestPool {
-    type Target = SqlitePool;
-
-    fn deref(&self) -> &SqlitePool {
-        &self.pool
-    }
-}
-
 /// Some connections to one database in memory, with an empty table `exam (id, name)`.
 pub(crate) async fn pool() -> TestPool {
     pool_of(5).await
 }
 
 pub(crate) async fn pool_of(max_connections: u32) -> TestPool {
-    pool_named(max_connections, &unique_name()).await
-}
-
-pub(crate) async fn pool_named(max_connections: u32, name: &str) -> TestPool {
     // In memory, the database lives as long as its last connection.
     let options = SqlitePoolOptions::new()
         .max_connections(max_connections)
         .min_connections(1)
         .idle_timeout(None)
         .max_lifetime(None);
-    let pool = options
-        .connect("sqlite::memory:")
-        .await
-        .unwrap()
-        .named(name);
+    let pool = options.connect("sqlite::memory:").await.unwrap();
     sqlx::raw_sql("CREATE TABLE exam (id INTEGER PRIMARY KEY, name TEXT NOT NULL)")
         .execute(pool.as_sqlx())
         .await
         .unwrap();
-    TestPool {
-        pool,
-        name: name.to_owned(),
-    }
+    TestPool::of(pool)
 }
 
-impl TestPool {
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// What is alive of it, oldest first.
-    pub(crate) fn handles(&self) -> Vec<HandleInfo> {
-        handles_of(&self.name)
-    }
-}
-
-pub(crate) fn handles_of(pool: &str) -> Vec<HandleInfo> {
-    let mut handles = leash::snapshot().handles;
-    handles.retain(|handle| handle.pool == pool);
-    handles
-}
-
-pub(crate) fn stats_of(pool: &str) -> PoolStats {
-    let mut pools = leash::snapshot().pools.into_iter();
-    pools
-        .find(|stats| stats.name == pool)
-        .expect("a pool that lives is listed")
+pub(crate) async fn pool_named(max_connections: u32, name: &str) -> TestPool {
+    pool_of(max_connections).await.called(name)
 }
 
 /// A database in a file that one connection has locked: a statement of anybody else runs until [`open`](Gate::open).
 pub(crate) struct Gate {
-    pub(crate) pool: SqlitePool,
-    name: String,
+    pub(crate) pool: TestPool,
     lock: SqliteConnection,
     _directory: tempfile::TempDir,
 }
@@ -127,29 +69,19 @@ impl Gate {
         let database = SqliteConnectOptions::new()
             .filename(directory.path().join("gate"))
             .create_if_missing(true)
-            .busy_timeout(PATIENCE);
-        let name = unique_name();
+            .busy_timeout(Duration::from_mins(1));
         let options = SqlitePoolOptions::new().max_connections(2);
-        let pool = options
-            .connect_with(database.clone())
-            .await
-            .unwrap()
-            .named(&name);
+        let pool = options.connect_with(database.clone()).await.unwrap();
         let mut lock = SqliteConnection::connect_with(&database).await.unwrap();
         sqlx::raw_sql("CREATE TABLE exam (id INTEGER PRIMARY KEY, name TEXT); BEGIN EXCLUSIVE")
             .execute(&mut lock)
             .await
             .unwrap();
         Self {
-            pool,
-            name,
+            pool: TestPool::of(pool),
             lock,
             _directory: directory,
         }
-    }
-
-    pub(crate) fn name(&self) -> &str {
-        &self.name
     }
 
     pub(crate) async fn open(&mut self) {
@@ -235,17 +167,6 @@ pub(crate) fn rendered(found: &[Finding]) -> String {
     texts.join("\n\n")
 }
 
-static HEARD: Mutex<Vec<Finding>> = Mutex::new(Vec::new());
-
-/// What was found about a pool since the first call of this: of all findings of the process, in whatever scope.
-pub(crate) fn heard(pool: &str) -> Vec<Finding> {
-    static LISTEN: Once = Once::new();
-    LISTEN.call_once(|| leash::on_finding(|finding| HEARD.lock().unwrap().push(finding.clone())));
-    let mut heard = HEARD.lock().unwrap().clone();
-    heard.retain(|finding| finding.pool.as_deref() == Some(pool));
-    heard
-}
-
 /// Waits until so many findings of a lint were told about a pool.
 pub(crate) async fn told(pool: &str, lint: Lint, number: usize) {
     let is_told = || {
@@ -255,16 +176,7 @@ pub(crate) async fn told(pool: &str, lint: Lint, number: usize) {
             .count()
             >= number
     };
-    until(&format!("{lint} is told of {pool}"), is_told).await;
-}
-
-/// Waits until it is so.
-pub(crate) async fn until(what: &str, is_so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "waited too long: {what}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until(format!("{lint} is told of {pool}"), is_told).await;
 }
 
 /// Waits until the watchdog tells of a handle that was idle for 100 ms from now on: whatever had the same reason before

@@ -24,10 +24,11 @@ use tokio::sync::{Barrier, Notify};
 
 use crate::child::in_child;
 use crate::common::{
-    TestPool, assert_certainty, assert_helps, assert_primary, connect, eventually, marked, none,
-    note_panics, only, options, panics_about, related, said,
+    TestPool, assert_certainty, assert_helps, assert_primary, connect, marked, none, note_panics,
+    only, options, panics_about, related, said, until,
 };
 use crate::proxy::{Cut, Fate, Proxy};
+use crate::support::Lines;
 
 type Result = sqlx::Result<()>;
 
@@ -475,11 +476,7 @@ async fn a_connection_that_comes_back_does_not_help() {
     let gives_back = async {
         pool.has_waiting(1).await;
         drop(held);
-        eventually(
-            || (pool.num_idle() == 1).then_some(()),
-            || "it does not come back".to_owned(),
-        )
-        .await;
+        until("it comes back", || pool.num_idle() == 1).await;
     };
     let finding = times_out(&pool, gives_back).await;
     assert_verdict(&finding, Verdict::Unreachable, Certainty::Likely);
@@ -795,7 +792,7 @@ fn an_episode_is_told_once_and_when_it_changes_and_ends() {
     let test = "timeout::an_episode_is_told_once_and_when_it_changes_and_ends";
     let printed = in_child(test, &[], |runtime| {
         runtime.block_on(async {
-            let told = crate::common::told_events();
+            let lines = Lines::of_process();
             let (pool, taken) = (pool_of(1).await, Notify::new());
             {
                 let mut hoarder = Box::pin(hoards_a_connection(&pool, &taken));
@@ -809,17 +806,16 @@ fn an_episode_is_told_once_and_when_it_changes_and_ends() {
             }
             takes_two(&pool, &Barrier::new(1)).await.unwrap_err();
             waits(&pool).await.unwrap();
-            let recovered = || {
-                told.lock()
-                    .unwrap()
-                    .iter()
-                    .any(|told| told.contains("served again"))
-                    .then_some(())
-            };
-            eventually(recovered, || "it does not recover".to_owned()).await;
+            until("it recovers", || {
+                let mut lines = lines.of("sqlx_leash::pool").into_iter();
+                lines.any(|line| line.contains("served again"))
+            })
+            .await;
             println!();
-            for told in told.lock().unwrap().iter() {
-                println!("told: {}", told.lines().next().unwrap());
+            for target in ["sqlx_leash::finding", "sqlx_leash::pool"] {
+                for told in lines.of(target) {
+                    println!("told: {}", told.lines().next().unwrap());
+                }
             }
         });
     });
@@ -831,7 +827,7 @@ fn an_episode_is_told_once_and_when_it_changes_and_ends() {
     let of = |word: &str| told.iter().filter(|line| line.contains(word)).count();
     assert_eq!(of("[pool_timeout]"), 1, "in full once: {told:#?}");
     assert_eq!(
-        of("told: sqlx_leash::finding pool_timeout: "),
+        of("told: WARN pool_timeout: "),
         1,
         "a line for the change: {told:#?}"
     );

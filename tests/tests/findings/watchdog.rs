@@ -3,14 +3,12 @@
 use std::process::Command;
 use std::time::Duration;
 
+use sqlx::leash::Lint;
 use sqlx::leash::testing::findings;
-use sqlx::leash::{Lint, PoolExt};
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{SqlitePool, track};
 
-use crate::support::{
-    self, TestPool, assert_none, heard, in_child, only, pool, told, until, watched,
-};
+use crate::support::{TestPool, assert_none, heard, in_child, only, pool, told, until, watched};
 
 /// The thread's name, as far as the kernel keeps it.
 const NAME: &str = "sqlx-leash-watc";
@@ -79,11 +77,9 @@ fn one_thread_from_the_first_pool_to_the_last() {
 
 #[track(held_idle = "50ms")]
 async fn watched_elsewhere(pool: &SqlitePool) {
-    let name = support::unique_name();
-    let pool = pool.clone().named(&name);
-    heard(&name);
+    let pool = TestPool::of(pool.clone());
     let _conn = pool.acquire().await.unwrap();
-    told(&name, Lint::HeldIdle, 1).await;
+    told(pool.name(), Lint::HeldIdle, 1).await;
 }
 
 #[test]
@@ -195,7 +191,6 @@ fn a_process_that_was_stopped_has_not_idled() {
     let _ = in_child(test, "", |runtime| {
         runtime.block_on(async {
             let pool = pool().await;
-            heard(pool.name());
             holds_through_a_freeze(&pool).await;
         });
     });
@@ -207,7 +202,6 @@ fn a_process_that_was_stopped_has_not_waited_for_a_pool_to_close() {
     let _ = in_child(test, "", |runtime| {
         runtime.block_on(async {
             let pool = pool().await;
-            heard(pool.name());
             let held = pool.acquire().await.unwrap();
             let closes = closes_through_a_freeze(&pool);
             let opens = async {
@@ -224,7 +218,6 @@ fn off_it_judges_nothing() {
     let _ = in_child("watchdog::off_it_judges_nothing", "off", |runtime| {
         runtime.block_on(async {
             let pool = pool().await;
-            heard(pool.name());
             holds(&pool).await;
             assert_none(&heard(pool.name()));
         });

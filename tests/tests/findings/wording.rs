@@ -6,7 +6,7 @@ use sqlx::leash::Lint;
 use sqlx::leash::testing::findings;
 use sqlx::{Executor, SqlitePool, track};
 
-use crate::support::{Gate, HUNDRED, TestPool, heard, only, pool_named, settled, told};
+use crate::support::{Gate, HUNDRED, TestPool, only, pool_named, settled, told};
 
 struct Shop {
     pool: TestPool,
@@ -87,7 +87,6 @@ async fn report(pool: &SqlitePool) -> sqlx::Result<()> {
 }
 
 async fn shop(name: &str) -> Shop {
-    heard(name);
     let pool = pool_named(2, name).await;
     Shop { pool }
 }
@@ -213,10 +212,10 @@ async fn query_budget() {
 #[tokio::test]
 async fn slow_query() {
     let mut gate = Gate::closed().await;
-    let (pool, name) = (gate.pool.clone(), gate.name().to_owned());
+    let pool = gate.pool.clone();
     let report = async {
         let opens = async {
-            told(&name, Lint::SlowQuery, 1).await;
+            told(gate.pool.name(), Lint::SlowQuery, 1).await;
             gate.open().await;
         };
         futures::join!(report(&pool), opens).0
@@ -241,10 +240,10 @@ async fn pool_pressure() {
     let shop = shop("crowded shop").await;
     check(shop.fill(), expect![[r#"
         warning[pool_pressure]: pool crowded shop has had at least 90 % of its permits in use for 3 samples in a row, a second apart: now 2 of 2, 0 waiting
-          --> tests/tests/findings/support.rs:78:10
+          --> tests/tests/findings/support.rs:47:24
            |
-        78 |         .connect("sqlite::memory:")
-           |          ^^^^^^^ connected here
+        47 |     let pool = options.connect("sqlite::memory:").await.unwrap();
+           |                        ^^^^^^^ connected here
            |
           ::: tests/tests/findings/wording.rs:61:32
            |

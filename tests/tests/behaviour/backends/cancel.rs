@@ -16,7 +16,7 @@ use tokio::task::yield_now;
 
 use super::{BEGIN_WAITING, BY_ID, Db, GOES_ON, pool_of};
 use crate::common::{HUNDRED, TestPool, poll_at_most, poll_until, rows_of};
-use crate::pool::assert_whole;
+use crate::whole::assert_whole;
 
 pub(super) type Pool = sqlx::Pool<Db>;
 pub(super) type Operation = fn(&Pool) -> BoxFuture<'_, sqlx::Result<()>>;

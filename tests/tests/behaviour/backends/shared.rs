@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::{BY_ID, Db, pool_of};
 use crate::common::{HUNDRED, check_sums};
-use crate::pool::assert_whole;
+use crate::whole::assert_whole;
 
 type Pool = sqlx::Pool<Db>;
 type Tx = Transaction<'static, Db>;

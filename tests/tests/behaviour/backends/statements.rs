@@ -4,7 +4,7 @@ use futures::TryStreamExt;
 use sqlx::{Connection, Executor, track};
 
 use super::{BEGIN_WITH, BY_ID, Db, pool_of};
-use crate::pool::{IsInside, assert_whole};
+use crate::whole::{IsInside, assert_whole};
 
 type Pool = sqlx::Pool<Db>;
 

@@ -4,7 +4,7 @@ use sqlx::{Executor, MySqlPool, track};
 
 use super::pool_of;
 use crate::common::{TestPool, check_sums};
-use crate::pool::{IsInside, assert_whole};
+use crate::whole::{IsInside, assert_whole};
 
 async fn pool() -> Option<TestPool<sqlx::MySql>> {
     let pool = pool_of(2).await?;

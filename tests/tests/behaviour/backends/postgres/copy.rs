@@ -8,7 +8,7 @@ use sqlx::{PgPool, track};
 use super::cancel::Operation;
 use super::pool_of;
 use crate::common::{TestPool, leaks, poll_at_most, silent};
-use crate::pool::assert_whole;
+use crate::whole::assert_whole;
 
 const IN: &str = "COPY exam (name) FROM STDIN";
 const OUT: &str = "COPY (SELECT generate_series(1, 10000)) TO STDOUT";

@@ -10,7 +10,7 @@ use sqlx::{ConnectOptions, Executor, PgPool, track};
 use super::cancel::{Operation, Pool, at_every_poll};
 use super::pool_of;
 use crate::common::{poll_at_most, silent};
-use crate::pool::assert_whole;
+use crate::whole::assert_whole;
 
 #[tokio::test]
 async fn a_reserved_handle() {

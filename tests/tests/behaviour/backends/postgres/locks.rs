@@ -11,7 +11,7 @@ use sqlx::{Executor, PgPool, Postgres, track};
 use super::cancel::{Operation, Pool, at_every_poll};
 use super::pool_of;
 use crate::common::leaks;
-use crate::pool::assert_whole;
+use crate::whole::assert_whole;
 
 type Guard = PgAdvisoryLockGuard<PoolConnection<Postgres>>;
 
