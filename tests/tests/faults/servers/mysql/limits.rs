@@ -1,20 +1,12 @@
 //! What MariaDB itself puts an end to: limits of time, and deadlocks, which take the whole transaction along.
 
-use sqlx::leash::Lint;
-
 use super::world::World;
 use super::{Db, SLEEP};
 use crate::common::error;
+use crate::servers::{FIRST, NESTED, OUTSIDE, SECOND};
 
 const INSERT: &str = "INSERT INTO exam (id, name) VALUES (1, 'x'), (2, 'x'), (3, 'x')";
-const FIRST: &str = "UPDATE exam SET name = 'y' WHERE id = 1";
-const SECOND: &str = "UPDATE exam SET name = 'y' WHERE id = 2";
 const THIRD: &str = "UPDATE exam SET name = 'y' WHERE id = 3";
-
-/// A second transaction beside the first one.
-const NESTED: &[Lint] = &[Lint::NestedAcquire];
-/// A statement beside a transaction.
-const OUTSIDE: &[Lint] = &[Lint::OutsideTransaction, Lint::NestedAcquire];
 
 situations! {
     World::new();

@@ -1,19 +1,11 @@
 //! What PostgreSQL itself puts an end to: limits of time, deadlocks, transactions that cannot be serialized.
 
-use sqlx::leash::Lint;
-
 use super::world::World;
 use super::{Db, SESSION, SLEEP};
 use crate::common::{error, well};
+use crate::servers::{FIRST, NESTED, OUTSIDE, SECOND};
 
 const INSERT: &str = "INSERT INTO exam (id, name) VALUES (1, 'x'), (2, 'x')";
-const FIRST: &str = "UPDATE exam SET name = 'y' WHERE id = 1";
-const SECOND: &str = "UPDATE exam SET name = 'y' WHERE id = 2";
-
-/// A second transaction beside the first one.
-const NESTED: &[Lint] = &[Lint::NestedAcquire];
-/// A statement beside a transaction.
-const OUTSIDE: &[Lint] = &[Lint::OutsideTransaction, Lint::NestedAcquire];
 
 situations! {
     World::new();
