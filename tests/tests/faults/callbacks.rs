@@ -7,45 +7,17 @@ use std::thread::ThreadId;
 
 use futures::FutureExt;
 use sqlx::leash::{self, Level, Lint};
-use sqlx::{Executor, SqlitePool, track};
+use sqlx::{Executor, SqlitePool};
 use tokio::runtime::{Builder, Runtime};
 
+use crate::at_fault::{idles, loses_and_unwinds, nests};
 use crate::child::in_child;
 use crate::common::{small, whole_again};
 use crate::pool::TestPool;
 use crate::until::until;
 
-type Result<T = ()> = sqlx::Result<T>;
-type Conn = sqlx::pool::PoolConnection<sqlx::Sqlite>;
-
 /// What was found, and on which thread.
 type Heard = Arc<Mutex<Vec<(Lint, ThreadId)>>>;
-
-#[track]
-async fn nests(pool: &SqlitePool) -> Result {
-    let held = pool.acquire().await?;
-    let nested = pool.acquire().await?;
-    drop((held, nested));
-    Ok(())
-}
-
-#[track(warn(outlived_scope))]
-async fn loses_and_unwinds(pool: &SqlitePool, kept: &Mutex<Vec<Conn>>) -> Result {
-    let conn = pool.acquire().await?;
-    kept.lock().unwrap().push(conn);
-    panic!("as tested");
-}
-
-#[track(held_idle = "50ms")]
-async fn idles(pool: &TestPool, heard: &Heard, times: usize) -> Result {
-    let conn = pool.acquire().await?;
-    until("the watchdog finds it", || {
-        of(heard, Lint::HeldIdle).len() >= times
-    })
-    .await;
-    drop(conn);
-    Ok(())
-}
 
 fn of(heard: &Heard, lint: Lint) -> Vec<ThreadId> {
     let heard = heard.lock().unwrap();
@@ -63,7 +35,9 @@ async fn finds_something(pool: &TestPool, heard: &Heard) {
     assert_eq!(unwound.unwrap_err().downcast_ref(), Some(&"as tested"));
     drop(kept);
     for times in 1..=2 {
-        idles(pool, heard, times).await.unwrap();
+        let is_found = || of(heard, Lint::HeldIdle).len() >= times;
+        let found = until("the watchdog's finding", is_found);
+        idles(pool, found).await.unwrap();
     }
     let here = std::thread::current().id();
     assert_eq!(of(heard, Lint::NestedAcquire), [here]);

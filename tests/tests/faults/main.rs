@@ -4,6 +4,7 @@
 #[macro_use]
 mod common;
 
+mod at_fault;
 mod callbacks;
 mod panics;
 mod servers;

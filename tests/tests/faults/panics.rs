@@ -12,6 +12,7 @@ use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{Acquire, Executor, SqlitePool, track};
 use tokio::runtime::Builder;
 
+use crate::at_fault::idles;
 use crate::child::in_child;
 use crate::common::{assert_balanced, heard_of, listen, small, whole_again};
 use crate::pool::TestPool;
@@ -150,13 +151,6 @@ impl Wake for Broken {
     }
 }
 
-#[track(held_idle = "50ms")]
-async fn holds(pool: &TestPool, what_comes: impl Future<Output = ()>) {
-    let conn = pool.acquire().await.unwrap();
-    what_comes.await;
-    drop(conn);
-}
-
 #[test]
 fn in_a_waker_leave_the_watchdog_alone() {
     let test = "panics::in_a_waker_leave_the_watchdog_alone";
@@ -173,10 +167,10 @@ fn in_a_waker_leave_the_watchdog_alone() {
                 // To see how long its runtime takes to poll it.
                 until("the watchdog wakes it", || broken.0.load(Relaxed)).await;
             };
-            holds(&pool, is_woken).await;
+            idles(&pool, is_woken).await.unwrap();
             heard_of(pool.name());
             let is_found = until("the watchdog goes on", || !heard_of(pool.name()).is_empty());
-            holds(&pool, is_found).await;
+            idles(&pool, is_found).await.unwrap();
         });
     });
     assert!(

@@ -11,9 +11,9 @@ use sqlx::{Executor, SqlitePool, track};
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
+use crate::at_fault::{idles, loses_and_unwinds, nests};
 use crate::child::in_child;
 use crate::common::{assert_balanced, heard_of, small, whole_again};
-use crate::pool::TestPool;
 use crate::until::until;
 
 type Result<T = ()> = sqlx::Result<T>;
@@ -65,14 +65,6 @@ async fn fails(pool: &SqlitePool) -> Result {
     pool.execute("SELECT * FROM nowhere").await.map(drop)
 }
 
-#[track]
-async fn nests(pool: &SqlitePool) -> Result {
-    let held = pool.acquire().await?;
-    let nested = pool.acquire().await?;
-    drop((held, nested));
-    Ok(())
-}
-
 /// Ends unwinding with a statement on its way, a transaction open and a row stream half read.
 #[track]
 async fn unwinds(pool: &SqlitePool) -> Result {
@@ -82,24 +74,6 @@ async fn unwinds(pool: &SqlitePool) -> Result {
     futures::TryStreamExt::try_next(&mut rows).await?;
     panic!("as tested");
 }
-
-/// Ends unwinding with a handle that has outlived it: told in a destructor.
-#[track]
-async fn loses_and_unwinds(pool: &SqlitePool, kept: &std::sync::Mutex<Vec<Conn>>) -> Result {
-    let conn = pool.acquire().await?;
-    kept.lock().unwrap().push(conn);
-    panic!("as tested");
-}
-
-#[track(held_idle = "50ms")]
-async fn idles(pool: &TestPool, times: usize) -> Result {
-    let conn = pool.acquire().await?;
-    until("the watchdog finds it", || found(Lint::HeldIdle) == times).await;
-    drop(conn);
-    Ok(())
-}
-
-type Conn = sqlx::pool::PoolConnection<sqlx::Sqlite>;
 
 const ENDLESS: &str =
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
@@ -138,19 +112,20 @@ async fn is_survived(panicked: &AtomicU64) {
     drop(kept);
     for times in 1..=2 {
         // The second is found after the first has panicked on the watchdog's thread.
-        idles(&pool, times).await.unwrap();
+        let is_found = until("the watchdog's finding", || found(Lint::HeldIdle) == times);
+        idles(&pool, is_found).await.unwrap();
         at_last(&mut before, "a finding of the watchdog's");
     }
     assert_eq!(catch_unwind(leash::report).ok(), Some(()));
     at_last(&mut before, "a report");
     for function in [
-        "goes_well",
-        "fails",
-        "nests",
-        "unwinds",
-        "loses_and_unwinds",
+        "subscribers::goes_well",
+        "subscribers::fails",
+        "at_fault::nests",
+        "subscribers::unwinds",
+        "at_fault::loses_and_unwinds",
     ] {
-        assert_balanced(&format!("{}::{function}", module_path!()));
+        assert_balanced(&format!("faults::{function}"));
     }
     whole_again(&pool, "a subscriber that panics").await;
 }
