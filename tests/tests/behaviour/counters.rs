@@ -13,8 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::Duration;
 
 use crate::common::{
-    HUNDRED, Sums, TestPool, check_sums, connect, connect_with, poll_at_most, pool, pool_of,
-    rows_of,
+    HUNDRED, Sums, TestPool, check_sums, connect_with, poll_at_most, pool, pool_of, rows_of, until,
 };
 
 const INSERT: &str = "INSERT INTO exam (name) VALUES ('x')";
@@ -309,16 +308,16 @@ async fn what_never_reached_the_database_is_no_call() {
         let row = sqlx::query(HUNDRED).fetch(pool).next().await?;
         Some(row.map(drop))
     }
-    let options = SqlitePoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(Duration::from_millis(20));
-    let pool = connect(options, "sqlite::memory:").await;
+    let pool = pool_of(1).await;
     let held = pool.acquire().await.unwrap();
     let earlier = pool.stats();
+    // Nobody has to wait for a timeout.
+    tokio::time::pause();
     let error = waits(&pool).await.unwrap_err();
     assert!(matches!(error, sqlx::Error::PoolTimedOut), "{error}");
     let error = waits_in_stream(&pool).await.unwrap().unwrap_err();
     assert!(matches!(error, sqlx::Error::PoolTimedOut), "{error}");
+    tokio::time::resume();
     assert!(poll_at_most(1, waits(&pool)).await.is_none());
     assert!(poll_at_most(1, waits_in_stream(&pool)).await.is_none());
     drop(waits(&pool));
@@ -376,14 +375,12 @@ async fn in_flight_while_it_runs() {
             let pool = (*pool).clone();
             async move { blocked(&pool).await }
         });
-        let is_busy = || {
+        until("the statement begins", || {
             pool.handles()
                 .iter()
                 .any(|handle| handle.activity == Activity::Busy)
-        };
-        while !is_busy() {
-            tokio::task::yield_now().await;
-        }
+        })
+        .await;
         let row = rows_of("counters::in_flight_while_it_runs::blocked").remove(0);
         assert_eq!(row.in_flight(), 1, "{row:?}");
         if given_up {
@@ -406,15 +403,12 @@ async fn in_flight_while_it_runs() {
         let pool = (*pool).clone();
         async move { open(&pool, wait).await }
     });
-    loop {
-        if let [handle] = &pool.handles()[..]
-            && handle.stream_rows > 0
-        {
-            assert_eq!(handle.activity, Activity::Streaming);
-            break;
-        }
-        tokio::task::yield_now().await;
-    }
+    until("a row is read", || {
+        pool.handles()
+            .iter()
+            .any(|handle| handle.stream_rows > 0 && handle.activity == Activity::Streaming)
+    })
+    .await;
     let rows = rows_of("counters::in_flight_while_it_runs::open");
     assert_eq!((rows[0].calls, rows[0].in_flight()), (1, 1));
     go_on.send(()).unwrap();

@@ -100,12 +100,9 @@ fn many_handles_one_after_the_other() {
             }
             // The tracker's, once sqlx has taken back what was dropped.
             let settled = async || {
-                let mut tracker = leash::snapshot().tracker;
-                while tracker.live > 0 {
-                    tokio::task::yield_now().await;
-                    tracker = leash::snapshot().tracker;
-                }
-                tracker
+                let tracker = || leash::snapshot().tracker;
+                until("what was dropped is back", || tracker().live == 0).await;
+                tracker()
             };
             let early = settled().await;
             assert_eq!(early.scopes, 0);
