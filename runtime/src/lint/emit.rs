@@ -102,14 +102,16 @@ impl Finding {
     /// Tells everyone who wants to know, inside `span`. Holds no lock while it does.
     pub(crate) fn tell(self, audience: Audience<'_>) -> Reaction {
         FOUND[self.lint as usize].fetch_add(1, Relaxed);
-        self.call_back();
         if let Some(collector) = audience.collector {
+            // First: whoever waits for it in a callback may be at the end of what is collected then.
             collector
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .push(self);
+                .push(self.clone());
+            self.call_back();
             return Reaction::Go;
         }
+        self.call_back();
         let span = audience.span;
         let panics = cfg!(debug_assertions)
             && self.level == Level::Deny

@@ -1,10 +1,12 @@
 //! The watchdog's life: one thread while there is a pool, asleep while nothing lives, and no judge of what nobody could do.
 
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sqlx::leash::Lint;
 use sqlx::leash::testing::findings;
+use sqlx::leash::{self, Lint};
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{SqlitePool, track};
 
@@ -93,6 +95,30 @@ fn without_a_pool_there_is_none() {
             sqlx::query("SELECT 1").execute(&mut conn).await.unwrap();
             assert_eq!(threads().len(), 0);
         });
+    });
+}
+
+#[track(held_idle = "50ms")]
+async fn idles_until(pool: &TestPool, is_heard: &AtomicBool) {
+    let _conn = pool.acquire().await.unwrap();
+    until("it is heard", || is_heard.load(Relaxed)).await;
+}
+
+/// Who waits until a finding is heard has it among those collected, however long the callback takes.
+#[test]
+fn what_is_heard_is_collected() {
+    let _ = in_child("watchdog::what_is_heard_is_collected", "", |runtime| {
+        let heard: Arc<(AtomicBool, Mutex<()>)> = Arc::default();
+        let callback = Arc::clone(&heard);
+        leash::on_finding(move |_| {
+            callback.0.store(true, Relaxed);
+            drop(callback.1.lock().unwrap());
+        });
+        let pool = runtime.block_on(pool());
+        let shut = heard.1.lock().unwrap();
+        let ((), found) = runtime.block_on(findings(idles_until(&pool, &heard.0)));
+        drop(shut);
+        assert_eq!(only(found).lint, Lint::HeldIdle);
     });
 }
 
