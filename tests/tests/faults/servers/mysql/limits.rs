@@ -11,9 +11,10 @@ const THIRD: &str = "UPDATE exam SET name = 'y' WHERE id = 3";
 situations! {
     World::new();
 
+    /// It is that of the statement which ends it, too, however busy the machine.
     max_statement_time => error(&["Database 1969"]), |pool, _world| {
         let mut tx = pool.begin().await?;
-        tx.execute("SET max_statement_time = 0.03").await?;
+        tx.execute("SET max_statement_time = 0.5").await?;
         let ended = db::query(SLEEP).execute(&mut *tx).await;
         tx.execute("SET max_statement_time = 0").await?;
         tx.rollback().await?;

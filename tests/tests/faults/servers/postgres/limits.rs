@@ -10,9 +10,10 @@ const INSERT: &str = "INSERT INTO exam (id, name) VALUES (1, 'x'), (2, 'x')";
 situations! {
     World::new();
 
+    /// The limit is that of what comes after it in the transaction, too, however busy the machine.
     statement_timeout => error(&["Database 57014"]), |pool, _world| {
         let mut tx = pool.begin().await?;
-        tx.execute("SET LOCAL statement_timeout = '30ms'").await?;
+        tx.execute("SET LOCAL statement_timeout = '500ms'").await?;
         let ended = db::query(SLEEP).execute(&mut *tx).await;
         let aborted = tx.execute("SELECT 1").await.unwrap_err();
         assert_eq!(aborted.into_database_error().unwrap().code().unwrap(), "25P02");
@@ -24,7 +25,7 @@ situations! {
     statement_timeout_and_commit => well(), |pool, world| {
         let mut tx = pool.begin().await?;
         tx.execute(INSERT).await?;
-        tx.execute("SET LOCAL statement_timeout = '30ms'").await?;
+        tx.execute("SET LOCAL statement_timeout = '500ms'").await?;
         db::query(SLEEP).execute(&mut *tx).await.unwrap_err();
         tx.commit().await?;
         assert_eq!(world.written().await, 0);
@@ -35,7 +36,7 @@ situations! {
         let mut tx = pool.begin().await?;
         tx.execute(INSERT).await?;
         let mut savepoint = tx.begin().await?;
-        savepoint.execute("SET LOCAL statement_timeout = '30ms'").await?;
+        savepoint.execute("SET LOCAL statement_timeout = '500ms'").await?;
         db::query(SLEEP).execute(&mut *savepoint).await.unwrap_err();
         savepoint.rollback().await?;
         tx.commit().await?;
