@@ -14,7 +14,7 @@ use sqlx::mysql::MySqlPoolOptions;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Pool, Sqlite, SqlitePool, track};
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, oneshot};
 use tokio::time::{sleep, timeout};
 
 use crate::child::in_child;
@@ -540,18 +540,18 @@ async fn holds_then_takes_again_unseen(pool: SqlitePool) -> Result {
 #[track]
 async fn holds_in_a_spawned_task(pool: &SqlitePool) -> Result {
     let theirs = pool.clone();
+    let (tell, told) = oneshot::channel();
     let task = tokio::spawn(
         async move {
             let held = theirs.acquire().await?;
+            tell.send(()).unwrap();
             sleep(A_WHILE).await;
             drop(held);
             Ok::<_, sqlx::Error>(())
         }
         .in_current_scope(),
     );
-    while pool.num_idle() > 0 {
-        tokio::task::yield_now().await;
-    }
+    told.await.unwrap();
     let held = pool.acquire().await?;
     drop(held);
     task.await.unwrap()
@@ -863,7 +863,9 @@ fn warn_logs_once() {
 }
 
 /// A deadlock that one panic has broken, and that the next in the queue forms anew, is told and broken anew.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+///
+/// On one thread: who is seen waiting stands in the queue already.
+#[tokio::test]
 async fn one_after_the_other() {
     if !cfg!(debug_assertions) {
         return;
