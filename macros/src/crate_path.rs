@@ -52,7 +52,7 @@ impl CratePath {
     /// What panics at `place`, a word of the user's.
     ///
     /// ```text
-    /// out: |message| P::stop(message)
+    /// out: P::stop(message)
     /// ```
     pub(crate) fn stop(&self, place: Span) -> TokenStream {
         let ours = Span::mixed_site().located_at(place);
@@ -61,7 +61,7 @@ impl CratePath {
         let root = self.root(place);
         let stop = Ident::new("stop", place);
         let message = parenthesized(quote_spanned!(ours=> message), place);
-        quote_spanned!(ours=> |message| #root::__private::#stop #message)
+        quote_spanned!(ours=> #root::__private::#stop #message)
     }
 
     /// `P::function(arguments)` in the very place of `written`.

@@ -10,7 +10,7 @@ mod stays;
 
 use std::collections::HashSet;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, ExprCall, ExprMethodCall, Item, Macro, Signature, Stmt, Type};
@@ -63,33 +63,41 @@ const STREAMS: [&str; 3] = ["execute_many", "fetch", "fetch_many"];
 /// What was found in a body.
 #[derive(Debug, Default)]
 pub(crate) struct Sites {
-    pub(crate) count: usize,
+    pub(crate) written: Vec<Written>,
     /// Where the function's own body awaits something, no site, whose value stays in a variable: line and column.
     pub(crate) keeps: Vec<TokenStream>,
 }
 
-/// Tags every site in the body.
-pub(crate) fn tag(path: &CratePath, signature: &Signature, body: &mut Block) -> Sites {
+/// What is written down of a site.
+#[derive(Debug)]
+pub(crate) struct Written {
+    /// `([line, column], stays, block)`
+    pub(crate) tokens: TokenStream,
+    /// Where its panics stand.
+    pub(crate) word: Span,
+}
+
+/// Tags every site in the body, and adds them to those that were found in the bodies around it.
+pub(crate) fn tag(path: &CratePath, signature: &Signature, body: &mut Block, found: &mut Sites) {
     let mut tagger = Tagger {
         path,
         builders: chain::builders(signature, body),
         block: None,
         kept: None,
-        found: Sites::default(),
+        found,
     };
     tagger.visit_block_mut(body);
-    tagger.found
 }
 
-struct Tagger<'p> {
-    path: &'p CratePath,
+struct Tagger<'a> {
+    path: &'a CratePath,
     /// The variables that hold a `QueryBuilder`.
     builders: HashSet<Ident>,
     /// The extent of the innermost async block, closure or macro around, if the body is not the function's own there.
     block: Option<TokenStream>,
     /// What the next `.await` or call gives stays in a variable.
     kept: Option<Kept>,
-    found: Sites,
+    found: &'a mut Sites,
 }
 
 /// Where an expression stands, as far as it decides whether a bare call runs as a future there.
@@ -118,9 +126,9 @@ impl VisitMut for Tagger<'_> {
                 } else {
                     Position::Polled
                 };
-                let before = self.found.count;
+                let before = self.found.written.len();
                 self.expr(&mut awaited.base, position);
-                if kept && self.block.is_none() && self.found.count == before {
+                if kept && self.block.is_none() && self.found.written.len() == before {
                     let place = position_of(awaited.await_token.span);
                     self.found.keeps.push(place);
                 }
@@ -262,7 +270,7 @@ impl Tagger<'_> {
 
     /// ```text
     /// in:  pool.acquire()
-    /// out: P::at({ fn here() -> &'static P::Site { static SITE: P::Site = …; &SITE } here }, pool.acquire())
+    /// out: P::at(&__LEASH, 0, pool.acquire())
     /// ```
     fn at(&mut self, word: &Ident, future: &impl ToTokens, position: Position) -> Expr {
         let site = self.site(word, position);
@@ -277,35 +285,24 @@ impl Tagger<'_> {
         Expr::Verbatim(self.path.call("tap", executor.to_token_stream(), executor))
     }
 
-    /// A fn item has no size, so that it adds nothing to a future. It is no closure, because the type of a closure
-    /// names the `'static` of its result, the compiler forgets lifetimes in what a future holds across an await, and
-    /// then `join!` around it would no longer be `Send`.
+    /// Writes it down, and says where: `&__LEASH, 0`.
     fn site(&mut self, word: &Ident, position: Position) -> TokenStream {
-        self.found.count += 1;
         let span = ours_at(word.span());
-        let private = self.path.private(span);
-        let Location { file, line, column } = Location::of(word.span());
-        let inside = self
-            .block
-            .as_ref()
-            .map(|block| quote_spanned!(span=> .inside(#block)));
+        let place = position_of(word.span());
         let holds = stays::is_one_of(word, &stays::ACQUIRES) || stays::is_one_of(word, &STREAMS);
-        let staying =
-            (holds && position == Position::Kept).then(|| quote_spanned!(span=> .staying()));
-        let stop = self.path.stop(word.span());
-        quote_spanned! {span=>
-            {
-                fn here() -> &'static #private::Site {
-                    static SITE: #private::Site =
-                        #private::Site::new(&__LEASH, #file, #line, #column)
-                            #inside
-                            #staying
-                            .stopping(#stop);
-                    &SITE
-                }
-                here
-            }
-        }
+        let stays = holds && position == Position::Kept;
+        let block = if let Some(block) = &self.block {
+            quote_spanned!(span=> ::core::option::Option::Some(#block))
+        } else {
+            quote_spanned!(span=> ::core::option::Option::None)
+        };
+        let mut index = Literal::usize_unsuffixed(self.found.written.len());
+        index.set_span(span);
+        self.found.written.push(Written {
+            tokens: quote_spanned!(span=> (#place, #stays, #block)),
+            word: word.span(),
+        });
+        quote_spanned!(span=> &__LEASH, #index)
     }
 }
 
@@ -334,12 +331,12 @@ impl Tagger<'_> {
     /// ```
     fn dbg(&mut self, mac: &Macro) -> Option<Expr> {
         let mut value: Expr = mac.parse_body().ok()?;
-        let before = self.found.count;
+        let before = self.found.written.len();
         let tokens = mac.delimiter.span();
         self.within(tokens.open(), tokens.close(), |tagger| {
             tagger.visit_expr_mut(&mut value);
         });
-        if self.found.count == before {
+        if self.found.written.len() == before {
             return None;
         }
         let source = &mac.tokens;

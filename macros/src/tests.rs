@@ -36,24 +36,17 @@ fn pretty(tokens: &str) -> String {
     prettyplease::unparse(&file).replace("::sqlx::__private::", "P::")
 }
 
-/// The expansion in on mode, with `leash!(…)` for what is declared for a function, `site!(line, column)` for a call
-/// site, both without their extents and what panics, and without the `return` that never runs. One test shows them
-/// in full.
+/// The expansion in on mode, with `leash!(…)` for what is declared for a function, without the body's extent and what
+/// panics, and without the `return` that never runs. One test shows them in full.
 #[track_caller]
 fn folded(source: &str) -> String {
     let mut tokens = expand(source, Mode::On).to_string();
-    replace(&mut tokens, ". stopping (", "(message))", |_| String::new());
-    replace(&mut tokens, ". extent (", ")", |_| String::new());
-    replace(&mut tokens, ". inside (", ")", |_| String::new());
-    replace(&mut tokens, "struct __LeashHere", "& __LEASH }", |items| {
-        let (_, settings) = items.split_once("file ! () ,").expect("a location");
-        let (settings, _) = settings.split_once("; fn __leash").expect("its end");
-        format!("leash ! {{ {} }}", settings.replacen(",)", "", 1))
-    });
-    replace(&mut tokens, "{ fn here ()", "here }", |site| {
-        let (_, location) = site.split_once("file ! () ,").expect("a location");
-        let (location, _) = location.split_once(';').expect("its end");
-        format!("site ! ({})", location.replacen(')', "", 1))
+    replace(&mut tokens, "fn __leash (", ";", |items| {
+        let (_, written) = items.split_once("file ! () ,").expect("a location");
+        let (place, rest) = written.split_once("] ,").expect("a place");
+        let (_extent, rest) = rest.split_once("] ,").expect("an extent");
+        let rest = rest.trim_end_matches(';').replacen(",)", "", 1);
+        format!("leash ! {{ {place}], {rest} }}")
     });
     replace(
         &mut tokens,

@@ -370,8 +370,15 @@ mod tests {
     use super::*;
     use crate::tracked;
 
-    static FUNCTION: Function = Function::new(|| "", file!(), line!(), 1).named("test");
-    static SITE: Site = Site::new(&FUNCTION, file!(), line!(), 1);
+    static FUNCTION: Function = Function::written(
+        (),
+        |_, _| unreachable!("nothing is at deny"),
+        file!(),
+        [line!(), 1],
+        [1, 1, 1, 1],
+        false,
+        &[([line!(), 1], false, None)],
+    );
 
     type At = Option<&'static Location<'static>>;
 
@@ -385,13 +392,13 @@ mod tests {
 
     /// An acquire that tells where it is awaited.
     fn acquire() -> impl Future<Output = At> {
-        tracked::at(|| &SITE, async { awaited_at() })
+        tracked::at(&FUNCTION, 0, async { awaited_at() })
     }
 
     /// A tracked function that tells where it is awaited.
     fn find() -> impl Future<Output = At> {
         let body = async { scope().map(|scope| scope.polled_at()) };
-        tracked::scope(|| &FUNCTION, body, |_, _| {})
+        tracked::scope(&FUNCTION, body, |_, _| {})
     }
 
     #[track_caller]
@@ -457,9 +464,9 @@ mod tests {
     fn nothing_is_awaited_inside_another_function_or_outside_a_site() {
         run(async {
             assert_eq!(awaited_at(), None);
-            let inside = tracked::scope(|| &FUNCTION, async { awaited_at() }, |_, _| {});
-            assert_eq!(tracked::at(|| &SITE, inside).await, None);
-            tracked::enter(|| &SITE, ());
+            let inside = tracked::scope(&FUNCTION, async { awaited_at() }, |_, _| {});
+            assert_eq!(tracked::at(&FUNCTION, 0, inside).await, None);
+            tracked::enter(&FUNCTION, 0, ());
             assert!(
                 site().is_some() && awaited_at().is_none(),
                 "a stream is made, not awaited"

@@ -90,12 +90,10 @@ pub mod __private {
         Sent, Tap, Tracked, begin_borrowed, tap, tap_stream, tracked_borrowed,
     };
     pub use crate::lint::{Level, Limit, Lint};
-    pub use crate::probe::{
-        ErrSide, NeitherSide, OkSide, Plain, Probe, Returned, Told, Unknown, Untold,
-    };
-    pub use crate::site::{Function, Site, Stop, stop};
+    pub use crate::probe::{Look, Probe, Returned};
+    pub use crate::site::{Function, Site, Stop, Written, stop};
     pub use crate::tracked::{
-        At, Ended, Scoped, ScopedStream, at, enter, leave, scope, scope_stream,
+        At, Ended, Named, Scoped, ScopedStream, at, enter, leave, scope, scope_stream,
     };
     pub use futures_core::future::BoxFuture;
     pub use futures_core::stream::BoxStream;

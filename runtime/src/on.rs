@@ -15,7 +15,7 @@ use crate::context;
 use crate::scope::Scope;
 use crate::site::Function;
 use crate::snapshot::{Snapshot, TrackerStats};
-use crate::tracked::{self, Carried, Ended, Scoped};
+use crate::tracked::{self, Carried, Ended, Named, Scoped};
 use crate::{acquires, handle, lint, pool_state, tally};
 
 pub mod testing;
@@ -73,7 +73,7 @@ pin_project! {
 pin_project! {
     #[project = Projected]
     enum Inner<F: Future> {
-        Named { #[pin] future: Scoped<&'static Function, F, HandUp<F>> },
+        Named { #[pin] future: Scoped<Named, F, HandUp<F>> },
         Carried { #[pin] future: Scoped<Carried, F, HandUp<F>> },
         Plain { #[pin] future: F },
     }

@@ -11,58 +11,67 @@ use std::panic::UnwindSafe;
 #[derive(Debug)]
 pub struct Probe<'a, T>(pub &'a T);
 
-/// Neither side can hold one.
-pub trait NeitherSide {
-    /// Whether the value may hold a handle.
-    fn may_hold(&self) -> bool;
+/// What the type of a returned value tells. One trait for all of it: the compiler tries each that is in scope.
+pub trait Look {
+    /// What is known of the value.
+    fn look(&self) -> Returned;
 }
-impl<T: UnwindSafe, E: Display> NeitherSide for &&&&Probe<'_, Result<T, E>> {
-    fn may_hold(&self) -> bool {
-        hides::<T>()
+
+/// Neither side can hold one.
+impl<T: UnwindSafe, E: Display> Look for &&&&&Probe<'_, Result<T, E>> {
+    fn look(&self) -> Returned {
+        Returned::told(hides::<T>(), self.0.is_err())
     }
 }
 
 /// The error may hold one: it is no error to be shown.
-pub trait ErrSide {
-    /// Whether the value may hold a handle.
-    fn may_hold(&self) -> bool;
-}
-impl<T: UnwindSafe, E> ErrSide for &&&Probe<'_, Result<T, E>> {
-    fn may_hold(&self) -> bool {
-        self.0.is_err() || hides::<T>()
+impl<T: UnwindSafe, E> Look for &&&&Probe<'_, Result<T, E>> {
+    fn look(&self) -> Returned {
+        let failed = self.0.is_err();
+        Returned::told(failed || hides::<T>(), failed)
     }
 }
 
 /// The success may hold one, the error cannot.
-pub trait OkSide {
-    /// Whether the value may hold a handle.
-    fn may_hold(&self) -> bool;
-}
-impl<T, E: Display> OkSide for &&Probe<'_, Result<T, E>> {
-    fn may_hold(&self) -> bool {
-        self.0.is_ok()
+impl<T, E: Display> Look for &&&Probe<'_, Result<T, E>> {
+    fn look(&self) -> Returned {
+        let failed = self.0.is_err();
+        Returned::told(!failed, failed)
     }
 }
 
-/// A type that cannot hold one.
-pub trait Plain {
-    /// Whether the value may hold a handle.
-    fn may_hold(&self) -> bool;
+/// Both sides may hold one.
+impl<T, E> Look for &&Probe<'_, Result<T, E>> {
+    fn look(&self) -> Returned {
+        Returned::told(true, self.0.is_err())
+    }
 }
-impl<T: UnwindSafe> Plain for &Probe<'_, T> {
-    fn may_hold(&self) -> bool {
-        hides::<T>()
+
+/// `?` returns a `None` as well.
+impl<T: UnwindSafe> Look for &&&Probe<'_, Option<T>> {
+    fn look(&self) -> Returned {
+        Returned::told(hides::<T>(), self.0.is_none())
+    }
+}
+
+/// It may hold one.
+impl<T> Look for &&Probe<'_, Option<T>> {
+    fn look(&self) -> Returned {
+        Returned::told(true, self.0.is_none())
+    }
+}
+
+/// Any other type that cannot hold one.
+impl<T: UnwindSafe> Look for &Probe<'_, T> {
+    fn look(&self) -> Returned {
+        Returned::untold::<T>(hides::<T>())
     }
 }
 
 /// Any other type.
-pub trait Unknown {
-    /// Whether the value may hold a handle.
-    fn may_hold(&self) -> bool;
-}
-impl<T> Unknown for Probe<'_, T> {
-    fn may_hold(&self) -> bool {
-        true
+impl<T> Look for Probe<'_, T> {
+    fn look(&self) -> Returned {
+        Returned::untold::<T>(true)
     }
 }
 
@@ -126,34 +135,21 @@ impl Returned {
         may_hold: true,
         failed: None,
     };
-}
 
-/// A `Result` or an `Option`, by its type.
-pub trait Told {
-    /// Whether the value is an `Err`, if that can be seen.
-    fn failed(&self) -> Option<bool>;
-}
-impl<T, E> Told for &Probe<'_, Result<T, E>> {
-    fn failed(&self) -> Option<bool> {
-        Some(self.0.is_err())
+    /// Of a `Result` or an `Option`, by its type.
+    fn told(may_hold: bool, failed: bool) -> Self {
+        Self {
+            may_hold,
+            failed: Some(failed),
+        }
     }
-}
 
-impl<T> Told for &Probe<'_, Option<T>> {
-    fn failed(&self) -> Option<bool> {
-        // `?` returns it as well.
-        Some(self.0.is_none())
-    }
-}
-
-/// No `Result`, unless a generic type turns out to be one.
-pub trait Untold {
-    /// Whether the value is an `Err`, if that can be seen.
-    fn failed(&self) -> Option<bool>;
-}
-impl<T> Untold for Probe<'_, T> {
-    fn failed(&self) -> Option<bool> {
-        (!is_result::<T>()).then_some(false)
+    /// Of no `Result`, unless a generic type turns out to be one.
+    fn untold<T>(may_hold: bool) -> Self {
+        Self {
+            may_hold,
+            failed: (!is_result::<T>()).then_some(false),
+        }
     }
 }
 
@@ -169,15 +165,8 @@ pub(crate) fn is_result<T>() -> bool {
 #[macro_export]
 macro_rules! __returned {
     ($value:expr) => {{
-        #[allow(unused_imports, reason = "which of them is needed depends on the type")]
-        use $crate::__private::{
-            ErrSide as _, NeitherSide as _, OkSide as _, Plain as _, Told as _, Unknown as _,
-            Untold as _,
-        };
-        $crate::__private::Returned {
-            may_hold: (&&&&&$crate::__private::Probe($value)).may_hold(),
-            failed: (&&$crate::__private::Probe($value)).failed(),
-        }
+        use $crate::__private::Look as _;
+        (&&&&&&$crate::__private::Probe($value)).look()
     }};
 }
 

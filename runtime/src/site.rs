@@ -1,5 +1,6 @@
 //! Call sites and functions: where in the source something happens.
 
+use std::any;
 use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
@@ -26,13 +27,16 @@ pub struct Function {
     straight: bool,
     keeps: &'static [[u32; 2]],
     stop: Stop,
+    written: &'static [Written],
+    /// What [`written`](Self::written) becomes when the first of them runs.
+    sites: OnceCell<Box<[Site]>>,
     /// Statements of which only the function is known.
     pub(crate) tallies: Tallies,
 }
 
 impl Function {
-    /// `path` gives the type name of an item declared in the function.
-    pub const fn new(
+    /// One that the attribute has not seen.
+    pub(crate) const fn new(
         path: fn() -> &'static str,
         file: &'static str,
         line: u32,
@@ -52,9 +56,34 @@ impl Function {
             body: None,
             straight: false,
             keeps: &[],
-            stop,
+            stop: stop_here,
+            written: &[],
+            sites: OnceCell::new(),
             tallies: Tallies::new(),
         }
+    }
+
+    /// `here` is `stop` once more: an item declared in the function, whose type has a name. `body` goes from the opening brace
+    /// to the closing one. `straight` says that nothing in the body can run beside something else.
+    ///
+    /// One call with plain data, and one static for a function and its sites: the compiler looks at each static, each
+    /// closure and each step of a chain of calls for longer than at all of this.
+    pub const fn written<M: Copy>(
+        here: M,
+        stop: Stop,
+        file: &'static str,
+        [line, column]: [u32; 2],
+        body: [u32; 4],
+        straight: bool,
+        written: &'static [Written],
+    ) -> Self {
+        let _ = here;
+        let mut function = Self::new(any::type_name::<M>, file, line, column);
+        function.body = Some(Extent::new(body));
+        function.straight = straight;
+        function.stop = stop;
+        function.written = written;
+        function
     }
 
     /// `name = "…"`.
@@ -92,20 +121,6 @@ impl Function {
         self
     }
 
-    /// From the opening brace of the body to its closing one: line and column of each.
-    #[must_use]
-    pub const fn extent(mut self, body: [u32; 4]) -> Self {
-        self.body = Some(Extent::new(body));
-        self
-    }
-
-    /// Nothing in the body can run beside something else.
-    #[must_use]
-    pub const fn straight(mut self) -> Self {
-        self.straight = true;
-        self
-    }
-
     /// What is awaited at these places (line and column) stays in a variable of the function.
     #[must_use]
     pub const fn keeping(mut self, keeps: &'static [[u32; 2]]) -> Self {
@@ -113,11 +128,16 @@ impl Function {
         self
     }
 
-    /// Panics where the function's name stands.
-    #[must_use]
-    pub const fn stopping(mut self, stop: Stop) -> Self {
-        self.stop = stop;
-        self
+    /// The site that is written down at this index.
+    #[inline]
+    pub(crate) fn site(&'static self, index: usize) -> &'static Site {
+        let sites = self.sites.get_or_init(|| {
+            let indexed = self.written.iter().enumerate();
+            indexed
+                .map(|(index, written)| Site::new(self, index, written))
+                .collect()
+        });
+        &sites[index]
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -201,7 +221,7 @@ impl Function {
 
     /// Panics where the function's name stands.
     pub(crate) fn stop(&self, message: &str) -> ! {
-        (self.stop)(message)
+        (self.stop)(self.written.len(), message)
     }
 
     /// Where the function's name stands.
@@ -267,60 +287,40 @@ fn without_arguments(path: &str) -> String {
         .collect()
 }
 
-/// An expression that runs a query or takes a handle. One static each, made by `#[track]`.
+/// A site as the attribute writes it down: line and column of the method's name, from 1; whether the handle that it takes
+/// stays in a variable of the function until it is ended or dropped; and if it stands in a nested async block, a closure, or
+/// the tokens of a macro, from where to where the innermost goes.
+pub type Written = ([u32; 2], bool, Option<[u32; 4]>);
+
+/// An expression that runs a query or takes a handle.
 #[derive(Debug)]
 pub struct Site {
     function: &'static Function,
-    file: &'static str,
+    index: usize,
     line: u32,
     column: u32,
     block: Option<Extent>,
     stays: bool,
-    stop: Stop,
     pub(crate) tallies: Tallies,
     pub(crate) acquires: OnceCell<&'static Acquires>,
 }
 
 impl Site {
-    /// `line` and `column` are those of the method's name, from 1.
-    pub const fn new(
+    fn new(
         function: &'static Function,
-        file: &'static str,
-        line: u32,
-        column: u32,
+        index: usize,
+        &([line, column], stays, block): &Written,
     ) -> Self {
         Self {
             function,
-            file,
+            index,
             line,
             column,
-            block: None,
-            stays: false,
-            stop,
+            block: block.map(Extent::new),
+            stays,
             tallies: Tallies::new(),
             acquires: OnceCell::new(),
         }
-    }
-
-    /// It stands in a nested async block, a closure, or the tokens of a macro: from where to where the innermost goes.
-    #[must_use]
-    pub const fn inside(mut self, block: [u32; 4]) -> Self {
-        self.block = Some(Extent::new(block));
-        self
-    }
-
-    /// The handle that it takes stays in a variable of the function until it is ended or dropped.
-    #[must_use]
-    pub const fn staying(mut self) -> Self {
-        self.stays = true;
-        self
-    }
-
-    /// Panics where the method's name stands.
-    #[must_use]
-    pub const fn stopping(mut self, stop: Stop) -> Self {
-        self.stop = stop;
-        self
     }
 
     pub(crate) fn function(&self) -> &'static Function {
@@ -348,12 +348,12 @@ impl Site {
 
     /// Panics where the method's name stands.
     pub(crate) fn stop(&self, message: &str) -> ! {
-        (self.stop)(message)
+        (self.function.stop)(self.index, message)
     }
 
     pub(crate) fn place(&self) -> Place {
         Place {
-            file: self.file,
+            file: self.function.file,
             line: self.line,
             column: self.column,
             function: Some(self.function),
@@ -361,8 +361,14 @@ impl Site {
     }
 }
 
-/// A panic at a place of the user's: a closure there that calls [`stop`].
-pub type Stop = fn(&str) -> !;
+/// A panic at a place of the user's: a fn that calls [`stop`] at the site of that index, or else where the function's name
+/// stands.
+pub type Stop = fn(usize, &str) -> !;
+
+/// A panic at no place of the user's.
+fn stop_here(_index: usize, message: &str) -> ! {
+    stop(message)
+}
 
 /// Ends the program's path.
 ///
@@ -488,40 +494,39 @@ mod tests {
         }
     }
 
+    const fn function(file: &'static str, body: [u32; 4]) -> Function {
+        let sites = &[([1, 1], false, None), ([1, 1], true, Some([7, 1, 9, 1]))];
+        Function::written((), stop_here, file, [1, 1], body, false, sites)
+    }
+
     #[test]
     fn nothing_is_evidence_unless_said() {
-        static FUNCTION: Function = Function::new(|| "", file!(), line!(), 1);
-        static PLAIN: Site = Site::new(&FUNCTION, file!(), 1, 1);
-        static SAYING: Site = Site::new(&FUNCTION, file!(), 1, 1)
-            .inside([7, 1, 9, 1])
-            .staying();
-        assert!(!FUNCTION.contains(Location::caller()) && !FUNCTION.is_straight());
-        assert!(!PLAIN.stays() && PLAIN.is_in_block(1, 1));
-        assert!(SAYING.stays() && SAYING.is_in_block(8, 1) && !SAYING.is_in_block(1, 1));
+        static UNSEEN: Function = Function::new(|| "", file!(), line!(), 1);
+        static FUNCTION: Function = function(file!(), [1, 1, 1, 1]);
+        assert!(!UNSEEN.contains(Location::caller()) && !UNSEEN.is_straight());
+        let (plain, saying) = (FUNCTION.site(0), FUNCTION.site(1));
+        assert!(!plain.stays() && plain.is_in_block(1, 1));
+        assert!(saying.stays() && saying.is_in_block(8, 1) && !saying.is_in_block(1, 1));
     }
 
     #[test]
     fn a_function_contains_its_body() {
-        static AROUND: Function =
-            Function::new(|| "", file!(), line!(), 1).extent([1, 1, u32::MAX, 1]);
-        static ABOVE: Function =
-            Function::new(|| "", file!(), line!(), 1).extent([1, 1, line!(), 1]);
+        static AROUND: Function = function(file!(), [1, 1, u32::MAX, 1]);
+        static ABOVE: Function = function(file!(), [1, 1, line!(), 1]);
         assert!(AROUND.contains(Location::caller()));
         assert!(!ABOVE.contains(Location::caller()));
     }
 
     #[test]
     fn a_function_does_not_contain_what_is_in_another_file() {
-        static ELSEWHERE: Function =
-            Function::new(|| "", "elsewhere.rs", 1, 1).extent([1, 1, u32::MAX, 1]);
+        static ELSEWHERE: Function = function("elsewhere.rs", [1, 1, u32::MAX, 1]);
         assert!(!ELSEWHERE.contains(Location::caller()));
     }
 
     #[test]
     #[should_panic(expected = "stopped here")]
-    fn a_site_that_was_told_no_place_stops_all_the_same() {
+    fn a_function_that_was_told_no_place_stops_all_the_same() {
         static FUNCTION: Function = Function::new(|| "", file!(), line!(), 1);
-        static SITE: Site = Site::new(&FUNCTION, file!(), 1, 1);
-        SITE.stop("stopped here");
+        FUNCTION.stop("stopped here");
     }
 }

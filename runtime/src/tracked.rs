@@ -22,29 +22,23 @@ pin_project! {
     /// A future that runs at a call site.
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     #[derive(Debug)]
-    pub struct At<S, F> {
-        site: S,
+    pub struct At<F> {
+        site: &'static Site,
         #[pin]
         future: F,
     }
 }
 
-/// Makes `site` the current call site while `future` is polled.
-///
-/// `site` is a closure that captures nothing, so the result is as large as the future.
+/// Makes a call site of `function` the current one while `future` is polled.
 #[inline]
-pub fn at<S, F>(site: S, future: F) -> At<S, F::IntoFuture>
-where
-    S: Fn() -> &'static Site,
-    F: IntoFuture,
-{
+pub fn at<F: IntoFuture>(function: &'static Function, site: usize, future: F) -> At<F::IntoFuture> {
     At {
-        site,
+        site: function.site(site),
         future: future.into_future(),
     }
 }
 
-impl<S: Fn() -> &'static Site, F: Future> Future for At<S, F> {
+impl<F: Future> Future for At<F> {
     type Output = F::Output;
 
     /// The place of the caller is that of the `.await`, unless something stands between.
@@ -52,15 +46,15 @@ impl<S: Fn() -> &'static Site, F: Future> Future for At<S, F> {
     #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _site = context::set_site(Some((this.site)()), Some(Location::caller()));
+        let _site = context::set_site(Some(this.site), Some(Location::caller()));
         this.future.poll(cx)
     }
 }
 
-/// The argument of a call that makes a stream: until [`leave`], `site` is the current call site. An identity.
+/// The argument of a call that makes a stream: until [`leave`], the site is the current one. An identity.
 #[inline]
-pub fn enter<S: Fn() -> &'static Site, T>(site: S, value: T) -> T {
-    context::enter_site(site());
+pub fn enter<T>(function: &'static Function, site: usize, value: T) -> T {
+    context::enter_site(function.site(site));
     value
 }
 
@@ -71,25 +65,28 @@ pub fn leave<T>(value: T) -> T {
     value
 }
 
-/// Says which function a scope is of: a closure that captures nothing, in expansions.
+/// Says which function a scope is of.
+///
+/// A type for each way to say it, and no reference: the compiler forgets lifetimes in the type of what a future holds across
+/// an await, also `'static`, and then `join!` around it would no longer be `Send`.
 pub trait Names {
     /// What is entered for each poll.
-    const KIND: FrameKind = FrameKind::Scope;
+    const KIND: FrameKind;
 
     /// The function.
     fn function(&self) -> &'static Function;
 }
 
-impl<F: Fn() -> &'static Function> Names for F {
+/// A scope of its own.
+#[derive(Debug)]
+pub struct Named(&'static Function);
+
+impl Names for Named {
+    const KIND: FrameKind = FrameKind::Scope;
+
     #[inline]
     fn function(&self) -> &'static Function {
-        self()
-    }
-}
-
-impl Names for &'static Function {
-    fn function(&self) -> &'static Function {
-        self
+        self.0
     }
 }
 
@@ -136,14 +133,13 @@ struct Frame<M: Names> {
 
 /// Runs `future` in a scope of `function`. When it returns, `judge` is given the value if the scope still holds something.
 #[inline]
-pub fn scope<M, F, J>(function: M, future: F, judge: J) -> Scoped<M, F, J>
+pub fn scope<F, J>(function: &'static Function, future: F, judge: J) -> Scoped<Named, F, J>
 where
-    M: Names,
     F: Future,
     J: Fn(&Ended, &F::Output),
 {
     let frame = Frame {
-        names: function,
+        names: Named(function),
         scope: None,
     };
     Scoped {
@@ -276,8 +272,8 @@ pin_project! {
     /// A stream that knows its function.
     #[must_use = "streams do nothing unless polled"]
     #[derive(Debug)]
-    pub struct ScopedStream<M, S> {
-        function: M,
+    pub struct ScopedStream<S> {
+        function: &'static Function,
         #[pin]
         stream: S,
     }
@@ -285,22 +281,22 @@ pin_project! {
 
 /// Gives `stream` the name of `function`. What it takes belongs to the scope of whoever reads it.
 #[inline]
-pub fn scope_stream<M, S>(function: M, stream: S) -> ScopedStream<M, S>
-where
-    M: Fn() -> &'static Function,
-    S: Stream,
-{
+pub fn scope_stream<S: Stream>(function: &'static Function, stream: S) -> ScopedStream<S> {
     ScopedStream { function, stream }
 }
 
-impl<M: Fn() -> &'static Function, S: Stream> Stream for ScopedStream<M, S> {
+impl<S: Stream> Stream for ScopedStream<S> {
     type Item = S::Item;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
         let this = self.project();
         let mut none = None;
-        let function = (this.function)();
-        let _entered = context::enter(function, FrameKind::Stream, &mut none, Location::caller());
+        let _entered = context::enter(
+            this.function,
+            FrameKind::Stream,
+            &mut none,
+            Location::caller(),
+        );
         this.stream.poll_next(cx)
     }
 

@@ -10,20 +10,19 @@ use super::{arguments, early, lifetimes, outward, relax};
 use crate::crate_path::{CratePath, ends, parenthesized};
 use crate::model::{Entry, Form, Function, each_async_block};
 use crate::returns::{Kind, Returned, inferable, is_opaque};
-use crate::sites;
+use crate::sites::{self, Sites};
 
 pub(super) fn expand(function: Function) -> TokenStream {
-    rewritten(function, true)
+    rewritten(function, &mut Sites::default(), true)
 }
 
-/// The function, with the items that describe it or without.
-fn rewritten(mut function: Function, with_items: bool) -> TokenStream {
+/// The function, with the items that describe it or without. Its sites join those of the functions around it.
+fn rewritten(mut function: Function, sites: &mut Sites, with_items: bool) -> TokenStream {
     let path = CratePath::of(&function.options);
     let name = function.signature.ident.span();
     let span = Span::mixed_site().located_at(name);
-    let mut evidence = Evidence::of(&function);
-    let sites = sites::tag(&path, &function.signature, &mut function.body);
-    evidence.keeps = sites.keeps;
+    let evidence = Evidence::of(&function);
+    sites::tag(&path, &function.signature, &mut function.body, sites);
     let around = Around {
         private: path.private(span),
         path,
@@ -38,15 +37,15 @@ fn rewritten(mut function: Function, with_items: bool) -> TokenStream {
         Form::Entry(Entry::Block) => around.entry(&mut function),
         Form::Entry(Entry::Function(index, inner)) => {
             // It sees the items of the function around it, whose name is the one that the user gave.
-            let inner = rewritten(*inner, false);
+            let inner = rewritten(*inner, sites, false);
             function.body.stmts[index] = Stmt::Item(Item::Verbatim(inner));
             function.body.to_token_stream()
         }
         // Nothing refers to the function's items.
-        Form::Plain if sites.count == 0 => return function.into_token_stream(),
+        Form::Plain if sites.written.is_empty() => return function.into_token_stream(),
         Form::Plain => around.block(&mut function.body),
     };
-    let items = with_items.then(|| metadata::items(&around.path, &function, &evidence));
+    let items = with_items.then(|| metadata::items(&around.path, &function, &evidence, sites));
     let Function {
         mut attributes,
         visibility,
@@ -81,7 +80,7 @@ impl Around {
     /// in:  async fn find(&self, id: i64) -> Result<Exam> { body }
     /// out: fn find(&self, id: i64) -> impl Future<Output = Result<Exam>> {
     ///          P::scope(
-    ///              __leash,
+    ///              &__LEASH,
     ///              async move {
     ///                  if let Some(value) = None::<Result<Exam>> { return value; }
     ///                  let _ = &self;
@@ -121,7 +120,7 @@ impl Around {
     /// ```text
     /// in:  async fn serve(self) -> ! { body }
     /// out: async fn serve(self) -> ! {
-    ///          match P::scope(__leash, async move { … let value: Infallible = { body }; value }, …).await {}
+    ///          match P::scope(&__LEASH, async move { … let value: Infallible = { body }; value }, …).await {}
     ///      }
     /// ```
     fn diverging(&self, function: &mut Function) -> TokenStream {
@@ -134,17 +133,17 @@ impl Around {
     /// in:  fn find(&self) -> impl Future<Output = T> { body }
     /// out: fn find(&self) -> impl Future<Output = T> {
     ///          let body = { body };
-    ///          P::scope(__leash, body, |ended, value: &T| …)
+    ///          P::scope(&__LEASH, body, |ended, value: &T| …)
     ///      }
     ///
     /// in:  fn rows(&self) -> BoxStream<'_, T> { body }
     /// out: fn rows(&self) -> BoxStream<'_, T> {
     ///          let body: BoxStream<'_, T> = { body };
-    ///          Box::pin(P::scope_stream(__leash, body))
+    ///          Box::pin(P::scope_stream(&__LEASH, body))
     ///      }
     ///
     /// in:  fn find(&self) -> BoxFuture<'_, T> { Box::pin(async move { … }) }
-    /// out: fn find(&self) -> BoxFuture<'_, T> { Box::pin(P::scope(__leash, async move { … }, …)) }
+    /// out: fn find(&self) -> BoxFuture<'_, T> { Box::pin(P::scope(&__LEASH, async move { … }, …)) }
     /// ```
     fn returning(&self, function: &mut Function, returned: &Returned) -> TokenStream {
         let label = early::break_instead_of_return(&mut function.body, self.span);
@@ -175,7 +174,7 @@ impl Around {
 
     /// ```text
     /// in:  fn t() { let body = async { body }; block_on(body) }
-    /// out: fn t() { let body = P::scope(__leash, async { body }, …); block_on(body) }
+    /// out: fn t() { let body = P::scope(&__LEASH, async { body }, …); block_on(body) }
     /// ```
     fn entry(&self, function: &mut Function) -> TokenStream {
         let output = inferable(&self.output(&function.signature.output));
@@ -245,7 +244,7 @@ impl Around {
                 self.path.call("scope", arguments, written)
             }
             Kind::Stream => {
-                let arguments = quote_spanned!(self.span=> __leash, #inner);
+                let arguments = quote_spanned!(self.span=> &__LEASH, #inner);
                 self.path.call("scope_stream", arguments, written)
             }
         }
@@ -271,7 +270,7 @@ impl Around {
         let judge = Ident::new("judge", self.name);
         let returned = parenthesized(returned, self.name);
         quote_spanned! {self.span=>
-            __leash,
+            &__LEASH,
             #future,
             |ended, #value| ended.#judge #returned,
         }

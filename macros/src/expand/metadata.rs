@@ -4,17 +4,16 @@ use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 
 use crate::crate_path::CratePath;
-use crate::location::{Location, extent};
+use crate::location::{extent, position_of};
 use crate::model::Function;
 use crate::options::{Amount, Options};
+use crate::sites::Sites;
 use crate::straight;
 
 /// What a body tells as the user wrote it, before it is changed.
 pub(super) struct Evidence {
     extent: TokenStream,
     straight: bool,
-    /// Where it awaits what then stays in a variable.
-    pub(super) keeps: Vec<TokenStream>,
 }
 
 impl Evidence {
@@ -24,55 +23,66 @@ impl Evidence {
         Evidence {
             extent: extent(braces.open(), braces.close()),
             straight: own.is_some_and(|body| straight::is_straight(&function.signature, body)),
-            keeps: Vec::new(),
         }
     }
 }
 
 /// ```text
 /// in:  #[track(root, max_queries = 3, allow(slow_query, reason = "a report"))] async fn find(…)
-/// out: struct __LeashHere;
-///      static __LEASH: P::Function = P::Function::new(|| type_name::<__LeashHere>(), file!(), 12, 5)
-///          .extent([12, 40, 15, 6])
-///          .straight()
+/// out: fn __leash(index: usize, message: &str) -> ! {
+///          match index { 0 => P::stop(message), _ => P::stop(message) }
+///      }
+///      static __LEASH: P::Function = P::Function::written(
+///          __leash, __leash, file!(), [12, 5], [12, 40, 15, 6], true, &[([14, 21], false, None)],
+///      )
 ///          .keeping(const { &[[13, 30]] })
-///          .stopping(|message| P::stop(message))
 ///          .root()
 ///          .levels(const { &[(P::Lint::SlowQuery, P::Level::Allow, "a report")] })
 ///          .limits(const { &[(P::Lint::QueryBudget, P::Limit::Count(3))] });
-///      fn __leash() -> &'static P::Function { &__LEASH }
 /// ```
-pub(super) fn items(path: &CratePath, function: &Function, evidence: &Evidence) -> TokenStream {
+///
+/// There is one fn and one static for the function and all its sites, since the compiler looks at each of them for long.
+pub(super) fn items(
+    path: &CratePath,
+    function: &Function,
+    evidence: &Evidence,
+    sites: &Sites,
+) -> TokenStream {
     let name = function.signature.ident.span();
-    let Location { file, line, column } = Location::of(name);
     let span = Span::mixed_site().located_at(name);
     let private = path.private(span);
-    let Evidence {
-        extent,
-        straight,
-        keeps,
-    } = evidence;
+    let file = quote_spanned!(span=> ::core::file!());
+    let place = position_of(name);
+    let Evidence { extent, straight } = evidence;
+    let Sites { written, keeps } = sites;
     let keeping =
         (!keeps.is_empty()).then(|| quote_spanned!(span=> .keeping(const { &[#(#keeps),*] })));
-    let straight = straight.then(|| quote_spanned!(span=> .straight()));
+    let arms = written.iter().enumerate().map(|(index, site)| {
+        let index = Literal::usize_unsuffixed(index);
+        let stop = path.stop(site.word);
+        quote_spanned!(span=> #index => #stop,)
+    });
     let stop = path.stop(name);
+    let written = written.iter().map(|site| &site.tokens);
     let settings = settings(&private, &function.options);
     quote_spanned! {span=>
-        struct __LeashHere;
-        static __LEASH: #private::Function = #private::Function::new(
-            || ::core::any::type_name::<__LeashHere>(),
-            #file,
-            #line,
-            #column,
-        )
-        .extent(#extent)
-        #straight
-        #keeping
-        .stopping(#stop)
-        #settings;
-        fn __leash() -> &'static #private::Function {
-            &__LEASH
+        fn __leash(index: ::core::primitive::usize, message: &::core::primitive::str) -> ! {
+            match index {
+                #(#arms)*
+                _ => #stop,
+            }
         }
+        static __LEASH: #private::Function = #private::Function::written(
+            __leash,
+            __leash,
+            #file,
+            #place,
+            #extent,
+            #straight,
+            &[#(#written),*],
+        )
+        #keeping
+        #settings;
     }
 }
 

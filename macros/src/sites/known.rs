@@ -13,7 +13,7 @@ use super::{Position, Tagger, ours_at};
 
 impl Tagger<'_> {
     pub(super) fn known_macro(&mut self, mac: &mut Macro) {
-        let before = self.found.count;
+        let before = self.found.written.len();
         let tokens = match name(&mac.path).as_str() {
             "join" | "try_join" => self.polled(&mac.tokens),
             "select" | "select_biased" => {
@@ -37,12 +37,12 @@ impl Tagger<'_> {
             _ => None,
         };
         if let Some(tokens) = tokens
-            && self.found.count > before
+            && self.found.written.len() > before
         {
             mac.tokens = tokens;
         } else {
             // What was found in a part is lost with the whole.
-            self.found.count = before;
+            self.found.written.truncate(before);
         }
     }
 

@@ -3,13 +3,20 @@
 use super::expand;
 use crate::model::Mode;
 
-/// What is said of the first call site in this function.
+/// What is written down of this function: its extent, whether it is straight, and its sites.
 #[track_caller]
-fn first_site(source: &str) -> String {
-    let expansion = expand(source, Mode::On).to_string();
-    let site = expansion.split("static SITE").nth(1).expect("a site");
-    let (site, _) = site.split_once(';').expect("its end");
-    String::from(site)
+fn written(expansion: &str) -> (&str, bool, Vec<&str>) {
+    let (_, written) = expansion.split_once("file ! () , [").expect("a place");
+    let (_, written) = written.split_once("] , [").expect("an extent");
+    let (extent, written) = written.split_once("] , ").expect("its end");
+    let (straight, written) = written.split_once(" , & [").expect("sites");
+    let (sites, _) = written.split_once("] ,)").expect("their end");
+    (extent, straight == "true", sites.split(" , ([").collect())
+}
+
+/// Whether the handle stays that this site takes.
+fn site_stays(site: &str) -> bool {
+    site.contains("] , true ,")
 }
 
 /// Whether a handle that is taken before `rest` stays.
@@ -22,7 +29,8 @@ fn stays_before(rest: &str) -> bool {
 #[track_caller]
 fn stays(body: &str) -> bool {
     let source = format!("#[track] async fn find(pool: &Pool) -> Result<()> {{ {body} }}");
-    first_site(&source).contains(". staying ()")
+    let expansion = expand(&source, Mode::On).to_string();
+    site_stays(written(&expansion).2[0])
 }
 
 #[test]
@@ -96,16 +104,15 @@ fn what_is_taken_on_the_way_to_a_handle_does_not_stay() {
     ] {
         let source = format!("#[track] async fn find() {{ {binding} }}");
         let expansion = expand(&source, Mode::On).to_string();
-        let stays: Vec<_> = expansion
-            .split("static SITE")
-            .skip(1)
-            .map(|site| {
-                site.split(';')
-                    .next()
-                    .is_some_and(|it| it.contains(". staying ()"))
-            })
+        let (_, _, sites) = written(&expansion);
+        let begin = source.find("begin").expect("the word") + 1;
+        let stays: Vec<_> = sites.iter().map(|site| site_stays(site)).collect();
+        let begins: Vec<_> = sites
+            .iter()
+            .map(|site| site.contains(&format!(" {begin}] ,")))
             .collect();
-        assert_eq!(stays, [true, false], "{binding}");
+        assert_eq!(stays, begins, "{binding}");
+        assert_eq!(sites.len(), 2, "{binding}");
     }
 }
 
@@ -232,8 +239,7 @@ fn each_of_two_handles_of_one_name_speaks_for_itself() {
 #[track_caller]
 fn is_straight(item: &str) -> bool {
     let expansion = expand(&format!("#[track] {item}"), Mode::On).to_string();
-    let (function, _) = expansion.split_once("fn __leash").expect("a function");
-    function.contains(". straight ()")
+    written(&expansion).1
 }
 
 #[track_caller]
@@ -364,11 +370,9 @@ fn only_a_body_that_is_the_functions_future_is_straight() {
     ));
 }
 
-/// What stands between the positions that an expansion tells.
+/// What stands between the positions that an extent tells.
 #[track_caller]
-fn text(source: &str, expansion: &str, word: &str) -> Option<String> {
-    let (_, extent) = expansion.split_once(&format!(". {word} (["))?;
-    let (extent, _) = extent.split_once("])").expect("its end");
+fn text<'s>(source: &'s str, extent: &str) -> &'s str {
     let numbers: Vec<usize> = extent
         .split(',')
         .map(|number| number.trim().parse().expect("a number"))
@@ -389,14 +393,19 @@ fn text(source: &str, expansion: &str, word: &str) -> Option<String> {
             .map_or(line.len(), |it| it.0);
         before + column
     };
-    Some(source[offset(from_line, from_column)..offset(to_line, to_column)].into())
+    &source[offset(from_line, from_column)..offset(to_line, to_column)]
 }
 
 #[track_caller]
 fn check_inside(body: &str, expected: Option<&str>) {
     let source = format!("#[track]\nasync fn find(pool: &Pool) {{\n    {body}\n}}");
-    let inside = text(&source, &first_site(&source), "inside");
-    assert_eq!(inside.as_deref(), expected, "{body}");
+    let expansion = expand(&source, Mode::On).to_string();
+    let site = written(&expansion).2[0];
+    let inside = site.split_once("Some ([").map(|(_, extent)| {
+        let (extent, _) = extent.split_once(']').expect("its end");
+        text(&source, extent)
+    });
+    assert_eq!(inside, expected, "{body}");
 }
 
 #[test]
@@ -454,8 +463,8 @@ fn a_site_tells_the_innermost_block_around() {
 #[test]
 fn a_function_tells_its_body() {
     let source = "#[track]\nasync fn find(pool: [u8; { 3 }]) -> u8 { 'é';\n    1\n}\n";
-    let body = text(source, &expand(source, Mode::On).to_string(), "extent");
-    assert_eq!(body.as_deref(), Some("{ 'é';\n    1\n}"));
+    let expansion = expand(source, Mode::On).to_string();
+    assert_eq!(text(source, written(&expansion).0), "{ 'é';\n    1\n}");
 }
 
 #[test]
@@ -464,8 +473,8 @@ fn a_function_that_a_test_attribute_made_tells_the_users_body() {
         "#[track]\nfn main() { block_on(async { 1 }) }",
         "#[track]\nfn main() { async fn main() { 1 } run(main) }",
     ] {
-        let body = text(source, &expand(source, Mode::On).to_string(), "extent");
-        assert_eq!(body.as_deref(), Some("{ 1 }"), "{source}");
+        let expansion = expand(source, Mode::On).to_string();
+        assert_eq!(text(source, written(&expansion).0), "{ 1 }", "{source}");
     }
 }
 

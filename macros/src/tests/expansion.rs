@@ -18,22 +18,24 @@ fn in_full() {
         }"#;
     expect![[r#"
         fn find(pool: &Pool) -> impl ::core::future::Future<Output = sqlx::Result<Exam>> {
-            struct __LeashHere;
-            static __LEASH: P::Function = P::Function::new(
-                    || ::core::any::type_name::<__LeashHere>(),
-                    ::core::file!(),
-                    2,
-                    18,
-                )
-                .extent([2, 58, 4, 10])
-                .straight()
-                .stopping(|message| P::stop(message))
-                .root();
-            fn __leash() -> &'static P::Function {
-                &__LEASH
+            fn __leash(index: ::core::primitive::usize, message: &::core::primitive::str) -> ! {
+                match index {
+                    0 => P::stop(message),
+                    _ => P::stop(message),
+                }
             }
+            static __LEASH: P::Function = P::Function::written(
+                    __leash,
+                    __leash,
+                    ::core::file!(),
+                    [2, 18],
+                    [2, 58, 4, 10],
+                    true,
+                    &[([3, 19], false, ::core::option::Option::None)],
+                )
+                .root();
             P::scope(
-                __leash,
+                &__LEASH,
                 async move {
                     if let ::core::option::Option::Some(__leash_value) = ::core::option::Option::None::<
                         sqlx::Result<Exam>,
@@ -43,23 +45,7 @@ fn in_full() {
                     let pool = pool;
                     let __leash_value: sqlx::Result<Exam> = {
                         const _: () = ();
-                        P::at(
-                                {
-                                    fn here() -> &'static P::Site {
-                                        static SITE: P::Site = P::Site::new(
-                                                &__LEASH,
-                                                ::core::file!(),
-                                                3,
-                                                19,
-                                            )
-                                            .stopping(|message| P::stop(message));
-                                        &SITE
-                                    }
-                                    here
-                                },
-                                query.fetch_one(pool),
-                            )
-                            .await
+                        P::at(&__LEASH, 0, query.fetch_one(pool)).await
                     };
                     #[allow(unreachable_code)] __leash_value
                 },
@@ -91,16 +77,16 @@ fn async_fn() {
                 Exam: 'a,
             {
                 leash! {
-                    3, 22.straight()
+                    [3, 22], true, & [([8, 28], false, ::core::option::Option::None)]
                 }
                 P::scope(
-                    __leash,
+                    &__LEASH,
                     async move {
                         let pool = pool;
                         let id = id;
                         let __leash_value: sqlx::Result<Exam> = {
                             let query = sqlx::query_as("…");
-                            P::at(site!(8, 28), query.bind(id).fetch_one(pool)).await
+                            P::at(&__LEASH, 0, query.bind(id).fetch_one(pool)).await
                         };
                         #[allow(unreachable_code)] __leash_value
                     },
@@ -120,7 +106,7 @@ fn options() {
         expect![[r#"
             fn find() -> impl ::core::future::Future<Output = ()> {
                 leash! {
-                    3, 18.straight().named("exams.find").root().returns_handle().levels(const { &
+                    [3, 18], true, & [].named("exams.find").root().returns_handle().levels(const { &
                     [(P::Lint::OutlivedScope, P::Level::Warn, ""),
                     (P::Lint::HeldIdle, P::Level::Allow, "a report"),
                     (P::Lint::HeldTooLong, P::Level::Warn, ""),
@@ -133,7 +119,7 @@ fn options() {
                     P::Limit::Count(3))] })
                 }
                 P::scope(
-                    __leash,
+                    &__LEASH,
                     async move {
                         let __leash_value: () = {};
                         #[allow(unreachable_code)] __leash_value
@@ -164,10 +150,10 @@ fn arguments() {
                 __arg6: &u8,
             ) -> impl ::core::future::Future<Output = ()> {
                 leash! {
-                    2, 18.straight()
+                    [2, 18], true, & []
                 }
                 P::scope(
-                    __leash,
+                    &__LEASH,
                     async move {
                         let _ = &self;
                         let mut id = id;
@@ -203,10 +189,10 @@ fn diverging() {
         expect![[r#"
             async fn serve() -> ! {
                 leash! {
-                    1, 19.straight()
+                    [1, 19], true, & []
                 }
                 match P::scope(
-                        __leash,
+                        &__LEASH,
                         async move {
                             let __leash_value: ::core::convert::Infallible = {
                                 const _: () = ();
@@ -230,10 +216,10 @@ fn nested_impl_trait() {
         expect![[r#"
             fn find() -> impl ::core::future::Future<Output = Result<impl Iterator<Item = u8>>> {
                 leash! {
-                    1, 19.straight()
+                    [1, 19], true, & []
                 }
                 P::scope(
-                    __leash,
+                    &__LEASH,
                     async move {
                         let __leash_value: Result<_> = {
                             const _: () = ();
@@ -275,17 +261,17 @@ fn impl_with_overrides() {
                 }
                 fn find(&self) -> impl ::core::future::Future<Output = ()> {
                     leash! {
-                        9, 22.straight().root().limits(const { &
-                        [(P::Lint::QueryBudget, P::Limit::Count(3))]
-                        })
+                        [9, 22], true, & [([9, 46], false, ::core::option::Option::None)].root()
+                        .limits(const { & [(P::Lint::QueryBudget,
+                        P::Limit::Count(3))] })
                     }
                     P::scope(
-                        __leash,
+                        &__LEASH,
                         async move {
                             let _ = &self;
                             let __leash_value: () = {
                                 const _: () = ();
-                                P::at(site!(9, 46), self.pool.acquire()).await
+                                P::at(&__LEASH, 0, self.pool.acquire()).await
                             };
                             #[allow(unreachable_code)] __leash_value
                         },
@@ -306,10 +292,10 @@ fn trait_with_default_bodies() {
                 async fn get(&self);
                 fn set(&self) -> impl ::core::future::Future<Output = ()> {
                     leash! {
-                        1, 54.straight()
+                        [1, 54], true, & []
                     }
                     P::scope(
-                        __leash,
+                        &__LEASH,
                         async move {
                             let _ = &self;
                             let __leash_value: () = {
@@ -333,11 +319,11 @@ fn two_attributes_on_one_item() {
         expect![[r#"
             fn find() -> impl ::core::future::Future<Output = ()> {
                 leash! {
-                    1, 68.straight().root().limits(const { & [(P::Lint::QueryBudget,
-                    P::Limit::Count(7))] })
+                    [1, 68], true, & [].root().limits(const { &
+                    [(P::Lint::QueryBudget, P::Limit::Count(7))] })
                 }
                 P::scope(
-                    __leash,
+                    &__LEASH,
                     async move {
                         let __leash_value: () = {};
                         #[allow(unreachable_code)] __leash_value
@@ -360,10 +346,10 @@ fn module() {
                 mod deep {
                     fn find() -> impl ::core::future::Future<Output = ()> {
                         leash! {
-                            1, 69.straight()
+                            [1, 69], true, & []
                         }
                         P::scope(
-                            __leash,
+                            &__LEASH,
                             async move {
                                 let __leash_value: () = {};
                                 #[allow(unreachable_code)] __leash_value
@@ -386,15 +372,16 @@ fn boxed_fn_of_async_trait() {
         expect![[r#"
             fn find<'a>(&'a self) -> Pin<Box<dyn Future<Output = Result<u8>> + Send + 'a>> {
                 leash! {
-                    1, 13
+                    [1, 13], false, & [([2, 45], false, ::core::option::Option::Some([2, 22, 2,
+                    62]))]
                 }
                 {
                     const _: () = ();
                     Box::pin(
                         P::scope(
-                            __leash,
+                            &__LEASH,
                             async move {
-                                P::at(site!(2, 45), self.pool.acquire()).await
+                                P::at(&__LEASH, 0, self.pool.acquire()).await
                             },
                             |ended, value: &Result<u8>| {
                                 ended.judge(P::returned!(value))
@@ -417,7 +404,7 @@ fn boxed_fn_with_early_return() {
         expect![[r#"
             fn find(&self) -> BoxFuture<'_, u8> {
                 leash! {
-                    1, 13
+                    [1, 13], false, & []
                 }
                 let __leash_body: BoxFuture<'_, u8> = '__leash: {
                     if self.empty {
@@ -430,7 +417,7 @@ fn boxed_fn_with_early_return() {
                 #[allow(unreachable_code)]
                 ::std::boxed::Box::pin(
                     P::scope(
-                        __leash,
+                        &__LEASH,
                         __leash_body,
                         |ended, value: &u8| ended.judge(P::returned!(value)),
                     ),
@@ -447,7 +434,7 @@ fn impl_future_fn() {
         expect![[r#"
             fn find(&self) -> impl Future<Output = u8> + Send {
                 leash! {
-                    1, 13
+                    [1, 13], false, & []
                 }
                 let __leash_body = {
                     const _: () = ();
@@ -455,7 +442,7 @@ fn impl_future_fn() {
                 };
                 #[allow(unreachable_code)]
                 P::scope(
-                    __leash,
+                    &__LEASH,
                     __leash_body,
                     |ended, value: &u8| ended.judge(P::returned!(value)),
                 )
@@ -471,17 +458,17 @@ fn stream_fn() {
         expect![[r#"
             fn rows(&self) -> BoxStream<'_, Row> {
                 leash! {
-                    1, 13
+                    [1, 13], false, & [([1, 66], false, ::core::option::Option::None)]
                 }
                 let __leash_body: BoxStream<'_, Row> = {
                     const _: () = ();
                     P::leave(
                         sqlx::query("…")
-                            .fetch(P::tap_stream(site!(1, 66), &self.pool)),
+                            .fetch(P::tap_stream(&__LEASH, 0, &self.pool)),
                     )
                 };
                 #[allow(unreachable_code)]
-                ::std::boxed::Box::pin(P::scope_stream(__leash, __leash_body))
+                ::std::boxed::Box::pin(P::scope_stream(&__LEASH, __leash_body))
             }
         "#]],
     );
@@ -494,12 +481,13 @@ fn sync_fn_with_async_block() {
         expect![[r#"
             fn spawned(&self) -> JoinHandle<()> {
                 leash! {
-                    1, 13
+                    [1, 13], false, & [([1, 72], false, ::core::option::Option::Some([1, 54, 1,
+                    90]))]
                 }
                 {
                     const _: () = ();
                     spawn(async move {
-                        P::at(site!(1, 72), pool.acquire()).await;
+                        P::at(&__LEASH, 0, pool.acquire()).await;
                     })
                 }
             }
@@ -514,13 +502,14 @@ fn test_attribute_expanded_first() {
         expect![[r#"
             fn test() {
                 leash! {
-                    1, 47.straight().limits(const { & [(P::Lint::QueryBudget,
+                    [1, 47], true, & [([1, 80], false, ::core::option::Option::Some([1, 67, 1, 97]))]
+                    .limits(const { & [(P::Lint::QueryBudget,
                     P::Limit::Count(3))] })
                 }
                 {
                     let body = P::scope(
-                        __leash,
-                        async { P::at(site!(1, 80), pool.acquire()).await },
+                        &__LEASH,
+                        async { P::at(&__LEASH, 0, pool.acquire()).await },
                         |ended, value: &()| ended.judge(P::returned!(value)),
                     );
                     block_on(body)
@@ -533,17 +522,17 @@ fn test_attribute_expanded_first() {
         expect![[r#"
             fn test() {
                 leash! {
-                    1, 30.straight()
+                    [1, 30], true, & [([1, 72], false, ::core::option::Option::None)]
                 }
                 {
                     fn test(pool: Pool) -> impl ::core::future::Future<Output = ()> {
                         P::scope(
-                            __leash,
+                            &__LEASH,
                             async move {
                                 let pool = pool;
                                 let __leash_value: () = {
                                     const _: () = ();
-                                    P::at(site!(1, 72), pool.acquire()).await
+                                    P::at(&__LEASH, 0, pool.acquire()).await
                                 };
                                 #[allow(unreachable_code)] __leash_value
                             },
@@ -596,13 +585,12 @@ fn awaited_sites() {
         expect![[r#"
                 {
                     async {
-                        let mut tx = P::at(site!(3, 31.staying()), pool.begin())
-                            .await?;
-                        repo.save(&mut tx, P::at(site!(4, 37), repo.acquire()).await)
+                        let mut tx = P::at(&__LEASH, 0, pool.begin()).await?;
+                        repo.save(&mut tx, P::at(&__LEASH, 1, repo.acquire()).await)
                             .await;
-                        (P::at(site!(5, 24), Executor::execute(&mut *tx, "…")))
+                        (P::at(&__LEASH, 2, Executor::execute(&mut *tx, "…")))
                             .await;
-                        P::at(site!(6, 16), tx.commit()).await
+                        P::at(&__LEASH, 3, tx.commit()).await
                     };
                 }
             }
@@ -626,27 +614,31 @@ fn query_chains() {
                 {
                     async {
                         P::at(
-                                site!(3, 38),
+                                &__LEASH,
+                                0,
                                 sqlx::query("…").bind(1).execute(P::tap(&mut *tx)),
                             )
                             .await;
                         let later = P::at(
-                            site!(4, 50),
+                            &__LEASH,
+                            1,
                             query_as::<_, Exam>("…").fetch_one(P::tap(pool)),
                         );
                         let rows = P::leave(
                             sqlx::query!("…")
-                                .fetch(P::tap_stream(site!(5, 42.staying()), &pool)),
+                                .fetch(P::tap_stream(&__LEASH, 2, &pool)),
                         );
                         sqlx::raw_sql("…").fetch_all(P::tap(&pool));
                         let mut builder = sqlx::QueryBuilder::<Sqlite>::new("…");
                         P::at(
-                                site!(8, 29),
+                                &__LEASH,
+                                3,
                                 builder.build().fetch_all(P::tap(&pool)),
                             )
                             .await;
                         P::at(
-                                site!(9, 38),
+                                &__LEASH,
+                                4,
                                 builder.build_query_as().fetch_all(P::tap(&pool)),
                             )
                             .await;
@@ -671,15 +663,16 @@ fn foreign_chains_are_no_queries() {
         expect![[r#"
                 {
                     async {
-                        P::at(site!(3, 33), reports::query("…").execute(&client))
+                        P::at(&__LEASH, 0, reports::query("…").execute(&client))
                             .await;
-                        P::at(site!(4, 21), query().execute(&client)).await;
+                        P::at(&__LEASH, 1, query().execute(&client)).await;
                         P::at(
-                                site!(5, 39),
+                                &__LEASH,
+                                2,
                                 Client::builder().build().execute(&client),
                             )
                             .await;
-                        P::at(site!(6, 31), client.query("…").execute(&client))
+                        P::at(&__LEASH, 3, client.query("…").execute(&client))
                             .await;
                         client.execute(|| 3);
                         client.fetch(a, b);
@@ -702,10 +695,11 @@ fn attributes_on_expressions() {
         expect![[r#"
                 {
                     async {
-                        #[cfg(test)] P::at(site!(4, 18), pool.acquire()).await;
+                        #[cfg(test)] P::at(&__LEASH, 0, pool.acquire()).await;
                         #[cfg(test)]
                         P::at(
-                            site!(6, 28),
+                            &__LEASH,
+                            1,
                             sqlx::query(1).execute(P::tap(pool)),
                         );
                     };
@@ -728,15 +722,15 @@ fn streams() {
                 {
                     async {
                         let mut rows = P::leave(
-                            pool.fetch(P::enter(site!(3, 33.staying()), "…")),
+                            pool.fetch(P::enter(&__LEASH, 0, "…")),
                         );
                         P::leave(
                                 sqlx::query("…")
-                                    .fetch(P::tap_stream(site!(4, 30), &mut *conn)),
+                                    .fetch(P::tap_stream(&__LEASH, 1, &mut *conn)),
                             )
                             .map(|row| row);
                         client.fetch(|| 3);
-                        P::at(site!(6, 20), client.fetch(url)).await;
+                        P::at(&__LEASH, 2, client.fetch(url)).await;
                     };
                 }
             }
@@ -763,27 +757,27 @@ fn inside_macros() {
                 {
                     async {
                         tokio::join!(
-                            biased; P::at(site!(3, 39), pool.acquire()), repo.find(),
-                            P::at(site!(3, 80), sqlx::query("…")
+                            biased; P::at(& __LEASH, 0, pool.acquire()), repo.find(),
+                            P::at(& __LEASH, 1, sqlx::query("…")
                             .fetch_one(P::tap(& pool)))
                         );
-                        futures::try_join!(P::at(site!(4, 37), pool.acquire()))?;
-                        vec![P::at(site!(5, 23), pool.acquire()). await; 3];
+                        futures::try_join!(P::at(& __LEASH, 2, pool.acquire()))?;
+                        vec![P::at(& __LEASH, 3, pool.acquire()). await; 3];
                         assert!(
-                            P::at(site!(6, 26), pool.acquire()). await .is_ok(),
+                            P::at(& __LEASH, 4, pool.acquire()). await .is_ok(),
                             "assertion failed: {}", ::core::stringify!(pool.acquire(). await
                             .is_ok())
                         );
                         assert!(
-                            P::at(site!(7, 26), pool.acquire()). await .is_ok(),
+                            P::at(& __LEASH, 5, pool.acquire()). await .is_ok(),
                             "message"
                         );
                         matches!(
-                            P::at(site!(8, 27), pool.acquire()). await, Ok(_) if true
+                            P::at(& __LEASH, 6, pool.acquire()). await, Ok(_) if true
                         );
                         println!(
-                            "{} {x}", P::at(site!(9, 37), pool.acquire()). await, x =
-                            P::at(site!(9, 63), pool.begin()). await
+                            "{} {x}", P::at(& __LEASH, 7, pool.acquire()). await, x =
+                            P::at(& __LEASH, 8, pool.begin()). await
                         );
                         ensure!(pool.acquire(). await .is_ok());
                         unknown!(pool.acquire(). await);
@@ -815,15 +809,15 @@ fn inside_select() {
                 {
                     async {
                         tokio::select! {
-                            biased; Ok(conn) = P::at(site!(5, 33), pool.acquire()),
-                            if P::at(site!(5, 52), pool.ping()). await => {
-                            P::at(site!(5, 75), conn.commit()). await } _ = shutdown
-                            .recv() => return, else => P::at(site!(7, 30), pool
+                            biased; Ok(conn) = P::at(& __LEASH, 0, pool.acquire()),
+                            if P::at(& __LEASH, 1, pool.ping()). await => {
+                            P::at(& __LEASH, 2, conn.commit()). await } _ = shutdown
+                            .recv() => return, else => P::at(& __LEASH, 3, pool
                             .begin()). await,
                         }
                         futures::select! {
                             conn = pool.acquire().fuse() => conn, row = pool.acquire() =>
-                            P::at(site!(11, 45), row.commit()). await, complete =>
+                            P::at(& __LEASH, 4, row.commit()). await, complete =>
                             break,
                         }
                     };
@@ -840,7 +834,7 @@ fn inside_streams() {
         expect![[r#"
                 {
                     async_stream::stream! {
-                        let conn = P::at(site!(2, 50), pool.acquire()). await; yield
+                        let conn = P::at(& __LEASH, 0, pool.acquire()). await; yield
                         conn;
                     };
                 }
@@ -854,23 +848,23 @@ fn debug_macro_prints_what_was_written() {
     check_body(
         "async { dbg!(pool.acquire().await); };",
         expect![[r#"
-            {
-                async {
-                    {
-                        match P::at(site!(2, 28), pool.acquire()).await {
-                            value => {
-                                ::std::eprintln!(
-                                    "[{}:{}:{}] {} = {:#?}", ::core::file!(), 2, 18,
-                                    ::core::stringify!(pool.acquire(). await), & value
-                                );
-                                value
+                {
+                    async {
+                        {
+                            match P::at(&__LEASH, 0, pool.acquire()).await {
+                                value => {
+                                    ::std::eprintln!(
+                                        "[{}:{}:{}] {} = {:#?}", ::core::file!(), 2, 18,
+                                        ::core::stringify!(pool.acquire(). await), & value
+                                    );
+                                    value
+                                }
                             }
-                        }
+                        };
                     };
-                };
+                }
             }
-        }
-    "#]],
+        "#]],
     );
 }
 
@@ -883,7 +877,7 @@ fn inner_items_are_not_tracked() {
                     async fn inner() {
                         pool.acquire().await
                     }
-                    async { P::at(site!(2, 65), pool.begin()).await };
+                    async { P::at(&__LEASH, 0, pool.begin()).await };
                 }
             }
         "#]],
@@ -903,10 +897,10 @@ fn anonymous_lifetimes_of_arguments_get_names() {
                 ids: impl Iterator<Item = &'__leash1 i64>,
             ) -> impl ::core::future::Future<Output = ()> {
                 leash! {
-                    1, 19.straight()
+                    [1, 19], true, & []
                 }
                 P::scope(
-                    __leash,
+                    &__LEASH,
                     async move {
                         let name = name;
                         let e = e;

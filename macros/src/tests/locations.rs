@@ -23,7 +23,7 @@ async fn find(pool: &Pool) {
         let text = source.lines().nth(line - 1).expect("the line");
         let before = text.split(word).next().expect("the word").chars().count();
         assert_eq!(before + 1, column, "{word} in {text:?}");
-        let location = format!(":: core :: file ! () , {line} , {column}");
+        let location = format!("[{line} , {column}]");
         assert!(
             expansion.contains(&location),
             "no {location} in {expansion}"

@@ -113,10 +113,10 @@ fn what_is_still_there_at_the_end_stays() {
             #[unheard_of]
             fn find() -> impl ::core::future::Future<Output = ()> {
                 leash! {
-                    3, 18.straight()
+                    [3, 18], true, & []
                 }
                 P::scope(
-                    __leash,
+                    &__LEASH,
                     async move {
                         let __leash_value: () = {};
                         #[allow(unreachable_code)] __leash_value

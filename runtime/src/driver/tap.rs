@@ -11,7 +11,7 @@ use super::sent::Sent;
 use super::stream::{Counted, Step};
 use crate::call::{Prepared, Running};
 use crate::context;
-use crate::site::Site;
+use crate::site::{Function, Site};
 
 /// Wraps the executor of a query that stands in a tracked function.
 #[doc(hidden)]
@@ -39,10 +39,15 @@ impl KnownSite for Unknown {
     }
 }
 
-impl<F: Fn() -> &'static Site + Send> KnownSite for F {
+/// See [`tap_stream`].
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Known(&'static Site);
+
+impl KnownSite for Known {
     #[inline]
     fn known(&self) -> Option<&'static Site> {
-        Some(self())
+        Some(self.0)
     }
 }
 
@@ -61,11 +66,15 @@ pub fn tap<E>(executor: E) -> Tap<E> {
     }
 }
 
-/// See [`Tap`]; for the executor of a stream that is made at `site`. Begins what [`leave`](crate::tracked::leave) ends.
+/// See [`Tap`]; for the executor of a stream that is made at that site. Begins what [`leave`](crate::tracked::leave) ends.
 #[doc(hidden)]
-pub fn tap_stream<S: Fn() -> &'static Site, E>(site: S, executor: E) -> Tap<E, S> {
-    context::enter_site(site());
-    Tap { executor, site }
+pub fn tap_stream<E>(function: &'static Function, site: usize, executor: E) -> Tap<E, Known> {
+    let site = function.site(site);
+    context::enter_site(site);
+    Tap {
+        executor,
+        site: Known(site),
+    }
 }
 
 impl<'c, X: Executor<'c>, S: KnownSite> Tap<X, S> {
