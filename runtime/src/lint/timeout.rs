@@ -53,11 +53,8 @@ pub(crate) fn pool_timeout(waiter: &Arc<Handle>) -> Option<String> {
         Some(diagnosis) => diagnosis,
         None => Arc::new(diagnose(waiter, &*gauge, now)),
     };
-    let log = match waiter
-        .pool
-        .dry
-        .timed_out(&diagnosis, waiter.pool.granted(), now)
-    {
+    let pool = &waiter.pool;
+    let log = match pool.dry.timed_out(&diagnosis, pool, now) {
         Turn::First => Log::Full,
         Turn::Changed => Log::Line,
         Turn::Same => Log::Quiet,

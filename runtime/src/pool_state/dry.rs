@@ -50,7 +50,13 @@ impl Dry {
     }
 
     /// An acquire timed out.
-    pub(crate) fn timed_out(&self, diagnosis: &Arc<Diagnosis>, granted: u64, now: Instant) -> Turn {
+    pub(crate) fn timed_out(
+        &self,
+        diagnosis: &Arc<Diagnosis>,
+        pool: &PoolState,
+        now: Instant,
+    ) -> Turn {
+        let granted = pool.granted();
         let mut episode = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(episode) = &mut *episode else {
             *episode = Some(Episode {
@@ -125,8 +131,7 @@ mod tests {
     fn dry(pool: &PoolState) -> Instant {
         let (cause, now) = ("no answer", Instant::now());
         let diagnosis = Diagnosis::new(Verdict::Unreachable, Certainty::Likely, cause);
-        pool.dry
-            .timed_out(&Arc::new(diagnosis), pool.granted(), now);
+        pool.dry.timed_out(&Arc::new(diagnosis), pool, now);
         now
     }
 
