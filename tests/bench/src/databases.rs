@@ -3,6 +3,8 @@
 use leash_test_support::Db;
 use tokio::runtime::Runtime;
 
+use crate::machine;
+
 /// A database of every connection's own.
 pub(crate) const SQLITE: &str = "sqlite::memory:";
 
@@ -22,7 +24,7 @@ pub(crate) fn all(runtime: &Runtime) -> Vec<Database> {
         url: SQLITE.to_owned(),
         _server: None,
     };
-    let postgres = runtime.block_on(leash_test_support::postgres());
+    let postgres = machine::beside_clients(|| runtime.block_on(leash_test_support::postgres()));
     let postgres = postgres.map(|db| Database {
         name: "PostgreSQL over loopback",
         url: db.url().to_owned(),

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 
 /// What starts a program so that its times say something: a command, and how the tables call it.
@@ -16,6 +16,27 @@ pub(crate) fn pinned() -> Runner {
     let last = (processors() - 1).to_string();
     let steady = steady();
     Runner::of(&["taskset", "-c", &last], "pinned to one").before(steady)
+}
+
+/// Starts a server that keeps off the clients' processor: else it is luck which of its processes, and so which contender's,
+/// runs there.
+pub(crate) fn beside_clients<T>(start: impl FnOnce() -> T) -> T {
+    let last = processors() - 1;
+    if last == 0 {
+        return start();
+    }
+    // What is started now inherits it. Without `taskset` the server runs anywhere, as the clients do.
+    let keep_to = |processors: String| {
+        let id = std::process::id().to_string();
+        let _ = Command::new("taskset")
+            .args(["-p", "-c", &processors, &id])
+            .stdout(Stdio::null())
+            .status();
+    };
+    keep_to(format!("0-{}", last - 1));
+    let started = start();
+    keep_to(format!("0-{last}"));
+    started
 }
 
 /// A program whose threads do not interrupt each other when they wake each other. Else it is decided by nanoseconds whether a thread
