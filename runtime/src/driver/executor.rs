@@ -5,14 +5,14 @@
 
 use std::panic::Location;
 
+use async_stream::try_stream;
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use futures_util::TryStreamExt;
 use sqlx::{Describe, Either, Error, Execute, Executor, SqlStr};
-use sqlx_core::try_stream;
 
 use super::sent::Sent;
-use super::stream::{Counted, Step, picked};
+use super::stream::{Counted, InSpan, Step, picked};
 use super::{AnyConn, Backend, Conn, Pool, Tracked, known};
 use crate::call::{Prepared, Running};
 use crate::context::Origin;
@@ -235,20 +235,20 @@ fn origin(prepared: &Prepared, location: &'static Location<'static>) -> Origin {
 }
 
 /// A stream that holds a connection of its own. As in sqlx, a generator: the connection and what borrows it live together.
+/// Not sqlx's, which hands each row over through a mutex.
 macro_rules! pool_stream {
     ($pool:ident, $query:ident, $step:ident => $item:expr) => {{
         let (prepared, sent) = (Prepared::stream(), Sent::new($query));
         let (pool, origin) = ($pool.clone(), origin(&prepared, Location::caller()));
-        Box::pin(try_stream! {
+        Box::pin(InSpan::current(try_stream! {
             let mut conn = pool.take(origin, Purpose::Rows).await?;
             let mut steps = conn.tracked().stream(prepared, sent);
             while let Some($step) = steps.try_next().await? {
                 if let Some(item) = $item {
-                    r#yield!(item);
+                    yield item;
                 }
             }
-            Ok(())
-        })
+        }))
     }};
 }
 

@@ -6,7 +6,9 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
+use pin_project_lite::pin_project;
 use sqlx::{Database, Either, Error};
+use tracing::Span;
 
 use super::known;
 use crate::call::{Prepared, Running};
@@ -122,6 +124,45 @@ where
                     None => continue,
                 },
             };
+        }
+    }
+}
+
+pin_project! {
+    /// A stream that is polled, and dropped, in the span in which it was made.
+    pub(super) struct InSpan<S> {
+        span: Span,
+        #[pin]
+        stream: Option<S>,
+    }
+
+    impl<S> PinnedDrop for InSpan<S> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let _entered = this.span.enter();
+            this.stream.set(None);
+        }
+    }
+}
+
+impl<S> InSpan<S> {
+    pub(super) fn current(stream: S) -> Self {
+        Self {
+            span: Span::current(),
+            stream: Some(stream),
+        }
+    }
+}
+
+impl<S: Stream> Stream for InSpan<S> {
+    type Item = S::Item;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        let this = self.project();
+        let _entered = this.span.enter();
+        match this.stream.as_pin_mut() {
+            Some(stream) => stream.poll_next(cx),
+            None => Poll::Ready(None),
         }
     }
 }

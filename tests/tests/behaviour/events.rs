@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex};
 
+use futures::{StreamExt, TryStreamExt};
 use sqlx::leash::{self, PoolExt};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Executor, SqlitePool, track};
@@ -234,6 +235,34 @@ async fn statements_stand_in_the_span_of_their_function() {
         assert_eq!(queries.len(), 1);
         assert_eq!(queries[0].spans, ["request", function]);
     }
+}
+
+/// As in sqlx, a stream of the pool stands in the span in which it was made: when it is read, and when it is given up.
+#[tokio::test]
+async fn a_stream_of_the_pool_stays_in_its_span() {
+    #[track]
+    async fn read(pool: &SqlitePool, rows: usize) {
+        let stream = info_span!("made").in_scope(|| sqlx::query(HUNDRED).fetch(pool));
+        let stream = stream.take(rows).try_collect::<Vec<_>>();
+        assert!(stream.await.unwrap().len() <= rows);
+    }
+    let pool = pool().await;
+    let (collected, _guard) = Collected::start();
+    for rows in [1, 1000] {
+        read(&pool, rows).instrument(info_span!("request")).await;
+    }
+    let queries = collected.queries_of("events::a_stream_of_the_pool_stays_in_its_span::read");
+    let outcomes: Vec<_> = queries
+        .iter()
+        .map(|query| {
+            (
+                query.fields.get("error.type").map(String::as_str),
+                &query.spans[..],
+            )
+        })
+        .collect();
+    let made: &[_] = &["request", "made"];
+    assert_eq!(outcomes, [(Some("cancelled"), made), (None, made)]);
 }
 
 /// A finding is told in the span in which its handle was taken, wherever it is found.
