@@ -1,4 +1,4 @@
-//! A row stream, counted.
+//! Row streams: counted, picked from, kept in their span.
 
 use std::pin::Pin;
 use std::sync::Arc;
