@@ -1,6 +1,6 @@
 //! Layers of configuration, and what is in force.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -249,7 +249,7 @@ impl Rules {
             held_too_long: rules.find_least(Lint::HeldTooLong),
             slow_query: rules.find_least(Lint::SlowQuery),
         };
-        OFF.store(rules.is_off(), Relaxed);
+        SWITCH.store(if rules.is_off() { OFF } else { ON }, Relaxed);
         SLOW_QUERY.store(rules.least.slow_query.map_or(u64::MAX, nanos), Relaxed);
         let budget = rules.count(Lint::QueryBudget, None);
         QUERY_BUDGET.store(budget.unwrap_or(u64::MAX), Relaxed);
@@ -414,7 +414,11 @@ pub(crate) fn rules() -> Arc<Rules> {
 }
 
 /// Asked for each statement: what `RULES` says of `off`, without its lock.
-static OFF: AtomicBool = AtomicBool::new(false);
+static SWITCH: AtomicU8 = AtomicU8::new(UNREAD);
+
+const UNREAD: u8 = 0;
+const ON: u8 = 1;
+const OFF: u8 = 2;
 
 /// Asked for each statement: the least limit of `slow_query`, attributes aside, in nanoseconds.
 static SLOW_QUERY: AtomicU64 = AtomicU64::new(u64::MAX);
@@ -440,11 +444,21 @@ pub(crate) fn query_budget(function: &Function, is_root: bool) -> Option<u64> {
     (is_root && limit != u64::MAX).then_some(limit)
 }
 
-/// Whether everything is switched off at run time.
+/// Whether everything is switched off at run time. Who asks first reads the environment: a program without a pool has it
+/// read by its first statement.
 #[inline]
 pub(crate) fn is_off() -> bool {
     // Relaxed: who has just switched sees it in time.
-    OFF.load(Relaxed)
+    match SWITCH.load(Relaxed) {
+        UNREAD => is_off_at_first(),
+        switch => switch == OFF,
+    }
+}
+
+#[cold]
+fn is_off_at_first() -> bool {
+    load();
+    rules().is_off()
 }
 
 /// Whether a statement of `function` that took so long may be over a limit.
@@ -456,7 +470,8 @@ pub(crate) fn may_be_slow(time: Duration, function: Option<&Function>) -> bool {
         })
 }
 
-/// Reads the environment, if it was not read yet, and tells what is wrong with it. Done when a pool is made.
+/// Reads the environment, if it was not read yet, and tells what is wrong with it. Done when a pool is made, else at the
+/// first statement.
 pub(crate) fn load() {
     Lazy::force(&RULES);
     let wrong = WRONG.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use futures::FutureExt;
 use sqlx::leash::{self, Config, ConfigError, Level, Lint};
-use sqlx::{Executor, SqlitePool, track};
+use sqlx::{Connection, Executor, SqliteConnection, SqlitePool, track};
 
 use crate::child::in_child;
 use crate::common::{Tx, of_leaks, pool, rows_of, until};
@@ -308,6 +308,47 @@ fn off_counts_nothing() {
             });
         },
     );
+}
+
+/// Two statements of a program that has a connection and no pool.
+#[track]
+async fn without_a_pool() -> sqlx::Result<()> {
+    let mut connection = SqliteConnection::connect("sqlite::memory:").await?;
+    for _ in 0..2 {
+        sqlx::query("SELECT 1").execute(&mut connection).await?;
+    }
+    connection.close().await
+}
+
+#[test]
+fn the_environment_holds_without_a_pool() {
+    let variables = [(
+        "SQLX_LEASH",
+        "query_budget=warn:1,slow_query=1ns,held_idle=soon",
+    )];
+    let test = "config::the_environment_holds_without_a_pool";
+    let printed = in_child(test, &variables, |runtime| {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        leash::on_finding({
+            let heard = Arc::clone(&heard);
+            move |finding| heard.lock().unwrap().push(finding.lint)
+        });
+        runtime.block_on(without_a_pool()).unwrap();
+        assert_eq!(
+            *heard.lock().unwrap(),
+            [Lint::SlowQuery, Lint::QueryBudget, Lint::SlowQuery]
+        );
+    });
+    assert_eq!(printed.err.matches("`soon`").count(), 1, "{}", printed.err);
+}
+
+#[test]
+fn off_counts_nothing_without_a_pool() {
+    let test = "config::off_counts_nothing_without_a_pool";
+    let _ = in_child(test, &[("SQLX_LEASH", "off")], |runtime| {
+        runtime.block_on(without_a_pool()).unwrap();
+        assert!(leash::snapshot().sites.is_empty());
+    });
 }
 
 #[test]
