@@ -14,7 +14,7 @@ use sqlx::Error;
 
 use super::{Handle, Standing, live};
 use crate::config;
-use crate::context::Origin;
+use crate::context::{self, Origin};
 use crate::lint;
 use crate::pool_state::{self, PoolState};
 use crate::{report, watchdog};
@@ -50,6 +50,7 @@ pub(super) struct Asked {
 pin_project! {
     /// Waits for a permit by way of `acquire`, which is sqlx's. Gives no claim where everything is switched off.
     pub(crate) struct Claiming<F> {
+        // Polled outside of all scopes: it runs the pool's hooks, and what they send is nobody's who acquires.
         #[pin]
         acquire: F,
         claim: Claim,
@@ -98,7 +99,7 @@ impl<T, F: Future<Output = Result<T, Error>>> Claiming<F> {
                 if pool.is_first_use() {
                     report::started(&pool);
                 }
-                let acquired = this.acquire.poll(cx);
+                let acquired = context::outside(|| this.acquire.poll(cx));
                 let asked = Asked {
                     pool,
                     origin,
@@ -125,7 +126,7 @@ impl<T, F: Future<Output = Result<T, Error>>> Claiming<F> {
                         *this.probe = waiting.handle().probe();
                     }
                 }
-                match this.acquire.poll(cx) {
+                match context::outside(|| this.acquire.poll(cx)) {
                     Poll::Ready(result) => {
                         *this.probe = None;
                         Poll::Ready((Claimed::Waited(waiting), result))

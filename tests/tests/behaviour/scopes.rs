@@ -7,7 +7,8 @@ use std::sync::Mutex;
 use futures::FutureExt;
 use sqlx::leash::testing::{assert_queries, counting};
 use sqlx::leash::{self, ScopeExt};
-use sqlx::{Executor, SqlitePool, track};
+use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::{Executor, SqliteConnection, SqlitePool, track};
 use tokio::sync::oneshot;
 
 use crate::child::in_child;
@@ -53,6 +54,38 @@ async fn queries_count_in_every_scope_around() {
     let (inner, all) = counting(nested).await;
     assert_eq!(inner, (2, 2, 0, 2));
     assert_eq!(all, 6);
+}
+
+/// The hooks of a pool run while somebody acquires, and are no part of it.
+#[tokio::test]
+async fn hooks_count_for_nobody_who_acquires() {
+    #[track(name = "a hook")]
+    async fn hook(connection: &mut SqliteConnection) -> sqlx::Result<()> {
+        sqlx::query("SELECT 'hook'").execute(connection).await?;
+        Ok(())
+    }
+    #[track(max_queries = 1)]
+    async fn select(pool: &SqlitePool) -> sqlx::Result<()> {
+        sqlx::query("SELECT 1").execute(pool).await?;
+        Ok(())
+    }
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .after_connect(|connection, _| Box::pin(hook(connection)))
+        .before_acquire(|connection, _| {
+            Box::pin(async move { hook(connection).await.map(|()| true) })
+        })
+        .connect_lazy("sqlite::memory:")
+        .unwrap();
+    for acquires in 1..=3 {
+        assert_queries!(1, select(&pool)).unwrap();
+        let sites = leash::snapshot().sites;
+        let hooks = sites
+            .iter()
+            .find(|site| site.function.as_deref() == Some("a hook"));
+        assert_eq!(hooks.map(|site| site.calls), Some(acquires));
+    }
+    pool.close().await;
 }
 
 #[tokio::test]
