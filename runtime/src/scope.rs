@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use crate::config;
 use crate::handle::{Handle, Lost};
+use crate::lint::Collector;
 use crate::site::Function;
 use crate::tally::Tally;
 
@@ -29,9 +30,11 @@ pub(crate) struct Scope {
     budget: Option<Budget>,
     /// It runs in a task of its own, whose handles are not those of the scopes around.
     is_branch: bool,
+    /// A test looks at what is inside: the outermost functions there are roots.
+    is_of_test: bool,
     ended: AtomicBool,
     /// Hears of the findings in this scope, instead of the log.
-    collector: Option<crate::lint::Collector>,
+    collector: Option<Collector>,
 }
 
 /// What is judged when a scope ends.
@@ -55,68 +58,58 @@ pub(crate) struct Budget {
 const REMEMBERED: usize = 16;
 
 impl Scope {
-    /// A scope of which nobody sees where it is awaited.
-    pub(crate) fn new(function: &'static Function, parent: Option<Arc<Scope>>) -> Arc<Self> {
-        Self::build(function, parent, Location::caller(), None)
-    }
-
     /// A scope whose future is polled at that place.
     pub(crate) fn polled(
         function: &'static Function,
         parent: Option<Arc<Scope>>,
         polled_at: &'static Location<'static>,
     ) -> Arc<Self> {
-        Self::build(function, parent, polled_at, None)
+        Arc::new(Self::new(function, parent, polled_at))
     }
 
-    /// A scope whose findings are collected.
-    pub(crate) fn collecting(
+    /// A scope around what a test looks at. It has no budget, and is nobody's root scope.
+    pub(crate) fn of_test(
         function: &'static Function,
         parent: Option<Arc<Scope>>,
-        collector: crate::lint::Collector,
+        collector: Option<Collector>,
     ) -> Arc<Self> {
-        Self::build(function, parent, Location::caller(), Some(collector))
+        let mut scope = Self::new(function, parent, Location::caller());
+        scope.budget = None;
+        scope.is_of_test = true;
+        scope.collector = collector;
+        Arc::new(scope)
     }
 
     /// A branch of a scope, in a task of its own: what it takes is its own.
     pub(crate) fn branch(parent: Arc<Scope>) -> Arc<Self> {
-        ALIVE.fetch_add(1, Relaxed);
-        Arc::new(Self {
-            function: parent.function,
-            parent: Some(parent),
-            polled_at: Location::caller(),
-            burden: Mutex::default(),
-            statements: AtomicU64::new(0),
-            budget: None,
-            is_branch: true,
-            ended: AtomicBool::new(false),
-            collector: None,
-        })
+        let mut scope = Self::new(parent.function, None, Location::caller());
+        scope.budget = None;
+        scope.is_branch = true;
+        scope.is_of_test = parent.is_of_test;
+        scope.parent = Some(parent);
+        Arc::new(scope)
     }
 
-    fn build(
+    fn new(
         function: &'static Function,
         parent: Option<Arc<Scope>>,
         polled_at: &'static Location<'static>,
-        collector: Option<crate::lint::Collector>,
-    ) -> Arc<Self> {
+    ) -> Self {
         ALIVE.fetch_add(1, Relaxed);
         let parent = parent.filter(|_| !function.is_root());
-        let limit = config::query_budget(function, parent.is_none());
-        Arc::new(Self {
+        let is_root = parent.as_ref().is_none_or(|parent| parent.is_of_test);
+        Self {
             function,
             parent,
             polled_at,
             burden: Mutex::default(),
             statements: AtomicU64::new(0),
-            budget: limit.map(|limit| Budget {
-                limit,
-                sent: Mutex::default(),
-            }),
+            budget: config::query_budget(function, is_root).map(Budget::new),
             is_branch: false,
+            is_of_test: false,
             ended: AtomicBool::new(false),
-            collector,
-        })
+            collector: None,
+        }
     }
 
     pub(crate) fn function(&self) -> &'static Function {
@@ -166,7 +159,7 @@ impl Scope {
     }
 
     /// The collector of this scope or the nearest one around it.
-    pub(crate) fn collector(&self) -> Option<&crate::lint::Collector> {
+    pub(crate) fn collector(&self) -> Option<&Collector> {
         self.chain().find_map(|scope| scope.collector.as_ref())
     }
 
@@ -241,6 +234,13 @@ impl Scope {
 }
 
 impl Budget {
+    fn new(limit: u64) -> Self {
+        Self {
+            limit,
+            sent: Mutex::default(),
+        }
+    }
+
     fn note(&self, tally: &'static Tally) {
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         let known = sent

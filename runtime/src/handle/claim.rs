@@ -403,7 +403,7 @@ mod tests {
     #[test]
     fn a_scope_forgets_what_is_given_back_while_it_runs() {
         static FUNCTION: Function = Function::new(|| "", file!(), line!(), 1).named("test");
-        let scope = Scope::new(&FUNCTION, None);
+        let scope = Scope::of_test(&FUNCTION, None, None);
         let pool = PoolState::for_tests(1);
         let inside = async {
             let held = Held::tried(pool, Origin::UnlessPolled(Place::UNKNOWN));

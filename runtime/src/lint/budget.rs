@@ -42,7 +42,15 @@ fn of_scope(scope: &Scope, tally: &'static Tally, site: Option<&'static Site>) -
     let most = sent.iter().max_by_key(|(_, times)| *times).copied();
     sent.retain(|(other, _)| !std::ptr::eq(*other, tally));
 
-    let mut told = vec![related("the budget is set here", function.place())];
+    let is_own = function.limit(Lint::QueryBudget).is_some();
+    let mut told = vec![related(
+        if is_own {
+            "the budget is set here"
+        } else {
+            "the root scope is this one"
+        },
+        function.place(),
+    )];
     told.extend(sent.iter().filter_map(|(tally, times)| {
         let label = format!("{} sent here", count(*times, "statement"));
         Some(related(label, tally.place()?))
@@ -72,7 +80,12 @@ fn of_scope(scope: &Scope, tally: &'static Tally, site: Option<&'static Site>) -
         level,
         certainty: Certainty::Certain,
         cause: format!(
-            "`max_queries = {limit}`, and what {} calls counts, too",
+            "{}, and what {} calls counts, too",
+            if is_own {
+                format!("`max_queries = {limit}`")
+            } else {
+                format!("`query_budget={limit}` is set for every root scope")
+            },
             function.name()
         ),
         title: format!(

@@ -15,7 +15,7 @@ use crate::tracked::{self, Ended};
 pub fn counting<F: Future>(future: F) -> impl Future<Output = (F::Output, u64)> {
     let function = named_function("counting", Location::caller());
     async move {
-        let scope = Scope::new(function, context::scope());
+        let scope = Scope::of_test(function, context::scope(), None);
         let output = tracked::in_scope(Arc::clone(&scope), future, |ended: &Ended, value: &_| {
             ended.hand_up(value);
         })
@@ -32,7 +32,7 @@ pub fn findings<F: Future>(future: F) -> impl Future<Output = (F::Output, Vec<Fi
     let function = named_function("findings", Location::caller());
     async move {
         let collector = Collector::default();
-        let scope = Scope::collecting(function, context::scope(), Arc::clone(&collector));
+        let scope = Scope::of_test(function, context::scope(), Some(Arc::clone(&collector)));
         let output = tracked::in_scope(scope, future, |ended: &Ended, value: &_| {
             ended.hand_up(value);
         })

@@ -387,7 +387,9 @@ mod tests {
         static PASSES: AtomicBool = AtomicBool::new(true);
         let permits = u32::try_from(HANDLES / POOLS).unwrap();
         let pools: Vec<_> = (0..POOLS).map(|_| PoolState::for_tests(permits)).collect();
-        let scopes: Vec<_> = (0..WAITERS).map(|_| Scope::new(&FUNCTION, None)).collect();
+        let scopes: Vec<_> = (0..WAITERS)
+            .map(|_| Scope::of_test(&FUNCTION, None, None))
+            .collect();
         let held = handles(&pools, &scopes);
         let waiting = waiters(&pools, &scopes);
         let mut watch = Watch::default();

@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 
 use futures::{FutureExt, TryStreamExt};
-use sqlx::leash::testing::findings;
+use sqlx::leash::testing::{counting, findings};
 use sqlx::leash::{self, Certainty, Level, Lint, ScopeExt};
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::{Executor, MySqlPool, SqlitePool, track};
@@ -45,6 +45,63 @@ async fn told_at_the_one_over_and_once() {
         help: &["#[track(max_queries = 3)]"],
     }
     .check(&only(found));
+}
+
+#[track]
+async fn two_of_any(pool: &SqlitePool) {
+    for _ in 0..2 {
+        sqlx::query("SELECT 1")
+            .execute(pool) // @two of any
+            .await
+            .unwrap();
+    }
+}
+
+#[track]
+async fn two_of_any_below(pool: &SqlitePool) {
+    two_of_any(pool).await;
+}
+
+/// A budget for every root scope; a test's own scopes around it are none.
+#[test]
+fn of_every_root_scope() {
+    let test = "budget::of_every_root_scope";
+    let _ = in_child(test, "query_budget=warn:1", |runtime| {
+        runtime.block_on(async {
+            let pool = pool().await;
+            let ((), found) = findings(three_of_two(&pool)).await;
+            assert!(only(found).title.contains("its budget is 2"), "its own");
+            let nested = findings(counting(two_of_any_below(&pool)));
+            let (((), sent), found) = nested.await;
+            assert_eq!(sent, 2);
+            let finding = only(found);
+            Says {
+                lint: Lint::QueryBudget,
+                level: Level::Warn,
+                certainty: Certainty::Certain,
+                primary: marked("two of any", "execute"),
+                function: Some("findings::budget::two_of_any_below"),
+                title: &["two_of_any_below sends its 2nd statement; its budget is 1"],
+                related: &[("the root scope is this one", declared("two_of_any_below"))],
+                facts: &["budget 1"],
+                help: &["#[track(max_queries = 2)]"],
+            }
+            .check(&finding);
+            let rendered = finding.render();
+            assert!(
+                rendered.contains("`query_budget=1` is set for every root scope"),
+                "{rendered}"
+            );
+            let carried = counting(async {
+                let pool = (*pool).clone();
+                tokio::spawn(async move { two_of_any(&pool).await }.in_current_scope())
+                    .await
+                    .unwrap();
+            });
+            let (_, found) = findings(carried).await;
+            assert_eq!(only(found).lint, Lint::QueryBudget, "a root in a task");
+        });
+    });
 }
 
 #[track(max_queries = 3)]
