@@ -159,7 +159,7 @@ fn apply(config: &mut Config, entry: &str) -> Result<(), ConfigError> {
             });
         }
         ("off", None) => return Err(bad("wanted; write `off` alone")),
-        (setting, Some(_)) if SETTINGS.contains(&setting) => {
+        (name, Some(_)) if SETTINGS.contains(&name) || name == Lint::QueryBudget.name() => {
             return Err(ConfigError::NotOfAPool {
                 entry: entry.to_owned(),
                 name: name.to_owned(),
@@ -310,6 +310,10 @@ mod tests {
         check(
             "cap[x]=warn",
             "`cap[x]=warn`: `cap` is the same for all pools; write `cap=warn`",
+        );
+        check(
+            "query_budget[x]=3",
+            "`query_budget[x]=3`: `query_budget` is the same for all pools; write `query_budget=3`",
         );
         check(
             "connect_probe=maybe",

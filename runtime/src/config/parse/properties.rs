@@ -75,12 +75,19 @@ fn pool() -> impl Strategy<Value = Option<String>> {
     .prop_filter("a pool has a name", |name| name.as_deref() != Some(""))
 }
 
+fn pool_for(lint: Lint) -> BoxedStrategy<Option<String>> {
+    match lint {
+        Lint::QueryBudget => Just(None).boxed(),
+        _ => pool().boxed(),
+    }
+}
+
 fn of_lint() -> impl Strategy<Value = Written> {
     let lint = select(&Lint::ALL[..]);
     let parts = lint.prop_flat_map(|lint| {
         (
             Just(lint),
-            pool(),
+            pool_for(lint),
             proptest::option::of(level()),
             limit(lint),
         )
