@@ -1,7 +1,7 @@
 //! What goes to the log: statements, findings, and the periodic report.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
@@ -357,6 +357,28 @@ fn site_line(site: &SiteStats) -> String {
     )
 }
 
+/// Set where the reporter's interval may have changed while it sleeps.
+static INTERVAL: Mutex<bool> = Mutex::new(false);
+static INTERVAL_SET: Condvar = Condvar::new();
+
+/// A configuration was put in force.
+pub(crate) fn interval_may_differ() {
+    *INTERVAL.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    INTERVAL_SET.notify_all();
+}
+
+/// Sleeps for as long as an interval is; whether it came to its end, and was not set anew.
+fn intervals_sleep() -> bool {
+    let may_differ = INTERVAL.lock().unwrap_or_else(PoisonError::into_inner);
+    let (mut may_differ, slept) = INTERVAL_SET
+        .wait_timeout_while(may_differ, config::report_interval(), |may_differ| {
+            !*may_differ
+        })
+        .unwrap_or_else(PoisonError::into_inner);
+    *may_differ = false;
+    slept.timed_out()
+}
+
 /// Reports at an interval, from a thread of its own, until the process ends.
 pub(crate) fn spawn_reporter() {
     static SPAWNED: AtomicBool = AtomicBool::new(false);
@@ -366,9 +388,7 @@ pub(crate) fn spawn_reporter() {
     let thread = std::thread::Builder::new().name("sqlx-leash-reporter".to_owned());
     let spawned = thread.spawn(|| {
         loop {
-            // The interval is asked for anew each time: it can be set while the program runs.
-            std::thread::sleep(config::report_interval());
-            if !config::is_off() {
+            if intervals_sleep() && !config::is_off() {
                 report();
             }
         }

@@ -8,6 +8,7 @@ use once_cell::sync::Lazy;
 
 use super::{ConfigError, parse};
 use crate::lint::{Level, Limit, Lint};
+use crate::report;
 use crate::site::Function;
 use crate::units::nanos;
 
@@ -179,6 +180,8 @@ impl Config {
     pub fn install(self) {
         let mut rules = RULES.write().unwrap_or_else(PoisonError::into_inner);
         *rules = Rules::new(Arc::clone(&rules.environment), self);
+        drop(rules);
+        report::interval_may_differ();
     }
 
     pub(super) fn level_of(&self, lint: Lint, pool: Option<&str>) -> Option<Level> {
@@ -476,7 +479,7 @@ pub(crate) fn load() {
     Lazy::force(&RULES);
     let wrong = WRONG.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(error) = wrong {
-        crate::report::configuration(&error);
+        report::configuration(&error);
     }
 }
 

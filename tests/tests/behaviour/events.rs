@@ -5,7 +5,7 @@ use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex};
 
 use futures::{StreamExt, TryStreamExt};
-use sqlx::leash::{self, PoolExt};
+use sqlx::leash::{self, Config, PoolExt};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Executor, SqlitePool, track};
 use tokio::time::Duration;
@@ -16,7 +16,7 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::child::in_child;
-use crate::common::{HUNDRED, Tx, full_name, marked, poll_until, pool};
+use crate::common::{HUNDRED, Tx, full_name, marked, poll_until, pool, until};
 
 /// One event, as text.
 #[derive(Clone, Debug)]
@@ -471,6 +471,34 @@ fn the_reporter_reports_by_itself() {
             drop(pool);
         },
     );
+}
+
+/// The interval may be set while the reporter sleeps.
+#[test]
+fn the_reporter_hears_of_another_interval() {
+    fn sleeps() -> bool {
+        std::fs::read_dir("/proc/self/task").unwrap().any(|task| {
+            let status = std::fs::read_to_string(task.unwrap().path().join("status"));
+            // The kernel cuts the name short.
+            status.is_ok_and(|it| it.contains("sqlx-leash-repo") && it.contains("State:\tS"))
+        })
+    }
+    let test = "events::the_reporter_hears_of_another_interval";
+    let _ = in_child(test, &[], |runtime| {
+        let collected = Collected::default();
+        let subscriber = tracing_subscriber::registry().with(collected.clone());
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+        let every = |interval| Config::new().report_every(interval).install();
+        runtime.block_on(async {
+            let pool = pool().await;
+            every(Duration::from_hours(1));
+            leash::spawn_reporter();
+            until("it sleeps", sleeps).await;
+            every(Duration::from_millis(10));
+            until("it reports", || collected.of("sqlx_leash::pool").len() > 1).await;
+            drop(pool);
+        });
+    });
 }
 
 /// The table names what the counters count.
