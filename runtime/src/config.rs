@@ -11,6 +11,6 @@ pub use error::ConfigError;
 pub use layer::Config;
 #[cfg(feature = "track")]
 pub(crate) use layer::{
-    Rules, VARIABLE, is_off, level, level_of_process, load, may_be_slow, query_budget,
-    report_interval, return_timeout, rules,
+    Rules, VARIABLE, has_limit_below, is_off, level, level_of_process, load, may_be_slow,
+    query_budget, report_interval, return_timeout, rules,
 };

@@ -1,6 +1,6 @@
 //! The watchdog: one plain thread for the process, which looks for what no query would notice.
 //!
-//! It starts with the first pool and goes with the last. While no handle is alive it sleeps until somebody wakes it; while
+//! It starts with the first pool and goes with the last, and the last handle. While no handle is alive it sleeps until somebody wakes it; while
 //! handles are alive it looks once a second, and while somebody waits for a permit, every [`CLOSELY`].
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::pool_state::{self, PoolState};
 use crate::site::Function;
-use crate::{config, report};
+use crate::{config, handle, report};
 
 mod freeze;
 mod pass;
@@ -91,11 +91,13 @@ pub(crate) fn somebody_asks() {
     }
 }
 
-/// A handle is taken in `function`, which may have a limit shorter than the time to the next sample.
+/// A handle is taken in `function`. It may come to a limit before the next sample.
 #[inline]
 pub(crate) fn somebody_holds(function: Option<&Function>) {
     let is_short = |function: &Function| function.shortest_limit().is_some_and(|it| it < SAMPLE);
-    if function.is_some_and(is_short) && PACE.load(SeqCst) != CLOSE {
+    if (config::has_limit_below(SAMPLE) || function.is_some_and(is_short))
+        && PACE.load(SeqCst) != CLOSE
+    {
         PACE.store(CLOSE, SeqCst);
         wake();
     }
@@ -120,7 +122,7 @@ fn may_be_stuck(pool: &PoolState) -> bool {
 fn run() {
     let mut watch = pass::Watch::default();
     let mut next = Next::After(SAMPLE);
-    loop {
+    while !nothing_is_left() {
         let asked = Instant::now();
         let interval = match next {
             Next::WhenWoken => None,
@@ -130,14 +132,6 @@ fn run() {
         let woken = sleeps(next, interval);
         let now = Instant::now();
         let stood_still = freeze::awake(now);
-        if pool_state::number() == 0 {
-            let mut control = control();
-            // Somebody may have made a pool meanwhile, and seen this thread still run.
-            if pool_state::number() == 0 {
-                control.runs = false;
-                return;
-            }
-        }
         if stood_still {
             // What seems long now was not lived through: this pass is skipped.
             continue;
@@ -151,6 +145,18 @@ fn run() {
             watch.pass(now)
         };
     }
+}
+
+/// Whether there is no pool any more and no handle that outlives its pool: then this thread ends.
+fn nothing_is_left() -> bool {
+    let is_left = || pool_state::number() > 0 || handle::size().0 > 0;
+    if is_left() {
+        return false;
+    }
+    let mut control = control();
+    // Somebody may have made a pool meanwhile, and seen this thread still run.
+    control.runs = is_left();
+    !control.runs
 }
 
 /// Sleeps until the next look; whether it was woken before.

@@ -254,6 +254,7 @@ impl Rules {
         };
         SWITCH.store(if rules.is_off() { OFF } else { ON }, Relaxed);
         SLOW_QUERY.store(rules.least.slow_query.map_or(u64::MAX, nanos), Relaxed);
+        LEAST_TIME.store(nanos(rules.least_time()), Relaxed);
         let budget = rules.count(Lint::QueryBudget, None);
         QUERY_BUDGET.store(budget.unwrap_or(u64::MAX), Relaxed);
         RETURN_TIMEOUT.store(rules.return_timeout().map_or(u64::MAX, nanos), Relaxed);
@@ -426,6 +427,9 @@ const OFF: u8 = 2;
 /// Asked for each statement: the least limit of `slow_query`, attributes aside, in nanoseconds.
 static SLOW_QUERY: AtomicU64 = AtomicU64::new(u64::MAX);
 
+/// Asked for each handle: the least limit of a lint about handles, attributes aside, in nanoseconds.
+static LEAST_TIME: AtomicU64 = AtomicU64::new(u64::MAX);
+
 /// Asked for each root scope: the budget of those that set none of their own.
 static QUERY_BUDGET: AtomicU64 = AtomicU64::new(u64::MAX);
 
@@ -436,6 +440,12 @@ static RETURN_TIMEOUT: AtomicU64 = AtomicU64::new(u64::MAX);
 pub(crate) fn return_timeout() -> Option<Duration> {
     let limit = RETURN_TIMEOUT.load(Relaxed);
     (limit != u64::MAX).then(|| Duration::from_nanos(limit))
+}
+
+/// Whether a handle may be over a limit before that time, attributes aside.
+#[inline]
+pub(crate) fn has_limit_below(time: Duration) -> bool {
+    u128::from(LEAST_TIME.load(Relaxed)) < time.as_nanos()
 }
 
 /// How many statements a scope of `function` may send, where that is limited.

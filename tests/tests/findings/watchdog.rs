@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::leash::testing::findings;
 use sqlx::leash::{self, Lint};
@@ -82,6 +82,62 @@ async fn watched_elsewhere(pool: &SqlitePool) {
     let pool = TestPool::of(pool.clone());
     let _conn = pool.acquire().await.unwrap();
     told(pool.name(), Lint::HeldIdle, 1).await;
+}
+
+/// The last value of a pool may go before its last connection does.
+#[test]
+fn a_handle_that_outlives_its_pool_is_watched() {
+    #[track(held_idle = "50ms")]
+    async fn outlives(is_heard: &AtomicBool) {
+        let pool = connect().await;
+        let _conn = pool.acquire().await.unwrap();
+        drop(pool);
+        until("it is heard", || is_heard.load(Relaxed)).await;
+    }
+    let test = "watchdog::a_handle_that_outlives_its_pool_is_watched";
+    let _ = in_child(test, "", |runtime| {
+        let is_heard = Arc::new(AtomicBool::new(false));
+        leash::on_finding({
+            let is_heard = Arc::clone(&is_heard);
+            move |finding| is_heard.store(finding.lint == Lint::HeldIdle, Relaxed)
+        });
+        runtime.block_on(async {
+            outlives(&is_heard).await;
+            until("it has gone", || threads().is_empty()).await;
+        });
+    });
+}
+
+/// A limit for all is looked at as closely as one of an attribute, also where the watchdog has just looked.
+#[test]
+fn a_short_limit_for_all_is_seen_in_time() {
+    #[track]
+    async fn idles(pool: &SqlitePool, is_heard: &AtomicBool) -> Duration {
+        let _conn = pool.acquire().await.unwrap();
+        let begun = Instant::now();
+        until("it is heard", || is_heard.swap(false, Relaxed)).await;
+        begun.elapsed()
+    }
+    let test = "watchdog::a_short_limit_for_all_is_seen_in_time";
+    let _ = in_child(test, "held_idle=100ms", |runtime| {
+        let is_heard = Arc::new(AtomicBool::new(false));
+        leash::on_finding({
+            let is_heard = Arc::clone(&is_heard);
+            move |finding| is_heard.store(finding.lint == Lint::HeldIdle, Relaxed)
+        });
+        runtime.block_on(async {
+            let pool = connect().await;
+            let mut told = Vec::new();
+            for _ in 0..5 {
+                told.push(idles(&pool, &is_heard).await);
+                // It looks once more, sees nothing, and means to look again in a second.
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            // Not each of them: the machine may be slow. The first begins with a thread that was just made.
+            let best = told[1..].iter().min().unwrap();
+            assert!(*best < Duration::from_millis(500), "{told:?}");
+        });
+    });
 }
 
 #[test]
