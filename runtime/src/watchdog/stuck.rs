@@ -143,8 +143,10 @@ fn blocker<'a>(
     waits: &FxHashMap<ScopeId, Vec<&'a Arc<Handle>>>,
     held: &FxHashMap<u64, Vec<&Arc<Handle>>>,
 ) -> Option<&'a Arc<Handle>> {
-    // A statement that runs will end, and what plain sqlx does is not seen.
-    if holder.look().activity != Activity::Idle && !holder.is_stream_left_standing() {
+    let activity = holder.look().activity;
+    let is_lent = activity == Activity::Lent;
+    // A statement that runs will end.
+    if !is_lent && activity != Activity::Idle && !holder.is_stream_left_standing() {
         return None;
     }
     let scope = holder.scope()?;
@@ -156,6 +158,8 @@ fn blocker<'a>(
         .find(|claim| {
             let inner = claim.scope();
             inner.is_some_and(|inner| holder.is_held_for(claim, &inner).is_some())
+                // What plain sqlx does with it is not seen, unless nothing can be done before the wait is over.
+                && !(is_lent && leaves_a_way_out(holder, claim).is_some())
         })
         .copied()
 }
@@ -217,9 +221,17 @@ fn stuck(mut edges: Vec<(&Arc<Handle>, &Arc<Handle>)>) -> Stuck {
 
 /// Why a holder might give its permit back although one of its scopes waits.
 fn doubt(holder: &Handle, waiter: &Handle) -> Option<&'static str> {
-    if holder.look().activity != Activity::Idle {
-        return Some("a row stream among them may be read by other code");
+    match holder.look().activity {
+        Activity::Idle => leaves_a_way_out(holder, waiter),
+        Activity::Lent => Some("a connection among them is lent to plain sqlx"),
+        Activity::Busy | Activity::Streaming => {
+            Some("a row stream among them may be read by other code")
+        }
     }
+}
+
+/// How the source lets a holder go on while one of its scopes waits.
+fn leaves_a_way_out(holder: &Handle, waiter: &Handle) -> Option<&'static str> {
     let Some(site) = holder.site else {
         return Some("a permit among them was taken in code without `#[track]`");
     };

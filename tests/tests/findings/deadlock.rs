@@ -13,7 +13,7 @@ use sqlx::leash::{Backend, Certainty, Finding, HandleExt, Level, Lint, ScopeExt,
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{Pool, Sqlite, SqlitePool, track};
+use sqlx::{Pool, Sqlite, SqliteConnection, SqlitePool, track};
 use tokio::sync::{Barrier, oneshot};
 use tokio::time::{sleep, timeout};
 
@@ -376,6 +376,55 @@ async fn through_a_box(pool: &SqlitePool, meeting: &Meeting) -> Result {
     boxed.await?;
     drop(first);
     Ok(())
+}
+
+#[track]
+async fn reads(conn: &mut SqliteConnection) -> Result {
+    sqlx::query("SELECT 1").execute(conn).await?;
+    Ok(())
+}
+
+#[track]
+async fn takes_another_after_lending(pool: &SqlitePool, meeting: &Meeting) -> Result {
+    let mut first = pool.acquire().await?; // @lent
+    reads(&mut first).await?;
+    meeting.all_here().await;
+    let second = pool.acquire().await?;
+    drop(second);
+    drop(first);
+    Ok(())
+}
+
+#[track]
+async fn takes_another_while_lending(pool: &SqlitePool) -> Result {
+    let mut first = pool.acquire().await?;
+    let lent: &mut SqliteConnection = &mut first;
+    let (read, second) = tokio::join!(reads(lent), pool.acquire());
+    drop((first, second));
+    read
+}
+
+#[tokio::test]
+async fn after_it_was_lent_it_is_likely() {
+    let pool = pool_of(1).await;
+    let meeting = Meeting::of(1);
+    let tasks = vec![takes_another_after_lending(&pool, &meeting).boxed()];
+    let (finding, _) = found_among(&pool, &meeting, tasks).await;
+    assert_certainty(&finding, Certainty::Likely);
+    assert!(
+        finding.cause.contains("is lent to plain sqlx"),
+        "{}",
+        finding.cause
+    );
+}
+
+/// Something may be done with what is lent while another is waited for.
+#[tokio::test]
+async fn while_it_is_lent_nothing_is_told() {
+    let pool = connect(options(1).acquire_timeout(A_WHILE)).await;
+    let (ended, found) = ends(takes_another_while_lending(&pool)).await;
+    ended.unwrap();
+    none(Lint::PoolDeadlock, &found);
 }
 
 #[tokio::test]
