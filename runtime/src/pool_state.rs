@@ -270,6 +270,8 @@ pub(crate) trait Gauge: Send + Sync {
     /// Those of them that nobody holds.
     fn idle(&self) -> u32;
     fn is_closed(&self) -> bool;
+    /// Where it leads now: a pool may be given other options.
+    fn endpoint(&self) -> Endpoint;
     /// Connects once, beside the pool, and closes the connection again.
     fn connect(&self) -> BoxFuture<'static, Result<(), sqlx::Error>>;
 }

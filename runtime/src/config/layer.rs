@@ -169,7 +169,7 @@ impl Config {
     }
 
     /// Sets whether an acquire that waits for a server makes one connect of its own to learn why (on). At most one a minute
-    /// and pool, or one each time the pool runs dry anew; given up when the acquire ends, never for SQLite.
+    /// and pool, or one in 5 s where somebody was served in between; given up when the acquire ends, never for SQLite.
     #[must_use]
     pub fn connect_probe(mut self, allowed: bool) -> Self {
         self.connect_probe = Some(allowed);

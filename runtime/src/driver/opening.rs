@@ -9,7 +9,7 @@ use super::{Pool, known};
 use crate::config;
 use crate::context::Origin;
 use crate::handle;
-use crate::pool_state::{self, Gauge, Limits, PoolState};
+use crate::pool_state::{self, Endpoint, Gauge, Limits, PoolState};
 use crate::site::Place;
 
 type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
@@ -65,6 +65,10 @@ impl<DB: Database> Gauge for StandIn<DB> {
 
     fn is_closed(&self) -> bool {
         false
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        self.state.endpoint.clone()
     }
 
     fn connect(&self) -> BoxFuture<'static, Result<(), Error>> {

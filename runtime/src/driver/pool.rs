@@ -18,7 +18,7 @@ use super::{Conn, PoolConnection, PoolOptions, Transaction, known};
 use crate::config;
 use crate::context::{self, Origin};
 use crate::handle::{Claiming, Held, Purpose};
-use crate::pool_state::{self, Gauge, Limits, PoolState};
+use crate::pool_state::{self, Endpoint, Gauge, Limits, PoolState};
 use crate::site::Place;
 
 /// sqlx's `Pool`, tracked. Cheap to clone.
@@ -297,6 +297,10 @@ impl<DB: Database> Gauge for Shared<DB> {
 
     fn is_closed(&self) -> bool {
         self.pool.is_closed()
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        known::endpoint::<DB>(&self.pool.connect_options())
     }
 
     fn connect(&self) -> BoxFuture<'static, Result<(), Error>> {

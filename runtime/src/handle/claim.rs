@@ -307,7 +307,8 @@ impl Handle {
         let connect = gauge.connect();
         Some(Box::pin(async move {
             let probing = Probing(pool);
-            probing.0.probes.end(connect.await);
+            let result = connect.await;
+            probing.0.probes.end(Instant::now(), result);
         }))
     }
 }

@@ -8,9 +8,11 @@ use super::emit::{Audience, Log, Path};
 use super::{Certainty, Fact, Finding, Level, Lint, Reaction, Related, Verdict, deadlock, pool};
 use crate::config;
 use crate::handle::{self, Handle, Standing};
-use crate::pool_state::{self, Gauge, dry::Episode, dry::Turn, probe::Outcome};
+use crate::pool_state::dry::{Episode, Turn};
+use crate::pool_state::probe::{Outcome, Probe};
+use crate::pool_state::{self, Gauge, Hold};
 use crate::report;
-use crate::snapshot::Activity;
+use crate::snapshot::{Activity, HoldStats};
 use crate::units::{count, short};
 use crate::watchdog::{self, Stuck};
 
@@ -172,6 +174,7 @@ impl Case<'_> {
             .or_else(|| self.unreachable())
             .or_else(|| self.unaccounted())
             .or_else(|| self.hoarder())
+            .or_else(|| self.lent())
             .or_else(|| self.capacity())
             .unwrap_or_else(|| self.unknown())
     }
@@ -214,14 +217,8 @@ impl Case<'_> {
     /// The runtime did not poll what was ready.
     fn stall(&self) -> Option<Diagnosis> {
         let late = self.waited.saturating_sub(self.timeout());
-        let slowest = self
-            .claims
-            .iter()
-            .filter(|claim| claim.is_waiting())
-            .map(|claim| claim.slowest_poll(self.now))
-            .max()
-            .unwrap_or_default()
-            .max(late);
+        // Of others it may be their own task that does not poll them: a stream of futures that is not read.
+        let slowest = self.waiter.slowest_poll(self.now).max(late);
         if slowest < STALL.max(self.timeout() / 4) {
             return None;
         }
@@ -245,14 +242,18 @@ impl Case<'_> {
         if pool.permits.taken() >= self.max() {
             return None;
         }
-        let probe = pool.probes.last(self.now)?;
+        let probe = self.probe()?;
         let ago = short(self.now.saturating_duration_since(probe.began));
-        let address = &pool.endpoint;
+        let address = self.gauge.endpoint();
         let (certainty, cause) = match &probe.outcome {
             Outcome::Connected => return None,
             Outcome::Failed(error) => (
                 Certainty::Certain,
                 format!("connecting to {address} fails: {error}"),
+            ),
+            Outcome::Crowded(error) => (
+                Certainty::Likely,
+                format!("one more connection to {address} is refused: {error}"),
             ),
             Outcome::Open => (
                 Certainty::Likely,
@@ -289,14 +290,13 @@ impl Case<'_> {
         let in_use = u64::from(self.gauge.size().saturating_sub(self.gauge.idle()));
         let returning = pool.permits.returning();
         let known = pool.held() + returning;
-        // Where the server can be reached, who waits does not wait for it. Where permits go from hand to hand, one may be
-        // on its way to somebody who still counts as waiting.
+        // Where the server can be reached and every permit is gone, who waits has none. Where permits go from hand to hand,
+        // one may be on its way to somebody who still counts as waiting.
         let reachable = pool.endpoint.system == "sqlite"
-            || pool
-                .probes
-                .last(self.now)
+            || self
+                .probe()
                 .is_some_and(|probe| matches!(probe.outcome, Outcome::Connected));
-        let unexplained = if reachable && self.granted() == 0 {
+        let unexplained = if reachable && in_use >= self.max() && self.granted() == 0 {
             in_use.saturating_sub(known)
         } else {
             pool::unexplained(self.gauge)
@@ -324,18 +324,35 @@ impl Case<'_> {
         if unexplained == 0 {
             return None;
         }
+        let (who, help) = if pool.is_shared() {
+            (
+                "something takes connections from the plain sqlx pool that this one was made from",
+                "where other code needs plain sqlx's pool, give it `pool.as_sqlx()`: its permits are then known as lent",
+            )
+        } else {
+            (
+                "nobody else has the plain pool, so it looks as if sqlx has them, and opens, checks, gives back or closes connections \
+                 that hang",
+                "have idle connections end before something on the way to the server drops them without a word: \
+                 `PoolOptions::idle_timeout`, `max_lifetime`",
+            )
+        };
         let cause = format!(
-            "{} in use by nobody that is known: something takes connections from the plain sqlx pool that this one was made from",
+            "{} in use by nobody that is known: {who}",
             match unexplained {
                 1 => "1 permit is".to_owned(),
                 unexplained => format!("{unexplained} permits are"),
             }
         );
         let mut diagnosis = Diagnosis::new(Verdict::Unaccounted, Certainty::Likely, cause);
-        diagnosis.help = vec![
-            "where other code needs plain sqlx's pool, give it `pool.as_sqlx()`: its permits are then known as lent".to_owned(),
-        ];
+        diagnosis.help = vec![help.to_owned()];
         Some(diagnosis)
+    }
+
+    /// What a connect of our own showed, if it tells of this wait.
+    fn probe(&self) -> Option<Probe> {
+        let (pool, asked) = (&self.waiter.pool, self.waiter.asked());
+        pool.probes.during(asked, pool.granted())
     }
 
     /// The handles that have their permits.
@@ -420,6 +437,34 @@ impl Case<'_> {
         Some(diagnosis)
     }
 
+    /// Connections were in the hands of plain sqlx through much of this wait: what it did with them is not seen.
+    fn lent(&self) -> Option<Diagnosis> {
+        let lent: Vec<_> = self
+            .held()
+            .map(|claim| (claim, claim.look()))
+            .filter(|(_, look)| look.activity == Activity::Lent)
+            .map(|(claim, look)| (claim, self.now.saturating_duration_since(look.since)))
+            .filter(|(_, time)| *time >= self.waited / 2)
+            .collect();
+        if (lent.len() as u64) * 2 < self.max() {
+            return None;
+        }
+        let least = lent.iter().map(|(_, time)| *time).min()?;
+        let taker = taker(lent.first()?.0.place);
+        let cause = format!(
+            "{} of {} {} lent as plain connections for {} or longer, by {taker} among others: what is done with them is not seen",
+            lent.len(),
+            count(self.max(), "permit"),
+            if lent.len() == 1 { "is" } else { "are" },
+            short(least),
+        );
+        let mut diagnosis = Diagnosis::new(Verdict::Unknown, Certainty::Unknown, cause);
+        diagnosis.help = vec![format!(
+            "look at what {taker} waits for while it has the connection: if it is not the database, commit or `drop` it before"
+        )];
+        Some(diagnosis)
+    }
+
     /// Every permit is used, and there are too few of them.
     fn capacity(&self) -> Option<Diagnosis> {
         if !self.is_full() {
@@ -463,12 +508,14 @@ impl Case<'_> {
             fact("mean hold", short(mean)),
             fact("connections needed", format!("{needed:.0}")),
         ];
-        let holds = counters.holds.read();
+        let HoldStats {
+            busy, idle, lent, ..
+        } = counters.holds.read();
+        let holds = Hold { busy, idle, lent };
         diagnosis.help = vec![
             format!(
-                "make the holds shorter: of the time held so far, {} went to the database and {} did not",
-                short(holds.busy),
-                short(holds.idle)
+                "make the holds shorter: of the time held so far, {}",
+                holds.split()
             ),
             "look for the slowest statements of the holders: `leash::snapshot().sites`".to_owned(),
             "or ask for fewer at once: a queue or `tokio::sync::Semaphore` before the work"

@@ -1,10 +1,14 @@
 //! Connects of our own beside an acquire that waits for a server: sqlx keeps the error to itself and retries.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// One connect in this time and pool, unless the pool was served in between.
+use sqlx::error::DatabaseError;
+
+/// One connect in this time and pool,
 const AT_MOST_EVERY: Duration = Duration::from_mins(1);
+/// or in this, where somebody was served in between.
+const ANEW_AFTER: Duration = Duration::from_secs(5);
 
 /// What the last one showed.
 #[derive(Debug, Default)]
@@ -13,6 +17,9 @@ pub(crate) struct Probes(Mutex<Option<Probe>>);
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
     pub(crate) began: Instant,
+    ended: Option<Instant>,
+    /// How many permits had been granted before.
+    granted: u64,
     pub(crate) outcome: Outcome,
 }
 
@@ -25,52 +32,123 @@ pub(crate) enum Outcome {
     Connected,
     /// The error.
     Failed(String),
+    /// The error of a server that has too many connections: this one may have been the one too many.
+    Crowded(String),
+}
+
+/// `too_many_connections` of PostgreSQL, and of MySQL.
+const TOO_MANY: [&str; 2] = ["53300", "08004"];
+
+impl Outcome {
+    fn of(result: Result<(), sqlx::Error>) -> Self {
+        let Err(error) = result else {
+            return Outcome::Connected;
+        };
+        let code = error.as_database_error().and_then(DatabaseError::code);
+        if code.is_some_and(|code| TOO_MANY.contains(&&*code)) {
+            Outcome::Crowded(error.to_string())
+        } else {
+            Outcome::Failed(error.to_string())
+        }
+    }
 }
 
 impl Probes {
-    /// Whether one may begin now; it then has.
-    pub(crate) fn begin(&self, now: Instant) -> bool {
-        let mut probe = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = probe
-            .as_ref()
-            .is_none_or(|last| now.saturating_duration_since(last.began) >= AT_MOST_EVERY);
+    fn last(&self) -> MutexGuard<'_, Option<Probe>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether one may begin now, after so many permits were granted; it then has.
+    pub(crate) fn begin(&self, now: Instant, granted: u64) -> bool {
+        let mut last = self.last();
+        let may = last.as_ref().is_none_or(|last| {
+            let distance = if last.granted == granted {
+                AT_MOST_EVERY
+            } else {
+                ANEW_AFTER
+            };
+            now.saturating_duration_since(last.began) >= distance
+        });
         if may {
-            *probe = Some(Probe {
+            *last = Some(Probe {
                 began: now,
+                ended: None,
+                granted,
                 outcome: Outcome::Open,
             });
         }
         may
     }
 
-    pub(crate) fn end(&self, result: Result<(), sqlx::Error>) {
-        if let Some(probe) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            probe.outcome = match result {
-                Ok(()) => Outcome::Connected,
-                Err(error) => Outcome::Failed(error.to_string()),
-            };
+    pub(crate) fn end(&self, now: Instant, result: Result<(), sqlx::Error>) {
+        if let Some(probe) = &mut *self.last() {
+            probe.ended = Some(now);
+            probe.outcome = Outcome::of(result);
         }
     }
 
     /// It is given up, unless it has ended.
     pub(crate) fn give_up(&self, now: Instant) {
-        if let Some(probe) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        if let Some(probe) = &mut *self.last()
             && let Outcome::Open = probe.outcome
         {
+            probe.ended = Some(now);
             probe.outcome = Outcome::GivenUp(now.saturating_duration_since(probe.began));
         }
     }
 
     /// The pool is served again: what the last one showed is over, and the next time is another matter.
     pub(crate) fn forget(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.last() = None;
     }
 
-    /// The last one, if it is of use now.
-    pub(crate) fn last(&self, now: Instant) -> Option<Probe> {
-        let probe = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        probe
+    /// The last one, if it tells of a wait that began at `asked`: it ran meanwhile, or nobody was served since.
+    pub(crate) fn during(&self, asked: Instant, granted: u64) -> Option<Probe> {
+        let ran_meanwhile = |probe: &Probe| probe.ended.is_none_or(|ended| ended >= asked);
+        self.last()
             .clone()
-            .filter(|probe| now.saturating_duration_since(probe.began) < AT_MOST_EVERY)
+            .filter(|probe| ran_meanwhile(probe) || probe.granted == granted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn failed() -> Result<(), sqlx::Error> {
+        Err(sqlx::Error::Protocol("refused".to_owned()))
+    }
+
+    #[test]
+    fn it_tells_of_the_wait_beside_which_it_ran() {
+        let (probes, asked) = (Probes::default(), Instant::now());
+        assert!(probes.during(asked, 0).is_none());
+        assert!(probes.begin(asked + SECOND, 0));
+        assert!(probes.during(asked, 0).is_some(), "it runs");
+        probes.end(asked + 2 * SECOND, failed());
+        assert!(probes.during(asked, 7).is_some(), "others were served");
+    }
+
+    #[test]
+    fn it_tells_of_a_later_wait_until_somebody_is_served() {
+        let (probes, begun) = (Probes::default(), Instant::now());
+        assert!(probes.begin(begun, 3));
+        probes.end(begun + SECOND, failed());
+        assert!(probes.during(begun + 2 * SECOND, 3).is_some());
+        assert!(probes.during(begun + 2 * SECOND, 4).is_none());
+    }
+
+    #[test]
+    fn it_is_made_once_a_minute_and_sooner_where_somebody_was_served() {
+        let (probes, begun) = (Probes::default(), Instant::now());
+        assert!(probes.begin(begun, 0));
+        assert!(!probes.begin(begun + 59 * SECOND, 0));
+        assert!(!probes.begin(begun + 4 * SECOND, 1));
+        assert!(probes.begin(begun + 5 * SECOND, 1));
+        assert!(probes.begin(begun + 65 * SECOND, 1));
+        probes.forget();
+        assert!(probes.begin(begun + 66 * SECOND, 1));
     }
 }

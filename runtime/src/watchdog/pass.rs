@@ -152,7 +152,7 @@ impl Watch {
                 && waited >= PROBED_AFTER.min(pool.limits.acquire_timeout / 2)
                 && pool.endpoint.system != "sqlite"
                 && rules.may_probe()
-                && pool.probes.begin(now)
+                && pool.probes.begin(now, pool.granted())
             {
                 waiter.ask_for_probe();
             }

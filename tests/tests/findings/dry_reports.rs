@@ -504,7 +504,7 @@ async fn a_timeout_for_want_of_capacity() {
             |
             = note: waited …, permits held # of #, # waiting, open #, idle #, longest wait …, acquires per second #.#, mean hold …, connections needed #
             = cause (capacity, likely): every permit is in use: #.# acquires per second × … held on average = # connections needed, and there are #
-            = help: make the holds shorter: of the time held so far, … went to the database and # did not
+            = help: make the holds shorter: of the time held so far, … with the database, # without
             = help: look for the slowest statements of the holders: `leash::snapshot().sites`
             = help: or ask for fewer at once: a queue or `tokio::sync::Semaphore` before the work
             = note: to allow this, `#[track(allow(pool_timeout, reason = "…"))]`; read more: `leash::explain(Lint::PoolTimeout)`"#]];

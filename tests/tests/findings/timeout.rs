@@ -17,8 +17,8 @@ use sqlx::leash::{
 };
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{PgPool, Pool, SqlitePool, track};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+use sqlx::{ConnectOptions, Connection, PgPool, Pool, SqliteConnection, SqlitePool, track};
 use tokio::runtime::Builder;
 use tokio::sync::{Barrier, Notify};
 
@@ -420,6 +420,19 @@ async fn a_pool_that_is_made_in_time_is_counted_from_its_first_handle_on() {
     assert_eq!((stats.acquired, stats.timeouts, stats.abandoned), (0, 0, 0));
 }
 
+/// The address told is the one that was tried.
+#[tokio::test]
+async fn a_pool_that_was_given_another_address() {
+    let (old, new) = (closed_port(), closed_port());
+    let pool = postgres_at(old);
+    let url = format!("postgres://someone@127.0.0.1:{new}/shop");
+    pool.set_connect_options(url.parse().unwrap());
+    let finding = times_out(&pool, async {}).await;
+    assert_verdict(&finding, Verdict::Unreachable, Certainty::Certain);
+    let address = format!("connecting to 127.0.0.1:{new}/shop fails: ");
+    assert!(finding.cause.starts_with(&address), "{}", finding.cause);
+}
+
 /// Accepts connections, never says a word, and counts.
 fn silent_server() -> (u16, Arc<AtomicU32>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -585,6 +598,71 @@ async fn a_wrong_password_is_no_timeout() {
 
 // Unaccounted and lent.
 
+#[track]
+async fn reads(conn: &mut SqliteConnection) -> Result {
+    sqlx::query("SELECT 1").execute(conn).await?;
+    Ok(())
+}
+
+#[track]
+async fn sleeps_after_lending(pool: &SqlitePool, taken: &Notify) -> Result {
+    let mut tx = pool.begin().await?; // @lends
+    reads(&mut tx).await?;
+    taken.notify_one();
+    std::future::pending::<()>().await;
+    tx.commit().await
+}
+
+#[tokio::test]
+async fn what_a_holder_does_with_a_lent_connection_is_not_known() {
+    let (pool, taken) = (pool_of(1).await, Notify::new());
+    let finding = while_hoarded(&pool, &taken, sleeps_after_lending(&pool, &taken)).await;
+    assert_verdict(&finding, Verdict::Unknown, Certainty::Unknown);
+    assert!(
+        finding
+            .cause
+            .contains("1 of 1 permit is lent as plain connections")
+            && finding.cause.contains("sleeps_after_lending"),
+        "{}",
+        finding.cause
+    );
+    related(&finding, &marked("lends", "begin"));
+}
+
+/// Who waits may be connecting: what is open then is nobody else's.
+#[tokio::test]
+async fn what_waiters_connect_is_no_untracked_use() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = SqliteConnectOptions::new().filename(directory.path().join("exam.db"));
+    let mut locks = file
+        .clone()
+        .create_if_missing(true)
+        .connect()
+        .await
+        .unwrap();
+    sqlx::raw_sql("CREATE TABLE exam (id INTEGER); BEGIN EXCLUSIVE")
+        .execute(&mut locks)
+        .await
+        .unwrap();
+    let waits_for_the_lock = file
+        .journal_mode(SqliteJournalMode::Wal)
+        .busy_timeout(Duration::from_secs(10));
+    let pool = SqlitePoolOptions::new()
+        .max_connections(5)
+        .acquire_timeout(SOON)
+        .connect_lazy_with(waits_for_the_lock);
+    let pool = TestPool::of(pool);
+    let (ended, found) = findings(join_all((0..3).map(|_| waits(&pool)))).await;
+    locks.close().await.unwrap();
+    for ended in ended {
+        assert!(matches!(ended, Err(sqlx::Error::PoolTimedOut)), "{ended:?}");
+    }
+    for finding in &found {
+        assert_eq!(finding.verdict, Some(Verdict::Unknown), "{finding}");
+    }
+    assert!(!found.is_empty());
+}
+
 #[tokio::test]
 async fn somebody_uses_the_plain_pool_behind_its_back() {
     let plain = plain_sqlx::sqlite::SqlitePoolOptions::new()
@@ -631,6 +709,22 @@ async fn what_is_lent_is_a_fact_and_no_verdict() {
 }
 
 // The runtime and the clock.
+
+/// A task may leave its own acquires unpolled: a stream of them that is not read.
+#[tokio::test]
+async fn whom_its_own_task_does_not_poll_is_no_stall() {
+    let pool = connect(options(1).acquire_timeout(Duration::from_secs(2))).await;
+    let taken = Notify::new();
+    let mut hoarder = Box::pin(hoards_a_connection(&pool, &taken));
+    tokio::select! {
+        () = taken.notified() => {}
+        ended = &mut hoarder => panic!("{ended:?}"),
+    }
+    let mut unpolled = Box::pin(waits(&pool));
+    assert!(unpolled.as_mut().now_or_never().is_none(), "it waits");
+    let finding = times_out(&pool, hoarder).await;
+    assert_verdict(&finding, Verdict::Hoarder, Certainty::Certain);
+}
 
 #[tokio::test]
 async fn something_blocks_the_only_thread() {
