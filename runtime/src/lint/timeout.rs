@@ -525,13 +525,25 @@ impl Case<'_> {
     }
 
     fn unknown(&self) -> Diagnosis {
-        let (cause, help) = match self.waiter.pool.lent_at() {
+        let pool = &self.waiter.pool;
+        let connects = pool.permits.taken() < self.max()
+            && self
+                .probe()
+                .is_some_and(|probe| matches!(probe.outcome, Outcome::Connected));
+        let (cause, help) = match pool.lent_at() {
             Some(place) => (
                 "plain sqlx was given this pool, and what it takes is not seen",
                 format!(
                     "look at what uses the pool that was given away at {}:{}",
                     place.file, place.line
                 ),
+            ),
+            None if connects => (
+                "permits are free and a connect of our own went well: what the acquire waits for is a connection of the pool that \
+                 does not answer, or a hook",
+                "look at the hooks (`after_connect`, `before_acquire`), and have idle connections end before something on the way to \
+                 the server drops them without a word: `PoolOptions::idle_timeout`, `max_lifetime`"
+                    .to_owned(),
             ),
             None => (
                 "nothing that was seen explains it",

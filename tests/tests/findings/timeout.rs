@@ -563,6 +563,27 @@ async fn no_connect_for_sqlite() {
     assert!(!file.exists(), "only sqlx connects to it");
 }
 
+/// Permits are free, the server answers, and still there is no connection.
+#[tokio::test]
+async fn a_hook_never_ends() {
+    let Some(db) = leash_test_support::postgres().await else {
+        return;
+    };
+    let pool = PgPoolOptions::new()
+        .acquire_timeout(A_SECOND)
+        .after_connect(|_, _| Box::pin(std::future::pending()))
+        .connect_lazy(db.url())
+        .unwrap();
+    let finding = times_out(&TestPool::of(pool), async {}).await;
+    assert_verdict(&finding, Verdict::Unknown, Certainty::Unknown);
+    assert!(
+        finding.cause.contains("a connect of our own went well"),
+        "{}",
+        finding.cause
+    );
+    assert_helps(&finding, "`after_connect`");
+}
+
 async fn is_refused_by_name<DB: Backend>(pool: TestPool<DB>) {
     let (ended, found) = findings(Box::pin(waits(&pool))).await;
     assert!(matches!(ended, Err(sqlx::Error::Database(_))), "{ended:?}");
