@@ -463,6 +463,23 @@ mod tests {
         check("SELECT 1--'\n, ' FROM x' FROM t", "SELECT", false);
         check("/* /* */ it's */ SELECT ' FROM x' FROM t", "", false);
         check("SELECT 'a\\'; DELETE FROM t", "SELECT", true);
+        // What SQLite reads as a name may begin a literal of PostgreSQL's.
+        check(
+            "SELECT * FROM [it's], x WHERE a = ' FROM secret'",
+            "SELECT it",
+            false,
+        );
+        check(
+            "SELECT * FROM [a\"], x WHERE a = 'secret' AND \"b\" = 1",
+            "SELECT a",
+            false,
+        );
+        check("SELECT a['x]'], b FROM t", "SELECT", false);
+        check(
+            "SELECT ARRAY['x', $$y$$], a[1], b[$1:$2] FROM t, [u], v",
+            "SELECT t u v",
+            false,
+        );
         // A dollar within a name quotes nothing.
         check(
             "SELECT * FROM a$b$c, d WHERE e = '$'",

@@ -19,9 +19,15 @@ enum Dialect {
     Standard,
     Postgres,
     MySql,
+    Sqlite,
 }
 
-const DIALECTS: [Dialect; 3] = [Dialect::Standard, Dialect::Postgres, Dialect::MySql];
+const DIALECTS: [Dialect; 4] = [
+    Dialect::Standard,
+    Dialect::Postgres,
+    Dialect::MySql,
+    Dialect::Sqlite,
+];
 
 /// A text as its words, operators, literals and comments.
 type Words = Vec<String>;
@@ -73,7 +79,7 @@ fn literal(dialect: Dialect) -> impl Strategy<Value = Words> {
     ];
     let escaped: &[&str] = match dialect {
         Dialect::MySql => &["", "\\'", "\\\\", "\\\"", "\\\\\\'"],
-        Dialect::Postgres | Dialect::Standard => &["", "\\", "\\\\"],
+        Dialect::Postgres | Dialect::Standard | Dialect::Sqlite => &["", "\\", "\\\\"],
     };
     let quoted =
         (select(escaped), select(inside), select(escaped)).prop_map(|(before, inside, behind)| {
@@ -82,7 +88,7 @@ fn literal(dialect: Dialect) -> impl Strategy<Value = Words> {
     let number = select(&["{}", "{}.5", "0x{}", "{}e2"][..]);
     let number = number.prop_map(|number| number.replace("{}", NUMBER));
     match dialect {
-        Dialect::Standard => prop_oneof![quoted, number].boxed(),
+        Dialect::Standard | Dialect::Sqlite => prop_oneof![quoted, number].boxed(),
         Dialect::Postgres => {
             let dollar = select(&["$${}$$", "$a$it's {}$$ FROM {}$a$"][..]);
             let dollar = dollar.prop_map(|text| text.replace("{}", MARK));
@@ -98,8 +104,8 @@ fn literal(dialect: Dialect) -> impl Strategy<Value = Words> {
     .prop_map(|literal| vec![literal])
 }
 
-fn name() -> impl Strategy<Value = Words> {
-    let names: &[&str] = &[
+fn name(dialect: Dialect) -> impl Strategy<Value = Words> {
+    let mut names = vec![
         "exam",
         "public.exam",
         "a$b$c",
@@ -108,11 +114,14 @@ fn name() -> impl Strategy<Value = Words> {
         "?",
         ":id",
     ];
+    if let Dialect::Sqlite = dialect {
+        names.extend(["[it's]", "[a\"]", "[`]", "[--]", "[/*]", "[$$]"]);
+    }
     select(names).prop_map(words)
 }
 
 fn expression(dialect: Dialect) -> impl Strategy<Value = Words> {
-    let leaf = prop_oneof![name(), literal(dialect)];
+    let leaf = prop_oneof![name(dialect), literal(dialect)];
     leaf.prop_recursive(3, 24, 3, move |inner| {
         let one =
             |template: &'static str| inner.clone().prop_map(move |one| filled(template, [one]));
@@ -167,7 +176,7 @@ fn any_statement() -> impl Strategy<Value = (Dialect, Words)> {
 /// What may stand between two words of a dialect, and apostrophes in it.
 fn separators(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
-        Dialect::Standard => &[" ", "\n\t", " -- it's\n", " /* it's */ "],
+        Dialect::Standard | Dialect::Sqlite => &[" ", "\n\t", " -- it's\n", " /* it's */ "],
         Dialect::Postgres => &[" ", " -- it's\n", " /* /* it's */ it's */ ", "\r\n"],
         Dialect::MySql => &[" ", " # it's\n", " -- it's\n", " # \"\n"],
     }
@@ -218,9 +227,9 @@ fn white_space_comments_and_the_case_of_keywords_make_no_difference() {
 #[test]
 fn any_text_has_a_short_summary_of_its_own_words() {
     let pieces: &[&str] = &[
-        "SELECT", "from", "(", ")", ",", ";", "'", "\"", "`", "$$", "$a$", "$1", "--", "\n", "/*",
-        "*/", "\\", "#", "é", "ß", "\u{3000}", "\0", "INSERT", "create", "table", ".", "9", "x",
-        " ",
+        "SELECT", "from", "(", ")", ",", ";", "'", "\"", "`", "[", "]", "$$", "$a$", "$1", "--",
+        "\n", "/*", "*/", "\\", "#", "é", "ß", "\u{3000}", "\0", "INSERT", "create", "table", ".",
+        "9", "x", " ",
     ];
     let soup = prop::collection::vec(select(pieces), 0..200);
     let soup = soup.prop_map(|pieces| pieces.concat());
@@ -240,7 +249,8 @@ fn a_long_text_is_read_once() {
     const LENGTH: usize = 2 << 20;
     let began = Instant::now();
     for piece in [
-        "'", "\"", "$", "$a", "$1 ", "/*/", "-- \n", "#\n", "\\", "(", ",", "x", "FROM ", "é",
+        "'", "\"", "$", "$a", "$1 ", "/*/", "-- \n", "#\n", "\\", "(", "[", "[]", ",", "x",
+        "FROM ", "é",
     ] {
         let sql = format!("SELECT {}", piece.repeat(LENGTH / piece.len()));
         let summary = summarise(&sql).text;

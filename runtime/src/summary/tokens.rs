@@ -15,6 +15,8 @@ pub(super) enum Token<'a> {
 pub(super) struct Tokens<'a> {
     rest: &'a str,
     is_unsure: bool,
+    /// How much of the text is behind the name in brackets that SQLite reads here.
+    behind_brackets: Option<usize>,
 }
 
 impl<'a> Tokens<'a> {
@@ -22,6 +24,7 @@ impl<'a> Tokens<'a> {
         Self {
             rest: sql,
             is_unsure: false,
+            behind_brackets: None,
         }
     }
 
@@ -74,12 +77,20 @@ impl<'a> Tokens<'a> {
         self.skip_past(fence);
         true
     }
-}
 
-impl<'a> Iterator for Tokens<'a> {
-    type Item = Token<'a>;
+    /// `[name]` in SQLite: it ends at the first `]`, also at one that stands in a literal of `ARRAY['x']` or `a[1]`.
+    fn mind_brackets(&mut self, token: Option<&Token<'a>>) {
+        let rest = self.rest.len();
+        if let Some(behind) = self.behind_brackets {
+            self.is_unsure |= rest < behind;
+            self.behind_brackets = Some(behind).filter(|behind| rest > *behind);
+        } else if token == Some(&Token::Punct('[')) {
+            let end = self.rest.find(']');
+            self.behind_brackets = Some(end.map_or(0, |end| rest - end - 1));
+        }
+    }
 
-    fn next(&mut self) -> Option<Token<'a>> {
+    fn read(&mut self) -> Option<Token<'a>> {
         loop {
             self.rest = self.rest.trim_start();
             let first = self.rest.chars().next()?;
@@ -113,5 +124,15 @@ impl<'a> Iterator for Tokens<'a> {
                 return Some(Token::Punct(first));
             }
         }
+    }
+}
+
+impl<'a> Iterator for Tokens<'a> {
+    type Item = Token<'a>;
+
+    fn next(&mut self) -> Option<Token<'a>> {
+        let token = self.read();
+        self.mind_brackets(token.as_ref());
+        token
     }
 }
