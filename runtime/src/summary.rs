@@ -150,7 +150,8 @@ struct Scan {
 
 #[derive(Clone, Copy, Default)]
 struct Parenthesis {
-    /// A SELECT stands in it: in `EXTRACT(YEAR FROM x)` is no target.
+    /// A SELECT stands in it, and its FROM is still to come: in `EXTRACT(YEAR FROM x)` is no target, nor in
+    /// `FROM exam FOR SYSTEM_TIME FROM x TO y`.
     selects: bool,
     /// A comma leads to another target.
     in_from: bool,
@@ -206,11 +207,13 @@ impl Scan {
             // `IS DISTINCT FROM x` compares.
             "FROM" if self.inside().selects && previous != "DISTINCT" => {
                 self.wants_target = true;
-                self.inside().in_from = true;
+                let inside = self.inside();
+                inside.selects = false;
+                inside.in_from = true;
             }
             "JOIN" => self.wants_target = true,
             "WHERE" | "GROUP" | "ORDER" | "HAVING" | "LIMIT" | "SET" | "VALUES" | "UNION"
-            | "RETURNING" | "ON" | "USING" => {
+            | "RETURNING" | "ON" | "USING" | "OVER" => {
                 self.wants_target = false;
                 self.inside().in_from = false;
             }
@@ -250,7 +253,7 @@ impl Scan {
             ')' if self.parentheses.len() > 1 => {
                 self.parentheses.pop();
             }
-            ',' => self.wants_target |= self.inside().selects && self.inside().in_from,
+            ',' => self.wants_target |= self.inside().in_from,
             ';' => {
                 self.parentheses = vec![Parenthesis::default()];
                 self.wants_object = false;
@@ -452,6 +455,27 @@ mod tests {
             "CREATE SERVER s FOREIGN DATA WRAPPER w OPTIONS (DATABASE \"x\")",
             "CREATE",
             true,
+        );
+        // Not every FROM begins a clause: MariaDB's and MySQL's own, in which a text may stand in double quotes.
+        check(
+            "SELECT * FROM t FOR SYSTEM_TIME FROM \"secret\" TO \"x\", u",
+            "SELECT t u",
+            false,
+        );
+        check(
+            "SELECT * FROM t JOIN u ON a = b JOIN v FOR SYSTEM_TIME FROM \"secret\" TO \"x\"",
+            "SELECT t u v",
+            false,
+        );
+        check(
+            "DELETE FROM t FOR PORTION OF p FROM \"secret\" TO \"x\"",
+            "DELETE t",
+            true,
+        );
+        check(
+            "SELECT nth_value(a, 2) FROM FIRST OVER (ORDER BY a), \"secret\" FROM t",
+            "SELECT FIRST",
+            false,
         );
         // What MySQL, and what PostgreSQL, may read otherwise ends the summary, but not the search for writes.
         check("SELECT 'a\\' FROM x', b FROM t", "SELECT", false);
