@@ -204,6 +204,20 @@ impl Scan {
             return;
         }
         match upper {
+            // Where the CTEs of a WITH end is not known before an operation comes.
+            _ if !self.begun
+                && !matches!(upper, "WITH" | "EXPLAIN" | "RECURSIVE")
+                && previous.is_empty() =>
+            {
+                self.operation(upper);
+                // MariaDB's ANALYZE stands before the statement that it explains, and runs that.
+                self.first = upper == "ANALYZE";
+                self.writes |= matches!(
+                    upper,
+                    "COPY" | "DO" | "LOAD" | "VACUUM" | "REINDEX" | "GRANT" | "REVOKE"
+                );
+                self.wants_target = matches!(upper, "COPY" | "PRAGMA" | "LISTEN" | "NOTIFY");
+            }
             // `IS DISTINCT FROM x` compares.
             "FROM" if self.inside().selects && previous != "DISTINCT" => {
                 self.wants_target = true;
@@ -220,19 +234,6 @@ impl Scan {
             "EXPLAIN" if self.first && self.parentheses.len() == 1 => self.explained = true,
             _ if self.wants_target && FILLERS.contains(&upper) => {}
             _ if self.wants_target => self.name(word),
-            // Where the CTEs of a WITH end is not known before an operation comes.
-            _ if !self.begun
-                && !matches!(upper, "WITH" | "EXPLAIN" | "ANALYZE" | "RECURSIVE")
-                && previous.is_empty() =>
-            {
-                self.operation(upper);
-                self.first = false;
-                self.writes |= matches!(
-                    upper,
-                    "COPY" | "DO" | "LOAD" | "VACUUM" | "REINDEX" | "GRANT" | "REVOKE"
-                );
-                self.wants_target = matches!(upper, "COPY" | "PRAGMA" | "LISTEN" | "NOTIFY");
-            }
             _ => {}
         }
     }
@@ -387,6 +388,30 @@ mod tests {
         check("PRAGMA journal_mode = WAL", "PRAGMA journal_mode", false);
         check("EXPLAIN SELECT 1", "SELECT", false);
         check("", "", false);
+    }
+
+    #[test]
+    fn statements_without_a_target() {
+        check("SET search_path TO \"secret\", 'secret'", "SET", false);
+        check("set local lock_timeout = '5s'", "SET", false);
+        check("SET @a = REPLACE(\"secret\", 'b', 'c')", "SET", false);
+        check(
+            "SET @a = (SELECT max(b) FROM exam)",
+            "SET SELECT exam",
+            false,
+        );
+        check("VALUES (1, 'secret'), (2, \"secret\")", "VALUES", false);
+        check("ANALYZE", "ANALYZE", false);
+        check("ANALYZE VERBOSE exam (id)", "ANALYZE", false);
+        check("analyze table exam", "ANALYZE", false);
+        // In these they are not the operation.
+        check("EXPLAIN ANALYZE SELECT a FROM exam", "SELECT exam", false);
+        check("EXPLAIN (ANALYZE) DELETE FROM exam", "DELETE exam", false);
+        check("WITH x AS (VALUES (1)) SELECT * FROM x", "SELECT x", false);
+        // MariaDB's, which runs what it explains.
+        let both = summarise("ANALYZE SELECT * FROM exam; DELETE FROM device");
+        assert_eq!(both.text, "ANALYZE SELECT exam DELETE device");
+        assert!(both.writes && !both.writes_for_sure);
     }
 
     #[test]
