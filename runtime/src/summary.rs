@@ -90,6 +90,7 @@ pub(crate) fn summarise(sql: &str) -> Summary {
         wants_target: false,
         parentheses: vec![Parenthesis::default()],
     };
+    // The word or sign before; none where a statement begins, also in parentheses.
     let mut previous = String::new();
     let mut tokens = Tokens::new(sql);
     while let Some(token) = tokens.next() {
@@ -102,11 +103,13 @@ pub(crate) fn summarise(sql: &str) -> Summary {
             }
             Token::Quoted(name) => {
                 scan.name(name);
-                previous.clear();
+                previous = '"'.to_string();
             }
             Token::Punct(punct) => {
-                if punct == ';' {
-                    previous.clear();
+                match punct {
+                    '(' => {}
+                    ';' => previous.clear(),
+                    _ => previous = punct.to_string(),
                 }
                 scan.punct(punct);
             }
@@ -327,6 +330,7 @@ mod tests {
         }
         for sql in [
             "WITH gone AS (DELETE FROM x RETURNING id) SELECT count(*) FROM gone",
+            "WITH \"gone\" AS (DELETE FROM x RETURNING id) SELECT count(*) FROM gone",
             "CALL report(1)",
             "UPDATE x SET a = 1; SELECT * FROM x",
             "SELECT 1",
@@ -349,6 +353,13 @@ mod tests {
     #[test]
     fn reads() {
         check("SELECT 1", "SELECT", false);
+        check("SELECT DISTINCT * FROM exam", "SELECT exam", false);
+        check("SELECT DISTINCT \"a\" FROM exam", "SELECT exam", false);
+        check(
+            "WITH \"x\" AS (SELECT 1) SELECT * FROM x",
+            "SELECT SELECT x",
+            false,
+        );
         check("select * from exam where id = ?", "SELECT exam", false);
         check(
             "SELECT * FROM exam e, device AS d WHERE e.d = d.id",
