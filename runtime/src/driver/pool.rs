@@ -292,7 +292,7 @@ impl<DB: Database> Gauge for Shared<DB> {
     }
 
     fn idle(&self) -> u32 {
-        u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX)
+        idle(self.pool.num_idle(), self.options.get_max_connections())
     }
 
     fn is_closed(&self) -> bool {
@@ -309,10 +309,29 @@ impl<DB: Database> Gauge for Shared<DB> {
     }
 }
 
+/// As many as sqlx counts. It counts a connection that comes back after others can take it, and so may be below zero for a
+/// moment.
+fn idle(counted: usize, max_connections: u32) -> u32 {
+    let counted = u32::try_from(counted).ok();
+    counted.filter(|idle| *idle <= max_connections).unwrap_or(0)
+}
+
 impl<DB: Database> Drop for Shared<DB> {
     fn drop(&mut self) {
         pool_state::unregister(self.state.id());
         // Only an entry that is dead: the address may belong to another by now.
         KNOWN.remove_if(&address(&self.pool), |_, known| known.strong_count() == 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::idle;
+
+    #[test]
+    fn fewer_than_no_idle_connections_are_none() {
+        let counted = [0, 3, 5, 6, usize::MAX, usize::MAX - 1];
+        assert_eq!(counted.map(|counted| idle(counted, 5)), [0, 3, 5, 0, 0, 0]);
+        assert_eq!(idle(usize::MAX, u32::MAX), 0);
     }
 }
