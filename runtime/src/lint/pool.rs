@@ -369,8 +369,8 @@ pub(crate) fn close_blocked(
     let (held, returning) = (pool.held(), pool.permits.returning());
     let cause = match (held, returning) {
         (0, 0) => "no handle that is known is alive: plain sqlx may hold a connection, or the server does not answer when one is closed".to_owned(),
-        (0, 1) => "1 connection is on its way back, and the server does not answer".to_owned(),
-        (0, returning) => format!("{returning} connections are on their way back, and the server does not answer"),
+        (0, 1) => "1 connection is on its way back: your `after_release` hook may take long, or the server does not answer".to_owned(),
+        (0, returning) => format!("{returning} connections are on their way back: your `after_release` hook may take long, or the server does not answer"),
         (held, _) => format!("`close` waits until every permit is back, and {} still held", permits_are(held)),
     };
     let finding = Finding {

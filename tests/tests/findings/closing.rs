@@ -1,10 +1,14 @@
 //! `close_blocked`: a pool that is to close, and for whom it waits.
 
+use std::sync::Arc;
+
 use futures::FutureExt;
 use sqlx::leash::testing::findings;
 use sqlx::leash::{Certainty, Level, Lint};
 use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::track;
+use tokio::sync::Notify;
 
 use crate::support::{
     self, Says, TestPool, assert_none, heard, in_child, marked, only, pool, silent, told, watched,
@@ -77,6 +81,36 @@ async fn told_once() {
     })
     .await;
     assert_eq!(only(found).lint, Lint::CloseBlocked);
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_back_may_be_in_a_hook() {
+    let (begun, released) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let waits = (Arc::clone(&begun), Arc::clone(&released));
+    let options = SqlitePoolOptions::new().after_release(move |_, _| {
+        let (begun, released) = waits.clone();
+        Box::pin(async move {
+            begun.notify_one();
+            released.notified().await;
+            Ok(true)
+        })
+    });
+    let pool = TestPool::of(options.connect("sqlite::memory:").await.unwrap());
+    drop(pool.acquire().await.unwrap());
+    begun.notified().await;
+    let ((), found) = findings(async {
+        futures::join!(closes(&pool), async {
+            told(pool.name(), Lint::CloseBlocked, 1).await;
+            released.notify_one();
+        });
+    })
+    .await;
+    let found = only(found);
+    assert_eq!(found.certainty, Certainty::Certain);
+    assert_eq!(
+        found.cause,
+        "1 connection is on its way back: your `after_release` hook may take long, or the server does not answer"
+    );
 }
 
 // What is no finding.
