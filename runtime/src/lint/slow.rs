@@ -122,7 +122,7 @@ fn slow_query(
         level,
         certainty: Certainty::Certain,
         cause: match outcome {
-            None => "the statement was sent and its answer is not there yet".to_owned(),
+            None => "the statement was sent and its answer has not been read yet".to_owned(),
             Some(_) => "the answer came late".to_owned(),
         },
         title,

@@ -78,7 +78,7 @@ async fn told_while_it_runs_and_not_again_at_its_end() {
     }
     .check(&found);
     assert!(
-        found.cause.contains("its answer is not there yet"),
+        found.cause.contains("its answer has not been read yet"),
         "{}",
         found.cause
     );

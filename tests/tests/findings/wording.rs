@@ -228,7 +228,7 @@ async fn slow_query() {
            |          ^^^^^^^ sent here
            |
            = note: running for …, limit …, text INSERT INTO exam (name) SELECT name FROM exam
-           = cause (certain): the statement was sent and its answer is not there yet
+           = cause (certain): the statement was sent and its answer has not been read yet
            = help: ask the database why: `EXPLAIN QUERY PLAN INSERT INTO exam (name) SELECT name FROM exam`
            = help: or, if it may take that long, say so: `#[track(slow_query = "30s")]`
            = note: the time is the statement's: without the wait for a permit, and without the consumer's time between rows
