@@ -17,8 +17,8 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{
     Acquire, Connection, Executor, Row, Sqlite, SqliteExecutor, SqlitePool, Transaction, track,
 };
-use tokio::sync::oneshot;
-use tokio::task::yield_now;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Duration, timeout};
 
 use crate::common::{
@@ -320,6 +320,51 @@ async fn returned_in_a_channel() {
     drop(returned(&pool, in_sync_channel(&pool)).await);
     drop(returned(&pool, in_one_shot(&pool)).await);
     drop(returned(&pool, in_async_channel(&pool)).await);
+}
+
+/// Of an actor, whose task owns the connection.
+struct Mailbox {
+    jobs: mpsc::Sender<&'static str>,
+    task: JoinHandle<()>,
+}
+
+impl Mailbox {
+    async fn with(pool: &SqlitePool) -> Self {
+        let mut conn = pool.acquire().await.unwrap();
+        let (jobs, mut received) = mpsc::channel(1);
+        let task = tokio::spawn(async move {
+            while let Some(job) = received.recv().await {
+                conn.execute(job).await.unwrap();
+            }
+        });
+        Self { jobs, task }
+    }
+
+    async fn ends(self) {
+        drop(self.jobs);
+        self.task.await.unwrap();
+    }
+}
+
+/// Neither a channel's end nor a task is seen inside a struct.
+#[tokio::test]
+async fn returned_in_an_actor() {
+    #[track(returns_handle)]
+    async fn said_so(pool: &SqlitePool) -> Mailbox {
+        Mailbox::with(pool).await
+    }
+    #[track]
+    async fn unsaid(pool: &SqlitePool) -> Mailbox {
+        Mailbox::with(pool).await
+    }
+    let pool = pool().await;
+    let mailbox = returned(&pool, said_so(&pool)).await;
+    mailbox.jobs.send(INSERT).await.unwrap();
+    mailbox.ends().await;
+    let (mailbox, found) = leash::testing::findings(unsaid(&pool)).await;
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].lint, leash::Lint::OutlivedScope);
+    mailbox.ends().await;
 }
 
 #[tokio::test]
