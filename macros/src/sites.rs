@@ -66,6 +66,8 @@ pub(crate) struct Sites {
     pub(crate) written: Vec<Written>,
     /// Where the function's own body awaits something, no site, whose value stays in a variable: line and column.
     pub(crate) keeps: Vec<TokenStream>,
+    /// Where a loop takes what stays in a variable: line and column.
+    pub(crate) repeats: Vec<TokenStream>,
 }
 
 /// What is written down of a site.
@@ -83,6 +85,7 @@ pub(crate) fn tag(path: &CratePath, signature: &Signature, body: &mut Block, fou
         path,
         builders: chain::builders(signature, body),
         block: None,
+        is_loop: false,
         kept: None,
         found,
     };
@@ -95,6 +98,7 @@ struct Tagger<'a> {
     builders: HashSet<Ident>,
     /// The extent of the innermost async block, closure or macro around, if the body is not the function's own there.
     block: Option<TokenStream>,
+    is_loop: bool,
     /// What the next `.await` or call gives stays in a variable.
     kept: Option<Kept>,
     found: &'a mut Sites,
@@ -130,12 +134,18 @@ impl VisitMut for Tagger<'_> {
                 self.expr(&mut awaited.base, position);
                 if kept && self.block.is_none() && self.found.written.len() == before {
                     let place = position_of(awaited.await_token.span);
+                    self.repeated(&place);
                     self.found.keeps.push(place);
                 }
             }
             Expr::Async(_) | Expr::Closure(_) => {
                 let (from, to) = ends(expr);
                 self.within(from, to, |tagger| tagger.expr(expr, Position::Anywhere));
+            }
+            Expr::ForLoop(_) | Expr::Loop(_) | Expr::While(_) => {
+                let outer = std::mem::replace(&mut self.is_loop, true);
+                self.expr(expr, Position::Anywhere);
+                self.is_loop = outer;
             }
             Expr::Macro(mac) if mac.mac.path.is_ident("dbg") => {
                 if let Some(plain) = self.dbg(&mac.mac) {
@@ -183,6 +193,12 @@ impl Tagger<'_> {
             self.kept = stays::kept(&before[index], rest);
             self.visit_stmt_mut(&mut before[index]);
             self.kept = None;
+        }
+    }
+
+    fn repeated(&mut self, place: &TokenStream) {
+        if self.is_loop {
+            self.found.repeats.push(place.clone());
         }
     }
 
@@ -291,6 +307,9 @@ impl Tagger<'_> {
         let place = position_of(word.span());
         let holds = stays::is_one_of(word, &stays::ACQUIRES) || stays::is_one_of(word, &STREAMS);
         let stays = holds && position == Position::Kept;
+        if stays {
+            self.repeated(&place);
+        }
         let block = if let Some(block) = &self.block {
             quote_spanned!(span=> ::core::option::Option::Some(#block))
         } else {

@@ -225,10 +225,16 @@ impl Running {
         } else {
             self.waited + now.saturating_duration_since(self.began)
         };
+        let failed = match outcome {
+            Outcome::Ok => false,
+            // Whoever drops a stream that has answered has had enough.
+            Outcome::Cancelled => !self.answered,
+            Outcome::Error => true,
+        };
         let told_slow = self
             .handle
             .as_ref()
-            .is_some_and(|handle| handle.end_statement(now));
+            .is_some_and(|handle| handle.end_statement(now, failed));
         let Some((tally, calls)) = &self.counted else {
             return;
         };

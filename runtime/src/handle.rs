@@ -380,9 +380,12 @@ impl Handle {
         self.state().copies
     }
 
-    /// A statement is over; gives whether somebody was told meanwhile that it is slow.
-    pub(crate) fn end_statement(&self, now: Instant) -> bool {
+    /// A statement is over, and may have `failed`; gives whether somebody was told meanwhile that it is slow.
+    pub(crate) fn end_statement(&self, now: Instant, failed: bool) -> bool {
         let mut state = self.state();
+        if let Some(begun) = state.transactions.last_mut() {
+            begun.statement_ended(failed);
+        }
         let told = state.told.slow;
         state.become_(Activity::Idle, &self.stream, now);
         told

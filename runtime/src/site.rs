@@ -26,6 +26,7 @@ pub struct Function {
     body: Option<Extent>,
     straight: bool,
     keeps: &'static [[u32; 2]],
+    repeats: &'static [[u32; 2]],
     stop: Stop,
     written: &'static [Written],
     /// What [`written`](Self::written) becomes when the first of them runs.
@@ -56,6 +57,7 @@ impl Function {
             body: None,
             straight: false,
             keeps: &[],
+            repeats: &[],
             stop: stop_here,
             written: &[],
             sites: OnceCell::new(),
@@ -125,6 +127,13 @@ impl Function {
     #[must_use]
     pub const fn keeping(mut self, keeps: &'static [[u32; 2]]) -> Self {
         self.keeps = keeps;
+        self
+    }
+
+    /// What is taken at these places (line and column) stays in a variable of a loop.
+    #[must_use]
+    pub const fn repeating(mut self, repeats: &'static [[u32; 2]]) -> Self {
+        self.repeats = repeats;
         self
     }
 
@@ -198,15 +207,24 @@ impl Function {
     /// Line and column of a place in the function's body.
     pub(crate) fn position_of(&self, location: &Location<'_>) -> Option<(u32, u32)> {
         let (line, column) = (location.line(), location.column());
-        let is_inside = location.file() == self.file
-            && self.body.is_some_and(|body| body.contains(line, column));
-        is_inside.then_some((line, column))
+        self.has(location.file(), line, column)
+            .then_some((line, column))
+    }
+
+    /// Whether that is a place in the function's body.
+    pub(crate) fn has(&self, file: &str, line: u32, column: u32) -> bool {
+        file == self.file && self.body.is_some_and(|body| body.contains(line, column))
     }
 
     /// Whether what is awaited there stays in a variable of the function until it is ended or dropped.
     pub(crate) fn keeps(&self, location: &Location<'_>) -> bool {
         self.position_of(location)
             .is_some_and(|(line, column)| self.keeps.contains(&[line, column]))
+    }
+
+    /// Whether the variable in which that stays is a loop's.
+    pub(crate) fn repeats(&self, (line, column): (u32, u32)) -> bool {
+        self.repeats.contains(&[line, column])
     }
 
     /// Whether the attribute has seen the body.

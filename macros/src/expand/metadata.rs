@@ -36,6 +36,7 @@ impl Evidence {
 ///          __leash, __leash, file!(), [12, 5], [12, 40, 15, 6], true, &[([14, 21], false, None)],
 ///      )
 ///          .keeping(const { &[[13, 30]] })
+///          .repeating(const { &[[13, 30]] })
 ///          .root()
 ///          .levels(const { &[(P::Lint::SlowQuery, P::Level::Allow, "a report")] })
 ///          .limits(const { &[(P::Lint::QueryBudget, P::Limit::Count(3))] });
@@ -54,9 +55,15 @@ pub(super) fn items(
     let file = quote_spanned!(span=> ::core::file!());
     let place = position_of(name);
     let Evidence { extent, straight } = evidence;
-    let Sites { written, keeps } = sites;
+    let Sites {
+        written,
+        keeps,
+        repeats,
+    } = sites;
     let keeping =
         (!keeps.is_empty()).then(|| quote_spanned!(span=> .keeping(const { &[#(#keeps),*] })));
+    let repeating = (!repeats.is_empty())
+        .then(|| quote_spanned!(span=> .repeating(const { &[#(#repeats),*] })));
     let arms = written.iter().enumerate().map(|(index, site)| {
         let index = Literal::usize_unsuffixed(index);
         let stop = path.stop(site.word);
@@ -82,6 +89,7 @@ pub(super) fn items(
             &[#(#written),*],
         )
         #keeping
+        #repeating
         #settings;
     }
 }

@@ -481,9 +481,20 @@ fn a_function_that_a_test_attribute_made_tells_the_users_body() {
 /// The places that the function says it keeps.
 #[track_caller]
 fn keeps(body: &str) -> usize {
+    places("keeping", body)
+}
+
+/// Those that it says are in a loop.
+#[track_caller]
+fn repeats(body: &str) -> usize {
+    places("repeating", body)
+}
+
+#[track_caller]
+fn places(kind: &str, body: &str) -> usize {
     let source = format!("#[track] async fn find(&self) -> Result<()> {{ {body} }}");
     let expansion = expand(&source, Mode::On).to_string();
-    match expansion.split_once(". keeping (const { & [") {
+    match expansion.split_once(&format!(". {kind} (const {{ & [")) {
         Some((_, places)) => {
             let (places, _) = places.split_once("] })").expect("its end");
             places.matches('[').count()
@@ -517,6 +528,28 @@ fn what_a_callee_gives_is_kept_where_it_stays() {
         "let tx = self.open(); tx.commit().await",
     ] {
         assert_eq!(keeps(body), 0, "{body}");
+    }
+}
+
+#[test]
+fn what_stays_in_a_loop_is_taken_again_and_again() {
+    for body in [
+        "loop { let tx = pool.begin().await?; }",
+        "while self.more() { let tx = pool.begin().await?; tx.commit().await?; }",
+        "for id in ids { let tx = self.open().await?; }",
+        "'each: for id in ids { if id { let tx = pool.begin().await?; } }",
+        "let found = loop { let tx = pool.begin().await?; break 3; };",
+        "match x { _ => loop { for id in ids { let tx = pool.begin().await?; } } }",
+    ] {
+        assert_eq!(repeats(body), 1, "{body}");
+    }
+    for body in [
+        "let tx = pool.begin().await?; for id in ids { save(&mut tx, id).await?; }",
+        "loop { self.wait().await } let tx = pool.begin().await?;",
+        "for id in ids { pool.execute(id).await?; }",
+        "for id in ids { save(pool.begin().await?).await?; }",
+    ] {
+        assert_eq!(repeats(body), 0, "{body}");
     }
 }
 

@@ -135,11 +135,12 @@ impl<DB: Database> Drop for Transaction<'_, DB> {
     fn drop(&mut self) {
         if self.open {
             if let Some(handle) = self.conn.handle() {
+                let scope = context::scope();
+                let lost = handle.transaction_dropped(scope.as_deref());
                 drop(handle.begin_control(Control::ImplicitRollback));
                 // Who unwinds knows that something went wrong.
-                if let Some(lost) = handle.transaction_dropped()
+                if let (Some(lost), Some(scope)) = (lost, scope)
                     && !std::thread::panicking()
-                    && let Some(scope) = context::scope()
                 {
                     scope.lose(lost);
                 }

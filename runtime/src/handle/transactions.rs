@@ -1,18 +1,47 @@
 //! Open transactions and savepoints of a handle, and what is lost when one is dropped.
 
+use std::panic::Location;
+use std::ptr;
 use std::sync::Arc;
 
 use super::Handle;
-use crate::site::{Place, Site};
+use crate::context;
+use crate::scope::Scope;
+use crate::site::{Function, Place, Site};
+use crate::snapshot::Activity;
 use crate::tally::Tally;
 
 /// A transaction or savepoint that is open.
 #[derive(Debug)]
 pub(super) struct Begun {
     place: Place,
-    in_block: bool,
+    site: Option<&'static Site>,
+    /// Of the scope in which it was begun.
+    function: Option<&'static Function>,
     /// The last statement in it that wrote.
     wrote: Option<&'static Tally>,
+    course: Course,
+}
+
+/// How the statements in a transaction went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    Well,
+    /// After one had failed, others went well.
+    Mended,
+    /// The last one failed.
+    Failed,
+}
+
+impl Begun {
+    /// A statement in it is over. One that was given up before there was an answer has `failed`, too.
+    pub(super) fn statement_ended(&mut self, failed: bool) {
+        self.course = match self.course {
+            _ if failed => Course::Failed,
+            Course::Failed => Course::Mended,
+            before => before,
+        };
+    }
 }
 
 /// How a transaction or savepoint ended.
@@ -28,8 +57,14 @@ pub(crate) struct Lost {
     pub(crate) handle: Arc<Handle>,
     /// Where it was begun.
     pub(crate) begun: Place,
-    /// That is in a block, a closure or a macro, which may have been left early, or given up.
-    pub(crate) in_block: bool,
+    /// The same, where the attribute knows it.
+    pub(crate) site: Option<&'static Site>,
+    /// Of the scope in which it was begun.
+    pub(crate) function: Option<&'static Function>,
+    /// Where the scope that dropped it got it, if a callee had handed it up.
+    pub(crate) arrived_at: Option<&'static Location<'static>>,
+    /// A statement in it failed, or what plain sqlx did last in it may have.
+    pub(crate) may_have_failed: bool,
     pub(crate) wrote: &'static Tally,
     pub(crate) is_savepoint: bool,
 }
@@ -43,8 +78,10 @@ impl Handle {
     pub(crate) fn transaction_began(&self, site: Option<&'static Site>) {
         let begun = Begun {
             place: site.map_or(self.place, Site::place),
-            in_block: site.is_some_and(Site::has_block),
+            site,
+            function: context::scope().map(|scope| scope.function()),
             wrote: None,
+            course: Course::Well,
         };
         let mut state = self.state();
         if state.transactions.is_empty() {
@@ -58,10 +95,12 @@ impl Handle {
         let ended = state.transactions.pop();
         // What a savepoint wrote is the transaction's around it, once released.
         if end == End::Committed
-            && let Some(wrote) = ended.and_then(|ended| ended.wrote)
-            && let Some(around) = state.transactions.last_mut()
+            && let (Some(ended), Some(around)) = (ended, state.transactions.last_mut())
         {
-            around.wrote = Some(wrote);
+            around.wrote = ended.wrote.or(around.wrote);
+            if (around.course, ended.course) != (Course::Well, Course::Well) {
+                around.course = Course::Mended;
+            }
         }
     }
 
@@ -72,14 +111,25 @@ impl Handle {
         }
     }
 
-    /// The innermost transaction or savepoint was dropped while open; gives what goes with it.
-    pub(crate) fn transaction_dropped(self: &Arc<Self>) -> Option<Lost> {
+    /// The innermost transaction or savepoint was dropped in `scope` while open; gives what goes with it, unless its last
+    /// statement failed: then that is why.
+    pub(crate) fn transaction_dropped(self: &Arc<Self>, scope: Option<&Scope>) -> Option<Lost> {
         let mut state = self.state();
         let dropped = state.transactions.pop()?;
+        let is_lent = state.activity == Activity::Lent;
+        if dropped.course == Course::Failed && !is_lent {
+            return None;
+        }
+        let owner = &state.owner;
+        let is_owner =
+            scope.is_some_and(|scope| owner.scope.as_deref().is_some_and(|it| ptr::eq(it, scope)));
         Some(Lost {
             handle: Arc::clone(self),
             begun: dropped.place,
-            in_block: dropped.in_block,
+            site: dropped.site,
+            function: dropped.function,
+            arrived_at: owner.arrived_at.filter(|_| is_owner),
+            may_have_failed: is_lent || dropped.course == Course::Mended,
             wrote: dropped.wrote?,
             is_savepoint: !state.transactions.is_empty(),
         })

@@ -409,7 +409,7 @@ mod tests {
                 let begun = Instant::now();
                 let held = Held::tried(Arc::clone(&pool), Origin::UnlessPolled(Place::UNKNOWN));
                 held.handle().begin_statement(tally, Activity::Busy);
-                held.handle().end_statement(Instant::now());
+                held.handle().end_statement(Instant::now(), false);
                 drop(held);
                 times.push(begun.elapsed());
             }

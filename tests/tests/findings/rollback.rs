@@ -1,13 +1,19 @@
 //! `implicit_rollback`: a write that is lost although all seems well.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use futures::FutureExt;
 use sqlx::leash::testing::findings;
 use sqlx::leash::{self, Certainty, Finding, Level, Lint, ScopeExt};
 use sqlx::mysql::MySqlPoolOptions;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{Acquire, Connection, MySqlPool, PgPool, SqlitePool, track};
+use sqlx::{
+    Acquire, Connection, MySqlPool, PgPool, Sqlite, SqliteConnection, SqlitePool,
+    SqliteTransaction, track,
+};
+use tokio::time::timeout;
 
 use crate::support::{
     self, Place, Says, TestPool, Tx, assert_none, declared, in_child, marked, only, pool, rendered,
@@ -34,6 +40,16 @@ fn check(found: Vec<Finding>, begun: &Place, wrote: &Place, function: &str, decl
         help: &["tx.commit().await?", "tx.rollback().await?"],
     }
     .check(&found);
+}
+
+/// The only finding is about a transaction begun there, and it is likely only: the note says why.
+#[track_caller]
+fn check_likely(found: Vec<Finding>, begun: &Place, note: &str) {
+    let found = only(found);
+    assert_eq!(found.lint, Lint::ImplicitRollback);
+    assert_eq!(Place::from(&found.primary), *begun);
+    assert_eq!(found.certainty, Certainty::Likely, "{}", found.render());
+    assert!(found.notes[0].contains(note), "{}", found.render());
 }
 
 #[track]
@@ -205,13 +221,11 @@ async fn finishes(_tx: Tx) -> sqlx::Result<()> {
 async fn the_callee_that_got_it_is_judged() {
     let pool = pool().await;
     let (_, found) = findings(begins_and_passes_on(&pool)).await;
-    check(
-        found,
-        &marked("passed on", "begin"),
-        &marked("written before", "execute"),
-        "finishes",
-        &declared("finishes"),
+    assert_eq!(
+        found[0].function.as_deref(),
+        Some("findings::rollback::finishes")
     );
+    check_likely(found, &marked("passed on", "begin"), "it was passed on");
 }
 
 #[track]
@@ -224,6 +238,24 @@ async fn begins(pool: &SqlitePool) -> sqlx::Result<Tx> {
 #[track]
 async fn drops_what_it_was_given(pool: &SqlitePool) -> sqlx::Result<()> {
     begins(pool).await?;
+    Ok(())
+}
+
+#[track]
+async fn keeps_what_it_was_given(pool: &SqlitePool) -> sqlx::Result<()> {
+    let mut tx = begins(pool).await?;
+    sqlx::query("SELECT 1").execute(&mut *tx).await?;
+    Ok(())
+}
+
+#[track]
+async fn is_given_one_after_the_other(pool: &SqlitePool) -> sqlx::Result<()> {
+    for is_wanted in [false, true] {
+        let tx = begins(pool).await?;
+        if is_wanted {
+            tx.commit().await?;
+        }
+    }
     Ok(())
 }
 
@@ -243,12 +275,17 @@ async fn has_a_callee_write(pool: &SqlitePool) -> sqlx::Result<()> {
 async fn across_functions() {
     let pool = pool().await;
     let (_, found) = findings(drops_what_it_was_given(&pool)).await;
+    let begun = marked("begun for the caller", "begin");
+    check_likely(found, &begun, "it was passed on");
+    let (_, found) = findings(is_given_one_after_the_other(&pool)).await;
+    check_likely(found, &begun, "in a loop");
+    let (_, found) = findings(keeps_what_it_was_given(&pool)).await;
     check(
         found,
-        &marked("begun for the caller", "begin"),
+        &begun,
         &marked("written for the caller", "execute"),
-        "drops_what_it_was_given",
-        &declared("drops_what_it_was_given"),
+        "keeps_what_it_was_given",
+        &declared("keeps_what_it_was_given"),
     );
     let (_, found) = findings(has_a_callee_write(&pool)).await;
     check(
@@ -310,9 +347,31 @@ async fn what_a_savepoint_released_is_lost_with_the_transaction() {
 }
 
 #[track]
+async fn takes_a_failure_back(pool: &SqlitePool) -> sqlx::Result<()> {
+    let mut tx = pool.begin().await?; // @around a failure
+    sqlx::query(INSERT).execute(&mut *tx).await?; // @before a failure
+    let mut inner = tx.begin().await?;
+    assert!(fails(&mut inner).await.is_err());
+    inner.rollback().await
+}
+
+#[tokio::test]
+async fn a_failure_that_a_savepoint_took_back_is_no_reason() {
+    let pool = pool().await;
+    let (_, found) = findings(takes_a_failure_back(&pool)).await;
+    check(
+        found,
+        &marked("around a failure", "begin"),
+        &marked("before a failure", "execute"),
+        "takes_a_failure_back",
+        &declared("takes_a_failure_back"),
+    );
+}
+
+#[track]
 async fn drops_two(pool: &SqlitePool) -> sqlx::Result<()> {
     for _ in 0..2 {
-        let mut tx = pool.begin().await?;
+        let mut tx = pool.begin().await?; // @in a loop
         sqlx::query(INSERT).execute(&mut *tx).await?;
     }
     Ok(())
@@ -323,19 +382,31 @@ async fn each_is_told() {
     let pool = pool().await;
     let (_, found) = findings(drops_two(&pool)).await;
     assert_eq!(found.len(), 2, "{}", rendered(&found));
+    for found in found {
+        check_likely(vec![found], &marked("in a loop", "begin"), "in a loop");
+    }
+}
+
+/// What leaves it to its caller whether it has failed.
+async fn writes_and_returns<T>(pool: SqlitePool, value: T) -> T {
+    let mut tx = pool.begin().await.unwrap();
+    sqlx::query(INSERT).execute(&mut *tx).await.unwrap();
+    value
+}
+
+async fn in_a_scope<T>(pool: &SqlitePool, value: T) -> Vec<Finding> {
+    let work = writes_and_returns(pool.clone(), value);
+    findings(leash::scope("import", work)).await.1
 }
 
 #[tokio::test]
-async fn in_a_scope_without_a_result() {
+async fn in_a_scope_by_name() {
     let pool = pool().await;
-    let work = async {
-        let mut tx = pool.begin().await.unwrap();
-        sqlx::query(INSERT).execute(&mut *tx).await.unwrap();
-    };
-    let ((), found) = findings(leash::scope("import", work)).await;
-    let found = only(found);
+    let found = only(in_a_scope(&pool, ()).await);
     assert_eq!(found.lint, Lint::ImplicitRollback);
     assert_eq!(found.function.as_deref(), Some("import"));
+    assert_eq!(found.certainty, Certainty::Likely);
+    assert!(found.notes[0].contains("in this scope"), "{found}");
 }
 
 #[tokio::test]
@@ -362,21 +433,82 @@ async fn in_a_block(pool: &SqlitePool) -> sqlx::Result<()> {
     let attempt: sqlx::Result<()> = async {
         let mut tx = pool.begin().await?; // @in a block
         sqlx::query(INSERT).execute(&mut *tx).await?;
-        sqlx::query("no SQL").execute(&mut *tx).await?;
-        tx.commit().await
+        Err(sqlx::Error::RowNotFound)
     }
     .await;
     assert!(attempt.is_err());
     Ok(())
 }
 
+async fn refuses(mut tx: Tx) -> Result<(), &'static str> {
+    sqlx::query(INSERT).execute(&mut *tx).await.unwrap();
+    Err("not today")
+}
+
+#[track]
+async fn gives_away(pool: &SqlitePool) -> sqlx::Result<bool> {
+    let tx = pool.begin().await?; // @given away
+    Ok(refuses(tx).await.is_ok())
+}
+
+#[track]
+async fn goes_on_after_a_failure(pool: &SqlitePool) -> sqlx::Result<()> {
+    let mut tx = pool.begin().await?; // @mended
+    sqlx::query(INSERT).execute(&mut *tx).await?;
+    assert!(fails(&mut tx).await.is_err());
+    sqlx::query(INSERT).execute(&mut *tx).await?;
+    Ok(())
+}
+
+#[track]
+async fn goes_on_after_a_failure_inside(pool: &SqlitePool) -> sqlx::Result<()> {
+    let mut tx = pool.begin().await?; // @mended inside
+    let mut inner = tx.begin().await?;
+    sqlx::query(INSERT).execute(&mut *inner).await?;
+    assert!(fails(&mut inner).await.is_err());
+    inner.commit().await?;
+    Ok(())
+}
+
+async fn lends(conn: &mut SqliteConnection) -> sqlx::Result<()> {
+    sqlx::query("no SQL").execute(conn).await.map(drop)
+}
+
+#[track]
+async fn lends_last(pool: &SqlitePool) -> sqlx::Result<bool> {
+    let mut tx = pool.begin().await?; // @lent last
+    sqlx::query(INSERT).execute(&mut *tx).await?;
+    Ok(lends(&mut tx).await.is_ok())
+}
+
+#[track]
+async fn begins_in_time(pool: &SqlitePool) -> sqlx::Result<()> {
+    let begun = timeout(Duration::from_mins(1), pool.begin()).await; // @in time
+    let mut tx = begun.unwrap()?;
+    sqlx::query(INSERT).execute(&mut *tx).await?;
+    Ok(())
+}
+
 #[tokio::test]
-async fn in_a_block_that_may_have_failed_it_is_likely_only() {
+async fn where_an_error_may_have_been_dealt_with_it_is_likely_only() {
     let pool = pool().await;
     let (_, found) = findings(in_a_block(&pool)).await;
-    let found = only(found);
-    assert_eq!(Place::from(&found.primary), marked("in a block", "begin"));
-    assert_eq!(found.certainty, Certainty::Likely);
+    check_likely(found, &marked("in a block", "begin"), "in a block");
+    let (_, found) = findings(gives_away(&pool)).await;
+    check_likely(found, &marked("given away", "begin"), "it was passed on");
+    let (_, found) = findings(begins_in_time(&pool)).await;
+    check_likely(found, &marked("in time", "begin"), "it was passed on");
+    let (_, found) = findings(goes_on_after_a_failure(&pool)).await;
+    check_likely(
+        found,
+        &marked("mended", "begin"),
+        "a statement in it failed",
+    );
+    let (_, found) = findings(goes_on_after_a_failure_inside(&pool)).await;
+    let begun = marked("mended inside", "begin");
+    check_likely(found, &begun, "a statement in it failed");
+    let (_, found) = findings(lends_last(&pool)).await;
+    check_likely(found, &marked("lent last", "begin"), "ran unseen");
 }
 
 // What is no finding.
@@ -485,6 +617,175 @@ async fn by_callback_that_fails(pool: &SqlitePool) {
         })
         .await;
     assert!(failed.is_err());
+}
+
+/// In code that is not tracked.
+async fn fails(tx: &mut SqliteTransaction<'_>) -> sqlx::Result<()> {
+    sqlx::query("INSERT INTO exam (name) VALUES (NULL)")
+        .execute(&mut **tx)
+        .await
+        .map(drop)
+}
+
+#[track]
+async fn answers_a_failure(pool: &SqlitePool) -> sqlx::Result<bool> {
+    let mut tx = pool.begin().await?;
+    sqlx::query(INSERT).execute(&mut *tx).await?;
+    match fails(&mut tx).await {
+        Ok(()) => tx.commit().await.map(|()| true),
+        Err(_) => Ok(false),
+    }
+}
+
+#[track]
+async fn gives_a_statement_up(pool: &SqlitePool) -> sqlx::Result<bool> {
+    const LONG: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300000) SELECT count(*) FROM n";
+    let mut tx = pool.begin().await?;
+    sqlx::query(INSERT).execute(&mut *tx).await?;
+    let long = sqlx::query(LONG).execute(&mut *tx);
+    if timeout(Duration::ZERO, long).await.is_err() {
+        return Ok(false);
+    }
+    tx.commit().await.map(|()| true)
+}
+
+#[track]
+async fn tries_again(pool: &SqlitePool) -> sqlx::Result<u32> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let mut tx = pool.begin().await?;
+        sqlx::query(INSERT).execute(&mut *tx).await?;
+        let last = if tries < 3 { "no SQL" } else { "SELECT 1" };
+        if sqlx::query(last).execute(&mut *tx).await.is_err() {
+            continue;
+        }
+        tx.commit().await?;
+        return Ok(tries);
+    }
+}
+
+#[track]
+async fn leaves_out_what_fails(pool: &SqlitePool) -> sqlx::Result<()> {
+    let mut tx = pool.begin().await?;
+    for _ in 0..2 {
+        let mut inner = tx.begin().await?;
+        sqlx::query(INSERT).execute(&mut *inner).await?;
+        if fails(&mut inner).await.is_ok() {
+            inner.commit().await?;
+        }
+    }
+    tx.commit().await
+}
+
+#[track]
+async fn gives_away_to_a_failure(pool: &SqlitePool) -> sqlx::Result<bool> {
+    async fn saves(mut tx: Tx) -> sqlx::Result<()> {
+        sqlx::query(INSERT).execute(&mut *tx).await?;
+        fails(&mut tx).await?;
+        tx.commit().await
+    }
+    let tx = pool.begin().await?;
+    Ok(saves(tx).await.is_ok())
+}
+
+#[tokio::test]
+async fn dropped_for_a_statement_that_failed() {
+    let pool = pool().await;
+    let ((), found) = findings(async {
+        assert!(!answers_a_failure(&pool).await.unwrap());
+        assert!(!gives_a_statement_up(&pool).await.unwrap());
+        assert_eq!(tries_again(&pool).await.unwrap(), 3);
+        leaves_out_what_fails(&pool).await.unwrap();
+        assert!(!gives_away_to_a_failure(&pool).await.unwrap());
+    })
+    .await;
+    assert_none(&found);
+}
+
+// Not tracked.
+
+async fn refuses_in_its_own(pool: &SqlitePool) -> Result<(), &'static str> {
+    refuses(pool.begin().await.unwrap()).await
+}
+
+async fn writes_and_waits(pool: &SqlitePool) {
+    let mut tx = pool.begin().await.unwrap();
+    sqlx::query(INSERT).execute(&mut *tx).await.unwrap();
+    std::future::pending::<()>().await;
+}
+
+async fn refuses_on(conn: &mut PoolConnection<Sqlite>) -> Result<(), &'static str> {
+    let mut tx = conn.begin().await.unwrap();
+    sqlx::query(INSERT).execute(&mut *tx).await.unwrap();
+    Err("not today")
+}
+
+async fn takes_over(pool: &SqlitePool) -> Result<(), &'static str> {
+    refuses(begins(pool).await.unwrap()).await
+}
+
+#[track]
+async fn answers_a_refusal(pool: &SqlitePool) -> sqlx::Result<bool> {
+    Ok(refuses_in_its_own(pool).await.is_ok())
+}
+
+#[track]
+async fn counts_refusals(pool: &SqlitePool) -> usize {
+    let mut refused = 0;
+    for _ in 0..3 {
+        if refuses_in_its_own(pool).await.is_err() {
+            refused += 1;
+        }
+    }
+    refused
+}
+
+#[track]
+async fn gives_a_helper_up(pool: &TestPool) -> bool {
+    let wrote = support::until("it has written", || {
+        pool.handles()
+            .iter()
+            .any(|handle| handle.statements == 1 && handle.activity == leash::Activity::Idle)
+    });
+    futures::future::select(Box::pin(writes_and_waits(pool)), Box::pin(wrote)).await;
+    true
+}
+
+#[track]
+async fn has_a_helper_begin(pool: &SqlitePool) -> sqlx::Result<()> {
+    let mut conn = pool.acquire().await?;
+    assert!(refuses_on(&mut conn).await.is_err());
+    Ok(())
+}
+
+#[track]
+async fn has_a_helper_take_over(pool: &SqlitePool) -> sqlx::Result<()> {
+    assert!(takes_over(pool).await.is_err());
+    Ok(())
+}
+
+#[track]
+async fn carries_a_helper(pool: &SqlitePool) -> sqlx::Result<()> {
+    let pool = pool.clone();
+    let task = async move { refuses_in_its_own(&pool).await.is_err() };
+    assert!(tokio::spawn(task.in_current_scope()).await.unwrap());
+    Ok(())
+}
+
+#[tokio::test]
+async fn dropped_in_code_that_is_not_tracked() {
+    let pool = pool().await;
+    let ((), found) = findings(async {
+        assert!(!answers_a_refusal(&pool).await.unwrap());
+        assert_eq!(counts_refusals(&pool).await, 3);
+        assert!(gives_a_helper_up(&pool).await);
+        has_a_helper_begin(&pool).await.unwrap();
+        has_a_helper_take_over(&pool).await.unwrap();
+        carries_a_helper(&pool).await.unwrap();
+    })
+    .await;
+    assert_none(&found);
 }
 
 #[tokio::test]
