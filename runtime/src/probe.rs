@@ -5,7 +5,11 @@
 
 use std::any::type_name;
 use std::fmt::Display;
+use std::hash::BuildHasher;
+use std::mem::discriminant;
 use std::panic::UnwindSafe;
+
+use rustc_hash::FxBuildHasher;
 
 /// A value to be judged.
 #[derive(Debug)]
@@ -64,14 +68,14 @@ impl<T> Look for &&Probe<'_, Option<T>> {
 /// Any other type that cannot hold one.
 impl<T: UnwindSafe> Look for &Probe<'_, T> {
     fn look(&self) -> Returned {
-        Returned::untold::<T>(hides::<T>())
+        Returned::told(hides::<T>(), failed(self.0))
     }
 }
 
 /// Any other type.
 impl<T> Look for Probe<'_, T> {
     fn look(&self) -> Returned {
-        Returned::untold::<T>(true)
+        Returned::told(true, failed(self.0))
     }
 }
 
@@ -125,7 +129,7 @@ pub(crate) fn hides_in(name: &str) -> bool {
 pub struct Returned {
     /// It may hold a handle.
     pub may_hold: bool,
-    /// It is an `Err` or a `None`. `None` where it may be one and cannot be looked at.
+    /// It is an `Err` or a `None`. `None` where that is not known.
     pub failed: Option<bool>,
 }
 
@@ -136,28 +140,26 @@ impl Returned {
         failed: None,
     };
 
-    /// Of a `Result` or an `Option`, by its type.
     fn told(may_hold: bool, failed: bool) -> Self {
         Self {
             may_hold,
             failed: Some(failed),
         }
     }
-
-    /// Of no `Result`, unless a generic type turns out to be one.
-    fn untold<T>(may_hold: bool) -> Self {
-        Self {
-            may_hold,
-            failed: (!is_result::<T>()).then_some(false),
-        }
-    }
 }
 
-/// Whether the type turns out to be a `Result` or an `Option`.
-pub(crate) fn is_result<T>() -> bool {
+/// Whether a value whose type turns out to be a `Result` or an `Option` is an `Err` or a `None`.
+pub(crate) fn failed<T>(value: &T) -> bool {
+    is_variant(value, &Err::<(), ()>(())) || is_variant(value, &None::<()>)
+}
+
+/// Whether two values are the same variant of one generic enum.
+fn is_variant<T, U>(one: &T, other: &U) -> bool {
     let of = |name: &'static str| name.split('<').next();
-    let name = of(type_name::<T>());
-    name == of(type_name::<Result<(), ()>>()) || name == of(type_name::<Option<()>>())
+    // Discriminants of two types cannot be compared. What they hash is the number of the variant, which is the same for
+    // each `T` of an `Option<T>`.
+    of(type_name::<T>()) == of(type_name::<U>())
+        && FxBuildHasher.hash_one(discriminant(one)) == FxBuildHasher.hash_one(discriminant(other))
 }
 
 /// What is known of a returned value.
@@ -172,6 +174,8 @@ macro_rules! __returned {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use super::{Returned, hides_in};
     use crate::__private::returned;
 
@@ -209,11 +213,29 @@ mod tests {
     }
 
     #[test]
-    fn a_generic_value_may_have_failed_if_it_is_a_result() {
-        assert_eq!(generic(&Ok::<u8, u8>(1)).failed, None);
-        assert_eq!(generic(&Err::<u8, u8>(1)).failed, None);
-        assert_eq!(generic(&1).failed, Some(false));
-        assert_eq!(generic(&[Ok::<u8, u8>(1)]).failed, Some(false));
+    fn a_generic_value_tells_whether_it_failed() {
+        #[track_caller]
+        fn check<T>(value: &T, failed: bool) {
+            assert_eq!(generic(value).failed, Some(failed));
+        }
+        check(&Ok::<u8, u8>(1), false);
+        check(&Err::<u8, u8>(1), true);
+        // Types whose variants are told apart by what they hold.
+        check(&Ok::<_, ()>(Box::new(1)), false);
+        check(&Err::<Box<u8>, ()>(()), true);
+        check(&Ok::<(), _>(()).map_err(|()| "no"), false);
+        check(&Err::<(), _>("no"), true);
+        check(&Err::<Infallible, _>(1), true);
+        check(&Ok::<_, Infallible>(1), false);
+        check(&Some(&1), false);
+        check(&None::<&u8>, true);
+        check(&Some(Err::<u8, u8>(1)), false);
+        check(&Some(None::<u8>), false);
+        // None of either.
+        check(&1, false);
+        check(&std::cmp::Ordering::Less, false);
+        check(&std::ops::ControlFlow::<u8, u8>::Break(1), false);
+        check(&[Err::<u8, u8>(1)], false);
     }
 
     #[test]

@@ -225,9 +225,9 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// What the scope holds passes to the scope around it, whatever was returned.
-    pub(crate) fn hand_up<T>(&self, _value: &T) {
-        if !probe::is_result::<T>() {
+    /// Judges what the scope has lost; what it holds passes to the scope around it, whatever was returned.
+    pub(crate) fn hand_up<T>(&self, value: &T) {
+        if !probe::failed(value) {
             // A panic would have no place in the user's file.
             for lost in self.scope.take_lost() {
                 let _told: Reaction = lint::implicit_rollback(&self.scope, &lost);

@@ -402,11 +402,20 @@ async fn in_a_scope<T>(pool: &SqlitePool, value: T) -> Vec<Finding> {
 #[tokio::test]
 async fn in_a_scope_by_name() {
     let pool = pool().await;
-    let found = only(in_a_scope(&pool, ()).await);
-    assert_eq!(found.lint, Lint::ImplicitRollback);
-    assert_eq!(found.function.as_deref(), Some("import"));
-    assert_eq!(found.certainty, Certainty::Likely);
-    assert!(found.notes[0].contains("in this scope"), "{found}");
+    for found in [
+        in_a_scope(&pool, ()).await,
+        in_a_scope(&pool, Ok::<_, sqlx::Error>(7)).await,
+        in_a_scope(&pool, Some("done")).await,
+        in_a_scope(&pool, [Err::<(), _>(1)]).await,
+    ] {
+        let found = only(found);
+        assert_eq!(found.lint, Lint::ImplicitRollback);
+        assert_eq!(found.function.as_deref(), Some("import"));
+        assert_eq!(found.certainty, Certainty::Likely);
+        assert!(found.notes[0].contains("in this scope"), "{found}");
+    }
+    assert_none(&in_a_scope(&pool, Err::<(), _>(sqlx::Error::RowNotFound)).await);
+    assert_none(&in_a_scope(&pool, None::<Box<u8>>).await);
 }
 
 #[tokio::test]
@@ -426,6 +435,30 @@ async fn in_a_task_that_was_carried() {
         "forgets_commit",
         &declared("forgets_commit"),
     );
+}
+
+#[track]
+async fn carries(pool: &SqlitePool, last: &'static str) -> bool {
+    let pool = pool.clone();
+    let task = async move {
+        let mut tx = pool.begin().await?; // @carried
+        sqlx::query(INSERT).execute(&mut *tx).await?;
+        let found = sqlx::query(last).fetch_optional(&mut *tx).await?;
+        found.ok_or(sqlx::Error::RowNotFound)
+    };
+    tokio::spawn(task.in_current_scope()).await.unwrap().is_ok()
+}
+
+#[tokio::test]
+async fn of_a_carried_task_itself() {
+    let pool = pool().await;
+    let (went_well, found) = findings(carries(&pool, "SELECT 1")).await;
+    assert!(went_well);
+    check_likely(found, &marked("carried", "begin"), "in a block");
+
+    let (went_well, found) = findings(carries(&pool, "SELECT 1 WHERE false")).await;
+    assert!(!went_well);
+    assert_none(&found);
 }
 
 #[track]
@@ -899,8 +932,15 @@ async fn what_may_be_an_error_is_not_judged() {
     let pool = pool().await;
     let (_, found) = findings(says_nothing_of_its_type(&pool)).await;
     assert_none(&found);
+}
+
+#[tokio::test]
+async fn a_generic_value_is_looked_at() {
+    let pool = pool().await;
     let (_, found) = findings(returns_what_it_is_told(&pool, Err::<(), _>(1))).await;
     assert_none(&found);
+    let (_, found) = findings(returns_what_it_is_told(&pool, Ok::<_, ()>(1))).await;
+    assert_eq!(only(found).certainty, Certainty::Certain);
 }
 
 #[track(allow(implicit_rollback, reason = "the test wants it"))]
