@@ -239,6 +239,11 @@ impl Running {
             return;
         };
         if let Some(handle) = &self.handle
+            && tally.ends_transaction()
+            && outcome == Outcome::Ok
+        {
+            handle.note_end_by_text();
+        } else if let Some(handle) = &self.handle
             && tally.writes()
         {
             // Rows that were read before the consumer had enough were written, too; an error takes all of it back.

@@ -21,6 +21,8 @@ pub(crate) struct Summary {
     /// Whether rows that come back, or are reported as affected, can only be rows that it wrote: not those of a read that
     /// stands beside it, or of a procedure.
     pub(crate) writes_for_sure: bool,
+    /// Whether it ends a transaction, by COMMIT or ROLLBACK.
+    pub(crate) ends_transaction: bool,
 }
 
 /// What a statement does to the schema.
@@ -84,6 +86,7 @@ pub(crate) fn summarise(sql: &str) -> Summary {
         schema: Schema::Stays,
         schema_before: Schema::Stays,
         reads: false,
+        ends_transaction: false,
         first: true,
         explained: false,
         wants_object: false,
@@ -120,6 +123,7 @@ pub(crate) fn summarise(sql: &str) -> Summary {
         writes: scan.writes,
         schema: scan.schema,
         writes_for_sure: scan.writes && !scan.reads,
+        ends_transaction: scan.ends_transaction,
     }
 }
 
@@ -139,6 +143,7 @@ struct Scan {
     schema_before: Schema,
     /// A statement in it is a read, or something that may be one.
     reads: bool,
+    ends_transaction: bool,
     /// The statement's own operation, outside of parentheses, is still to come.
     first: bool,
     /// What comes is explained, not run.
@@ -165,6 +170,14 @@ impl Scan {
         if word.starts_with(char::is_numeric) {
             self.wants_target = false;
             return;
+        }
+        if previous.is_empty() && self.parentheses.len() == 1 {
+            // The END of a trigger's body comes after a statement.
+            self.ends_transaction |=
+                matches!(upper, "COMMIT" | "ROLLBACK" | "ABORT") || upper == "END" && !self.begun;
+        }
+        if upper == "TO" && matches!(previous, "ROLLBACK" | "WORK" | "TRANSACTION") {
+            self.ends_transaction = false;
         }
         if OPERATIONS.contains(&upper) && !NOT_AN_OPERATION_AFTER.contains(&previous) {
             // `REPLACE(a, b, c)` and `TRUNCATE(x, 2)` are functions; as statements they come first.
@@ -314,6 +327,31 @@ mod tests {
             "SELECT TRUNCATE(1.5, 1)",
         ] {
             assert_eq!(summarise(sql).schema, Schema::Stays, "{sql}");
+        }
+    }
+
+    #[test]
+    fn only_some_statements_end_a_transaction() {
+        for sql in [
+            "COMMIT",
+            "rollback work",
+            "END TRANSACTION",
+            "/* now */ ABORT",
+            "INSERT INTO x VALUES (1); COMMIT",
+            "COMMIT AND CHAIN",
+        ] {
+            assert!(summarise(sql).ends_transaction, "{sql}");
+        }
+        for sql in [
+            "ROLLBACK TO SAVEPOINT x",
+            "ROLLBACK TRANSACTION TO x",
+            "RELEASE SAVEPOINT x",
+            "SELECT CASE a WHEN 1 THEN 2 END FROM x",
+            "INSERT INTO x VALUES ('COMMIT')",
+            "CREATE TRIGGER x AFTER INSERT ON y BEGIN DELETE FROM z; END",
+            "CREATE TABLE x (y INT) ON COMMIT DROP",
+        ] {
+            assert!(!summarise(sql).ends_transaction, "{sql}");
         }
     }
 

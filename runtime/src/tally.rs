@@ -38,6 +38,7 @@ pub(crate) struct Tally {
     writes: bool,
     schema: Schema,
     writes_for_sure: bool,
+    ends_transaction: bool,
     /// What shares this tally, where it stands for the texts beyond a limit.
     others: Option<Distinct>,
     calls: AtomicU64,
@@ -67,6 +68,7 @@ impl Tally {
             writes: summary.writes,
             schema: summary.schema,
             writes_for_sure: summary.writes_for_sure,
+            ends_transaction: summary.ends_transaction,
             others: None,
             calls: AtomicU64::new(0),
             ok: AtomicU64::new(0),
@@ -87,6 +89,7 @@ impl Tally {
             writes: true,
             schema: Schema::Stays,
             writes_for_sure: false,
+            ends_transaction: false,
             others: Some(Distinct::new()),
             calls: AtomicU64::new(0),
             ok: AtomicU64::new(0),
@@ -134,6 +137,11 @@ impl Tally {
     /// Whether the text changes the schema: what PostgreSQL and SQLite roll back, and MySQL does not.
     pub(crate) fn changes_schema(&self) -> bool {
         self.schema != Schema::Stays
+    }
+
+    /// Whether the text ends a transaction, which its value does not know of.
+    pub(crate) fn ends_transaction(&self) -> bool {
+        self.ends_transaction
     }
 
     /// Counts a statement as begun, and gives how many that makes.

@@ -4,7 +4,7 @@ use std::panic::Location;
 use std::ptr;
 use std::sync::Arc;
 
-use super::Handle;
+use super::{Handle, State};
 use crate::context;
 use crate::scope::Scope;
 use crate::site::{Function, Place, Site};
@@ -135,6 +135,11 @@ impl Handle {
         })
     }
 
+    /// A statement has ended the open transactions.
+    pub(crate) fn note_end_by_text(&self) {
+        self.state().end_transactions();
+    }
+
     /// A statement on it that may write is over; whether it `wrote`.
     pub(crate) fn note_write(&self, tally: &'static Tally, wrote: bool) {
         let mut state = self.state();
@@ -142,16 +147,23 @@ impl Handle {
             if tally.commits_in_mysql() {
                 // The server has committed all that was before, also if the statement itself failed, and from here on
                 // it commits each statement.
-                state.is_over = true;
-                for begun in &mut state.transactions {
-                    begun.wrote = None;
-                }
+                state.end_transactions();
             }
         } else if wrote
             && !state.is_over
             && let Some(begun) = state.transactions.last_mut()
         {
             begun.wrote = Some(tally);
+        }
+    }
+}
+
+impl State {
+    /// The server has ended them: what they wrote is settled, and what comes is in none.
+    fn end_transactions(&mut self) {
+        self.is_over = true;
+        for begun in &mut self.transactions {
+            begun.wrote = None;
         }
     }
 }

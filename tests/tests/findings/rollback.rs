@@ -722,6 +722,33 @@ async fn gives_away_to_a_failure(pool: &SqlitePool) -> sqlx::Result<bool> {
     Ok(saves(tx).await.is_ok())
 }
 
+#[track]
+async fn ends_by_text(pool: &SqlitePool, text: &'static str) -> sqlx::Result<()> {
+    let mut tx = pool.begin().await?; // @ended by text
+    sqlx::query(INSERT).execute(&mut *tx).await?;
+    sqlx::raw_sql(text).execute(&mut *tx).await?;
+    Ok(())
+}
+
+/// A text may end a transaction whose value is dropped open.
+#[tokio::test]
+async fn ended_by_a_text() {
+    let pool = pool().await;
+    for text in ["COMMIT", "ROLLBACK", "SELECT 1; COMMIT"] {
+        let (ended, found) = findings(ends_by_text(&pool, text)).await;
+        ended.unwrap();
+        assert_none(&found);
+    }
+    let to_a_savepoint = "SAVEPOINT a; ROLLBACK TO a";
+    let (ended, found) = findings(ends_by_text(&pool, to_a_savepoint)).await;
+    ended.unwrap();
+    let found = only(found);
+    assert_eq!(
+        Place::from(&found.primary),
+        marked("ended by text", "begin")
+    );
+}
+
 #[tokio::test]
 async fn dropped_for_a_statement_that_failed() {
     let pool = pool().await;
