@@ -1,7 +1,7 @@
 //! The watchdog: one plain thread for the process, which looks for what no query would notice.
 //!
-//! It starts with the first pool and goes with the last, and the last handle. While no handle is alive it sleeps until somebody wakes it; while
-//! handles are alive it looks once a second, and while somebody waits for a permit, every [`CLOSELY`].
+//! It starts with the first pool, and goes with the last pool and the last handle. While no handle is alive it sleeps until
+//! somebody wakes it; while handles are alive it looks once a second, and while somebody waits for a permit, every [`CLOSELY`].
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
