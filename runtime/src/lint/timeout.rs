@@ -451,11 +451,15 @@ impl Case<'_> {
         }
         let least = lent.iter().map(|(_, time)| *time).min()?;
         let taker = taker(lent.first()?.0.place);
+        let what = if lent.len() == 1 {
+            "is lent as a plain connection"
+        } else {
+            "are lent as plain connections"
+        };
         let cause = format!(
-            "{} of {} {} lent as plain connections for {} or longer, by {taker} among others: what is done with them is not seen",
+            "{} of {} {what} for {} or longer, the first of them by {taker}: what is done there is not seen",
             lent.len(),
             count(self.max(), "permit"),
-            if lent.len() == 1 { "is" } else { "are" },
             short(least),
         );
         let mut diagnosis = Diagnosis::new(Verdict::Unknown, Certainty::Unknown, cause);

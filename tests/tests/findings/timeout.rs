@@ -642,7 +642,7 @@ async fn what_a_holder_does_with_a_lent_connection_is_not_known() {
     assert!(
         finding
             .cause
-            .contains("1 of 1 permit is lent as plain connections")
+            .contains("1 of 1 permit is lent as a plain connection")
             && finding.cause.contains("sleeps_after_lending"),
         "{}",
         finding.cause
