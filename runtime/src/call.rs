@@ -238,21 +238,18 @@ impl Running {
         let Some((tally, calls)) = &self.counted else {
             return;
         };
-        if let Some(handle) = &self.handle
-            && tally.ends_transaction()
-            && outcome == Outcome::Ok
-        {
-            handle.note_end_by_text();
-        } else if let Some(handle) = &self.handle
-            && tally.writes()
-        {
-            // Rows that were read before the consumer had enough were written, too; an error takes all of it back.
-            let wrote = match outcome {
-                Outcome::Ok => self.affected > 0 || self.rows > 0 || tally.changes_schema(),
-                Outcome::Cancelled => self.affected > 0 || self.rows > 0,
-                Outcome::Error => false,
-            };
-            handle.note_write(tally, wrote);
+        if let Some(handle) = &self.handle {
+            if tally.ends_transaction() && outcome == Outcome::Ok {
+                handle.note_end_by_text();
+            } else if tally.writes() {
+                // Rows that were read before the consumer had enough were written, too; an error takes all of it back.
+                let wrote = match outcome {
+                    Outcome::Ok => self.affected > 0 || self.rows > 0 || tally.changes_schema(),
+                    Outcome::Cancelled => self.affected > 0 || self.rows > 0,
+                    Outcome::Error => false,
+                };
+                handle.note_write(tally, wrote);
+            }
         }
         tally.finish(outcome, time, self.rows, self.affected);
         if !told_slow {

@@ -248,7 +248,11 @@ impl Case<'_> {
         let (certainty, cause) = match &probe.outcome {
             Outcome::Connected => return None,
             Outcome::Failed(error) => (
-                Certainty::Certain,
+                if probe.ran_beside(self.waiter.asked()) {
+                    Certainty::Certain
+                } else {
+                    Certainty::Likely
+                },
                 format!("connecting to {address} fails: {error}"),
             ),
             Outcome::Crowded(error) => (

@@ -36,6 +36,13 @@ pub(crate) enum Outcome {
     Crowded(String),
 }
 
+impl Probe {
+    /// Whether it ran, for a while at least, beside a wait that began at `asked`.
+    pub(crate) fn ran_beside(&self, asked: Instant) -> bool {
+        self.ended.is_none_or(|ended| ended >= asked)
+    }
+}
+
 /// `too_many_connections` of PostgreSQL, and of MySQL.
 const TOO_MANY: [&str; 2] = ["53300", "08004"];
 
@@ -104,10 +111,9 @@ impl Probes {
 
     /// The last one, if it tells of a wait that began at `asked`: it ran meanwhile, or nobody was served since.
     pub(crate) fn during(&self, asked: Instant, granted: u64) -> Option<Probe> {
-        let ran_meanwhile = |probe: &Probe| probe.ended.is_none_or(|ended| ended >= asked);
         self.last()
             .clone()
-            .filter(|probe| ran_meanwhile(probe) || probe.granted == granted)
+            .filter(|probe| probe.ran_beside(asked) || probe.granted == granted)
     }
 }
 
@@ -136,7 +142,8 @@ mod tests {
         let (probes, begun) = (Probes::default(), Instant::now());
         assert!(probes.begin(begun, 3));
         probes.end(begun + SECOND, failed());
-        assert!(probes.during(begun + 2 * SECOND, 3).is_some());
+        let probe = probes.during(begun + 2 * SECOND, 3).unwrap();
+        assert!(probe.ran_beside(begun) && !probe.ran_beside(begun + 2 * SECOND));
         assert!(probes.during(begun + 2 * SECOND, 4).is_none());
     }
 

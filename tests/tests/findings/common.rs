@@ -3,9 +3,9 @@
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
-use sqlx::Pool;
 use sqlx::leash::{self, Backend, Certainty, Finding, Lint, Related};
 use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::{Pool, SqliteConnection, track};
 
 pub(crate) use crate::pool::TestPool;
 pub(crate) use crate::settled::settled;
@@ -30,6 +30,13 @@ pub(crate) fn options(max_connections: u32) -> SqlitePoolOptions {
 
 pub(crate) async fn connect(options: SqlitePoolOptions) -> TestPool {
     TestPool::of(options.connect("sqlite::memory:").await.unwrap())
+}
+
+/// A callee that takes a plain connection: what is lent to it stays so until it is used directly again.
+#[track]
+pub(crate) async fn reads(conn: &mut SqliteConnection) -> sqlx::Result<()> {
+    sqlx::query("SELECT 1").execute(conn).await?;
+    Ok(())
 }
 
 /// What was found in this process, with when, in the order of telling.

@@ -20,7 +20,7 @@ use tokio::time::{sleep, timeout};
 use crate::child::in_child;
 use crate::common::{
     PATIENCE, TestPool, assert_certainty, assert_helps, assert_primary, connect, declared, marked,
-    none, note_panics, only, options, panics_about, pool_of, related, said, until,
+    none, note_panics, only, options, panics_about, pool_of, reads, related, said, until,
 };
 
 /// A deadlock is told within this time of forming. The promise is 250 ms; machines that run tests do other things, too.
@@ -379,12 +379,6 @@ async fn through_a_box(pool: &SqlitePool, meeting: &Meeting) -> Result {
 }
 
 #[track]
-async fn reads(conn: &mut SqliteConnection) -> Result {
-    sqlx::query("SELECT 1").execute(conn).await?;
-    Ok(())
-}
-
-#[track]
 async fn takes_another_after_lending(pool: &SqlitePool, meeting: &Meeting) -> Result {
     let mut first = pool.acquire().await?; // @lent
     reads(&mut first).await?;
@@ -719,7 +713,7 @@ async fn is_busy(pool: &SqlitePool) -> Result {
 #[track]
 async fn lends(pool: &SqlitePool) -> Result {
     let mut held = pool.acquire().await?;
-    let lent: &mut sqlx::SqliteConnection = &mut held;
+    let lent: &mut SqliteConnection = &mut held;
     sleep(A_WHILE).await;
     sqlx::Connection::ping(lent).await
 }

@@ -18,14 +18,14 @@ use sqlx::leash::{
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
-use sqlx::{ConnectOptions, Connection, PgPool, Pool, SqliteConnection, SqlitePool, track};
+use sqlx::{ConnectOptions, Connection, PgPool, Pool, SqlitePool, track};
 use tokio::runtime::Builder;
 use tokio::sync::{Barrier, Notify};
 
 use crate::child::in_child;
 use crate::common::{
     TestPool, assert_certainty, assert_helps, assert_primary, connect, marked, none, note_panics,
-    only, options, panics_about, related, said, until,
+    only, options, panics_about, reads, related, said, until,
 };
 use crate::proxy::{Cut, Fate, Proxy};
 use crate::support::Lines;
@@ -360,6 +360,9 @@ async fn is_refused<DB: Backend>(pool: &TestPool<DB>, port: u16) {
     let address = format!("connecting to 127.0.0.1:{port}/shop fails: ");
     assert!(finding.cause.starts_with(&address), "{}", finding.cause);
     assert!(finding.cause.contains("refused"), "{}", finding.cause);
+    // Who comes later, within the minute, has only that to go by.
+    let finding = times_out(pool, async {}).await;
+    assert_verdict(&finding, Verdict::Unreachable, Certainty::Likely);
     assert_helps(&finding, &format!("127.0.0.1:{port}"));
     assert_eq!(said(&finding, "permits held"), "0 of 10, 1 waiting");
     assert!(finding.related.is_empty());
@@ -618,12 +621,6 @@ async fn a_wrong_password_is_no_timeout() {
 }
 
 // Unaccounted and lent.
-
-#[track]
-async fn reads(conn: &mut SqliteConnection) -> Result {
-    sqlx::query("SELECT 1").execute(conn).await?;
-    Ok(())
-}
 
 #[track]
 async fn sleeps_after_lending(pool: &SqlitePool, taken: &Notify) -> Result {

@@ -84,6 +84,16 @@ async fn watched_elsewhere(pool: &SqlitePool) {
     told(pool.name(), Lint::HeldIdle, 1).await;
 }
 
+/// Becomes true when somebody is told of an idle handle.
+fn idle_is_heard() -> Arc<AtomicBool> {
+    let is_heard = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&is_heard);
+    leash::on_finding(move |finding| {
+        told.fetch_or(finding.lint == Lint::HeldIdle, Relaxed);
+    });
+    is_heard
+}
+
 /// The last value of a pool may go before its last connection does.
 #[test]
 fn a_handle_that_outlives_its_pool_is_watched() {
@@ -96,11 +106,7 @@ fn a_handle_that_outlives_its_pool_is_watched() {
     }
     let test = "watchdog::a_handle_that_outlives_its_pool_is_watched";
     let _ = in_child(test, "", |runtime| {
-        let is_heard = Arc::new(AtomicBool::new(false));
-        leash::on_finding({
-            let is_heard = Arc::clone(&is_heard);
-            move |finding| is_heard.store(finding.lint == Lint::HeldIdle, Relaxed)
-        });
+        let is_heard = idle_is_heard();
         runtime.block_on(async {
             outlives(&is_heard).await;
             until("it has gone", || threads().is_empty()).await;
@@ -120,11 +126,7 @@ fn a_short_limit_for_all_is_seen_in_time() {
     }
     let test = "watchdog::a_short_limit_for_all_is_seen_in_time";
     let _ = in_child(test, "held_idle=100ms", |runtime| {
-        let is_heard = Arc::new(AtomicBool::new(false));
-        leash::on_finding({
-            let is_heard = Arc::clone(&is_heard);
-            move |finding| is_heard.store(finding.lint == Lint::HeldIdle, Relaxed)
-        });
+        let is_heard = idle_is_heard();
         runtime.block_on(async {
             let pool = connect().await;
             let mut told = Vec::new();
