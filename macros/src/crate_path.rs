@@ -52,16 +52,16 @@ impl CratePath {
     /// What panics at `place`, a word of the user's.
     ///
     /// ```text
-    /// out: P::stop(message)
+    /// out: P::panic_here(message)
     /// ```
-    pub(crate) fn stop(&self, place: Span) -> TokenStream {
+    pub(crate) fn panic_at(&self, place: Span) -> TokenStream {
         let ours = Span::mixed_site().located_at(place);
         // The panic is reported where the call stands, and that is the user's if its first and last tokens are. What is
         // between is ours, so that a wrong path is told once.
         let root = self.root(place);
-        let stop = Ident::new("stop", place);
+        let panic_here = Ident::new("panic_here", place);
         let message = parenthesized(quote_spanned!(ours=> message), place);
-        quote_spanned!(ours=> #root::__private::#stop #message)
+        quote_spanned!(ours=> #root::__private::#panic_here #message)
     }
 
     /// `P::function(arguments)` in the very place of `written`.

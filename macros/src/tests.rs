@@ -45,7 +45,9 @@ fn folded(source: &str) -> String {
         let (_, written) = items.split_once("file ! () ,").expect("a location");
         let (place, rest) = written.split_once("] ,").expect("a place");
         let (_extent, rest) = rest.split_once("] ,").expect("an extent");
-        let rest = rest.trim_end_matches(';').replacen(",)", "", 1);
+        let rest = rest.trim_end_matches(';').trim_end();
+        let rest = rest.strip_suffix(')').expect("the static's own");
+        let rest = rest.replacen(",)", "", 1);
         format!("leash ! {{ {place}], {rest} }}")
     });
     replace(

@@ -1,16 +1,21 @@
 //! Levels and limits. Nearest wins: attribute, then environment, then code, then default.
 
+#[cfg(feature = "track")]
+mod entry;
 mod error;
+#[cfg(feature = "track")]
+mod in_force;
 #[cfg(feature = "track")]
 mod layer;
 #[cfg(feature = "track")]
 mod parse;
+#[cfg(feature = "track")]
+mod rules;
 
 pub use error::ConfigError;
 #[cfg(feature = "track")]
+pub(crate) use in_force::*;
+#[cfg(feature = "track")]
 pub use layer::Config;
 #[cfg(feature = "track")]
-pub(crate) use layer::{
-    Rules, VARIABLE, has_limit_below, is_off, level, level_of_process, load, may_be_slow,
-    query_budget, report_interval, return_timeout, rules,
-};
+pub(crate) use rules::Rules;

@@ -3,41 +3,45 @@
 use std::fmt;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use once_cell::sync::OnceCell;
 use smallvec::SmallVec;
 
-use crate::acquires::{self, Acquires};
-use crate::context;
-use crate::pool_state::{Control, Hold, PoolState};
-use crate::report;
-use crate::scope::Scope;
-use crate::site::{Function, Place, Site};
+use crate::pool_state::PoolState;
+use crate::pool_state::counters::{Control, Hold};
+use crate::scope::{Scope, context};
+use crate::site::Site;
+use crate::site::acquires::{self, Acquires};
+use crate::site::tally::Tally;
 use crate::snapshot::Activity;
-use crate::tally::Tally;
-use crate::units::nanos;
-use claim::Asked;
-use transactions::Begun;
+use crate::source::function::Function;
+use crate::source::place::Place;
+use crate::{log, sync};
 
-mod claim;
+pub(crate) mod asked;
+pub(crate) mod begun;
+mod glance;
+pub(crate) mod held;
 mod holding;
-mod live;
-mod look;
+pub(crate) mod live;
+mod operations;
+pub(crate) mod owner;
 mod read;
 mod returning;
+mod rows;
+mod told;
 mod transactions;
 mod wait;
+mod waiter;
 
-pub(crate) use claim::{Claiming, Held, Opening, Purpose};
-pub(crate) use live::{all, read_all, size};
-use look::Told;
-pub(crate) use transactions::{End, Lost};
+use asked::{Asked, Purpose};
+use begun::Begun;
+use operations::{Operations, What};
+use rows::StreamRows;
+use told::Told;
 use wait::Wait;
-
-/// A handle remembers this many operations.
-const OPERATIONS: usize = 4;
 
 /// A claim on one permit of a pool: first waiting, then held, then on its way back.
 pub(crate) struct Handle {
@@ -93,56 +97,14 @@ struct State {
     owner: Owner,
 }
 
-enum What {
-    Statement(&'static Tally),
-    Control(Control, Option<&'static Site>),
-}
-
-struct Done {
-    what: What,
-    when: Instant,
-}
-
-/// The last ones that began on a handle.
-#[derive(Default)]
-struct Operations {
-    done: [Option<Done>; OPERATIONS],
-    latest: usize,
-}
-
-impl Operations {
-    fn note(&mut self, what: What, when: Instant) {
-        self.latest = (self.latest + 1) % OPERATIONS;
-        self.done[self.latest] = Some(Done { what, when });
-    }
-
-    /// Latest first.
-    fn iter(&self) -> impl Iterator<Item = &Done> {
-        let (after, before) = self.done.split_at(self.latest + 1);
-        after.iter().rev().chain(before.iter().rev()).flatten()
-    }
-}
-
 #[derive(Default)]
 struct Owner {
     scope: Option<Arc<Scope>>,
-    /// Functions that handed it up, innermost first.
-    way: Vec<&'static Function>,
+    /// The functions that handed it up, innermost first.
+    handed_up_by: Vec<&'static Function>,
     /// Where the last of them was awaited.
-    arrived_at: Option<&'static Location<'static>>,
+    handed_up_at: Option<&'static Location<'static>>,
 }
-
-/// Rows read from the open stream, and whether the database is being waited for. A store per row; who wants to know
-/// when, looks twice.
-#[derive(Default)]
-struct StreamRows {
-    rows: AtomicU64,
-    /// How long the database was waited for until the consumer got what it has; while it is awaited, how long the
-    /// consumer took until it asked. In nanoseconds.
-    before: AtomicU64,
-}
-
-const AWAITED: u64 = 1 << 63;
 
 /// An operation that is no statement, while it runs.
 pub(crate) struct ControlGuard {
@@ -194,7 +156,7 @@ impl Handle {
             task,
             asked,
             granted_before,
-            acquires: acquires::of(place, site),
+            acquires: site.map_or_else(|| acquires::at(place), Site::acquires),
             state: Mutex::new(State {
                 standing,
                 activity: Activity::Idle,
@@ -225,20 +187,20 @@ impl Handle {
         handle.pool.counters.waits.at_once();
         handle.acquires.waits.at_once();
         if let Some(scope) = &handle.state().owner.scope {
-            scope.adopt(Arc::clone(&handle));
+            scope.adopt(handle.id);
         }
         handle
     }
 
     /// The permit is there; the handle belongs to the scope that is current now.
-    fn grant(self: &Arc<Self>) {
+    fn grant(&self) {
         let now = Instant::now();
         let waited = now.saturating_duration_since(self.asked);
         self.pool.counters.waits.queued(waited);
         self.acquires.waits.queued(waited);
         let scope = context::scope();
         if let Some(scope) = &scope {
-            scope.adopt(Arc::clone(self));
+            scope.adopt(self.id);
         }
         let mut state = self.state();
         state.standing = Standing::Held(now);
@@ -253,7 +215,7 @@ impl Handle {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.state)
     }
 
     /// Its holder is done with it.
@@ -266,7 +228,7 @@ impl Handle {
         } else {
             Instant::now()
         };
-        state.become_(Activity::Idle, &self.stream, now);
+        state.enter(Activity::Idle, &self.stream, now);
         state.standing = Standing::Returning(now);
         let (hold, was_told) = (state.spent, state.told.idle_ever);
         // It stays locked meanwhile, so that nobody hands the handle on between the two.
@@ -280,42 +242,12 @@ impl Handle {
             self.pool.permits.reserved.fetch_sub(1, Relaxed);
         }
         if was_told {
-            report::came_back(self, hold);
+            log::idle_handle_returned(self.place, &self.pool, &self.span, hold);
         }
     }
 
     pub(crate) fn is_alive(&self) -> bool {
         !matches!(self.state().standing, Standing::Returning(_))
-    }
-
-    /// The scope that waits for it or holds it.
-    pub(crate) fn scope(&self) -> Option<Arc<Scope>> {
-        self.state().owner.scope.clone()
-    }
-
-    /// Makes it belong to `next`, coming from `last`.
-    pub(crate) fn hand_to(self: &Arc<Self>, next: Option<Arc<Scope>>, last: &Scope) {
-        let mut state = self.state();
-        if let Standing::Returning(_) = state.standing {
-            return;
-        }
-        let owner = &mut state.owner;
-        owner.way.push(last.function());
-        owner.arrived_at = Some(last.polled_at());
-        if let Some(next) = &next {
-            next.adopt(Arc::clone(self));
-        }
-        owner.scope = next;
-    }
-
-    /// The functions it was handed up through, innermost first.
-    pub(crate) fn way(&self) -> Vec<&'static Function> {
-        self.state().owner.way.clone()
-    }
-
-    /// Where the last function that handed it up was awaited.
-    pub(crate) fn arrived_at(&self) -> Option<&'static Location<'static>> {
-        self.state().owner.arrived_at
     }
 
     pub(crate) fn reserve(&self, reason: String) {
@@ -346,23 +278,24 @@ impl Handle {
             Instant::now()
         };
         state.statements += 1;
-        state.become_(activity, &self.stream, now);
+        state.enter(activity, &self.stream, now);
         state.operations.note(What::Statement(tally), now);
-        self.stream.begin(AWAITED);
+        self.stream.open_awaited();
         now
     }
 
     /// Something else begins on it; it is over when the guard is dropped.
     pub(crate) fn begin_control(self: &Arc<Self>, control: Control) -> ControlGuard {
-        self.pool.count(control);
+        self.pool.counters.count(control);
         let now = Instant::now();
         let site = context::site();
         let mut state = self.state();
-        state.become_(Activity::Busy, &self.stream, now);
+        state.enter(Activity::Busy, &self.stream, now);
         state.operations.note(What::Control(control, site), now);
         ControlGuard {
             handle: Arc::clone(self),
-            unread: self.pool.endpoint.system == "mysql" && control.is_answered_unseen(),
+            unread: control.is_answered_unseen()
+                && self.pool.endpoint.system.forgets_abandoned_answers(),
         }
     }
 
@@ -370,9 +303,9 @@ impl Handle {
     #[cfg(feature = "postgres")]
     pub(crate) fn begin_copy(&self) {
         let mut state = self.state();
-        state.become_(Activity::Streaming, &self.stream, Instant::now());
+        state.enter(Activity::Streaming, &self.stream, Instant::now());
         state.copies = true;
-        self.stream.begin(0);
+        self.stream.open_idle();
     }
 
     /// Whether what streams on it is the data of a COPY.
@@ -387,20 +320,20 @@ impl Handle {
             begun.statement_ended(failed);
         }
         let told = state.told.slow;
-        state.become_(Activity::Idle, &self.stream, now);
+        state.enter(Activity::Idle, &self.stream, now);
         told
     }
 
     /// What began on it is over.
     pub(crate) fn become_idle(&self, now: Instant) {
-        self.state().become_(Activity::Idle, &self.stream, now);
+        self.state().enter(Activity::Idle, &self.stream, now);
     }
 
     /// Plain sqlx has the connection, until it is used through the handle again.
     pub(crate) fn lend(&self) {
         let mut state = self.state();
         if state.activity != Activity::Lent {
-            state.become_(Activity::Lent, &self.stream, Instant::now());
+            state.enter(Activity::Lent, &self.stream, Instant::now());
         }
     }
 
@@ -410,19 +343,17 @@ impl Handle {
 
     /// So many rows were read from its stream, and the consumer has the last one.
     pub(crate) fn read_rows(&self, rows: u64) {
-        self.stream.rows.store(rows, Relaxed);
+        self.stream.have(rows);
     }
 
     /// The consumer of its stream waits for the database, having taken so long itself.
     pub(crate) fn await_rows(&self, idle: Duration) {
-        self.stream.set_before(idle);
-        self.stream.rows.fetch_or(AWAITED, Relaxed);
+        self.stream.begin_to_wait(idle);
     }
 
     /// The consumer of its stream has something, for which the database was waited for so long in all.
     pub(crate) fn have_rows(&self, waited: Duration) {
-        self.stream.set_before(waited);
-        self.stream.rows.fetch_and(!AWAITED, Relaxed);
+        self.stream.end_wait(waited);
     }
 
     /// The database is waited for in the course of a COPY.
@@ -438,35 +369,6 @@ impl Handle {
         let whole = now.saturating_duration_since(self.state().since);
         self.have_rows(self.stream.busy(whole));
         self.read_rows(pieces);
-    }
-}
-
-impl StreamRows {
-    fn begin(&self, rows: u64) {
-        self.before.store(0, Relaxed);
-        self.rows.store(rows, Relaxed);
-    }
-
-    fn rows(&self) -> u64 {
-        self.rows.load(Relaxed) & !AWAITED
-    }
-
-    fn are_awaited(&self) -> bool {
-        self.rows.load(Relaxed) & AWAITED != 0
-    }
-
-    /// Of the whole time that it is open, that of the database.
-    fn busy(&self, whole: Duration) -> Duration {
-        let before = Duration::from_nanos(self.before.load(Relaxed));
-        if self.are_awaited() {
-            whole.saturating_sub(before)
-        } else {
-            before.min(whole)
-        }
-    }
-
-    fn set_before(&self, time: Duration) {
-        self.before.store(nanos(time), Relaxed);
     }
 }
 
@@ -488,7 +390,7 @@ impl State {
         hold
     }
 
-    fn become_(&mut self, activity: Activity, stream: &StreamRows, now: Instant) {
+    fn enter(&mut self, activity: Activity, stream: &StreamRows, now: Instant) {
         self.spent = self.hold(stream, now);
         self.activity = activity;
         self.since = now;

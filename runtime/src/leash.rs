@@ -1,7 +1,7 @@
 //! Everything that is ours and not sqlx's: what users name.
 
 pub use crate::config::ConfigError;
-pub use crate::lint::{
+pub use crate::finding::{
     CallSite, Certainty, Fact, Finding, Level, Limit, Lint, Related, UnknownName, Verdict, explain,
 };
 pub use crate::snapshot::{
@@ -9,12 +9,20 @@ pub use crate::snapshot::{
     PoolStats, SiteStats, Snapshot, Timing, TrackerStats, WaiterInfo,
 };
 
+#[cfg(feature = "track")]
+pub mod testing;
+
 #[cfg(not(feature = "track"))]
 pub use crate::off::*;
 
 #[cfg(feature = "track")]
 pub use crate::{
     config::Config,
-    driver::{Acquired, AnyConn, Backend, Conn, HandleExt, PoolExt},
-    on::{InScope, ScopeExt, on_finding, report, scope, snapshot, spawn_reporter, testing},
+    lint::on_finding,
+    report::{
+        collect::snapshot,
+        reporter::{report, spawn_reporter},
+    },
+    shim::{Acquired, AnyConn, Backend, Conn, HandleExt, PoolExt},
+    track::in_scope::{InScope, ScopeExt, scope},
 };

@@ -6,8 +6,8 @@ extern crate self as sqlx_leash;
 pub use sqlx::*;
 
 mod config;
+mod finding;
 pub mod leash;
-mod lint;
 mod snapshot;
 
 #[cfg(not(feature = "track"))]
@@ -16,67 +16,55 @@ mod off;
 pub use sqlx_leash_macros::track_off as track;
 
 #[cfg(feature = "track")]
-mod acquires;
-#[cfg(feature = "track")]
-mod call;
-#[cfg(feature = "track")]
-mod context;
-#[cfg(feature = "track")]
-mod distinct;
-#[cfg(feature = "track")]
-mod driver;
-#[cfg(feature = "track")]
-mod foreign;
+mod backends;
 #[cfg(feature = "track")]
 mod handle;
 #[cfg(feature = "track")]
-mod histogram;
+mod lifecycle;
 #[cfg(feature = "track")]
-mod on;
+mod lint;
+#[cfg(feature = "track")]
+mod log;
+#[cfg(feature = "track")]
+mod measure;
 // `pool` is sqlx's module to users; ours is named for what it keeps.
 #[cfg(feature = "track")]
 mod pool_state;
-#[cfg(feature = "track")]
-mod probe;
 #[cfg(all(test, feature = "track"))]
 mod properties;
-#[cfg(feature = "track")]
-mod render;
 #[cfg(feature = "track")]
 mod report;
 #[cfg(feature = "track")]
 mod scope;
 #[cfg(feature = "track")]
+mod shim;
+#[cfg(feature = "track")]
 mod site;
 #[cfg(feature = "track")]
-mod summary;
+mod source;
 #[cfg(feature = "track")]
-mod table;
+mod sql;
 #[cfg(feature = "track")]
-mod tally;
+mod sync;
 #[cfg(feature = "track")]
-mod tracked;
-#[cfg(feature = "track")]
-mod units;
-#[cfg(feature = "track")]
-mod waits;
+mod track;
 #[cfg(feature = "track")]
 mod watchdog;
 
 // Explicit names win over the glob above: these shadow sqlx's.
 #[cfg(all(feature = "track", feature = "migrate"))]
 #[doc(hidden)]
-pub use driver::names::testing;
+pub use shim::names::testing;
 #[cfg(all(feature = "track", feature = "any"))]
-pub use driver::names::{AnyPool, any};
+pub use shim::names::{AnyPool, any};
 #[cfg(all(feature = "track", feature = "mysql"))]
-pub use driver::names::{MySqlPool, MySqlTransaction, mysql};
+pub use shim::names::{MySqlPool, MySqlTransaction, mysql};
 #[cfg(all(feature = "track", feature = "postgres"))]
-pub use driver::names::{PgPool, PgTransaction, postgres};
+pub use shim::names::{PgPool, PgTransaction, postgres};
 #[cfg(all(feature = "track", feature = "_sqlite"))]
-pub use driver::names::{SqlitePool, SqliteTransaction, sqlite};
+pub use shim::names::{SqlitePool, SqliteTransaction, sqlite};
 #[cfg(feature = "track")]
-pub use driver::{
+pub use shim::{
     Acquire, Connection, Pool, Transaction,
     names::{pool, prelude},
 };
@@ -86,13 +74,12 @@ pub use driver::{
 #[doc(hidden)]
 pub mod __private {
     pub use crate::__returned as returned;
-    pub use crate::driver::{
-        Sent, Tap, Tracked, begin_borrowed, tap, tap_stream, tracked_borrowed,
-    };
-    pub use crate::lint::{Level, Limit, Lint};
-    pub use crate::probe::{Look, Probe, Returned};
-    pub use crate::site::{Function, Site, Stop, Written, stop};
-    pub use crate::tracked::{
+    pub use crate::finding::{Level, Limit, Lint};
+    pub use crate::shim::{Sent, Tap, Tracked, begin_borrowed, tap, tap_stream, tracked_borrowed};
+    pub use crate::site::{Site, TrackedFn};
+    pub use crate::source::function::{Function, PanicAt, Written, panic_here};
+    pub use crate::track::returned::{Inspect, Returned, Value};
+    pub use crate::track::{
         At, Ended, Named, Scoped, ScopedStream, at, enter, leave, scope, scope_stream,
     };
     pub use futures_core::future::BoxFuture;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::{Database, Pool};
 
 use crate::config::ConfigError;
-use crate::lint::{Finding, Level, Limit, Lint};
+use crate::finding::{Finding, Level, Limit, Lint};
 use crate::snapshot::Snapshot;
 
 /// What code generic over the database needs beside sqlx's own bounds to execute on `&Pool<DB>`. Off: every database.
@@ -179,6 +179,13 @@ impl std::str::FromStr for Config {
 #[inline]
 pub fn on_finding(_callback: impl Fn(&Finding) + Send + Sync + 'static) {}
 
+impl Finding {
+    /// The whole report, for people. Off: there is none.
+    pub fn render(&self) -> String {
+        self.to_string()
+    }
+}
+
 /// What the tracker knows. Off: nothing.
 #[inline]
 pub fn snapshot() -> Snapshot {
@@ -203,7 +210,7 @@ pub fn report() {}
 pub mod testing {
     use std::future::Future;
 
-    use crate::lint::Finding;
+    use crate::finding::Finding;
 
     const OFF: &str = "sqlx-leash counts nothing here: its feature `track` is off, so this assertion would pass whatever happens; \
                        run the test with the feature that turns it on (`cargo test --features leash`)";

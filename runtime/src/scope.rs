@@ -2,113 +2,124 @@
 
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use smallvec::SmallVec;
 
 use crate::config;
-use crate::handle::{Handle, Lost};
-use crate::lint::Collector;
-use crate::site::Function;
-use crate::tally::Tally;
+use crate::finding::collector::Collector;
+use crate::site::TrackedFn;
+use crate::site::tally::Tally;
+use crate::source::function::Function;
+use crate::sync;
 
-/// A scope rarely holds more than one or two at a time.
-type Handles = SmallVec<[Arc<Handle>; 2]>;
+mod budget;
+pub(crate) mod context;
+pub(crate) mod counted;
+pub(crate) mod foreign;
+mod lost;
+pub(crate) mod origin;
 
-/// Scopes alive.
+use budget::Budget;
+pub(crate) use lost::Lost;
+
+/// The ids of handles. A scope rarely holds more than one or two at a time.
+pub(crate) type HandleIds = SmallVec<[u64; 4]>;
+
+/// A scope remembers this many lost transactions.
+const REMEMBERED: usize = 16;
+
+/// The number of scopes alive.
 static ALIVE: AtomicU64 = AtomicU64::new(0);
 
 /// One execution of a tracked function, from its first statement or handle on.
 #[derive(Debug)]
 pub(crate) struct Scope {
-    function: &'static Function,
+    kind: Kind,
+    function: &'static TrackedFn,
     parent: Option<Arc<Scope>>,
     polled_at: &'static Location<'static>,
     /// Locked after a handle's state, never before.
     burden: Mutex<Burden>,
     statements: AtomicU64,
     budget: Option<Budget>,
-    /// It runs in a task of its own, whose handles are not those of the scopes around.
-    is_branch: bool,
-    /// A test looks at what is inside: the outermost functions there are roots.
-    is_of_test: bool,
     ended: AtomicBool,
-    /// Hears of the findings in this scope, instead of the log.
-    collector: Option<Collector>,
+}
+
+/// What a scope is the execution of.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// A tracked function, or a named scope.
+    Function,
+    /// A branch of its parent, in a task of its own, whose handles are not those of the scopes around.
+    Branch,
+    /// What a test looks at. The outermost functions in it are roots; findings in it go to the collector, in place of the log.
+    Test(Option<Collector>),
 }
 
 /// What is judged when a scope ends.
 #[derive(Debug, Default)]
 struct Burden {
-    /// Live handles that belong to the scope.
-    handles: Handles,
+    /// The live handles that belong to the scope. Ids alone: a handle refers to its scope.
+    handles: HandleIds,
     /// Transactions that had written and were dropped in it.
     lost: Vec<Lost>,
 }
 
-/// How many statements a scope may send, and which it has sent.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    pub(crate) limit: u64,
-    /// Each text and place once, with how often.
-    sent: Mutex<Vec<(&'static Tally, u64)>>,
-}
-
-/// A scope remembers so many lost transactions, and a budget so many different statements.
-const REMEMBERED: usize = 16;
-
 impl Scope {
-    /// A scope whose future is polled at that place.
-    pub(crate) fn polled(
-        function: &'static Function,
+    /// A scope whose future is polled at `polled_at`.
+    pub(crate) fn new(
+        kind: Kind,
+        function: &'static TrackedFn,
         parent: Option<Arc<Scope>>,
         polled_at: &'static Location<'static>,
     ) -> Arc<Self> {
-        Arc::new(Self::new(function, parent, polled_at))
-    }
-
-    /// A scope around what a test looks at. It has no budget, and is nobody's root scope.
-    pub(crate) fn of_test(
-        function: &'static Function,
-        parent: Option<Arc<Scope>>,
-        collector: Option<Collector>,
-    ) -> Arc<Self> {
-        let mut scope = Self::new(function, parent, Location::caller());
-        scope.budget = None;
-        scope.is_of_test = true;
-        scope.collector = collector;
-        Arc::new(scope)
-    }
-
-    /// A branch of a scope, in a task of its own: what it takes is its own.
-    pub(crate) fn branch(parent: Arc<Scope>) -> Arc<Self> {
-        let mut scope = Self::new(parent.function, None, Location::caller());
-        scope.budget = None;
-        scope.is_branch = true;
-        scope.is_of_test = parent.is_of_test;
-        scope.parent = Some(parent);
-        Arc::new(scope)
-    }
-
-    fn new(
-        function: &'static Function,
-        parent: Option<Arc<Scope>>,
-        polled_at: &'static Location<'static>,
-    ) -> Self {
         ALIVE.fetch_add(1, Relaxed);
-        let parent = parent.filter(|_| !function.is_root());
-        let is_root = parent.as_ref().is_none_or(|parent| parent.is_of_test);
-        Self {
+        let is_function = matches!(kind, Kind::Function);
+        let parent = parent.filter(|_| !is_function || !function.is_root());
+        let budget = if is_function {
+            let is_root = parent.as_ref().is_none_or(|parent| parent.is_of_test());
+            config::query_budget(function, is_root).map(Budget::new)
+        } else {
+            None
+        };
+        Arc::new(Self {
+            kind,
             function,
             parent,
             polled_at,
             burden: Mutex::default(),
             statements: AtomicU64::new(0),
-            budget: config::query_budget(function, is_root).map(Budget::new),
-            is_branch: false,
-            is_of_test: false,
+            budget,
             ended: AtomicBool::new(false),
-            collector: None,
+        })
+    }
+
+    /// A branch of `parent`, for a task of its own.
+    pub(crate) fn branch(parent: Arc<Scope>) -> Arc<Self> {
+        Self::new(
+            Kind::Branch,
+            parent.function,
+            Some(parent),
+            Location::caller(),
+        )
+    }
+
+    /// A scope around what a test looks at.
+    pub(crate) fn of_test(
+        function: &'static TrackedFn,
+        parent: Option<Arc<Scope>>,
+        collector: Option<Collector>,
+    ) -> Arc<Self> {
+        Self::new(Kind::Test(collector), function, parent, Location::caller())
+    }
+
+    /// Whether a test looks into it: then the functions in it are roots.
+    fn is_of_test(&self) -> bool {
+        match self.kind {
+            Kind::Test(_) => true,
+            Kind::Branch => self.parent.as_ref().is_some_and(|it| it.is_of_test()),
+            Kind::Function => false,
         }
     }
 
@@ -116,8 +127,13 @@ impl Scope {
         self.function
     }
 
+    /// The function with its counters.
+    pub(crate) fn tracked_fn(&self) -> &'static TrackedFn {
+        self.function
+    }
+
     /// Where its future was polled when the scope was made: the `.await` in the user's code, or a place in the code of
-    /// whoever stands between.
+    /// whatever polls it in between.
     pub(crate) fn polled_at(&self) -> &'static Location<'static> {
         self.polled_at
     }
@@ -126,7 +142,7 @@ impl Scope {
         self.statements.load(Relaxed)
     }
 
-    /// Counts a statement here and in every scope around; gives those whose budget it breaks, innermost first.
+    /// Counts a statement here and in every scope around; returns those whose budget it breaks, innermost first.
     pub(crate) fn count_statement(&self, tally: &'static Tally) -> Vec<&Scope> {
         // Nearly always empty, and then nothing is allocated.
         let mut broken = Vec::new();
@@ -154,27 +170,41 @@ impl Scope {
     /// This scope and those around it that run in the same task, innermost first.
     pub(crate) fn chain_of_task(&self) -> impl Iterator<Item = &Scope> {
         std::iter::successors(Some(self), |scope| {
-            scope.parent.as_deref().filter(|_| !scope.is_branch)
+            let parent = scope.parent.as_deref();
+            parent.filter(|_| !matches!(scope.kind, Kind::Branch))
         })
     }
 
     /// The collector of this scope or the nearest one around it.
     pub(crate) fn collector(&self) -> Option<&Collector> {
-        self.chain().find_map(|scope| scope.collector.as_ref())
+        self.chain().find_map(|scope| match &scope.kind {
+            Kind::Test(collector) => collector.as_ref(),
+            Kind::Function | Kind::Branch => None,
+        })
     }
 
-    /// Whether there is something to judge when it ends.
+    /// Whether nothing is left to judge when it ends.
     pub(crate) fn is_clean(&self) -> bool {
         let burden = self.burden();
         burden.handles.is_empty() && burden.lost.is_empty()
     }
 
-    /// The live handles that belong to this scope.
-    pub(crate) fn held(&self) -> Vec<Arc<Handle>> {
-        self.burden().handles.to_vec()
+    /// The live handles that belong to it.
+    pub(crate) fn handles(&self) -> HandleIds {
+        self.burden().handles.clone()
     }
 
-    /// A transaction that had written was dropped here.
+    /// A handle belongs to it from now on.
+    pub(crate) fn adopt(&self, handle: u64) {
+        self.burden().handles.push(handle);
+    }
+
+    /// A handle does not belong to it any more.
+    pub(crate) fn forget(&self, handle: u64) {
+        self.burden().handles.retain(|id| *id != handle);
+    }
+
+    /// A transaction that had written was dropped in it.
     pub(crate) fn lose(&self, lost: Lost) {
         let lost_before = &mut self.burden().lost;
         // A scope that lives as long as the program must not collect them.
@@ -187,78 +217,25 @@ impl Scope {
         std::mem::take(&mut self.burden().lost)
     }
 
-    pub(crate) fn adopt(&self, handle: Arc<Handle>) {
-        self.burden().handles.push(handle);
-    }
-
-    pub(crate) fn forget(&self, id: u64) {
-        self.burden().handles.retain(|handle| handle.id() != id);
-    }
-
-    fn burden(&self) -> MutexGuard<'_, Burden> {
-        self.burden.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Ends the scope and gives the handles that it still holds and that nobody said are meant to live on.
-    ///
-    /// They belong to no scope any more.
-    pub(crate) fn end_holding_nothing(&self) -> Vec<Arc<Handle>> {
-        let handles = self.end();
-        for handle in &handles {
-            handle.hand_to(None, self);
-        }
-        handles
-            .into_iter()
-            .filter(|handle| handle.is_alive() && !handle.is_reserved())
-            .collect()
-    }
-
-    /// Ends the scope; its live handles pass to the scope around it that is still running, if there is one.
-    pub(crate) fn end_handing_up(&self) {
-        let next = std::iter::successors(self.parent.clone(), |scope| scope.parent.clone())
-            .find(|scope| !scope.ended.load(Relaxed));
-        for handle in self.end() {
-            handle.hand_to(next.clone(), self);
-        }
-    }
-
-    fn end(&self) -> Handles {
+    /// Ends it, and returns the handles that still belong to it.
+    pub(crate) fn end(&self) -> HandleIds {
         self.ended.store(true, Relaxed);
         std::mem::take(&mut self.burden().handles)
     }
 
-    /// How many scopes are alive.
+    /// The nearest scope around it that is still running.
+    pub(crate) fn running_parent(&self) -> Option<Arc<Scope>> {
+        std::iter::successors(self.parent.clone(), |scope| scope.parent.clone())
+            .find(|scope| !scope.ended.load(Relaxed))
+    }
+
+    fn burden(&self) -> MutexGuard<'_, Burden> {
+        sync::lock(&self.burden)
+    }
+
+    /// The number of scopes alive.
     pub(crate) fn alive() -> u64 {
         ALIVE.load(Relaxed)
-    }
-}
-
-impl Budget {
-    fn new(limit: u64) -> Self {
-        Self {
-            limit,
-            sent: Mutex::default(),
-        }
-    }
-
-    fn note(&self, tally: &'static Tally) {
-        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = sent
-            .iter()
-            .position(|(known, _)| std::ptr::eq(*known, tally));
-        match known {
-            Some(at) => sent[at].1 += 1,
-            None if sent.len() < REMEMBERED => sent.push((tally, 1)),
-            None => {}
-        }
-    }
-
-    /// What was sent, in the order of first use, with how often.
-    pub(crate) fn sent(&self) -> Vec<(&'static Tally, u64)> {
-        self.sent
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
     }
 }
 

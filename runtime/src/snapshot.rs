@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::lint::{CallSite, Level, Lint};
+use crate::finding::{CallSite, Level, Lint};
 
 mod timing;
 

@@ -30,16 +30,18 @@ impl Evidence {
 /// ```text
 /// in:  #[track(root, max_queries = 3, allow(slow_query, reason = "a report"))] async fn find(…)
 /// out: fn __leash(index: usize, message: &str) -> ! {
-///          match index { 0 => P::stop(message), _ => P::stop(message) }
+///          match index { 0 => P::panic_here(message), _ => P::panic_here(message) }
 ///      }
-///      static __LEASH: P::Function = P::Function::written(
-///          __leash, __leash, file!(), [12, 5], [12, 40, 15, 6], true, &[([14, 21], false, None)],
-///      )
+///      static __LEASH: P::TrackedFn = P::TrackedFn::new(
+///          P::Function::written(
+///              __leash, __leash, file!(), [12, 5], [12, 40, 15, 6], true, &[([14, 21], false, None)],
+///          )
 ///          .keeping(const { &[[13, 30]] })
 ///          .repeating(const { &[[13, 30]] })
 ///          .root()
 ///          .levels(const { &[(P::Lint::SlowQuery, P::Level::Allow, "a report")] })
-///          .limits(const { &[(P::Lint::QueryBudget, P::Limit::Count(3))] });
+///          .limits(const { &[(P::Lint::QueryBudget, P::Limit::Count(3))] }),
+///      );
 /// ```
 ///
 /// There is one fn and one static for the function and all its sites, since the compiler looks at each of them for long.
@@ -66,31 +68,33 @@ pub(super) fn items(
         .then(|| quote_spanned!(span=> .repeating(const { &[#(#repeats),*] })));
     let arms = written.iter().enumerate().map(|(index, site)| {
         let index = Literal::usize_unsuffixed(index);
-        let stop = path.stop(site.word);
-        quote_spanned!(span=> #index => #stop,)
+        let panic = path.panic_at(site.word);
+        quote_spanned!(span=> #index => #panic,)
     });
-    let stop = path.stop(name);
+    let panic = path.panic_at(name);
     let written = written.iter().map(|site| &site.tokens);
     let settings = settings(&private, &function.options);
     quote_spanned! {span=>
         fn __leash(index: ::core::primitive::usize, message: &::core::primitive::str) -> ! {
             match index {
                 #(#arms)*
-                _ => #stop,
+                _ => #panic,
             }
         }
-        static __LEASH: #private::Function = #private::Function::written(
-            __leash,
-            __leash,
-            #file,
-            #place,
-            #extent,
-            #straight,
-            &[#(#written),*],
-        )
-        #keeping
-        #repeating
-        #settings;
+        static __LEASH: #private::TrackedFn = #private::TrackedFn::new(
+            #private::Function::written(
+                __leash,
+                __leash,
+                #file,
+                #place,
+                #extent,
+                #straight,
+                &[#(#written),*],
+            )
+            #keeping
+            #repeating
+            #settings
+        );
     }
 }
 

@@ -81,7 +81,7 @@ impl Reader<'_> {
             LAST_OF_ENTRY => self.options.turn = Turn::LastOfEntry,
             "name" => self.options.name = self.string(word, value, "exams.find"),
             "crate" => self.options.krate = self.path(word, value),
-            "max_queries" => self.limit(Lint::QUERY_BUDGET, word, value),
+            "max_queries" => self.limit(Lint::query_budget(), word, value),
             _ => match Lint::named(&name) {
                 Some(lint) => self.limit(lint, word, value),
                 None => self.unknown_option(word, &name),
@@ -91,7 +91,7 @@ impl Reader<'_> {
 
     fn first(&mut self, word: &Ident, name: &str) -> bool {
         let same = if name == "max_queries" {
-            Lint::QUERY_BUDGET.name()
+            Lint::query_budget().name()
         } else {
             name
         };

@@ -20,20 +20,22 @@ fn in_full() {
         fn find(pool: &Pool) -> impl ::core::future::Future<Output = sqlx::Result<Exam>> {
             fn __leash(index: ::core::primitive::usize, message: &::core::primitive::str) -> ! {
                 match index {
-                    0 => P::stop(message),
-                    _ => P::stop(message),
+                    0 => P::panic_here(message),
+                    _ => P::panic_here(message),
                 }
             }
-            static __LEASH: P::Function = P::Function::written(
-                    __leash,
-                    __leash,
-                    ::core::file!(),
-                    [2, 18],
-                    [2, 58, 4, 10],
-                    true,
-                    &[([3, 19], false, ::core::option::Option::None)],
-                )
-                .root();
+            static __LEASH: P::TrackedFn = P::TrackedFn::new(
+                P::Function::written(
+                        __leash,
+                        __leash,
+                        ::core::file!(),
+                        [2, 18],
+                        [2, 58, 4, 10],
+                        true,
+                        &[([3, 19], false, ::core::option::Option::None)],
+                    )
+                    .root(),
+            );
             P::scope(
                 &__LEASH,
                 async move {

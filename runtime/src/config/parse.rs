@@ -4,15 +4,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::ConfigError;
-use super::layer::{Config, Entry, Group, Selector};
-use crate::lint::{Level, Limit, Lint, Unit};
+use super::entry::{Entry, Selector};
+use super::layer::Config;
+use crate::finding::{Group, Level, Limit, Lint, Unit};
 
-const GROUPS: [(&str, Group); 4] = [
-    ("all", Group::All),
-    ("leaks", Group::Leaks),
-    ("pool", Group::Pool),
-    ("queries", Group::Queries),
-];
 const SETTINGS: [&str; 5] = ["cap", "report", "return_timeout", "connect_probe", "off"];
 const A_TIME: &str = "a time above zero; write `30s`";
 const A_LEVEL: &str = "a level; write `allow`, `warn` or `deny`";
@@ -186,8 +181,8 @@ fn apply(config: &mut Config, entry: &str) -> Result<(), ConfigError> {
 }
 
 fn selector(name: &str) -> Option<Selector> {
-    if let Some((_, group)) = GROUPS.iter().find(|(of, _)| *of == name) {
-        return Some(Selector::Group(*group));
+    if let Some(group) = Group::ALL.into_iter().find(|group| group.name() == name) {
+        return Some(Selector::Group(group));
     }
     name.parse().ok().map(Selector::Lint)
 }
@@ -210,7 +205,7 @@ fn unknown(entry: &str, name: &str) -> ConfigError {
     let names = Lint::ALL
         .iter()
         .map(|lint| lint.name())
-        .chain(GROUPS.iter().map(|(name, _)| *name))
+        .chain(Group::ALL.map(Group::name))
         .chain(SETTINGS)
         // What is much longer is not meant, and takes long to compare.
         .filter(|known| name.len() <= 2 * known.len());

@@ -1,8 +1,10 @@
 //! For whom a handle is held: a scope holds for what it awaits, not for what runs beside it in a `join!`.
 
-use super::{Handle, Purpose, Standing};
-use crate::lint::Certainty;
+use super::asked::Purpose;
+use super::{Handle, Standing};
+use crate::finding::Certainty;
 use crate::scope::Scope;
+use crate::site::Site;
 use crate::snapshot::Activity;
 
 impl Handle {
@@ -26,7 +28,7 @@ impl Handle {
         below: Option<&Scope>,
         taker: &Handle,
     ) -> Option<Certainty> {
-        let Standing::Held(since) = self.look().standing else {
+        let Standing::Held(since) = self.glance().standing else {
             return None;
         };
         // Who was asked for before this was there runs beside it. The future of a statement holds its permit itself, and
@@ -38,14 +40,14 @@ impl Handle {
         let one_after_another = function.is_straight() || !function.has_body();
         // What polls many futures in one task wakes each by a waker of its own.
         let is_apart = self.task.is_some() && taker.task.is_some() && self.task != taker.task;
-        if let Some(arrived_at) = self.arrived_at()
-            && function.keeps(arrived_at)
+        if let Some(handed_up_at) = self.handed_up_at()
+            && function.keeps(handed_up_at)
         {
             return (!is_apart).then_some(Certainty::Certain);
         }
         let own = self.site.filter(|site| {
             let is_around = std::ptr::eq(site.function(), function) || !function.has_body();
-            is_around && self.way().is_empty()
+            is_around && self.handed_up_by().is_empty()
         });
         let Some(site) = own else {
             // Somewhere in the scope; nothing tells where.
@@ -56,7 +58,7 @@ impl Handle {
             None => taker
                 .site
                 .filter(|taker| std::ptr::eq(taker.function(), site.function()))
-                .map(crate::site::Site::position),
+                .map(Site::position),
         };
         let is_around = match position {
             Some((line, column)) => site.is_in_block(line, column),
@@ -79,8 +81,8 @@ impl Handle {
 
     /// Whether a callee took it, and what became of it here is not known: it may have gone on to another task.
     pub(crate) fn is_handed_on(&self, around: &Scope) -> bool {
-        self.arrived_at()
-            .is_some_and(|arrived_at| !around.function().keeps(arrived_at))
+        self.handed_up_at()
+            .is_some_and(|handed_up_at| !around.function().keeps(handed_up_at))
     }
 
     /// Its consumer has a row, and does something else than to ask for the next.

@@ -25,6 +25,12 @@ pub(super) fn remove(id: u64) {
     drop(LIVE.remove(&id));
 }
 
+/// Those of these claims that still live.
+pub(super) fn resolve(ids: &[u64]) -> Vec<Arc<Handle>> {
+    let live = |id| LIVE.get(id).map(|entry| Arc::clone(entry.value()));
+    ids.iter().filter_map(live).collect()
+}
+
 /// Every claim, oldest first.
 pub(crate) fn all() -> Vec<Arc<Handle>> {
     // Copied out shard by shard: nothing is asked of a handle with a shard locked.
@@ -43,7 +49,7 @@ pub(crate) fn read_all() -> (Vec<HandleInfo>, Vec<WaiterInfo>) {
     let now = Instant::now();
     let (mut handles, mut waiters) = (Vec::new(), Vec::new());
     for handle in all() {
-        match handle.look().standing {
+        match handle.glance().standing {
             Standing::Waiting => waiters.push(handle.read_waiter(now)),
             Standing::Held(_) => handles.push(handle.read(now)),
             Standing::Returning(_) => {}

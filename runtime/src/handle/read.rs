@@ -2,9 +2,8 @@
 
 use std::time::Instant;
 
-use super::{Done, Handle, Standing, What};
-use crate::site::{Place, Site};
-use crate::snapshot::{Activity, HandleInfo, Operation, WaiterInfo};
+use super::{Handle, Standing};
+use crate::snapshot::{Activity, HandleInfo, WaiterInfo};
 
 impl Handle {
     pub(crate) fn read(&self, now: Instant) -> HandleInfo {
@@ -20,7 +19,7 @@ impl Handle {
                 .as_ref()
                 .map(|scope| scope.function().name().to_owned()),
             handed_up: owner
-                .way
+                .handed_up_by
                 .iter()
                 .map(|function| function.name().to_owned())
                 .collect(),
@@ -63,18 +62,4 @@ impl Handle {
 /// The span's name, where a subscriber takes it.
 fn span_name(span: &tracing::Span) -> Option<String> {
     span.metadata().map(|metadata| metadata.name().to_owned())
-}
-
-impl Done {
-    fn read(&self, now: Instant) -> Operation {
-        let (summary, place) = match &self.what {
-            What::Statement(tally) => (tally.summary.clone(), tally.place()),
-            What::Control(control, site) => (control.name().to_owned(), site.map(Site::place)),
-        };
-        Operation {
-            summary,
-            site: place.map(Place::to_call_site),
-            age: now.saturating_duration_since(self.when),
-        }
-    }
 }

@@ -2,11 +2,13 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use futures_core::future::BoxFuture;
 
-use super::{Handle, Held, live};
-use crate::{config, report};
+use super::held::Held;
+use super::{Handle, live};
+use crate::{config, log};
 
 impl Held {
     /// The holder is done with it; the permit is there again when `give_back`, which is sqlx's, has ended.
@@ -28,7 +30,9 @@ impl Held {
                 // Dropped half-way, `give_back` closes the connection and frees the permit.
                 Some(limit) => {
                     if sqlx_core::rt::timeout(limit, give_back).await.is_err() {
-                        report::return_cut(&returning.handle, limit);
+                        let handle = &returning.handle;
+                        handle.pool.counters.returns_cut.fetch_add(1, Relaxed);
+                        log::return_cut(handle.place, &handle.pool, limit);
                     }
                 }
             }

@@ -1,12 +1,12 @@
 //! The wait for a permit, as the watchdog and the waiting future share it.
 
 use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use super::Handle;
-use crate::foreign;
+use crate::scope::foreign;
+use crate::sync;
 
 /// What they tell each other.
 #[derive(Default)]
@@ -17,28 +17,28 @@ pub(super) struct Wait {
 }
 
 #[derive(Default)]
-struct Shared {
+pub(super) struct Shared {
     /// Wakes the task that waits.
     waker: Option<Waker>,
     /// Why it must panic.
-    stop: Option<String>,
+    pub(super) panic: Option<String>,
     /// It should connect once, to learn why there is no connection.
-    probe: bool,
+    pub(super) probe: bool,
     /// When it was woken to see how long its runtime takes to poll it.
-    woken: Option<Instant>,
+    pub(super) woken: Option<Instant>,
     /// The longest that took.
-    slowest: Duration,
+    pub(super) slowest: Duration,
 }
 
 /// What the watchdog has left for a waiting future.
-pub(super) struct Signals {
-    pub(super) stop: Option<String>,
-    pub(super) probe: bool,
+pub(crate) struct Signals {
+    pub(crate) panic: Option<String>,
+    pub(crate) probe: bool,
 }
 
 impl Wait {
-    fn shared(&self) -> MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn shared(&self) -> MutexGuard<'_, Shared> {
+        sync::lock(&self.shared)
     }
 
     /// The waiting future is polled.
@@ -53,7 +53,7 @@ impl Wait {
             shared.slowest = shared.slowest.max(woken.elapsed());
         }
         Some(Signals {
-            stop: shared.stop.take(),
+            panic: shared.panic.take(),
             probe: std::mem::take(&mut shared.probe),
         })
     }
@@ -69,7 +69,7 @@ impl Wait {
         }
     }
 
-    fn signal(&self, leave: impl FnOnce(&mut Shared)) {
+    pub(super) fn signal(&self, leave: impl FnOnce(&mut Shared)) {
         let waker = {
             let mut shared = self.shared();
             leave(&mut shared);
@@ -80,33 +80,5 @@ impl Wait {
         if let Some(waker) = waker {
             foreign::wake(waker);
         }
-    }
-}
-
-impl Handle {
-    /// Has the waiting future panic with this message in its own poll.
-    pub(crate) fn stop_waiting(&self, message: String) {
-        self.wait.signal(|shared| shared.stop = Some(message));
-    }
-
-    /// Has the waiting future make a connect of its own.
-    pub(crate) fn ask_for_probe(&self) {
-        self.wait.signal(|shared| shared.probe = true);
-    }
-
-    /// Wakes the waiting future, to see how long its runtime takes to poll it.
-    pub(crate) fn time_next_poll(&self, now: Instant) {
-        self.wait.signal(|shared| {
-            shared.woken.get_or_insert(now);
-        });
-    }
-
-    /// The longest that the waiting future's runtime took to poll it when woken; an unanswered one counts until now.
-    pub(crate) fn slowest_poll(&self, now: Instant) -> Duration {
-        let shared = self.wait.shared();
-        let open = shared
-            .woken
-            .map_or(Duration::ZERO, |woken| now.saturating_duration_since(woken));
-        shared.slowest.max(open)
     }
 }

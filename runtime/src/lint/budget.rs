@@ -1,117 +1,112 @@
 //! A scope sends more statements than its budget.
 
-use super::describe::{closing_notes, fact, related};
-use super::emit::{Audience, Log, Path};
-use super::{Certainty, Finding, Level, Lint, Reaction, stop};
-use crate::config;
-use crate::scope::Scope;
-use crate::site::{Place, Site};
-use crate::tally::Tally;
-use crate::units::count;
+use tracing::Span;
 
-/// `tally`'s statement, about to be sent at `site`, is the one over the budget of these scopes.
-///
-/// # Panics
-///
-/// At the site, where the lint is at deny.
-pub(crate) fn query_budget(scopes: &[&Scope], tally: &'static Tally, site: Option<&'static Site>) {
+use super::Reaction;
+use super::describe::closing_notes;
+use super::emit::{Audience, Log};
+use super::judge::judge;
+use crate::config::{self, Rules};
+use crate::finding::{Finding, Lint, Related};
+use crate::measure::units::count;
+use crate::scope::Scope;
+use crate::site::Site;
+use crate::site::tally::Tally;
+use crate::source::function::Function;
+use crate::source::place::Place;
+
+/// `tally`'s statement, about to be sent at `site`, is the one over the budget of these scopes. The message to panic with at
+/// the site, and the function whose budget it is, where the lint is at deny.
+pub(crate) fn query_budget(
+    scopes: &[&Scope],
+    tally: &'static Tally,
+    site: Option<&'static Site>,
+) -> Option<(&'static Function, String)> {
+    let rules = config::rules();
     let mut panic = None;
-    // All are told; one panic is enough.
+    // All are reported; one panic is enough.
     for scope in scopes {
-        if let Reaction::Panic(message) = of_scope(scope, tally, site) {
+        if let Reaction::Panic(message) = of_scope(&rules, scope, tally, site) {
             panic.get_or_insert((scope.function(), message));
         }
     }
-    if let Some((function, message)) = panic {
-        stop(site, Some(function), &message);
-    }
+    panic
 }
 
-fn of_scope(scope: &Scope, tally: &'static Tally, site: Option<&'static Site>) -> Reaction {
-    let (function, Some(budget)) = (scope.function(), scope.budget()) else {
+fn of_scope(
+    rules: &Rules,
+    scope: &Scope,
+    tally: &'static Tally,
+    site: Option<&'static Site>,
+) -> Reaction {
+    let function = scope.function();
+    let (Some(budget), Some(level)) = (
+        scope.budget(),
+        judge(rules, Lint::QueryBudget, Some(function), None),
+    ) else {
         return Reaction::Go;
     };
-    let level = config::level(Lint::QueryBudget, Some(function), None);
-    if level == Level::Allow {
-        return Reaction::Go;
-    }
     let place = site.map(Site::place).or(tally.place());
-    let place = place.unwrap_or(function.place());
     let limit = budget.limit;
     let mut sent = budget.sent();
     let most = sent.iter().max_by_key(|(_, times)| *times).copied();
     sent.retain(|(other, _)| !std::ptr::eq(*other, tally));
-
-    let is_own = function.limit(Lint::QueryBudget).is_some();
-    let mut told = vec![related(
-        if is_own {
-            "the budget is set here"
-        } else {
-            "the root scope is this one"
-        },
-        function.place(),
-    )];
-    told.extend(sent.iter().filter_map(|(tally, times)| {
-        let label = format!("{} sent here", count(*times, "statement"));
-        Some(related(label, tally.place()?))
-    }));
-    let mut help = Vec::new();
-    if let Some((most, times)) = most
-        && times > 1
-    {
-        let at = most.place().map(at).unwrap_or_default();
-        let instead = if most.writes() {
-            "write all rows in one statement, `INSERT … VALUES (…), (…)` or `WHERE id IN (…)`"
-        } else {
-            "read all rows in one statement, `WHERE id IN (…)` or a join"
-        };
-        help.push(format!(
-            "`{}`{at} was sent {times} times: {instead}, in place of one by one",
-            most.summary
-        ));
-    }
-    help.push(format!(
-        "if {} needs more, say so: `#[track(max_queries = {})]`",
-        function.name(),
-        limit + 1
-    ));
-    let finding = Finding {
-        lint: Lint::QueryBudget,
-        level,
-        certainty: Certainty::Certain,
-        cause: format!(
-            "{}, and what {} calls counts, too",
-            if is_own {
-                format!("`max_queries = {limit}`")
-            } else {
-                format!("`query_budget={limit}` is set for every root scope")
-            },
-            function.name()
-        ),
-        title: format!(
+    let (set_here, setting) = if function.limit(Lint::QueryBudget).is_some() {
+        ("the budget is set here", format!("`max_queries = {limit}`"))
+    } else {
+        (
+            "the root scope is this one",
+            format!("`query_budget={limit}` is set for every root scope"),
+        )
+    };
+    let finding = Finding::of(Lint::QueryBudget, level, place.unwrap_or(function.place()))
+        .at_fault(function.name())
+        .title(format!(
             "{} sends its {} statement; its budget is {limit}",
             function.name(),
             ordinal(limit + 1)
-        ),
-        verdict: None,
-        primary: place.to_call_site(),
-        label: "one too many".to_owned(),
-        function: Some(function.name().to_owned()),
-        pool: None,
-        related: told,
-        facts: vec![
-            fact("budget", limit.to_string()),
-            fact("this statement", tally.summary.clone()),
-        ],
-        help,
-        notes: closing_notes(Lint::QueryBudget, Some(function), None),
-    };
-    finding.tell(Audience {
-        span: &tracing::Span::current(),
+        ))
+        .label("one too many")
+        .certain(format!(
+            "{setting}, and what {} calls counts, too",
+            function.name()
+        ))
+        .related(set_here, function.place())
+        .all_related(sent.iter().filter_map(|(tally, times)| {
+            let label = format!("{} sent here", count(*times, "statement"));
+            Some(Related::new(label, tally.place()?))
+        }))
+        .fact("budget", limit.to_string())
+        .fact("this statement", tally.summary.clone())
+        .helps(most.and_then(|(most, times)| in_one_statement(most, times)))
+        .help(format!(
+            "if {} needs more, say so: `#[track(max_queries = {})]`",
+            function.name(),
+            limit + 1
+        ))
+        .notes(closing_notes(Lint::QueryBudget, Some(function), None));
+    finding.report(Audience {
+        span: &Span::current(),
         collector: scope.collector().cloned(),
-        path: Path::Running,
+        may_panic: true,
         log: Log::PerPlace,
     })
+}
+
+/// How to send one statement in place of many.
+fn in_one_statement(most: &Tally, times: u64) -> Option<String> {
+    let instead = match (times, most.writes()) {
+        (0 | 1, _) => return None,
+        (_, true) => {
+            "write all rows in one statement, `INSERT … VALUES (…), (…)` or `WHERE id IN (…)`"
+        }
+        (_, false) => "read all rows in one statement, `WHERE id IN (…)` or a join",
+    };
+    let at = most.place().map(at).unwrap_or_default();
+    Some(format!(
+        "`{}`{at} was sent {times} times: {instead}, in place of one by one",
+        most.summary
+    ))
 }
 
 fn at(place: Place) -> String {

@@ -2,51 +2,43 @@
 
 use std::time::Instant;
 
-use super::describe::{Group, closing_notes, fact, related, taker};
-use super::emit::{Audience, Path};
+use super::Reaction;
+use super::describe::{Group, LISTED, closing_notes, taker};
+use super::emit::Audience;
+use super::judge::judge_handle;
 use super::nested;
-use super::{Certainty, Finding, Level, Lint, Reaction, Related};
+use super::wait_for::{Edge, Stuck};
 use crate::config::Rules;
+use crate::finding::{Certainty, Fact, Finding, Lint, Related};
 use crate::handle::Handle;
-use crate::units::{count, short};
-use crate::watchdog::{Edge, Stuck};
+use crate::measure::units::{count, short};
 
-/// So many places are listed one by one.
-const LISTED: usize = 6;
-
-/// Tells of it; where it is at deny, the one who waits since last must panic with the message.
+/// Reports it; where it is at deny, the waiter that came last must panic with the message.
 pub(crate) fn pool_deadlock(rules: &Rules, stuck: &Stuck) -> Reaction {
     let Some(Edge { waiter: last, .. }) = stuck.last() else {
         return Reaction::Go;
     };
-    let pool = last.pool.name();
-    let level = rules.level(Lint::PoolDeadlock, last.place.function, Some(&pool));
-    if level == Level::Allow {
+    let Some(level) = judge_handle(rules, Lint::PoolDeadlock, last) else {
         return Reaction::Go;
-    }
-    let finding = Finding {
-        lint: Lint::PoolDeadlock,
-        level,
-        certainty: stuck.certainty,
-        cause: cause(stuck),
-        title: title(stuck, last),
-        verdict: None,
-        primary: last.place.to_call_site(),
-        label: format!("waits here, in {}", taker(last.place)),
-        function: last
-            .place
-            .function
-            .map(|function| function.name().to_owned()),
-        pool: Some(pool.to_string()),
-        related: places(stuck),
-        facts: facts(stuck, last),
-        help: help(stuck),
-        notes: closing_notes(Lint::PoolDeadlock, last.place.function, Some(&last.pool)),
     };
-    let mut audience = Audience::watching(last);
+    let finding = Finding::of(Lint::PoolDeadlock, level, last.place)
+        .title(title(stuck, last))
+        .label(format!("waits here, in {}", taker(last.place)))
+        .pool(&last.pool.name())
+        .cause(stuck.certainty, cause(stuck))
+        .all_related(places(stuck))
+        .facts(facts(stuck, last))
+        .helps(help(stuck))
+        .notes(closing_notes(
+            Lint::PoolDeadlock,
+            last.place.function,
+            Some(&last.pool),
+        ));
     // It is the waiter's own poll that panics.
-    audience.path = Path::Running;
-    finding.tell(audience)
+    finding.report(Audience {
+        may_panic: true,
+        ..Audience::watching(last)
+    })
 }
 
 /// The names of the pools in it.
@@ -116,14 +108,14 @@ pub(super) fn places(stuck: &Stuck) -> Vec<Related> {
                     count(permits, "permit")
                 ),
             };
-            related(holds, group.place())
+            Related::new(holds, group.place())
         })
         .collect();
     let Some(last) = stuck.last() else {
         return places;
     };
     let between = last.between().into_iter();
-    places.extend(between.map(|function| related("called through here", function.place())));
+    places.extend(between.map(|function| Related::new("called through here", function.place())));
     let others = Group::of_pools(stuck.waiters.iter().map(|waiter| &**waiter));
     let others = others.iter().filter(|group| {
         !group.place().is_same(last.waiter.place)
@@ -135,23 +127,23 @@ pub(super) fn places(stuck: &Stuck) -> Vec<Related> {
             1 => format!("one{of} is waited for here, too"),
             waiters => format!("{waiters}{of} are waited for here, too"),
         };
-        related(waits, group.place())
+        Related::new(waits, group.place())
     }));
     places
 }
 
-fn facts(stuck: &Stuck, last: &Handle) -> Vec<super::Fact> {
+fn facts(stuck: &Stuck, last: &Handle) -> [Fact; 4] {
     let now = Instant::now();
     let longest = stuck
         .waiters
         .iter()
         .map(|waiter| waiter.has_waited(now))
         .max();
-    vec![
-        fact("permits", stuck.edges.len().to_string()),
-        fact("waiters", stuck.waiters.len().to_string()),
-        fact("longest wait", short(longest.unwrap_or_default())),
-        fact("acquire_timeout", short(last.pool.limits.acquire_timeout)),
+    [
+        Fact::new("permits", stuck.edges.len().to_string()),
+        Fact::new("waiters", stuck.waiters.len().to_string()),
+        Fact::new("longest wait", short(longest.unwrap_or_default())),
+        Fact::new("acquire_timeout", short(last.pool.limits.acquire_timeout)),
     ]
 }
 

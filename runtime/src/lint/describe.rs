@@ -1,26 +1,19 @@
 //! How findings speak of handles, permits and places.
 
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::finding::{Fact, Lint, Related};
 use crate::handle::Handle;
-use crate::pool_state::{Hold, PoolState};
-use crate::site::{Function, Place};
+use crate::measure::units::{count, short};
+use crate::pool_state::PoolState;
+use crate::pool_state::counters::Hold;
 use crate::snapshot::{Activity, HandleInfo};
-use crate::units::{count, short};
+use crate::source::function::Function;
+use crate::source::place::Place;
 
-use super::{Fact, Lint, Related};
-
-pub(super) fn fact(name: &str, value: impl Into<String>) -> Fact {
-    Fact {
-        name: name.to_owned(),
-        value: value.into(),
-    }
-}
-
-pub(super) fn related(label: impl Into<String>, place: Place) -> Related {
-    Related {
-        label: label.into(),
-        site: place.to_call_site(),
-    }
-}
+/// This many places are listed one by one.
+pub(super) const LISTED: usize = 6;
 
 /// What a handle is, to a reader.
 pub(super) fn noun(info: &HandleInfo) -> &'static str {
@@ -37,11 +30,7 @@ pub(super) fn definite(noun: &str) -> String {
 
 /// The function that asked for a handle, or where it did.
 pub(super) fn taker(place: Place) -> String {
-    named(place.function, place)
-}
-
-pub(super) fn named(function: Option<&Function>, place: Place) -> String {
-    function.map_or_else(
+    place.function.map_or_else(
         || format!("code at {}:{}", place.file, place.line),
         |function| function.name().to_owned(),
     )
@@ -50,10 +39,10 @@ pub(super) fn named(function: Option<&Function>, place: Place) -> String {
 /// What a handle does now, as a fact.
 pub(super) fn doing(info: &HandleInfo) -> Fact {
     match info.activity {
-        Activity::Idle => fact("idle for", short(info.idle.unwrap_or_default())),
-        Activity::Busy => fact("now", "running a statement"),
-        Activity::Streaming => fact("streaming,", count(info.stream_rows, "row") + " read"),
-        Activity::Lent => fact("now", "lent to plain sqlx"),
+        Activity::Idle => Fact::new("idle for", short(info.idle.unwrap_or_default())),
+        Activity::Busy => Fact::new("now", "running a statement"),
+        Activity::Streaming => Fact::new("streaming,", count(info.stream_rows, "row") + " read"),
+        Activity::Lent => Fact::new("now", "lent to plain sqlx"),
     }
 }
 
@@ -65,17 +54,17 @@ pub(super) fn last(info: &HandleInfo) -> Option<Fact> {
         .as_ref()
         .map(|site| format!(" at {site}"))
         .unwrap_or_default();
-    Some(fact("last", format!("{}{at}", last.summary)))
+    Some(Fact::new("last", format!("{}{at}", last.summary)))
 }
 
 /// Everything that is known of a live handle.
 pub(super) fn facts(info: &HandleInfo, max_connections: u32) -> Vec<Fact> {
-    let mut facts = vec![fact("held for", short(info.age)), doing(info)];
+    let mut facts = vec![Fact::new("held for", short(info.age)), doing(info)];
     if info.transaction_depth > 1 {
         let savepoints = count(u64::from(info.transaction_depth - 1), "savepoint");
-        facts.push(fact("inside", savepoints));
+        facts.push(Fact::new("inside", savepoints));
     }
-    facts.push(fact("after", count(info.statements, "statement")));
+    facts.push(Fact::new("after", count(info.statements, "statement")));
     facts.extend(last(info));
     facts.push(permit(info, max_connections));
     facts
@@ -83,7 +72,7 @@ pub(super) fn facts(info: &HandleInfo, max_connections: u32) -> Vec<Fact> {
 
 pub(super) fn permit(info: &HandleInfo, max_connections: u32) -> Fact {
     let permits = count(u64::from(max_connections), "permit");
-    fact("takes", format!("1 of {permits} of pool {}", info.pool))
+    Fact::new("takes", format!("1 of {permits} of pool {}", info.pool))
 }
 
 /// How busy a handle was.
@@ -93,7 +82,7 @@ pub(super) fn split(info: &HandleInfo) -> Fact {
         idle: info.idle_total,
         lent: info.lent_total,
     };
-    fact("spent", hold.split())
+    Fact::new("spent", hold.split())
 }
 
 /// How to allow a lint where it was found, and where to read more.
@@ -115,7 +104,7 @@ pub(super) fn closing_notes(
 /// A pool's permits in one fact.
 pub(super) fn permits(pool: &PoolState) -> Fact {
     let waiting = pool.permits.waiting();
-    fact(
+    Fact::new(
         "permits held",
         format!(
             "{} of {}, {waiting} waiting",
@@ -123,6 +112,59 @@ pub(super) fn permits(pool: &PoolState) -> Fact {
             pool.limits.max_connections
         ),
     )
+}
+
+/// Who holds what, grouped by place, the place of the oldest first.
+pub(super) fn holders(claims: &[Arc<Handle>]) -> Vec<Related> {
+    let now = Instant::now();
+    let held = claims.iter().filter(|claim| claim.is_held());
+    let groups = Group::all(held.map(|claim| &**claim));
+    let mut places: Vec<Related> = groups
+        .iter()
+        .take(LISTED)
+        .map(|group| holder(group, now))
+        .collect();
+    let rest = groups.iter().skip(LISTED);
+    let (more, permits) = rest.fold((0, 0), |(places, permits), group| {
+        (places + 1, permits + group.len() as u64)
+    });
+    if let Some(last) = places.last_mut()
+        && more > 0
+    {
+        last.label += &format!(
+            "; {} more hold {}",
+            count(more, "place"),
+            count(permits, "permit")
+        );
+    }
+    places
+}
+
+fn holder(group: &Group<'_>, now: Instant) -> Related {
+    let oldest = group.oldest().read(now);
+    let doing = doing(&oldest).to_string();
+    let last = last(&oldest)
+        .map(|last| format!(", {last}"))
+        .unwrap_or_default();
+    let reserved = oldest
+        .reserved
+        .as_ref()
+        .map(|reason| format!(" (reserved: {reason})"))
+        .unwrap_or_default();
+    let label = match group.len() as u64 {
+        1 => format!(
+            "{} holds 1 permit{reserved} for {}, {doing}{last}",
+            taker(group.place()),
+            short(oldest.age)
+        ),
+        permits => format!(
+            "{} holds {}{reserved}, the oldest for {}, {doing}{last}",
+            taker(group.place()),
+            count(permits, "permit"),
+            short(oldest.age)
+        ),
+    };
+    Related::new(label, group.place())
 }
 
 /// Handles of one place, oldest first.

@@ -2,27 +2,26 @@
 
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 use once_cell::sync::Lazy;
 use rustc_hash::FxBuildHasher;
 
-use super::{Certainty, Finding, Level, Lint};
-use crate::config;
-use crate::foreign::{self, Panicked};
+use tracing::Span;
+
+use crate::finding::collector::Collector;
+use crate::finding::{Certainty, Finding, Level, Lint};
 use crate::handle::Handle;
-use crate::report;
+use crate::scope::foreign::{self, Panicked};
 use crate::snapshot::LintStats;
+use crate::{config, log, sync};
 
 /// What was just logged is not logged again for this long.
 const QUIET: Duration = Duration::from_mins(1);
 /// So many places are told apart when suppressing; beyond, places may share.
 const PLACES: u64 = 4096;
-
-/// Where the findings of a scope go when somebody collects them.
-pub(crate) type Collector = Arc<Mutex<Vec<Finding>>>;
 
 type Callback = Arc<dyn Fn(&Finding) + Send + Sync>;
 
@@ -47,6 +46,16 @@ pub(crate) enum Reaction {
     Panic(String),
 }
 
+impl Reaction {
+    /// This one, or the other where this is to go on: one panic is enough.
+    pub(crate) fn or(self, other: Self) -> Self {
+        match self {
+            Reaction::Go => other,
+            Reaction::Panic(_) => self,
+        }
+    }
+}
+
 /// How a finding is logged.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Log {
@@ -63,20 +72,21 @@ pub(crate) enum Log {
 /// Who is told, and how.
 pub(crate) struct Audience<'a> {
     /// Where it belongs: request and trace ids are on it.
-    pub(crate) span: &'a tracing::Span,
+    pub(crate) span: &'a Span,
     /// Who hears of it instead of the log.
     pub(crate) collector: Option<Collector>,
-    pub(crate) path: Path,
+    /// The program is on the path that the finding is about: a panic may follow.
+    pub(crate) may_panic: bool,
     pub(crate) log: Log,
 }
 
 impl<'a> Audience<'a> {
     /// Those of a handle.
-    pub(crate) fn of(handle: &'a Handle, collector: Option<&Collector>, path: Path) -> Self {
+    pub(crate) fn of(handle: &'a Handle, collector: Option<&Collector>, may_panic: bool) -> Self {
         Self {
             span: &handle.span,
             collector: collector.cloned(),
-            path,
+            may_panic,
             log: Log::PerPlace,
         }
     }
@@ -85,29 +95,33 @@ impl<'a> Audience<'a> {
     pub(crate) fn watching(handle: &'a Handle) -> Self {
         let scope = handle.scope();
         let collector = scope.as_ref().and_then(|scope| scope.collector());
-        Self::of(handle, collector, Path::Aside)
+        Self::of(handle, collector, false)
     }
 }
 
-/// Whether a panic may follow.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Path {
-    /// The program is on the path that the finding is about.
-    Running,
-    /// In a destructor, or elsewhere than where it happened.
-    Aside,
+impl<'a> Audience<'a> {
+    /// Those of a whole pool: who listens to somebody who uses it. In full, since a pool's judge minds its episodes.
+    pub(super) fn of_pool(span: &'a Span, claims: &[Arc<Handle>]) -> Self {
+        let collector = claims.iter().find_map(|claim| {
+            let scope = claim.scope()?;
+            scope.collector().cloned()
+        });
+        Self {
+            span,
+            collector,
+            may_panic: false,
+            log: Log::Full,
+        }
+    }
 }
 
 impl Finding {
-    /// Tells everyone who wants to know, inside `span`. Holds no lock while it does.
-    pub(crate) fn tell(self, audience: Audience<'_>) -> Reaction {
+    /// Reports it to everyone who wants to know. Holds no lock meanwhile.
+    pub(crate) fn report(self, audience: Audience<'_>) -> Reaction {
         FOUND[self.lint as usize].fetch_add(1, Relaxed);
         if let Some(collector) = audience.collector {
-            // First: whoever waits for it in a callback may be at the end of what is collected then.
-            collector
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(self.clone());
+            // First: a callback may end the scope that is collected.
+            collector.collect(self.clone());
             self.call_back();
             return Reaction::Go;
         }
@@ -116,21 +130,21 @@ impl Finding {
         let panics = cfg!(debug_assertions)
             && self.level == Level::Deny
             && self.certainty == Certainty::Certain
-            && audience.path == Path::Running
+            && audience.may_panic
             && !std::thread::panicking();
         if panics {
             let rendered = self.render();
             // The whole text is the panic's.
-            report::finding(&self, span, &self.to_string());
+            log::finding(&self, span, &self.to_string());
             return Reaction::Panic(rendered);
         }
-        let log = match audience.log {
+        let logging = match audience.log {
             Log::PerPlace => self.by_place(),
             Log::Full => Logging::Full,
             Log::Line => Logging::Line(self.to_string()),
             Log::Quiet => Logging::Quiet,
         };
-        let text = match log {
+        let text = match logging {
             // A line's end, so that the event's fields stand on a line of their own.
             Logging::Full => self.render() + "\n",
             Logging::Line(line) => line,
@@ -139,21 +153,18 @@ impl Finding {
                 return Reaction::Go;
             }
         };
-        if !report::finding(&self, span, &text) && cfg!(debug_assertions) {
-            report::printed(&text);
+        if !log::finding(&self, span, &text) && cfg!(debug_assertions) {
+            log::printed(&text);
         }
         Reaction::Go
     }
 
     fn call_back(&self) {
         // The callbacks are cloned out: one that registers another, or whose queries find something, must not meet the lock.
-        let callbacks = CALLBACKS
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let callbacks = sync::read(&CALLBACKS).clone();
         for callback in callbacks {
             if let Err(Panicked) = foreign::callback(|| callback(self)) {
-                report::callback_panicked(self.lint);
+                log::callback_panicked(self.lint);
             }
         }
     }
@@ -203,15 +214,15 @@ enum Logging {
     Quiet,
 }
 
-/// Calls `callback` with every finding whose level is not allow, before any panic.
+/// Calls `callback` with every finding that is not allowed, before any panic.
 ///
-/// The callback runs on the thread that found it, with no lock held. A panic in it is caught and logged. It stays for the
-/// rest of the process.
-pub(crate) fn on_finding(callback: impl Fn(&Finding) + Send + Sync + 'static) {
-    CALLBACKS
-        .write()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(Arc::new(callback));
+/// It runs on the thread that found it, with no lock held and outside of all scopes: what it sends or takes is no function's
+/// doing. A panic in it is caught and logged. What is found in a callback is told to no callback. It stays for the rest of
+/// the process.
+///
+/// It may be the watchdog's thread, or one that holds the permit that it would wait for: send statements from a task.
+pub fn on_finding(callback: impl Fn(&Finding) + Send + Sync + 'static) {
+    sync::write(&CALLBACKS).push(Arc::new(callback));
 }
 
 /// One row per lint.

@@ -1,76 +1,121 @@
 //! Handles that are held for long: without talking to the database, or at all.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::describe::{closing_notes, definite, fact, last, noun, permit, related, split, taker};
+use super::Reaction;
+use super::describe::{closing_notes, definite, doing, last, noun, permit, split, taker};
 use super::emit::Audience;
-use super::{Certainty, Fact, Finding, Level, Lint, Related};
+use super::judge::judge_handle;
 use crate::config::Rules;
+use crate::finding::{Fact, Finding, Lint, Related};
 use crate::handle::Handle;
+use crate::measure::units::{count, short};
 use crate::snapshot::{Activity, HandleInfo};
-use crate::units::{count, short};
 
 /// `handle`, which does since then what it does, has not talked to the database for so long.
-pub(crate) fn held_idle(rules: &Rules, handle: &Arc<Handle>, since: Instant, quiet: Duration) {
-    let (function, pool) = (handle.place.function, handle.pool.name());
-    let Some(limit) = rules.time(Lint::HeldIdle, function, Some(&pool)) else {
+pub(crate) fn held_idle(rules: &Rules, handle: &Handle, since: Instant, quiet: Duration) {
+    let pool = handle.pool.name();
+    let (Some(limit), Some(level)) = (
+        rules.time(Lint::HeldIdle, handle.place.function, Some(&pool)),
+        judge_handle(rules, Lint::HeldIdle, handle),
+    ) else {
         return;
     };
-    let level = rules.level(Lint::HeldIdle, function, Some(&pool));
-    if quiet < limit || level == Level::Allow {
-        return;
-    }
-    let may_tell = handle.may_tell(since, |told| {
-        told.idle = true;
-        told.idle_ever = true;
-    });
-    if !may_tell {
+    let is_due = quiet >= limit
+        && handle.tell_once(since, |told| {
+            told.idle = true;
+            told.idle_ever = true;
+        });
+    if !is_due {
         return;
     }
     let info = handle.read(Instant::now());
     let copies = handle.copies();
     let what = if copies { "a COPY" } else { noun(&info) };
-    let title = format!(
-        "{} holds {what} of pool {pool} and has not used it for {}; the limit is {}",
-        taker(handle.place),
-        short(quiet),
-        short(limit)
-    );
-    let mut facts = vec![fact("held for", short(info.age))];
-    if info.activity == Activity::Streaming {
-        facts.push(fact(
-            if copies { "moved" } else { "read" },
-            format!(
-                "{}, the last one {} ago",
-                count(info.stream_rows, if copies { "piece" } else { "row" }),
-                short(quiet)
-            ),
-        ));
-    } else {
-        facts.push(fact("idle for", short(quiet)));
-        facts.extend(last(&info));
+    let finding = Finding::of(Lint::HeldIdle, level, handle.place)
+        .title(format!(
+            "{} holds {what} of pool {pool} and has not used it for {}; the limit is {}",
+            taker(handle.place),
+            short(quiet),
+            short(limit)
+        ))
+        .label(format!("taken here, in {}", taker(handle.place)))
+        .pool(&pool)
+        .certain(cause(&info, copies))
+        .all_related(now_at(handle, &info))
+        .fact("held for", short(info.age))
+        .facts(unused(&info, copies, quiet))
+        .facts([
+            split(&info),
+            permit(&info, handle.pool.limits.max_connections),
+            waiting(handle),
+        ])
+        .helps(help(handle, &info, copies))
+        .notes(notes(Lint::HeldIdle, handle, &info));
+    let _: Reaction = finding.report(Audience::watching(handle));
+}
+
+/// How long it has not been used, and what it was used for last.
+fn unused(info: &HandleInfo, copies: bool, quiet: Duration) -> Vec<Fact> {
+    if info.activity != Activity::Streaming {
+        let idle = Fact::new("idle for", short(quiet));
+        return [idle].into_iter().chain(last(info)).collect();
     }
-    facts.push(split(&info));
-    facts.push(permit(&info, handle.pool.limits.max_connections));
-    facts.push(waiting(handle));
-    let finding = Finding {
-        lint: Lint::HeldIdle,
-        level,
-        certainty: Certainty::Certain,
-        cause: cause(&info, copies),
-        title,
-        verdict: None,
-        primary: info.site.clone(),
-        label: format!("taken here, in {}", taker(handle.place)),
-        function: function.map(|function| function.name().to_owned()),
-        pool: Some(pool.to_string()),
-        related: now_at(handle, &info),
-        facts,
-        help: help(handle, &info, copies),
-        notes: notes(Lint::HeldIdle, handle, &info),
+    let (moved, piece) = if copies {
+        ("moved", "piece")
+    } else {
+        ("read", "row")
     };
-    let _told = finding.tell(Audience::watching(handle));
+    let pieces = count(info.stream_rows, piece);
+    vec![Fact::new(
+        moved,
+        format!("{pieces}, the last one {} ago", short(quiet)),
+    )]
+}
+
+/// `handle` has been held for so long, busy or not.
+pub(crate) fn held_too_long(rules: &Rules, handle: &Handle, held: Duration) {
+    let pool = handle.pool.name();
+    let (Some(limit), Some(level)) = (
+        rules.time(Lint::HeldTooLong, handle.place.function, Some(&pool)),
+        judge_handle(rules, Lint::HeldTooLong, handle),
+    ) else {
+        return;
+    };
+    if held < limit {
+        return;
+    }
+    handle.set_told(|told| told.too_long = true);
+    let info = handle.read(Instant::now());
+    let what = if handle.copies() {
+        "a COPY"
+    } else {
+        noun(&info)
+    };
+    let finding = Finding::of(Lint::HeldTooLong, level, handle.place)
+        .title(format!(
+            "{} has held {what} of pool {pool} for {}; the limit is {}",
+            taker(handle.place),
+            short(held),
+            short(limit)
+        ))
+        .label(format!("taken here, in {}", taker(handle.place)))
+        .pool(&pool)
+        .certain(format!("{} was not given back since", definite(what)))
+        .all_related(now_at(handle, &info))
+        .fact("held for", short(held))
+        .facts([doing(&info)])
+        .fact("after", count(info.statements, "statement"))
+        .facts(last(&info))
+        .facts([
+            split(&info),
+            permit(&info, handle.pool.limits.max_connections),
+            waiting(handle),
+        ])
+        .help("split the work into shorter transactions, or give the connection back between its parts")
+        .help(longer(Lint::HeldTooLong, handle))
+        .notes(notes(Lint::HeldTooLong, handle, &info));
+    let _: Reaction = finding.report(Audience::watching(handle));
 }
 
 fn cause(info: &HandleInfo, copies: bool) -> String {
@@ -96,10 +141,8 @@ fn now_at(handle: &Handle, info: &HandleInfo) -> Vec<Related> {
         && let Some(site) = &done.site
         && *site != info.site
     {
-        places.push(Related {
-            label: format!("last used here, {} ago", short(done.age)),
-            site: site.clone(),
-        });
+        let label = format!("last used here, {} ago", short(done.age));
+        places.push(Related::new(label, site.clone()));
     }
     if let Some(scope) = handle.scope()
         && handle
@@ -107,7 +150,7 @@ fn now_at(handle: &Handle, info: &HandleInfo) -> Vec<Related> {
             .function
             .is_none_or(|function| !std::ptr::eq(function, scope.function()))
     {
-        places.push(related(
+        places.push(Related::new(
             "held by this function now",
             scope.function().place(),
         ));
@@ -171,55 +214,5 @@ fn notes(lint: Lint, handle: &Handle, info: &HandleInfo) -> Vec<String> {
 
 fn waiting(handle: &Handle) -> Fact {
     let waiting = handle.pool.permits.waiting();
-    fact("waiting for this pool:", waiting.to_string())
-}
-
-/// `handle` has been held for so long, busy or not.
-pub(crate) fn held_too_long(rules: &Rules, handle: &Arc<Handle>, held: Duration) {
-    let (function, pool) = (handle.place.function, handle.pool.name());
-    let Some(limit) = rules.time(Lint::HeldTooLong, function, Some(&pool)) else {
-        return;
-    };
-    let level = rules.level(Lint::HeldTooLong, function, Some(&pool));
-    if held < limit || level == Level::Allow {
-        return;
-    }
-    handle.set_told(|told| told.too_long = true);
-    let info = handle.read(Instant::now());
-    let what = if handle.copies() {
-        "a COPY"
-    } else {
-        noun(&info)
-    };
-    let mut facts = vec![fact("held for", short(held)), super::describe::doing(&info)];
-    facts.push(fact("after", count(info.statements, "statement")));
-    facts.extend(last(&info));
-    facts.push(split(&info));
-    facts.push(permit(&info, handle.pool.limits.max_connections));
-    facts.push(waiting(handle));
-    let finding = Finding {
-        lint: Lint::HeldTooLong,
-        level,
-        certainty: Certainty::Certain,
-        cause: format!("{} was not given back since", definite(what)),
-        title: format!(
-            "{} has held {what} of pool {pool} for {}; the limit is {}",
-            taker(handle.place),
-            short(held),
-            short(limit)
-        ),
-        verdict: None,
-        primary: info.site.clone(),
-        label: format!("taken here, in {}", taker(handle.place)),
-        function: function.map(|function| function.name().to_owned()),
-        pool: Some(pool.to_string()),
-        related: now_at(handle, &info),
-        facts,
-        help: vec![
-            "split the work into shorter transactions, or give the connection back between its parts".to_owned(),
-            longer(Lint::HeldTooLong, handle),
-        ],
-        notes: notes(Lint::HeldTooLong, handle, &info),
-    };
-    let _told = finding.tell(Audience::watching(handle));
+    Fact::new("waiting for this pool:", waiting.to_string())
 }

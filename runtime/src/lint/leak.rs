@@ -1,99 +1,82 @@
 //! Handles that stay when they should have gone.
 
-use std::sync::Arc;
 use std::time::Instant;
 
+use super::Reaction;
 use super::describe::{definite, facts, noun};
-use super::emit::{Audience, Path};
-use super::{Certainty, Finding, Level, Lint, Reaction, Related};
+use super::emit::Audience;
+use super::judge::judge;
 use crate::config;
+use crate::finding::{Finding, Lint, Related};
 use crate::handle::Handle;
 use crate::scope::Scope;
 use crate::snapshot::{Activity, HandleInfo};
+use crate::source::function::Function;
 
 /// A scope ended, and `handle` is still alive although nothing that the scope returned can contain it.
 ///
 /// `returned` tells a return from a cancellation or panic.
-pub(crate) fn outlived_scope(scope: &Scope, handle: &Arc<Handle>, returned: bool) -> Reaction {
+pub(crate) fn outlived_scope(scope: &Scope, handle: &Handle, returned: bool) -> Reaction {
     let function = scope.function();
     let pool = handle.pool.name();
-    let level = config::level(Lint::OutlivedScope, Some(function), Some(&pool));
-    if level == Level::Allow {
+    let Some(level) = judge(
+        &config::rules(),
+        Lint::OutlivedScope,
+        Some(function),
+        Some(&pool),
+    ) else {
         return Reaction::Go;
-    }
+    };
     let info = handle.read(Instant::now());
     let what = noun(&info);
-    let ended = if returned {
-        "returned"
-    } else {
-        "was cancelled or panicked"
-    };
-    let taken_by = info
-        .site
-        .function
-        .clone()
-        .unwrap_or_else(|| function.name().to_owned());
-    let title = if taken_by == function.name() {
-        format!(
-            "{} {ended} while {what} that it took is still alive",
-            function.name()
+    let name = function.name();
+    let taken_by = info.site.function.as_deref().unwrap_or(name);
+    let (ended, label, cause) = if returned {
+        (
+            "returned",
+            format!("returned from here, and what it returned cannot contain {what}"),
+            "was not dropped, and the type of the returned value cannot contain it",
         )
     } else {
-        format!(
-            "{} {ended} while {what} that {taken_by} took and handed up is still alive",
-            function.name()
+        (
+            "was cancelled or panicked",
+            "given up in here".to_owned(),
+            "was not dropped with everything else that the function held",
         )
     };
-
-    // The last of its way is this scope itself.
-    let way = handle.way();
-    let passed = way
-        .iter()
-        .take(way.len().saturating_sub(1))
-        .filter(|passed| passed.name() != function.name());
-    let mut related = vec![Related {
-        label: if returned {
-            format!("returned from here, and what it returned cannot contain {what}")
-        } else {
-            "given up in here".to_owned()
-        },
-        site: function.place().to_call_site(),
-    }];
-    related.extend(passed.map(|passed| Related {
-        label: "handed up through here".to_owned(),
-        site: passed.place().to_call_site(),
-    }));
-
-    let finding = Finding {
-        lint: Lint::OutlivedScope,
-        level,
-        certainty: Certainty::Certain,
-        cause: if returned {
-            format!("{} was not dropped, and the type of the returned value cannot contain it", definite(what))
-        } else {
-            format!("{} was not dropped with everything else that the function held", definite(what))
-        },
-        title,
-        verdict: None,
-        primary: info.site.clone(),
-        label: format!("taken here, in {taken_by}"),
-        function: Some(function.name().to_owned()),
-        pool: Some(info.pool.clone()),
-        related,
-        facts: facts(&info, handle.pool.limits.max_connections),
-        help: help(&info),
-        notes: vec![
-            "where it is now is not known: a field, a static, a collection, a channel, another task, or forgotten".to_owned(),
-            format!(
-                "if what {} returns does contain it, say so with `#[track(returns_handle)]`; to allow this, \
-                 `#[track(allow(outlived_scope, reason = \"…\"))]`",
-                function.name()
-            ),
-            "read more: `leash::explain(Lint::OutlivedScope)`".to_owned(),
-        ],
+    let title = if taken_by == name {
+        format!("{name} {ended} while {what} that it took is still alive")
+    } else {
+        format!("{name} {ended} while {what} that {taken_by} took and handed up is still alive")
     };
-    let path = if returned { Path::Running } else { Path::Aside };
-    finding.tell(Audience::of(handle, scope.collector(), path))
+    let finding = Finding::of(Lint::OutlivedScope, level, handle.place)
+        .at_fault(name)
+        .title(title)
+        .label(format!("taken here, in {taken_by}"))
+        .pool(&pool)
+        .certain(format!("{} {cause}", definite(what)))
+        .related(label, function.place())
+        .all_related(handed_up_through(handle, function))
+        .facts(facts(&info, handle.pool.limits.max_connections))
+        .helps(help(&info))
+        .note("where it is now is not known: a field, a static, a collection, a channel, another task, or forgotten")
+        .note(format!(
+            "if what {name} returns does contain it, say so with `#[track(returns_handle)]`; to allow this, \
+             `#[track(allow(outlived_scope, reason = \"…\"))]`"
+        ))
+        .note("read more: `leash::explain(Lint::OutlivedScope)`");
+    finding.report(Audience::of(handle, scope.collector(), returned))
+}
+
+/// The functions between the one that took it and this one.
+fn handed_up_through(handle: &Handle, function: &Function) -> Vec<Related> {
+    let mut by = handle.handed_up_by();
+    // The last one is this scope itself.
+    by.pop();
+    by.into_iter()
+        .filter(|passed| passed.name() != function.name())
+        .map(|passed| Related::new("handed up through here", passed.place()))
+        .collect()
 }
 
 fn help(info: &HandleInfo) -> Vec<String> {

@@ -1,16 +1,19 @@
 //! A permit is taken while its scope, or one around it, holds one of the same pool.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use super::describe::{closing_notes, fact, noun, related, taker};
-use super::emit::{Audience, Path};
-use super::{Certainty, Finding, Level, Lint, Reaction, Related, stop};
-use crate::config;
-use crate::handle::{self, Handle};
+use super::Reaction;
+use super::describe::{closing_notes, noun, taker};
+use super::emit::Audience;
+use super::judge::judge_handle;
+use crate::config::{self, Rules};
+use crate::finding::{Certainty, Finding, Lint, Related};
+use crate::handle::{Handle, live, owner};
+use crate::measure::units::{count, short};
 use crate::scope::Scope;
-use crate::site::Function;
-use crate::snapshot::HandleInfo;
-use crate::units::{count, short};
+use crate::snapshot::{Activity, HandleInfo};
+use crate::source::function::Function;
 
 /// A handle that the taker of another holds.
 struct Holding {
@@ -20,33 +23,31 @@ struct Holding {
     between: Vec<&'static Function>,
 }
 
-/// `second` was just granted.
-///
-/// # Panics
-///
-/// At its place, where a lint about it is at deny.
-pub(crate) fn taken(second: &Arc<Handle>) {
+/// `second` was just granted. Where a lint about it is at deny, the acquire must panic.
+pub(crate) fn on_granted(second: &Handle) -> Reaction {
     // Mostly, nothing else of the pool is held.
     if second.pool.held() <= 1 {
-        return;
+        return Reaction::Go;
     }
     let Some(scope) = second.scope() else {
-        return;
+        return Reaction::Go;
     };
     let held = holdings(second, &scope);
-    if held.is_empty() {
-        return;
-    }
-    let reactions = [
-        outside_transaction(second, &scope, &held),
-        nested_acquire(second, &scope, &held),
-    ];
-    drop(held);
-    for reaction in reactions {
-        if let Reaction::Panic(message) = reaction {
-            stop(second.site, second.place.function, &message);
+    let Some(first) = held.first() else {
+        return Reaction::Go;
+    };
+    let rules = config::rules();
+    let mut open = held
+        .iter()
+        .filter(|holding| holding.handle.transaction_depth() > 0);
+    let outside = match open.next() {
+        Some(holding) if second.purpose.is_query() => {
+            outside_transaction(&rules, second, &scope, holding)
         }
-    }
+        _ => Reaction::Go,
+    };
+    let nested = nested_acquire(&rules, second, &scope, first, held.len() as u64 + 1);
+    outside.or(nested)
 }
 
 /// What the scopes around `second` hold of its pool, nearest first.
@@ -55,7 +56,7 @@ fn holdings(second: &Handle, scope: &Scope) -> Vec<Holding> {
     let mut between: Vec<&'static Function> = Vec::new();
     let mut below: Option<&Scope> = None;
     for around in scope.chain_of_task() {
-        for handle in around.held() {
+        for handle in owner::held_by(around) {
             if handle.id() != second.id()
                 && handle.pool.id() == second.pool.id()
                 && !handle.is_handed_on(around)
@@ -76,150 +77,147 @@ fn holdings(second: &Handle, scope: &Scope) -> Vec<Holding> {
     found
 }
 
-fn outside_transaction(second: &Arc<Handle>, scope: &Scope, held: &[Holding]) -> Reaction {
-    let mut open = held
-        .iter()
-        .filter(|holding| holding.handle.transaction_depth() > 0);
-    let Some(holding) = open.next().filter(|_| second.purpose.is_query()) else {
+fn outside_transaction(
+    rules: &Rules,
+    second: &Handle,
+    scope: &Scope,
+    holding: &Holding,
+) -> Reaction {
+    let Some(level) = judge_handle(rules, Lint::OutsideTransaction, second) else {
         return Reaction::Go;
     };
     let pool = second.pool.name();
-    let level = config::level(Lint::OutsideTransaction, second.place.function, Some(&pool));
-    if level == Level::Allow {
-        return Reaction::Go;
-    }
-    let transaction = holding.handle.read(std::time::Instant::now());
+    let transaction = holding.handle.read(Instant::now());
     let (function, holder) = (taker(second.place), taker(holding.handle.place));
-    let title = if function == holder {
-        format!(
-            "{function} sends a query to pool {pool} while its transaction of that pool is open"
+    let (whose, instead) = if function == holder {
+        (
+            "its transaction of that pool is open".to_owned(),
+            "send it on the transaction: `&mut *tx` in place of `&pool`".to_owned(),
         )
     } else {
-        format!(
-            "{function} sends a query to pool {pool} while {holder} has a transaction of that pool open"
+        (
+            format!("{holder} has a transaction of that pool open"),
+            format!(
+                "let {function} take the connection to use, `conn: &mut {}`, and call it with `&mut *tx`",
+                second.pool.endpoint.connection
+            ),
         )
     };
-    let mut related = vec![related("the transaction begins here", holding.handle.place)];
-    related.extend(through(holding));
-    let finding = Finding {
-        lint: Lint::OutsideTransaction,
-        level,
-        certainty: holding.certainty,
-        cause: "the query took a connection of its own: it does not see what the transaction wrote, and is not rolled back with it"
-            .to_owned(),
-        title,
-        verdict: None,
-        primary: second.place.to_call_site(),
-        label: format!("runs outside the transaction, in {function}"),
-        function: second.place.function.map(|function| function.name().to_owned()),
-        pool: Some(pool.to_string()),
-        related,
-        facts: vec![
-            fact("transaction open for", short(transaction.age)),
-            fact("after", count(transaction.statements, "statement")),
-        ],
-        help: vec![
-            if function == holder {
-                "send it on the transaction: `&mut *tx` in place of `&pool`".to_owned()
-            } else {
-                format!(
-                    "let {function} take the connection to use, `conn: &mut {}`, and call it with `&mut *tx`",
-                    second.pool.endpoint.connection
-                )
-            },
-            "or, if it must not be part of the transaction, run it before `begin` or after `commit`".to_owned(),
-        ],
-        notes: closing_notes(Lint::OutsideTransaction, second.place.function, Some(&second.pool)),
-    };
-    finding.tell(Audience::of(second, scope.collector(), Path::Running))
+    let finding = Finding::of(Lint::OutsideTransaction, level, second.place)
+        .title(format!("{function} sends a query to pool {pool} while {whose}"))
+        .label(format!("runs outside the transaction, in {function}"))
+        .pool(&pool)
+        .cause(
+            holding.certainty,
+            "the query took a connection of its own: it does not see what the transaction wrote, and is not rolled back with it",
+        )
+        .related("the transaction begins here", holding.handle.place)
+        .all_related(through(holding))
+        .fact("transaction open for", short(transaction.age))
+        .fact("after", count(transaction.statements, "statement"))
+        .help(instead)
+        .help("or, if it must not be part of the transaction, run it before `begin` or after `commit`")
+        .notes(closing_notes(
+            Lint::OutsideTransaction,
+            second.place.function,
+            Some(&second.pool),
+        ));
+    finding.report(Audience::of(second, scope.collector(), true))
 }
 
-fn nested_acquire(second: &Arc<Handle>, scope: &Scope, held: &[Holding]) -> Reaction {
-    let Some(holding) = held.first() else {
+fn nested_acquire(
+    rules: &Rules,
+    second: &Handle,
+    scope: &Scope,
+    holding: &Holding,
+    permits: u64,
+) -> Reaction {
+    let Some(level) = judge_handle(rules, Lint::NestedAcquire, second) else {
         return Reaction::Go;
     };
     let pool = second.pool.name();
-    let level = config::level(Lint::NestedAcquire, second.place.function, Some(&pool));
-    if level == Level::Allow {
-        return Reaction::Go;
-    }
-    let first = holding.handle.read(std::time::Instant::now());
+    let first = holding.handle.read(Instant::now());
     let (function, holder) = (taker(second.place), taker(holding.handle.place));
     let taken = if second.purpose.is_query() {
         "sends a query to"
     } else {
         "takes a connection of"
     };
-    let title = if function == holder {
-        format!(
-            "{function} {taken} pool {pool} while it holds {} of it",
+    let who = if function == holder { "it" } else { &holder };
+    let size = SafeSize::of(second, permits);
+    let finding = Finding::of(Lint::NestedAcquire, level, second.place)
+        .title(format!(
+            "{function} {taken} pool {pool} while {who} holds {} of it",
             noun(&first)
+        ))
+        .label(format!("the second one is taken here, in {function}"))
+        .pool(&pool)
+        .cause(
+            holding.certainty,
+            "one task takes a second permit and keeps the first: when as many tasks as there are permits do so at once, \
+             each waits for the others",
         )
-    } else {
-        format!(
-            "{function} {taken} pool {pool} while {holder} holds {} of it",
-            noun(&first)
+        .related(
+            format!("{} is held from here on", noun(&first)),
+            holding.handle.place,
         )
-    };
-    let mut related = vec![related(
-        format!("{} is held from here on", noun(&first)),
-        holding.handle.place,
-    )];
-    related.extend(through(holding));
+        .all_related(through(holding))
+        .fact("first held for", short(first.age))
+        .fact("tasks at once (Tn)", size.tasks.to_string())
+        .fact("connections per task (Cm)", size.nesting.to_string())
+        .fact("minimum safe size Tn × (Cm − 1) + 1 =", size.safe.to_string())
+        .fact("pool size", size.max.to_string())
+        .helps(help(second, &first, function == holder))
+        .note(size.note())
+        .notes(closing_notes(
+            Lint::NestedAcquire,
+            second.place.function,
+            Some(&second.pool),
+        ));
+    finding.report(Audience::of(second, scope.collector(), true))
+}
 
-    let nesting = second.pool.note_nesting(held.len() as u64 + 1);
-    let tasks = second.pool.note_tasks(tasks(second));
-    let safe = tasks * (nesting - 1) + 1;
-    let max = u64::from(second.pool.limits.max_connections);
-    let mut notes = vec![if safe > max {
-        format!(
-            "with {} at once, each holding up to {}, a pool of fewer than {safe} can deadlock; this one has {max}",
-            count(tasks, "task"),
-            count(nesting, "connection"),
-        )
-    } else {
-        format!(
-            "so far {} at once, each holding up to {}: {safe} are enough, and this pool has {max}",
-            count(tasks, "task"),
-            count(nesting, "connection"),
-        )
-    }];
-    notes.extend(closing_notes(
-        Lint::NestedAcquire,
-        second.place.function,
-        Some(&second.pool),
-    ));
-    let finding = Finding {
-        lint: Lint::NestedAcquire,
-        level,
-        certainty: holding.certainty,
-        cause: "one task takes a second permit and keeps the first: when as many tasks as there are permits do so at once, \
-                each waits for the others"
-            .to_owned(),
-        title,
-        verdict: None,
-        primary: second.place.to_call_site(),
-        label: format!("the second one is taken here, in {function}"),
-        function: second.place.function.map(|function| function.name().to_owned()),
-        pool: Some(pool.to_string()),
-        related,
-        facts: vec![
-            fact("first held for", short(first.age)),
-            fact("tasks at once (Tn)", tasks.to_string()),
-            fact("connections per task (Cm)", nesting.to_string()),
-            fact("minimum safe size Tn × (Cm − 1) + 1 =", safe.to_string()),
-            fact("pool size", max.to_string()),
-        ],
-        help: help(second, &first, function == holder),
-        notes,
-    };
-    finding.tell(Audience::of(second, scope.collector(), Path::Running))
+/// How large a pool must be to be free of deadlock, by what was seen so far.
+struct SafeSize {
+    tasks: u64,
+    nesting: u64,
+    safe: u64,
+    max: u64,
+}
+
+impl SafeSize {
+    /// With `permits` held by the task that takes `second`.
+    fn of(second: &Handle, permits: u64) -> Self {
+        let nesting = second.pool.note_nesting(permits);
+        let tasks = second.pool.note_tasks(tasks(second));
+        Self {
+            tasks,
+            nesting,
+            safe: tasks * (nesting - 1) + 1,
+            max: u64::from(second.pool.limits.max_connections),
+        }
+    }
+
+    fn note(&self) -> String {
+        let tasks = count(self.tasks, "task");
+        let connections = count(self.nesting, "connection");
+        let Self { safe, max, .. } = self;
+        if safe > max {
+            format!(
+                "with {tasks} at once, each holding up to {connections}, a pool of fewer than {safe} can deadlock; this one has {max}"
+            )
+        } else {
+            format!(
+                "so far {tasks} at once, each holding up to {connections}: {safe} are enough, and this pool has {max}"
+            )
+        }
+    }
 }
 
 /// How to do with `first` alone, for who takes `second` while it is held.
 pub(super) fn help(second: &Handle, first: &HandleInfo, same_function: bool) -> Vec<String> {
     let variable = variable(first);
-    let instead = if first.activity == crate::snapshot::Activity::Streaming {
+    let instead = if first.activity == Activity::Streaming {
         "read the rows first, and ask for the connection then: `let rows: Vec<_> = stream.try_collect().await?`"
             .to_owned()
     } else if same_function && second.purpose.is_query() {
@@ -238,7 +236,7 @@ pub(super) fn help(second: &Handle, first: &HandleInfo, same_function: bool) -> 
 
 pub(super) fn help_to_give_back(first: &HandleInfo) -> String {
     let back = match first.activity {
-        crate::snapshot::Activity::Streaming => "drop(stream)",
+        Activity::Streaming => "drop(stream)",
         _ if first.transaction_depth > 0 => "tx.commit().await?",
         _ => "drop(conn)",
     };
@@ -258,13 +256,13 @@ fn through(holding: &Holding) -> impl Iterator<Item = Related> {
     holding
         .between
         .iter()
-        .map(|function| related("called through here", function.place()))
+        .map(|function| Related::new("called through here", function.place()))
 }
 
 /// How many tasks hold or wait for permits of the pool now: by the outermost scope in each, and what has no scope by its
 /// number.
 pub(super) fn tasks(of: &Handle) -> u64 {
-    let mut tasks: Vec<usize> = handle::all()
+    let mut tasks: Vec<usize> = live::all()
         .iter()
         .filter(|handle| handle.pool.id() == of.pool.id())
         .filter(|handle| !handle.is_reserved() && handle.is_alive())

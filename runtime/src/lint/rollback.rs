@@ -2,22 +2,27 @@
 
 use std::ptr;
 
-use super::describe::{closing_notes, fact, related};
-use super::emit::{Audience, Path};
-use super::{Certainty, Finding, Level, Lint, Reaction};
+use super::Reaction;
+use super::describe::closing_notes;
+use super::emit::{Audience, Log};
+use super::judge::judge;
 use crate::config;
-use crate::handle::Lost;
-use crate::scope::Scope;
-use crate::site::{Function, Place};
+use crate::finding::{Certainty, Finding, Lint, Related};
+use crate::scope::{Lost, Scope};
+use crate::source::function::Function;
+use crate::source::place::Place;
 
 /// `scope` returned, and not an error.
 pub(crate) fn implicit_rollback(scope: &Scope, lost: &Lost) -> Reaction {
     let function = scope.function();
-    let pool = lost.handle.pool.name();
-    let level = config::level(Lint::ImplicitRollback, Some(function), Some(&pool));
-    if level == Level::Allow {
+    let Some(level) = judge(
+        &config::rules(),
+        Lint::ImplicitRollback,
+        Some(function),
+        Some(&lost.pool),
+    ) else {
         return Reaction::Go;
-    }
+    };
     let doubt = match dropped(lost, function) {
         Dropped::Unseen => return Reaction::Go,
         Dropped::Perhaps(doubt) => Some(doubt),
@@ -29,48 +34,44 @@ pub(crate) fn implicit_rollback(scope: &Scope, lost: &Lost) -> Reaction {
         }
         Dropped::Here => None,
     };
+    let certainty = match doubt {
+        Some(_) => Certainty::Likely,
+        None => Certainty::Certain,
+    };
     let what = if lost.is_savepoint {
         "savepoint"
     } else {
         "transaction"
     };
-    let mut told = Vec::new();
-    if let Some(place) = lost.wrote.place() {
-        told.push(related("what this wrote is lost", place));
-    }
-    told.push(related(
-        format!("the {what} is dropped in here, and no error is returned"),
-        function.place(),
-    ));
-    let mut notes: Vec<String> = doubt.map(str::to_owned).into_iter().collect();
-    notes.extend(closing_notes(Lint::ImplicitRollback, Some(function), None));
-    let finding = Finding {
-        lint: Lint::ImplicitRollback,
-        level,
-        certainty: if doubt.is_some() {
-            Certainty::Likely
-        } else {
-            Certainty::Certain
-        },
-        cause: format!("a {what} that is dropped while open is rolled back"),
-        title: format!(
+    let wrote = lost.wrote.place();
+    let finding = Finding::of(Lint::ImplicitRollback, level, lost.begun)
+        .at_fault(function.name())
+        .title(format!(
             "{} returned without an error, and a {what} that had written was dropped without commit",
             function.name()
-        ),
-        verdict: None,
-        primary: lost.begun.to_call_site(),
-        label: "begun here".to_owned(),
-        function: Some(function.name().to_owned()),
-        pool: Some(pool.to_string()),
-        related: told,
-        facts: vec![fact("wrote last", lost.wrote.summary.clone())],
-        help: vec![
-            "commit it before returning: `tx.commit().await?`".to_owned(),
-            "or, if what it wrote is to be thrown away, say so: `tx.rollback().await?`".to_owned(),
-        ],
-        notes,
-    };
-    finding.tell(Audience::of(&lost.handle, scope.collector(), Path::Running))
+        ))
+        .label("begun here")
+        .pool(&lost.pool)
+        .cause(
+            certainty,
+            format!("a {what} that is dropped while open is rolled back"),
+        )
+        .all_related(wrote.map(|place| Related::new("what this wrote is lost", place)))
+        .related(
+            format!("the {what} is dropped in here, and no error is returned"),
+            function.place(),
+        )
+        .fact("wrote last", lost.wrote.summary.clone())
+        .help("commit it before returning: `tx.commit().await?`")
+        .help("or, if what it wrote is to be thrown away, say so: `tx.rollback().await?`")
+        .notes(doubt.map(str::to_owned))
+        .notes(closing_notes(Lint::ImplicitRollback, Some(function), None));
+    finding.report(Audience {
+        span: &lost.span,
+        collector: scope.collector().cloned(),
+        may_panic: true,
+        log: Log::PerPlace,
+    })
 }
 
 /// Where a transaction was dropped, seen from the function that is judged for it.
@@ -112,19 +113,19 @@ fn dropped(lost: &Lost, function: &'static Function) -> Dropped {
         } = lost.begun;
         // As in `timeout(limit, pool.begin())`. The place of a connection that the attribute knows is not that of a begin
         // that it does not know.
-        return if lost.handle.site.is_none() && function.has(file, line, column) {
+        return if !lost.is_taken_at_site && function.has(file, line, column) {
             Dropped::Perhaps(PASSED_ON)
         } else {
             Dropped::Unseen
         };
     }
     // It came back from a callee, or as an argument.
-    let Some(arrived_at) = lost.arrived_at else {
+    let Some(handed_up_at) = lost.handed_up_at else {
         return Dropped::Perhaps(PASSED_ON);
     };
-    match function.position_of(arrived_at) {
+    match function.position_of(handed_up_at) {
         None => Dropped::Unseen,
-        Some(_) if !function.keeps(arrived_at) => Dropped::Perhaps(PASSED_ON),
+        Some(_) if !function.keeps(handed_up_at) => Dropped::Perhaps(PASSED_ON),
         Some(position) if function.repeats(position) => Dropped::Perhaps(IN_LOOP),
         Some(_) => Dropped::Here,
     }

@@ -3,16 +3,22 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::describe::{closing_notes, fact};
-use super::emit::{Audience, Log, Path};
-use super::{Certainty, Finding, Level, Lint};
-use crate::config::{self, Rules};
-use crate::context;
-use crate::handle::Handle;
-use crate::tally::{Outcome, Tally};
-use crate::units::short;
+use tracing::Span;
 
-/// A statement has ended, and nobody was told yet that it is slow.
+use super::Reaction;
+use super::describe::closing_notes;
+use super::emit::{Audience, Log};
+use super::judge::judge;
+use crate::config::{self, Rules};
+use crate::finding::{Finding, Lint};
+use crate::handle::Handle;
+use crate::measure::units::short;
+use crate::pool_state::endpoint::System;
+use crate::scope::context;
+use crate::site::tally::{Outcome, Tally};
+use crate::source::place::Place;
+
+/// A statement has ended, and it was not reported yet that it is slow.
 #[inline]
 pub(crate) fn slow_query_ended(
     tally: &'static Tally,
@@ -28,40 +34,41 @@ pub(crate) fn slow_query_ended(
 
 #[cold]
 fn ended(tally: &'static Tally, handle: Option<&Arc<Handle>>, time: Duration, outcome: Outcome) {
+    let handle = handle.map(|handle| &**handle);
     let Some(finding) = slow_query(&config::rules(), tally, handle, time, Some(outcome)) else {
         return;
     };
     let audience = match handle {
         Some(handle) => Audience::watching(handle),
         None => Audience {
-            span: &tracing::Span::current(),
+            span: &Span::current(),
             collector: context::scope().and_then(|scope| scope.collector().cloned()),
-            path: Path::Aside,
+            may_panic: false,
             log: Log::PerPlace,
         },
     };
-    let _told = finding.tell(audience);
+    let _: Reaction = finding.report(audience);
 }
 
 /// A statement on `handle`, begun at `since`, has run for so long and still does.
 pub(crate) fn slow_query_running(
     rules: &Rules,
-    handle: &Arc<Handle>,
+    handle: &Handle,
     tally: &'static Tally,
     since: Instant,
     time: Duration,
 ) {
     if let Some(finding) = slow_query(rules, tally, Some(handle), time, None)
-        && handle.may_tell(since, |told| told.slow = true)
+        && handle.tell_once(since, |told| told.slow = true)
     {
-        let _told = finding.tell(Audience::watching(handle));
+        let _: Reaction = finding.report(Audience::watching(handle));
     }
 }
 
 fn slow_query(
     rules: &Rules,
     tally: &'static Tally,
-    handle: Option<&Arc<Handle>>,
+    handle: Option<&Handle>,
     time: Duration,
     outcome: Option<Outcome>,
 ) -> Option<Finding> {
@@ -69,83 +76,48 @@ fn slow_query(
     let function = place.and_then(|place| place.function);
     let pool = handle.map(|handle| handle.pool.name());
     let limit = rules.time(Lint::SlowQuery, function, pool.as_deref())?;
-    let level = rules.level(Lint::SlowQuery, function, pool.as_deref());
-    if level == Level::Allow || time < limit {
+    let level = judge(rules, Lint::SlowQuery, function, pool.as_deref())?;
+    if time < limit {
         return None;
     }
-    let state = match outcome {
-        None => "has run for",
-        Some(Outcome::Ok) => "took",
-        Some(Outcome::Error) => "failed after",
-        Some(Outcome::Cancelled) => "was given up after",
-    };
-    let title = match function {
-        Some(function) => format!(
-            "`{}` in {} {state} {}; the limit is {}",
-            tally.summary,
-            function.name(),
-            short(time),
-            short(limit)
+    let (state, cause, name) = match outcome {
+        None => (
+            "has run for",
+            "the statement was sent and its answer has not been read yet",
+            "running for",
         ),
-        None => format!(
-            "`{}` {state} {}; the limit is {}",
-            tally.summary,
-            short(time),
-            short(limit)
-        ),
+        Some(Outcome::Ok) => ("took", "the answer came late", "time"),
+        Some(Outcome::Error) => ("failed after", "the answer came late", "time"),
+        Some(Outcome::Cancelled) => ("was given up after", "the answer came late", "time"),
     };
-    let mut facts = vec![fact(
-        if outcome.is_none() {
-            "running for"
-        } else {
-            "time"
-        },
-        short(time),
-    )];
-    facts.push(fact("limit", short(limit)));
-    facts.push(fact("text", one_line(tally.sql())));
-    let explain = match handle {
-        Some(handle) if handle.pool.endpoint.system == "sqlite" => "EXPLAIN QUERY PLAN",
-        _ => "EXPLAIN",
+    let within = function.map_or_else(String::new, |function| format!(" in {}", function.name()));
+    let (time, limit) = (short(time), short(limit));
+    let system = handle.map_or(System::Other, |handle| handle.pool.endpoint.system);
+    let longer = match function {
+        Some(_) => "`#[track(slow_query = \"30s\")]`",
+        None => "`SQLX_LEASH=\"slow_query=30s\"`",
     };
-    let mut notes = vec![
-        "the time is the statement's: without the wait for a permit, and without the consumer's time between rows"
-            .to_owned(),
-    ];
-    notes.extend(closing_notes(
-        Lint::SlowQuery,
-        function,
-        handle.map(|handle| &*handle.pool),
-    ));
-    Some(Finding {
-        lint: Lint::SlowQuery,
-        level,
-        certainty: Certainty::Certain,
-        cause: match outcome {
-            None => "the statement was sent and its answer has not been read yet".to_owned(),
-            Some(_) => "the answer came late".to_owned(),
-        },
-        title,
-        verdict: None,
-        primary: place.unwrap_or(crate::site::Place::UNKNOWN).to_call_site(),
-        label: "sent here".to_owned(),
-        function: function.map(|function| function.name().to_owned()),
-        pool: pool.map(|pool| pool.to_string()),
-        related: Vec::new(),
-        facts,
-        help: vec![
-            format!(
-                "ask the database why: `{explain} {}`",
-                one_line(tally.sql())
-            ),
-            match function {
-                Some(_) => "or, if it may take that long, say so: `#[track(slow_query = \"30s\")]`",
-                None => "or, if it may take that long, say so: `SQLX_LEASH=\"slow_query=30s\"`",
-            }
-            .to_owned(),
-        ],
-        notes,
-    })
+    let text = one_line(tally.sql());
+    let mut finding = Finding::of(Lint::SlowQuery, level, place.unwrap_or(Place::UNKNOWN))
+        .title(format!(
+            "`{}`{within} {state} {time}; the limit is {limit}",
+            tally.summary
+        ))
+        .label("sent here")
+        .certain(cause)
+        .fact(name, time)
+        .fact("limit", limit)
+        .fact("text", &*text)
+        .help(format!("ask the database why: `{} {text}`", system.explain()))
+        .help(format!("or, if it may take that long, say so: {longer}"))
+        .note("the time is the statement's: without the wait for a permit, and without the consumer's time between rows")
+        .notes(closing_notes(
+            Lint::SlowQuery,
+            function,
+            handle.map(|handle| &*handle.pool),
+        ));
+    finding.pool = pool.map(|pool| pool.to_string());
+    Some(finding)
 }
 
 /// A statement's text in one line, cut where it gets long.

@@ -1,16 +1,16 @@
 //! Calls of `Pool::close` that wait for the pool's handles.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use super::PoolState;
-use crate::context;
-use crate::scope::Scope;
-use crate::site::{Place, Site};
-use crate::watchdog;
+use tracing::Span;
 
-/// Those of one pool.
+use crate::finding::collector::Collector;
+use crate::source::place::Place;
+use crate::sync;
+
+/// The calls of one pool.
 #[derive(Debug, Default)]
 pub(crate) struct Closings(Mutex<Vec<Closing>>);
 
@@ -20,76 +20,65 @@ pub(crate) struct Closing {
     id: u64,
     pub(crate) since: Instant,
     pub(crate) place: Place,
-    pub(crate) span: tracing::Span,
-    pub(crate) scope: Option<Arc<Scope>>,
-    told: bool,
+    pub(crate) span: Span,
+    pub(crate) collector: Option<Collector>,
+    is_reported: bool,
 }
 
-/// Ends the entry when the pool is closed, or nobody waits for it any more.
+/// Ends the entry when the pool is closed, or when the call is abandoned.
 #[derive(Debug)]
 pub(crate) struct ClosingGuard {
-    pool: Arc<PoolState>,
+    closings: Arc<Closings>,
     id: u64,
 }
 
 impl Closings {
-    /// Those that are due and were not told before.
+    /// A call waits, until the guard is dropped.
+    pub(crate) fn begin(self: &Arc<Self>, closing: Closing) -> ClosingGuard {
+        let id = closing.id;
+        sync::lock(&self.0).push(closing);
+        ClosingGuard {
+            closings: Arc::clone(self),
+            id,
+        }
+    }
+
+    /// The calls that are due and were not reported before.
     pub(crate) fn take_due(&self, is_due: impl Fn(&Closing) -> bool) -> Vec<Closing> {
-        let mut closings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut closings = sync::lock(&self.0);
         let due = closings
             .iter_mut()
-            .filter(|closing| !closing.told && is_due(closing));
+            .filter(|closing| !closing.is_reported && is_due(closing));
         due.map(|closing| {
-            closing.told = true;
+            closing.is_reported = true;
             closing.clone()
         })
         .collect()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_empty()
+        sync::lock(&self.0).is_empty()
     }
 }
 
-impl PoolState {
-    /// Somebody begins to wait for the pool to close; `caller` is where, unless a call site is being polled.
-    pub(crate) fn begin_closing(self: &Arc<Self>, caller: Place) -> ClosingGuard {
+impl Closing {
+    /// A call at `place` that begins to wait now, whose findings go to `collector` where there is one.
+    pub(crate) fn new(place: Place, collector: Option<Collector>) -> Self {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-        let id = NEXT_ID.fetch_add(1, Relaxed);
-        let closing = Closing {
-            id,
+        Self {
+            id: NEXT_ID.fetch_add(1, Relaxed),
             since: Instant::now(),
-            place: context::site().map_or(caller, Site::place),
-            span: tracing::Span::current(),
-            scope: context::scope(),
-            told: false,
-        };
-        let mut closings = self
-            .closings
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        closings.push(closing);
-        drop(closings);
-        watchdog::wake();
-        ClosingGuard {
-            pool: Arc::clone(self),
-            id,
+            place,
+            span: Span::current(),
+            collector,
+            is_reported: false,
         }
     }
 }
 
 impl Drop for ClosingGuard {
     fn drop(&mut self) {
-        let mut closings = self
-            .pool
-            .closings
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut closings = sync::lock(&self.closings.0);
         let at = closings.iter().position(|closing| closing.id == self.id);
         let ended = at.map(|at| closings.swap_remove(at));
         drop(closings);

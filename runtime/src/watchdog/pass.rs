@@ -1,18 +1,25 @@
 //! One look at everything that is alive.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxBuildHasher, FxHashSet};
 
-use super::stuck::{Stuck, deadlocked};
-use super::{CLOSELY, PerPool, SAMPLE, freeze, may_be_stuck};
+use super::pace::{CLOSELY, Next, SAMPLE, may_be_stuck};
 use crate::config::{self, Rules};
-use crate::handle::{self, Handle, Standing};
-use crate::lint::{self, Lint, PressureSamples, Reaction, Unaccounted};
-use crate::pool_state::{self, Gauge, closing::Closing};
-use crate::site::{Function, Place};
+use crate::finding::Lint;
+use crate::handle::{Handle, Standing, live};
+use crate::lint::wait_for::{Stuck, deadlocked};
+use crate::lint::{self, PressureSamples, Reaction, Unaccounted};
+use crate::log;
+use crate::measure::freeze;
+use crate::measure::units::{count, short};
+use crate::pool_state::closing::Closing;
+use crate::pool_state::registry::{self, ErasedPool};
 use crate::snapshot::Activity;
+use crate::source::function::Function;
+use crate::source::place::Place;
 
 /// What was found stuck is looked at again after this time.
 const CONFIRMED_AFTER: Duration = Duration::from_millis(25);
@@ -28,8 +35,8 @@ const PROBED_AFTER: Duration = Duration::from_secs(1);
 /// What is remembered from one look to the next.
 #[derive(Default)]
 pub(super) struct Watch {
-    pools: PerPool<OfPool>,
-    /// What was stuck at the last look.
+    pools: HashMap<u64, OfPool, FxBuildHasher>,
+    /// What was stuck at the last glance.
     stuck: Vec<Stuck>,
     sampled: Option<Instant>,
     /// At the last look nobody had, wanted or gave back anything.
@@ -43,23 +50,12 @@ struct OfPool {
     unaccounted: Unaccounted,
 }
 
-/// When to look again.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Next {
-    /// When a handle is asked for.
-    WhenWoken,
-    /// After this time; nobody waits for a permit.
-    After(Duration),
-    /// After this time; somebody waits.
-    Closely(Duration),
-}
-
 impl Watch {
     /// Looks, tells what it finds, and says when to look again. Holds no lock while it tells.
     pub(super) fn pass(&mut self, now: Instant) -> Next {
         let rules = config::rules();
-        let claims = handle::all();
-        let pools = pool_state::all();
+        let claims = live::all();
+        let pools = registry::all();
         let is_sample = self
             .sampled
             .is_none_or(|sampled| now.saturating_duration_since(sampled) + CLOSELY >= SAMPLE);
@@ -71,9 +67,9 @@ impl Watch {
             confirms = self.deadlocks(&rules, &claims);
             self.waiters(&rules, &waiting, now);
         }
-        for gauge in &pools {
-            episode(&**gauge, &waiting, now);
-            closings(&rules, &**gauge, &claims, now);
+        for pool in &pools {
+            episode(&**pool, &waiting, now);
+            closings(&rules, &**pool, &claims, now);
         }
         if is_sample {
             self.sampled = Some(now);
@@ -104,7 +100,9 @@ impl Watch {
         } else {
             self.saw_nothing = false;
             let due = due.saturating_duration_since(Instant::now());
-            let sooner = due.min(rules.least_time() / 2).clamp(CLOSELY, SAMPLE);
+            let sooner = due
+                .min(rules.least_time_of_all() / 2)
+                .clamp(CLOSELY, SAMPLE);
             Next::After(sooner.max(rest.min(LONGEST_REST)))
         }
     }
@@ -116,7 +114,7 @@ impl Watch {
         let before = std::mem::take(&mut self.stuck);
         for stuck in deadlocked(claims) {
             let is_sure = before.iter().any(|earlier| earlier.is_like(&stuck));
-            let is_told = stuck.holders().all(|held| held.look().told.stuck);
+            let is_told = stuck.holders().all(|held| held.glance().told.stuck);
             if is_sure && !is_told {
                 for held in stuck.holders() {
                     held.set_told(|told| told.stuck = true);
@@ -124,7 +122,7 @@ impl Watch {
                 if let Reaction::Panic(message) = lint::pool_deadlock(rules, &stuck)
                     && let Some(last) = stuck.last()
                 {
-                    last.waiter.stop_waiting(message);
+                    last.waiter.panic_waiter(message);
                 }
             }
             is_unsure |= !is_sure && !is_told;
@@ -150,7 +148,7 @@ impl Watch {
             let has_permits = pool.permits.taken() < u64::from(pool.limits.max_connections);
             if has_permits
                 && waited >= PROBED_AFTER.min(pool.limits.acquire_timeout / 2)
-                && pool.endpoint.system != "sqlite"
+                && !pool.endpoint.system.is_embedded()
                 && rules.may_probe()
                 && pool.probes.begin(now, pool.granted())
             {
@@ -162,20 +160,20 @@ impl Watch {
     fn samples(
         &mut self,
         rules: &Rules,
-        pools: &[Arc<dyn Gauge>],
+        pools: &[Arc<dyn ErasedPool>],
         claims: &[Arc<Handle>],
         now: Instant,
     ) {
-        let alive: FxHashSet<u64> = pools.iter().map(|gauge| gauge.state().id()).collect();
+        let alive: FxHashSet<u64> = pools.iter().map(|pool| pool.state().id()).collect();
         self.pools.retain(|id, _| alive.contains(id));
-        for gauge in pools {
-            let of_pool = self.pools.entry(gauge.state().id()).or_default();
-            let claims = || of(claims, gauge.state().id());
-            lint::pool_pressure(rules, gauge.state(), claims, &mut of_pool.pressure);
+        for pool in pools {
+            let of_pool = self.pools.entry(pool.state().id()).or_default();
+            let claims = || of(claims, pool.state().id());
+            lint::pool_pressure(rules, pool.state(), claims, &mut of_pool.pressure);
             let unaccounted = &mut of_pool.unaccounted;
             lint::unaccounted_connections(
                 rules,
-                &**gauge,
+                &**pool,
                 claims,
                 unaccounted,
                 now,
@@ -185,11 +183,11 @@ impl Watch {
     }
 
     /// Whether a pool that nobody uses is still to be looked at.
-    fn has_more_to_see(&self, pools: &[Arc<dyn Gauge>]) -> bool {
-        pools.iter().any(|gauge| {
-            let state = gauge.state();
+    fn has_more_to_see(&self, pools: &[Arc<dyn ErasedPool>]) -> bool {
+        pools.iter().any(|pool| {
+            let state = pool.state();
             let known = self.pools.get(&state.id());
-            state.dry.is_on()
+            state.episodes.is_on()
                 || !state.closings.is_empty()
                 || state.is_used()
                 || known.is_some_and(|known| known.pressure.is_on() || known.unaccounted.is_on())
@@ -221,17 +219,11 @@ fn handles<'a>(
 ) -> (Vec<&'a Arc<Handle>>, Instant) {
     let thawed = freeze::thawed();
     let lived = |since: Instant| lived(now, since, thawed);
-    let (idle, too_long, slow) = (
-        rules.least(Lint::HeldIdle),
-        rules.least(Lint::HeldTooLong),
-        rules.least(Lint::SlowQuery),
-    );
     let mut next: Option<Instant> = None;
     // Whether so long a time may be over the limit; else it is due later.
-    let mut is_due = |lint, least: Option<Duration>, place: Option<Place>, time: Duration| {
+    let mut is_due = |lint, place: Option<Place>, time: Duration| {
         let function = place.and_then(|place| place.function);
-        let limit = function.and_then(|function| function.time_limit(lint));
-        let Some(limit) = limit.or(least) else {
+        let Some(limit) = rules.least_time(lint, function) else {
             return false;
         };
         if let Some(due) = limit.checked_sub(time).filter(|left| !left.is_zero()) {
@@ -246,8 +238,8 @@ fn handles<'a>(
     let mut waiting = Vec::new();
     let mut shortest = SAMPLE * 2;
     for handle in claims {
-        let look = handle.look();
-        let held = match look.standing {
+        let glance = handle.glance();
+        let held = match glance.standing {
             Standing::Held(held) => held,
             Standing::Waiting => {
                 waiting.push(handle);
@@ -261,27 +253,27 @@ fn handles<'a>(
         if let Some(limit) = handle.place.function.and_then(Function::shortest_limit) {
             shortest = shortest.min(limit);
         }
-        let quiet = match look.activity {
-            Activity::Idle => Some(look.since),
+        let quiet = match glance.activity {
+            Activity::Idle => Some(glance.since),
             Activity::Streaming => handle.quiet_since(now),
             Activity::Busy | Activity::Lent => None,
         };
-        if !look.told.idle
+        if !glance.told.idle
             && let Some(quiet) = quiet.map(lived)
-            && is_due(Lint::HeldIdle, idle, Some(handle.place), quiet)
+            && is_due(Lint::HeldIdle, Some(handle.place), quiet)
         {
-            lint::held_idle(rules, handle, look.since, quiet);
+            lint::held_idle(rules, handle, glance.since, quiet);
         }
         let held = lived(held);
-        if !look.told.too_long && is_due(Lint::HeldTooLong, too_long, Some(handle.place), held) {
+        if !glance.told.too_long && is_due(Lint::HeldTooLong, Some(handle.place), held) {
             lint::held_too_long(rules, handle, held);
         }
-        if !look.told.slow
-            && matches!(look.activity, Activity::Busy | Activity::Streaming)
+        if !glance.told.slow
+            && matches!(glance.activity, Activity::Busy | Activity::Streaming)
             && let Some((tally, time)) = handle.running(thawed, now)
-            && is_due(Lint::SlowQuery, slow, tally.place(), time)
+            && is_due(Lint::SlowQuery, tally.place(), time)
         {
-            lint::slow_query_running(rules, handle, tally, look.since, time);
+            lint::slow_query_running(rules, handle, tally, glance.since, time);
         }
     }
     // What it does next may be over its limit before the next sample.
@@ -290,22 +282,28 @@ fn handles<'a>(
 }
 
 /// An episode of timeouts ends when those who wait are served, or nobody asks any more.
-fn episode(gauge: &dyn Gauge, waiting: &[&Arc<Handle>], now: Instant) {
-    let pool = gauge.state();
-    if pool.dry.is_on() {
+fn episode(pool: &dyn ErasedPool, waiting: &[&Arc<Handle>], now: Instant) {
+    let pool = pool.state();
+    if pool.episodes.is_on() {
         let oldest = waiting.iter().find(|claim| claim.pool.id() == pool.id());
         let asked = oldest.map(|claim| claim.asked());
-        if let Some(episode) = pool.dry.end(asked, pool, now) {
+        let (granted, timeout) = (pool.granted(), pool.limits.acquire_timeout);
+        if let Some(episode) = pool.episodes.end(asked, granted, timeout, now) {
             pool.probes.forget();
-            if episode.was_served(pool) {
-                lint::recovered(pool, &episode, now);
+            if episode.was_served(granted) {
+                let timeouts = count(episode.timeouts, "timeout");
+                let lasted = short(now.saturating_duration_since(episode.since));
+                log::pool_recovered(
+                    pool,
+                    &format!("acquires are served again: {timeouts} in {lasted}"),
+                );
             }
         }
     }
 }
 
-fn closings(rules: &Rules, gauge: &dyn Gauge, claims: &[Arc<Handle>], now: Instant) {
-    let pool = gauge.state();
+fn closings(rules: &Rules, pool: &dyn ErasedPool, claims: &[Arc<Handle>], now: Instant) {
+    let pool = pool.state();
     if pool.closings.is_empty() {
         return;
     }
@@ -315,41 +313,52 @@ fn closings(rules: &Rules, gauge: &dyn Gauge, claims: &[Arc<Handle>], now: Insta
         limit.is_some_and(|limit| lived(now, closing.since, thawed) >= limit)
     };
     for closing in pool.closings.take_due(is_due) {
-        lint::close_blocked(rules, pool, &closing, &of(claims, pool.id()), now);
+        lint::close_blocked(rules, pool, closing, &of(claims, pool.id()), now);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::pin::Pin;
+    use std::panic::Location;
     use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-    use std::task::{Context, Waker};
 
     use super::*;
-    use crate::context::Origin;
-    use crate::handle::{Claiming, Held, Purpose};
+    use crate::handle::asked::{Asked, Purpose};
+    use crate::handle::held::{Held, Waiting};
     use crate::pool_state::PoolState;
     use crate::scope::Scope;
-    use crate::site::Function;
-    use crate::{tally, tracked};
+    use crate::scope::context::{self, FrameKind};
+    use crate::scope::origin::Origin;
+    use crate::site::{TrackedFn, tally};
 
     const HANDLES: usize = 100_000;
     const WAITERS: usize = 10_000;
     const POOLS: usize = 10;
 
-    static FUNCTION: Function = Function::new(|| "", file!(), line!(), 1).named("test");
+    static FUNCTION: TrackedFn =
+        TrackedFn::new(Function::new(|| "", file!(), line!(), 1).named("test"));
+
+    fn asked(pool: Arc<PoolState>) -> Asked {
+        Asked {
+            pool,
+            origin: Origin::UnlessPolled(Place::UNKNOWN),
+            purpose: Purpose::Connection,
+            task: None,
+            when: Instant::now(),
+        }
+    }
 
     /// Handles of full pools: one in ten belongs to a scope that waits, as many run a statement, the others are idle.
     fn handles(pools: &[Arc<PoolState>], scopes: &[Arc<Scope>]) -> Vec<Held> {
-        let tally = tally::of(None, None, "SELECT 1");
+        let tally = tally::without_site("SELECT 1");
         (0..HANDLES)
             .map(|number| {
                 let pool = Arc::clone(&pools[number % POOLS]);
-                let held = Held::tried(pool, Origin::UnlessPolled(Place::UNKNOWN));
+                let held = Held::at_once(asked(pool));
                 match number % 10 {
                     0 => {
                         let scope = &scopes[number / 10];
-                        scope.adopt(Arc::clone(held.handle()));
+                        scope.adopt(held.handle().id());
                         held.handle().hand_to(Some(Arc::clone(scope)), scope);
                     }
                     1 => {
@@ -362,21 +371,12 @@ mod tests {
             .collect()
     }
 
-    fn waiters(
-        pools: &[Arc<PoolState>],
-        scopes: &[Arc<Scope>],
-    ) -> Vec<Pin<Box<dyn Future<Output = ()>>>> {
+    fn waiters(pools: &[Arc<PoolState>], scopes: &[Arc<Scope>]) -> Vec<Waiting> {
         let waits = scopes.iter().enumerate().map(|(number, scope)| {
-            let pool = Arc::clone(&pools[number % POOLS]);
-            let acquire = std::future::pending::<Result<(), sqlx::Error>>();
-            let origin = Origin::UnlessPolled(Place::UNKNOWN);
-            let claim = Claiming::new(pool, origin, Purpose::Connection, acquire);
-            let waits = async { drop(claim.await) };
-            let mut waits: Pin<Box<dyn Future<Output = ()>>> =
-                Box::pin(tracked::in_scope(Arc::clone(scope), waits, |_, ()| {}));
-            let polled = waits.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-            assert!(polled.is_pending());
-            waits
+            let mut slot = Some(Arc::clone(scope));
+            let kind = FrameKind::Carried;
+            let _entered = context::enter(&FUNCTION, kind, &mut slot, Location::caller());
+            Waiting::begin(asked(Arc::clone(&pools[number % POOLS])))
         });
         waits.collect()
     }
@@ -401,13 +401,13 @@ mod tests {
         }
 
         // What a query does meanwhile: take a handle, use it, give it back.
-        let tally = tally::of(None, None, "SELECT 1");
+        let tally = tally::without_site("SELECT 1");
         let pool = Arc::clone(&pools[0]);
         let query = std::thread::spawn(move || {
             let mut times = Vec::new();
             while PASSES.load(Relaxed) {
                 let begun = Instant::now();
-                let held = Held::tried(Arc::clone(&pool), Origin::UnlessPolled(Place::UNKNOWN));
+                let held = Held::at_once(asked(Arc::clone(&pool)));
                 held.handle().begin_statement(tally, Activity::Busy);
                 held.handle().end_statement(Instant::now(), false);
                 drop(held);

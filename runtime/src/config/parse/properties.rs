@@ -5,9 +5,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::layer::{Config, Entry, Group, Selector};
-use super::{GROUPS, lenient};
-use crate::lint::{Level, Limit, Lint, Unit};
+use super::super::entry::{Entry, Selector};
+use super::super::layer::Config;
+use super::lenient;
+use crate::finding::{Group, Level, Limit, Lint, Unit};
 use crate::properties::holds;
 
 /// One entry, as it is meant and as it is written.
@@ -120,15 +121,15 @@ fn of_lint() -> impl Strategy<Value = Written> {
 }
 
 fn of_group() -> impl Strategy<Value = Written> {
-    let group = select::<(&str, Group)>(&GROUPS[..]);
-    (group, level()).prop_map(|((name, group), level)| {
+    let group = select::<Group>(&Group::ALL[..]);
+    (group, level()).prop_map(|(group, level)| {
         let entry = Entry {
             of: Selector::Group(group),
             pool: None,
             level: Some(level),
             limit: None,
         };
-        (Meant::Entry(entry), format!("{name}={level}"))
+        (Meant::Entry(entry), format!("{}={level}", group.name()))
     })
 }
 

@@ -1,0 +1,204 @@
+//! The rules in force: read from the environment once, replaced by [`Config::install`], and published for the hot paths.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex, RwLock};
+use std::time::Duration;
+
+use once_cell::sync::Lazy;
+
+use super::ConfigError;
+use super::layer::Config;
+use super::parse;
+use super::rules::{Rules, nearest};
+use crate::finding::{Level, Limit, Lint};
+use crate::measure::units::nanos;
+use crate::source::function::Function;
+use crate::sync;
+
+/// The environment variable.
+pub(crate) const VARIABLE: &str = "SQLX_LEASH";
+
+static RULES: Lazy<RwLock<Arc<Rules>>> = Lazy::new(|| {
+    let (environment, error) = match std::env::var_os(VARIABLE) {
+        None => (Config::default(), None),
+        Some(text) => match text.to_str() {
+            Some(text) => parse::lenient(text),
+            None => (Config::default(), Some(ConfigError::NotUnicode)),
+        },
+    };
+    *sync::lock(&ERROR) = error;
+    let rules = Rules::new(Arc::new(environment), Config::default());
+    RwLock::new(Arc::new(rules))
+});
+
+/// The environment's error, until it is reported. Not reported while `RULES` initialises: a subscriber that reads the rules
+/// would deadlock.
+static ERROR: Mutex<Option<ConfigError>> = Mutex::new(None);
+
+/// What is asked for each statement, handle, root scope or return, as atomics.
+static PUBLISHED: Published = Published {
+    switch: AtomicU8::new(UNREAD),
+    slow_query: AtomicU64::new(u64::MAX),
+    least_time: AtomicU64::new(u64::MAX),
+    query_budget: AtomicU64::new(u64::MAX),
+    return_timeout: AtomicU64::new(u64::MAX),
+};
+
+/// Times are in nanoseconds; `u64::MAX` stands for none.
+struct Published {
+    switch: AtomicU8,
+    /// The least limit of `slow_query`, attributes aside.
+    slow_query: AtomicU64,
+    /// The least limit of a lint about handles or their statements, attributes aside.
+    least_time: AtomicU64,
+    /// The budget of root scopes that set none of their own.
+    query_budget: AtomicU64,
+    /// How long a connection may take to go back into its pool.
+    return_timeout: AtomicU64,
+}
+
+/// The environment was not read yet.
+const UNREAD: u8 = 0;
+const ON: u8 = 1;
+const OFF: u8 = 2;
+
+impl Published {
+    fn set(&self, rules: &Rules) {
+        self.slow_query.store(
+            rules
+                .least_time(Lint::SlowQuery, None)
+                .map_or(u64::MAX, nanos),
+            Relaxed,
+        );
+        self.least_time
+            .store(nanos(rules.least_time_of_all()), Relaxed);
+        let budget = rules.query_budget().unwrap_or(u64::MAX);
+        self.query_budget.store(budget, Relaxed);
+        let return_timeout = rules.return_timeout().map_or(u64::MAX, nanos);
+        self.return_timeout.store(return_timeout, Relaxed);
+    }
+
+    fn switch(&self, rules: &Rules) {
+        let switch = if rules.is_off() { OFF } else { ON };
+        self.switch.store(switch, Relaxed);
+    }
+}
+
+/// Counts installations, for [`wait_for_installation`].
+static INSTALLED: (Mutex<u64>, Condvar) = (Mutex::new(0), Condvar::new());
+
+impl Config {
+    /// What the environment variable `SQLX_LEASH` says; nothing set where there is none.
+    ///
+    /// It is in force without this; this is for a program that wants to refuse a wrong one.
+    ///
+    /// # Errors
+    ///
+    /// Every entry that is wrong, with its remedy.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        match std::env::var(VARIABLE) {
+            Ok(text) => text.parse(),
+            Err(std::env::VarError::NotPresent) => Ok(Self::default()),
+            Err(std::env::VarError::NotUnicode(_)) => Err(ConfigError::NotUnicode),
+        }
+    }
+
+    /// Puts this configuration in force, below the environment, in place of the one installed before.
+    pub fn install(self) {
+        let mut rules = sync::write(&RULES);
+        *rules = Arc::new(rules.with_code(self));
+        PUBLISHED.set(&rules);
+        // The first reader of the switch reports the environment's error.
+        if PUBLISHED.switch.load(Relaxed) != UNREAD {
+            PUBLISHED.switch(&rules);
+        }
+        drop(rules);
+        *sync::lock(&INSTALLED.0) += 1;
+        INSTALLED.1.notify_all();
+    }
+}
+
+/// Reads the environment, if that was not done yet, and returns what is wrong with it, once.
+pub(crate) fn load() -> Option<ConfigError> {
+    let rules = sync::write(&RULES);
+    PUBLISHED.set(&rules);
+    PUBLISHED.switch(&rules);
+    drop(rules);
+    sync::lock(&ERROR).take()
+}
+
+/// Whether the environment was read: before that, [`load`] is due.
+#[inline]
+pub(crate) fn is_loaded() -> bool {
+    PUBLISHED.switch.load(Relaxed) != UNREAD
+}
+
+/// Whether everything is switched off at run time.
+#[inline]
+pub(crate) fn is_off() -> bool {
+    // Relaxed: a thread that has just switched sees it in time.
+    match PUBLISHED.switch.load(Relaxed) {
+        UNREAD => rules().is_off(),
+        switch => switch == OFF,
+    }
+}
+
+/// The rules in force now.
+pub(crate) fn rules() -> Arc<Rules> {
+    Arc::clone(&sync::read(&RULES))
+}
+
+/// The level of a lint where `function` runs and `pool` is concerned.
+pub(crate) fn level(lint: Lint, function: Option<&Function>, pool: Option<&str>) -> Level {
+    rules().level(lint, function, pool)
+}
+
+/// The level of a lint, attributes and pools aside.
+pub(crate) fn level_of_process(lint: Lint) -> Level {
+    level(lint, None, None)
+}
+
+/// The number of statements that a scope of `function` may send, where that is limited.
+pub(crate) fn query_budget(function: &Function, is_root: bool) -> Option<u64> {
+    let attribute = match function.limit(Lint::QueryBudget) {
+        Some(Limit::Count(limit)) => Some(limit),
+        _ => None,
+    };
+    nearest(attribute, || {
+        let limit = PUBLISHED.query_budget.load(Relaxed);
+        (is_root && limit != u64::MAX).then_some(limit)
+    })
+}
+
+/// How long a connection may take to go back into its pool, where that is limited.
+pub(crate) fn return_timeout() -> Option<Duration> {
+    let limit = PUBLISHED.return_timeout.load(Relaxed);
+    (limit != u64::MAX).then(|| Duration::from_nanos(limit))
+}
+
+/// Whether a handle may be over a limit before that time, attributes aside.
+#[inline]
+pub(crate) fn has_limit_below(time: Duration) -> bool {
+    u128::from(PUBLISHED.least_time.load(Relaxed)) < time.as_nanos()
+}
+
+/// Whether a statement of `function` that took this time may be over a limit.
+#[inline]
+pub(crate) fn may_be_slow(time: Duration, function: Option<&Function>) -> bool {
+    let attribute = function.and_then(|function| function.time_limit(Lint::SlowQuery));
+    let least = || Some(Duration::from_nanos(PUBLISHED.slow_query.load(Relaxed)));
+    nearest(attribute, least).is_some_and(|limit| time >= limit)
+}
+
+/// The interval of the reporter.
+pub(crate) fn report_interval() -> Duration {
+    rules().report_interval()
+}
+
+/// Waits for `time`, or until another configuration is installed; returns whether one was.
+pub(crate) fn wait_for_installation(time: Duration) -> bool {
+    let installed = sync::lock(&INSTALLED.0);
+    let before = *installed;
+    let same = |installed: &mut u64| *installed == before;
+    *sync::wait_while(&INSTALLED.1, installed, Some(time), same) != before
+}

@@ -1,0 +1,170 @@
+//! What a set of layers says, with the attribute above them and the defaults below. Nearest wins.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::entry::Selector;
+use super::layer::Config;
+use crate::finding::{Level, Limit, Lint, Stance};
+use crate::source::function::Function;
+
+const DEFAULT_REPORT_INTERVAL: Duration = Duration::from_mins(1);
+
+/// The layers in force, with what is asked of them often.
+pub(crate) struct Rules {
+    environment: Arc<Config>,
+    code: Config,
+    least: Least,
+}
+
+/// The least limits in force for any pool, attributes aside.
+#[derive(Default)]
+struct Least {
+    held_idle: Option<Duration>,
+    held_too_long: Option<Duration>,
+    slow_query: Option<Duration>,
+}
+
+/// What the attribute sets on the function, else what is set below it. The one place that says that the attribute is nearest.
+pub(super) fn nearest<T>(attribute: Option<T>, below: impl FnOnce() -> Option<T>) -> Option<T> {
+    attribute.or_else(below)
+}
+
+impl Rules {
+    pub(super) fn new(environment: Arc<Config>, code: Config) -> Self {
+        let mut rules = Self {
+            environment,
+            code,
+            least: Least::default(),
+        };
+        rules.least = Least {
+            held_idle: rules.find_least(Lint::HeldIdle),
+            held_too_long: rules.find_least(Lint::HeldTooLong),
+            slow_query: rules.find_least(Lint::SlowQuery),
+        };
+        rules
+    }
+
+    /// The same environment with `code` in place of the configuration installed before.
+    pub(super) fn with_code(&self, code: Config) -> Self {
+        Self::new(Arc::clone(&self.environment), code)
+    }
+
+    /// Nearest first.
+    fn layers(&self) -> impl Iterator<Item = &Config> {
+        [&*self.environment, &self.code].into_iter()
+    }
+
+    /// What the nearest layer sets, if any does.
+    fn set<T>(&self, of: impl Fn(&Config) -> Option<T>) -> Option<T> {
+        self.layers().find_map(of)
+    }
+
+    pub(super) fn is_off(&self) -> bool {
+        self.layers().any(|layer| layer.off)
+    }
+
+    /// The level of a lint where `function` runs and `pool` is concerned.
+    pub(crate) fn level(
+        &self,
+        lint: Lint,
+        function: Option<&Function>,
+        pool: Option<&str>,
+    ) -> Level {
+        if self.is_off() {
+            return Level::Allow;
+        }
+        let attribute = function.and_then(|function| function.level(lint));
+        let level = nearest(attribute, || self.set(|layer| layer.level_of(lint, pool)))
+            .unwrap_or_else(|| self.default_level(lint, function, pool));
+        let caps = self.layers().filter_map(|layer| layer.cap);
+        caps.fold(level, Level::min)
+    }
+
+    fn default_level(&self, lint: Lint, function: Option<&Function>, pool: Option<&str>) -> Level {
+        match lint.stance() {
+            Stance::Deny if cfg!(debug_assertions) => Level::Deny,
+            Stance::WarnWhereLimited if self.limit(lint, function, pool).is_none() => Level::Allow,
+            Stance::Deny | Stance::Warn | Stance::WarnWhereLimited | Stance::Planned => Level::Warn,
+        }
+    }
+
+    fn limit(&self, lint: Lint, function: Option<&Function>, pool: Option<&str>) -> Option<Limit> {
+        let attribute = function.and_then(|function| function.limit(lint));
+        nearest(attribute, || self.set(|layer| layer.limit_of(lint, pool)))
+            .or_else(|| lint.default_limit())
+    }
+
+    /// The limit of a lint that takes a time.
+    pub(crate) fn time(
+        &self,
+        lint: Lint,
+        function: Option<&Function>,
+        pool: Option<&str>,
+    ) -> Option<Duration> {
+        self.limit(lint, function, pool)?.time()
+    }
+
+    /// The budget of root scopes that set none of their own.
+    pub(super) fn query_budget(&self) -> Option<u64> {
+        match self.limit(Lint::QueryBudget, None, None) {
+            Some(Limit::Count(limit)) => Some(limit),
+            _ => None,
+        }
+    }
+
+    /// The limit of a lint about a share of a pool, in percent.
+    pub(crate) fn percent(&self, lint: Lint, pool: &str) -> u32 {
+        match self.limit(lint, None, Some(pool)) {
+            Some(Limit::Percent(limit)) => limit,
+            _ => 100,
+        }
+    }
+
+    /// The limit of a lint about a handle or its statement before which nothing is due, whatever its pool.
+    pub(crate) fn least_time(&self, lint: Lint, function: Option<&Function>) -> Option<Duration> {
+        let attribute = function.and_then(|function| function.time_limit(lint));
+        nearest(attribute, || match lint {
+            Lint::HeldIdle => self.least.held_idle,
+            Lint::HeldTooLong => self.least.held_too_long,
+            Lint::SlowQuery => self.least.slow_query,
+            _ => None,
+        })
+    }
+
+    /// The least of all limits about handles and their statements, attributes aside.
+    pub(crate) fn least_time_of_all(&self) -> Duration {
+        let Least {
+            held_idle,
+            held_too_long,
+            slow_query,
+        } = self.least;
+        let all = [held_idle, held_too_long, slow_query];
+        all.into_iter().flatten().min().unwrap_or(Duration::MAX)
+    }
+
+    fn find_least(&self, lint: Lint) -> Option<Duration> {
+        let entries = self.layers().flat_map(|layer| &layer.entries);
+        let of_pools =
+            entries.filter(|entry| entry.of == Selector::Lint(lint) && entry.pool.is_some());
+        of_pools
+            .filter_map(|entry| entry.limit?.time())
+            .chain(self.time(lint, None, None))
+            .min()
+    }
+
+    pub(super) fn return_timeout(&self) -> Option<Duration> {
+        self.set(|layer| layer.return_timeout)
+    }
+
+    /// Whether a waiting acquire may make a connect of its own.
+    pub(crate) fn may_probe(&self) -> bool {
+        self.set(|layer| layer.connect_probe).unwrap_or(true)
+    }
+
+    /// The interval of the reporter.
+    pub(crate) fn report_interval(&self) -> Duration {
+        self.set(|layer| layer.report)
+            .unwrap_or(DEFAULT_REPORT_INTERVAL)
+    }
+}

@@ -1,0 +1,134 @@
+//! One occurrence of a lint, as plain data; and the words it is made of.
+
+use std::fmt;
+
+#[cfg(feature = "track")]
+mod build;
+#[cfg(feature = "track")]
+pub(crate) mod collector;
+mod level;
+mod limit;
+mod lint;
+#[cfg(feature = "track")]
+mod render;
+mod verdict;
+
+pub use level::{Certainty, Level, UnknownName};
+pub use limit::Limit;
+#[cfg(feature = "track")]
+pub(crate) use limit::Unit;
+#[cfg(feature = "track")]
+pub(crate) use lint::{Group, Stance};
+pub use lint::{Lint, explain};
+pub use verdict::Verdict;
+
+/// A place in the source that runs a query or takes a handle.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct CallSite {
+    /// The source file, as the compiler names it (relative to the workspace).
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column of the method's name, from 1, in characters.
+    pub column: u32,
+    /// The function around it: `module::ExamRepo::find`, `<ExamRepo as Repo>::find`. `None` in code without `#[track]`.
+    pub function: Option<String>,
+}
+
+impl CallSite {
+    #[cfg(feature = "track")]
+    pub(crate) fn new(file: &str, line: u32, column: u32, function: Option<&str>) -> Self {
+        Self {
+            file: file.to_owned(),
+            line,
+            column,
+            function: function.map(str::to_owned),
+        }
+    }
+}
+
+impl fmt::Display for CallSite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// One occurrence of a lint with its evidence.
+///
+/// `Display` is one line, for logs; [`render`](Finding::render) is the whole report, for people.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Finding {
+    /// Which lint found it.
+    pub lint: Lint,
+    /// The level in force where it was found.
+    pub level: Level,
+    /// How sure its cause is.
+    pub certainty: Certainty,
+    /// Why it is so, from the evidence alone.
+    pub cause: String,
+    /// What happened, in one sentence that stands alone.
+    pub title: String,
+    /// Why a pool ran dry: for `pool_timeout`.
+    pub verdict: Option<Verdict>,
+    /// The line to look at first; which one that is, each lint says.
+    pub primary: CallSite,
+    /// What is there: "taken here".
+    pub label: String,
+    /// The function at fault.
+    pub function: Option<String>,
+    /// The name of the pool, where one is concerned.
+    pub pool: Option<String>,
+    /// Further places, each with what it has to do with the finding.
+    pub related: Vec<Related>,
+    /// The evidence: names and values, in the order of telling.
+    pub facts: Vec<Fact>,
+    /// What to change, as concrete code.
+    pub help: Vec<String>,
+    /// What is not known, how to allow it, where to read more.
+    pub notes: Vec<String>,
+}
+
+/// A place that has to do with a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Related {
+    /// What it has to do with it: "the scope it outlived".
+    pub label: String,
+    /// Where it is.
+    pub site: CallSite,
+}
+
+/// A piece of evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Fact {
+    /// What was observed: "held for".
+    pub name: String,
+    /// The value, with its unit.
+    pub value: String,
+}
+
+impl fmt::Display for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.value)
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} at {}", self.lint, self.title, self.primary)?;
+        if let Some(verdict) = self.verdict {
+            write!(f, ", {verdict}")?;
+        }
+        for fact in &self.facts {
+            write!(f, ", {fact}")?;
+        }
+        write!(f, " ({})", self.certainty)
+    }
+}

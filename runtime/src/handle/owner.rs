@@ -1,0 +1,107 @@
+//! Which scope a handle belongs to, and what a scope still holds when it ends.
+//!
+//! A scope lists ids, which are resolved here: a handle refers to its scope, and must not be referred to in turn.
+
+use std::panic::Location;
+use std::sync::Arc;
+
+use super::{Handle, Standing, live};
+use crate::scope::Scope;
+use crate::source::function::Function;
+
+/// The live handles that belong to a scope.
+pub(crate) fn held_by(scope: &Scope) -> Vec<Arc<Handle>> {
+    live::resolve(&scope.handles())
+}
+
+/// Ends the scope and returns the handles that it still holds, except those that are meant to live long.
+///
+/// They belong to no scope any more.
+pub(crate) fn end_holding_nothing(scope: &Scope) -> Vec<Arc<Handle>> {
+    let handles = live::resolve(&scope.end());
+    for handle in &handles {
+        handle.hand_to(None, scope);
+    }
+    handles
+        .into_iter()
+        .filter(|handle| handle.is_alive() && !handle.is_reserved())
+        .collect()
+}
+
+/// Ends the scope; its live handles pass to the scope around it that is still running, if there is one.
+pub(crate) fn end_handing_up(scope: &Scope) {
+    let next = scope.running_parent();
+    for handle in live::resolve(&scope.end()) {
+        handle.hand_to(next.clone(), scope);
+    }
+}
+
+impl Handle {
+    /// The scope that waits for it or holds it.
+    pub(crate) fn scope(&self) -> Option<Arc<Scope>> {
+        self.state().owner.scope.clone()
+    }
+
+    /// Makes it belong to `next`, coming from `last`.
+    pub(crate) fn hand_to(&self, next: Option<Arc<Scope>>, last: &Scope) {
+        let mut state = self.state();
+        if let Standing::Returning(_) = state.standing {
+            return;
+        }
+        let owner = &mut state.owner;
+        owner.handed_up_by.push(last.function());
+        owner.handed_up_at = Some(last.polled_at());
+        if let Some(next) = &next {
+            next.adopt(self.id);
+        }
+        owner.scope = next;
+    }
+
+    /// The functions that it was handed up by, innermost first.
+    pub(crate) fn handed_up_by(&self) -> Vec<&'static Function> {
+        self.state().owner.handed_up_by.clone()
+    }
+
+    /// Where the last function that handed it up was awaited.
+    pub(crate) fn handed_up_at(&self) -> Option<&'static Location<'static>> {
+        self.state().owner.handed_up_at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::Location;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::handle::asked::{Asked, Purpose};
+    use crate::handle::held::Held;
+    use crate::pool_state::PoolState;
+    use crate::scope::context::{self, FrameKind};
+    use crate::scope::origin::Origin;
+    use crate::site::TrackedFn;
+    use crate::source::place::Place;
+
+    #[test]
+    fn a_scope_forgets_what_is_given_back_while_it_runs() {
+        static FUNCTION: TrackedFn =
+            TrackedFn::new(Function::new(|| "", file!(), line!(), 1).named("test"));
+        let scope = Scope::of_test(&FUNCTION, None, None);
+        let mut slot = Some(Arc::clone(&scope));
+        let kind = FrameKind::Carried;
+        let _entered = context::enter(&FUNCTION, kind, &mut slot, Location::caller());
+        let held = Held::at_once(Asked {
+            pool: PoolState::for_tests(1),
+            origin: Origin::UnlessPolled(Place::UNKNOWN),
+            purpose: Purpose::Connection,
+            task: None,
+            when: Instant::now(),
+        });
+        assert_eq!(held_by(&scope).len(), 1, "the scope owns what it takes");
+        drop(held);
+        assert!(
+            scope.handles().is_empty(),
+            "a long scope must not collect what it gave back"
+        );
+    }
+}

@@ -1,0 +1,270 @@
+//! An acquire, step by step: recorded, judged, reported.
+//!
+//! An acquire is judged while it still counts as waiting, so the future that runs it does all three.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use futures_core::future::BoxFuture;
+use pin_project_lite::pin_project;
+use sqlx::Error;
+
+use super::startup;
+use crate::handle::Handle;
+use crate::handle::asked::{Asked, Purpose};
+use crate::handle::held::{Held, Waiting};
+use crate::lint::{self, Reaction};
+use crate::pool_state::{PoolState, registry};
+use crate::scope::context;
+use crate::scope::origin::Origin;
+use crate::site;
+use crate::watchdog::pace;
+
+pin_project! {
+    /// Waits for a permit by way of `acquire`, which is sqlx's. Gives no claim where everything is switched off.
+    pub(crate) struct Claiming<F> {
+        // Polled outside of all scopes: it runs the pool's hooks, whose statements are not the caller's.
+        #[pin]
+        acquire: F,
+        stage: Stage,
+        // A connect of its own, to learn why there is no connection.
+        probe: Option<BoxFuture<'static, ()>>,
+    }
+}
+
+enum Stage {
+    /// Not polled yet: nobody waits.
+    New(Arc<PoolState>, Origin, Purpose),
+    Waiting(Waiting),
+    /// Everything was switched off when it was polled first.
+    Untracked,
+    Ended,
+}
+
+/// How a claim came to its end.
+enum Claimed {
+    /// With its first poll: it never waited.
+    AtOnce(Asked),
+    Waited(Waiting),
+    Untracked,
+}
+
+impl<F> Claiming<F> {
+    pub(crate) fn new(pool: Arc<PoolState>, origin: Origin, purpose: Purpose, acquire: F) -> Self {
+        Self {
+            acquire,
+            stage: Stage::New(pool, origin, purpose),
+            probe: None,
+        }
+    }
+}
+
+impl<T, F: Future<Output = Result<T, Error>>> Claiming<F> {
+    /// Waits; returns the claim with how it has ended.
+    fn poll_claim(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<(Claimed, Result<T, Error>)> {
+        let this = self.as_mut().project();
+        match std::mem::replace(this.stage, Stage::Ended) {
+            Stage::New(pool, origin, purpose) if !startup::is_off() => {
+                startup::pool_used(&pool);
+                let acquired = context::outside(|| this.acquire.poll(cx));
+                let asked = Asked {
+                    pool,
+                    origin,
+                    purpose,
+                    task: Some(cx.waker().data().addr() as u64),
+                    when: Instant::now(),
+                };
+                match acquired {
+                    Poll::Ready(result) => Poll::Ready((Claimed::AtOnce(asked), result)),
+                    Poll::Pending => {
+                        self.go_on_waiting(begin_to_wait(asked), cx);
+                        Poll::Pending
+                    }
+                }
+            }
+            Stage::Waiting(waiting) => {
+                if let Some(signals) = waiting.handle().signals() {
+                    if let Some(message) = signals.panic {
+                        let handle = Arc::clone(waiting.handle());
+                        drop(waiting);
+                        site::panic_at(handle.site, handle.place.function, &message);
+                    }
+                    if signals.probe {
+                        *this.probe = probe(waiting.handle());
+                    }
+                }
+                match context::outside(|| this.acquire.poll(cx)) {
+                    Poll::Ready(result) => {
+                        *this.probe = None;
+                        Poll::Ready((Claimed::Waited(waiting), result))
+                    }
+                    Poll::Pending => {
+                        self.go_on_waiting(waiting, cx);
+                        Poll::Pending
+                    }
+                }
+            }
+            Stage::New(..) | Stage::Untracked => {
+                *this.stage = Stage::Untracked;
+                this.acquire
+                    .poll(cx)
+                    .map(|result| (Claimed::Untracked, result))
+            }
+            Stage::Ended => panic!("polled after it was ready"),
+        }
+    }
+
+    fn go_on_waiting(self: Pin<&mut Self>, waiting: Waiting, cx: &mut Context<'_>) {
+        let this = self.project();
+        waiting.handle().park(cx.waker());
+        if let Some(probe) = this.probe
+            && probe.as_mut().poll(cx).is_ready()
+        {
+            *this.probe = None;
+        }
+        pace::acquire_waits(&waiting.handle().pool);
+        *this.stage = Stage::Waiting(waiting);
+    }
+}
+
+impl<T, F: Future<Output = Result<T, Error>>> Future for Claiming<F> {
+    type Output = Result<(Option<Held>, T), Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let (claimed, result) = ready!(self.poll_claim(cx));
+        Poll::Ready(match result {
+            Ok(connection) => {
+                let held = match claimed {
+                    Claimed::AtOnce(asked) => hold_at_once(asked),
+                    Claimed::Waited(waiting) => hold_after_wait(waiting),
+                    Claimed::Untracked => return Poll::Ready(Ok((None, connection))),
+                };
+                let handle = held.handle();
+                if let Reaction::Panic(message) = lint::on_granted(handle) {
+                    site::panic_at(handle.site, handle.place.function, &message);
+                }
+                Ok((Some(held), connection))
+            }
+            Err(error) => {
+                claimed.fail(&error);
+                Err(error)
+            }
+        })
+    }
+}
+
+pin_project! {
+    /// Waits for the first connection of a pool that is being made, by way of `connect`, which is sqlx's.
+    pub(crate) struct Opening<F> {
+        #[pin]
+        claiming: Claiming<F>,
+    }
+}
+
+impl<F> Opening<F> {
+    pub(crate) fn new(pool: Arc<PoolState>, origin: Origin, connect: F) -> Self {
+        Self {
+            claiming: Claiming::new(pool, origin, Purpose::Connection, connect),
+        }
+    }
+}
+
+impl<T, F: Future<Output = Result<T, Error>>> Future for Opening<F> {
+    type Output = Result<T, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let (claimed, result) = ready!(self.project().claiming.poll_claim(cx));
+        match (claimed, &result) {
+            (claimed, Err(error @ Error::PoolTimedOut)) => claimed.fail(error),
+            // Nobody has a permit: sqlx has given back what it took, or reports itself what is wrong.
+            (Claimed::Waited(waiting), _) => waiting.forget(),
+            (Claimed::AtOnce(_) | Claimed::Untracked, _) => {}
+        }
+        Poll::Ready(result)
+    }
+}
+
+impl Claimed {
+    /// No permit came.
+    fn fail(self, error: &Error) {
+        let waiting = match self {
+            Claimed::AtOnce(asked) => begin_to_wait(asked),
+            Claimed::Waited(waiting) => waiting,
+            Claimed::Untracked => return,
+        };
+        waiting.count_failure(error);
+        let handle = Arc::clone(waiting.handle());
+        // While it still counts as waiting, so that the diagnosis sees it among the waiters.
+        let reaction = match error {
+            Error::PoolTimedOut => lint::pool_timeout(&handle),
+            _ => Reaction::Go,
+        };
+        waiting.forget();
+        if let Reaction::Panic(message) = reaction {
+            site::panic_at(handle.site, handle.place.function, &message);
+        }
+    }
+}
+
+// In each of these the claim is counted first and the watchdog asked then: see `watchdog/pace.rs`.
+
+fn begin_to_wait(asked: Asked) -> Waiting {
+    let waiting = Waiting::begin(asked);
+    pace::handle_asked_for();
+    waiting
+}
+
+fn hold_after_wait(waiting: Waiting) -> Held {
+    let held = waiting.granted();
+    pace::handle_held(held.handle().place.function);
+    held
+}
+
+fn hold_at_once(asked: Asked) -> Held {
+    let held = Held::at_once(asked);
+    pace::handle_asked_for();
+    pace::handle_held(held.handle().place.function);
+    held
+}
+
+/// A permit that nobody waited for, by `try_acquire`. No handle where everything is switched off.
+pub(crate) fn try_acquired(pool: &Arc<PoolState>, origin: Origin) -> Option<Held> {
+    if startup::is_off() {
+        return None;
+    }
+    startup::pool_used(pool);
+    Some(hold_at_once(Asked {
+        pool: Arc::clone(pool),
+        origin,
+        purpose: Purpose::Connection,
+        task: None,
+        when: Instant::now(),
+    }))
+}
+
+/// A connect beside the acquire that waits, where one may be made.
+fn probe(waiter: &Handle) -> Option<BoxFuture<'static, ()>> {
+    let pool = registry::find(waiter.pool.id())?;
+    let probing = Probing(Arc::clone(&waiter.pool));
+    let connect = pool.connect();
+    Some(Box::pin(async move {
+        let probing = probing;
+        let result = connect.await;
+        probing.0.probes.end(Instant::now(), result);
+    }))
+}
+
+/// A connect that runs. Dropped before it has ended, it was abandoned.
+struct Probing(Arc<PoolState>);
+
+impl Drop for Probing {
+    fn drop(&mut self) {
+        self.0.probes.give_up(Instant::now());
+    }
+}

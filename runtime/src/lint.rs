@@ -1,0 +1,34 @@
+//! The judges, a file a lint: each looks at what was recorded, and reports a finding where its lint says so.
+//!
+//! A judge asks [`judge`] for the level in force, puts a finding together, and hands it to [`emit`], which knows who is
+//! told and how often. Where the program must panic, the judge returns a [`Reaction`], and its caller acts on it.
+
+mod budget;
+mod closing;
+mod deadlock;
+mod describe;
+pub(crate) mod emit;
+mod held;
+mod judge;
+mod leak;
+mod nested;
+mod pressure;
+mod rollback;
+mod slow;
+mod timeout;
+mod unaccounted;
+pub(crate) mod wait_for;
+
+pub(crate) use budget::query_budget;
+pub(crate) use closing::close_blocked;
+pub(crate) use deadlock::pool_deadlock;
+pub(crate) use emit::Reaction;
+pub use emit::on_finding;
+pub(crate) use held::{held_idle, held_too_long};
+pub(crate) use leak::outlived_scope;
+pub(crate) use nested::on_granted;
+pub(crate) use pressure::{PressureSamples, pool_pressure};
+pub(crate) use rollback::implicit_rollback;
+pub(crate) use slow::{slow_query_ended, slow_query_running};
+pub(crate) use timeout::pool_timeout;
+pub(crate) use unaccounted::{Unaccounted, unaccounted_connections};

@@ -1,0 +1,67 @@
+//! `Pool::close` waits, and for what.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Reaction;
+use super::describe::{closing_notes, holders, permits};
+use super::emit::{Audience, Log};
+use super::judge::judge;
+use crate::config::Rules;
+use crate::finding::{Certainty, Finding, Lint};
+use crate::handle::Handle;
+use crate::measure::units::{count, short};
+use crate::pool_state::PoolState;
+use crate::pool_state::closing::Closing;
+
+/// `closing` has waited for longer than the limit.
+pub(crate) fn close_blocked(
+    rules: &Rules,
+    pool: &PoolState,
+    closing: Closing,
+    claims: &[Arc<Handle>],
+    now: Instant,
+) {
+    let name = pool.name();
+    let function = closing.place.function;
+    let Some(level) = judge(rules, Lint::CloseBlocked, function, Some(&name)) else {
+        return;
+    };
+    let waited = short(now.saturating_duration_since(closing.since));
+    let (held, returning) = (pool.held(), pool.permits.returning());
+    let certainty = if held + returning > 0 {
+        Certainty::Certain
+    } else {
+        Certainty::Unknown
+    };
+    let finding = Finding::of(Lint::CloseBlocked, level, closing.place)
+        .title(format!(
+            "pool {name} has been closing for {waited} and waits for {}",
+            count(held + returning, "handle")
+        ))
+        .label("waits here")
+        .pool(&name)
+        .cause(certainty, cause(held, returning))
+        .all_related(holders(claims))
+        .fact("waited", waited)
+        .facts([permits(pool)])
+        .help("end the tasks that hold the handles, and await them, before `pool.close().await`")
+        .help("in a task that lives long, watch for the end: `pool.close_event().do_until(work).await`")
+        .notes(closing_notes(Lint::CloseBlocked, function, Some(pool)));
+    let _: Reaction = finding.report(Audience {
+        span: &closing.span,
+        collector: closing.collector,
+        may_panic: false,
+        log: Log::Full,
+    });
+}
+
+fn cause(held: u64, returning: u64) -> String {
+    match (held, returning) {
+        (0, 0) => "no handle that is known is alive: plain sqlx may hold a connection, or the server does not answer when one is closed".to_owned(),
+        (0, 1) => "1 connection is on its way back: your `after_release` hook may take long, or the server does not answer".to_owned(),
+        (0, returning) => format!("{returning} connections are on their way back: your `after_release` hook may take long, or the server does not answer"),
+        (1, _) => "`close` waits until every permit is back, and 1 is still held".to_owned(),
+        (held, _) => format!("`close` waits until every permit is back, and {held} are still held"),
+    }
+}

@@ -1,0 +1,101 @@
+//! Nearly all permits of a pool stay in use.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::Span;
+
+use super::Reaction;
+use super::describe::{holders, permits};
+use super::emit::Audience;
+use super::judge::judge;
+use crate::config::Rules;
+use crate::finding::{Fact, Finding, Lint};
+use crate::handle::Handle;
+use crate::log;
+use crate::measure::units::short;
+use crate::pool_state::PoolState;
+
+/// Samples in a row in which a pool was under pressure.
+#[derive(Debug, Default)]
+pub(crate) struct PressureSamples {
+    high: u32,
+    told: bool,
+}
+
+impl PressureSamples {
+    /// Whether there is something to report when it is over.
+    pub(crate) fn is_on(&self) -> bool {
+        self.told
+    }
+}
+
+/// From so many on, it is no peak.
+const SAMPLES: u32 = 3;
+
+/// One sample of `pool`, whose claims are `claims`.
+pub(crate) fn pool_pressure(
+    rules: &Rules,
+    pool: &PoolState,
+    claims: impl Fn() -> Vec<Arc<Handle>>,
+    samples: &mut PressureSamples,
+) {
+    let (held, max) = (pool.held(), u64::from(pool.limits.max_connections));
+    let waiting = pool.permits.waiting();
+    let name = pool.name();
+    let limit = u64::from(rules.percent(Lint::PoolPressure, &name));
+    // A pool of one is full whenever it is used at all.
+    let high = held * 100 >= max * limit && (max > 1 || waiting > 0);
+    if !high {
+        if std::mem::take(samples).told {
+            log::pool_recovered(pool, "below the limit of `pool_pressure` again");
+        }
+        return;
+    }
+    samples.high += 1;
+    if samples.high < SAMPLES || samples.told {
+        return;
+    }
+    let Some(level) = judge(rules, Lint::PoolPressure, None, Some(&name)) else {
+        return;
+    };
+    samples.told = true;
+    let claims = &claims();
+    let finding = Finding::of(Lint::PoolPressure, level, pool.connected)
+        .at_fault(None)
+        .title(format!(
+            "pool {name} has had at least {limit} % of its permits in use for {SAMPLES} samples in a row, a second apart: now {held} of {max}, {waiting} waiting"
+        ))
+        .label("connected here")
+        .pool(&name)
+        .certain("the handles listed here hold the permits")
+        .all_related(holders(claims))
+        .facts([permits(pool)])
+        .facts(mean_hold(pool))
+        .help("look at the places that hold the most: give the connection back before slow work that is not the database's")
+        .help("see who holds what at any time: `println!(\"{}\", leash::snapshot())`")
+        .note(format!("to set the limit or allow this: `SQLX_LEASH=\"pool_pressure[{name}]=95%\"`; read more: `leash::explain(Lint::PoolPressure)`"));
+    let _: Reaction = finding.report(Audience::of_pool(&Span::none(), claims));
+}
+
+/// How long permits are held, and how much of that with the database.
+fn mean_hold(pool: &PoolState) -> Vec<Fact> {
+    let holds = pool.counters.holds.read();
+    if holds.ended == 0 {
+        return Vec::new();
+    }
+    let whole = holds.busy + holds.idle + holds.lent;
+    vec![
+        Fact::new("a permit was held on average for", short(holds.mean())),
+        Fact::new(
+            "of it with the database",
+            format!("{} %", share(holds.busy, whole)),
+        ),
+    ]
+}
+
+fn share(part: Duration, whole: Duration) -> u128 {
+    (part.as_nanos() * 100)
+        .checked_div(whole.as_nanos())
+        .unwrap_or_default()
+}

@@ -1,0 +1,213 @@
+//! Why a pool ran dry: seven verdicts, from what can be proven to what can only be ruled out.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::finding::{Certainty, Fact, Verdict};
+use crate::handle::{Handle, live};
+use crate::lint::deadlock;
+use crate::lint::describe::{holders, permits};
+use crate::lint::wait_for::{Stuck, deadlocked};
+use crate::measure::freeze;
+use crate::measure::units::short;
+use crate::pool_state::PoolState;
+use crate::pool_state::connect_probe::{Answer, ConnectProbe};
+use crate::pool_state::episode::Diagnosis;
+use crate::pool_state::registry::ErasedPool;
+
+/// A task that was woken is polled sooner than this, unless something blocks its runtime.
+const STALL: Duration = Duration::from_millis(500);
+
+pub(super) fn diagnose(waiter: &Handle, pool: &dyn ErasedPool, now: Instant) -> Diagnosis {
+    let state = &waiter.pool;
+    let mut claims = live::all();
+    let stuck = deadlocked(&claims)
+        .into_iter()
+        .find(|stuck| stuck.concerns(state.id()));
+    claims.retain(|claim| claim.pool.id() == state.id());
+    let case = Case {
+        waiter,
+        pool,
+        claims: &claims,
+        waited: waiter.has_waited(now),
+        now,
+    };
+    let mut diagnosis = case.diagnose(stuck.as_ref());
+    if diagnosis.related.is_empty() {
+        diagnosis.related = holders(&claims);
+    }
+    let mut facts = case.facts(state);
+    facts.append(&mut diagnosis.facts);
+    Diagnosis { facts, ..diagnosis }
+}
+
+fn of_deadlock(stuck: &Stuck) -> Diagnosis {
+    let mut diagnosis = Diagnosis::new(Verdict::Deadlock, stuck.certainty, deadlock::cause(stuck));
+    diagnosis.related = deadlock::places(stuck);
+    diagnosis.help = deadlock::help(stuck);
+    diagnosis
+}
+
+/// One timeout, and what is known around it.
+pub(super) struct Case<'a> {
+    pub(super) waiter: &'a Handle,
+    pub(super) pool: &'a dyn ErasedPool,
+    /// The claims on its pool, oldest first.
+    pub(super) claims: &'a [Arc<Handle>],
+    pub(super) waited: Duration,
+    pub(super) now: Instant,
+}
+
+impl Case<'_> {
+    /// From what can be proven to what can only be ruled out.
+    fn diagnose(&self, stuck: Option<&Stuck>) -> Diagnosis {
+        self.clock()
+            .or_else(|| stuck.map(of_deadlock))
+            .or_else(|| self.stall())
+            .or_else(|| self.unreachable())
+            .or_else(|| self.unaccounted())
+            .or_else(|| self.hoarder())
+            .or_else(|| self.lent())
+            .or_else(|| self.capacity())
+            .unwrap_or_else(|| self.unknown())
+    }
+
+    /// What is known of the pool, whatever the verdict.
+    fn facts(&self, state: &PoolState) -> Vec<Fact> {
+        let waiting = self.claims.iter().filter(|claim| claim.is_waiting());
+        let longest = waiting.map(|claim| claim.has_waited(self.now)).max();
+        let mut facts = vec![
+            permits(state),
+            Fact::new("open", self.pool.size().to_string()),
+            Fact::new("idle", self.pool.idle().to_string()),
+            Fact::new("longest wait", short(longest.unwrap_or_default())),
+        ];
+        let returning = state.permits.returning();
+        if returning > 0 {
+            facts.push(Fact::new("on the way back", returning.to_string()));
+        }
+        if let Some(place) = state.lent_at() {
+            let at = format!("{}:{}", place.file, place.line);
+            facts.push(Fact::new("lent to plain sqlx at", at));
+        }
+        facts
+    }
+
+    pub(super) fn max(&self) -> u64 {
+        u64::from(self.waiter.pool.limits.max_connections)
+    }
+
+    fn timeout(&self) -> Duration {
+        self.waiter.pool.limits.acquire_timeout
+    }
+
+    /// Time itself did not pass as the pool believes.
+    fn clock(&self) -> Option<Diagnosis> {
+        if self.waited < self.timeout() / 2 {
+            let cause = format!(
+                "only {} really passed of the {} that the pool waits: the runtime's clock is paused or was advanced",
+                short(self.waited),
+                short(self.timeout())
+            );
+            let mut diagnosis = Diagnosis::new(Verdict::Unknown, Certainty::Certain, cause);
+            diagnosis.help.push(
+                "in a test with tokio's paused clock, time runs ahead while a connection is awaited: resume it around the database, \
+                 `tokio::time::resume()`"
+                    .to_owned(),
+            );
+            return Some(diagnosis);
+        }
+        let frozen = freeze::frozen_since(self.waiter.asked())?;
+        if frozen < self.waited / 2 {
+            return None;
+        }
+        let cause = format!(
+            "the process stood still for {} of this wait: stopped, suspended, or starved of the processor",
+            short(frozen)
+        );
+        Some(Diagnosis::new(Verdict::Unknown, Certainty::Certain, cause))
+    }
+
+    /// The runtime did not poll what was ready.
+    fn stall(&self) -> Option<Diagnosis> {
+        let late = self.waited.saturating_sub(self.timeout());
+        // Of others it may be their own task that does not poll them: a stream of futures that is not read.
+        let slowest = self.waiter.slowest_poll(self.now).max(late);
+        if slowest < STALL.max(self.timeout() / 4) {
+            return None;
+        }
+        let cause = format!(
+            "the async runtime took {} to poll a task that was woken: something blocks its threads",
+            short(slowest)
+        );
+        let mut diagnosis = Diagnosis::new(Verdict::RuntimeStall, Certainty::Likely, cause);
+        diagnosis
+            .facts
+            .push(Fact::new("slowest poll", short(slowest)));
+        diagnosis.help = vec![
+            "look for code that blocks in async functions (`std::thread::sleep`, a std lock, a long computation, blocking IO) and move it: \
+             `tokio::task::spawn_blocking(move || …).await?`"
+                .to_owned(),
+        ];
+        Some(diagnosis)
+    }
+
+    /// What a connect of our own showed, if it tells of this wait.
+    pub(super) fn probe(&self) -> Option<ConnectProbe> {
+        let (pool, asked) = (&self.waiter.pool, self.waiter.asked());
+        pool.probes.during(asked, pool.granted())
+    }
+
+    /// The handles that have their permits.
+    pub(super) fn held(&self) -> impl Iterator<Item = &Arc<Handle>> + Clone {
+        self.claims.iter().filter(|claim| claim.is_held())
+    }
+
+    /// Permits granted while this one was waited for.
+    pub(super) fn granted(&self) -> u64 {
+        self.waiter
+            .pool
+            .granted()
+            .saturating_sub(self.waiter.granted_before())
+    }
+
+    /// Whether no permit is free; at any moment some are on their way from one holder to the next.
+    pub(super) fn is_full(&self) -> bool {
+        let (state, pool) = (&self.waiter.pool, self.pool);
+        let known = state.permits.taken();
+        let in_use = u64::from(pool.size().saturating_sub(pool.idle()));
+        known >= self.max() || (in_use >= self.max() && self.granted() > 0)
+    }
+
+    fn unknown(&self) -> Diagnosis {
+        let pool = &self.waiter.pool;
+        let connects = pool.permits.taken() < self.max()
+            && self
+                .probe()
+                .is_some_and(|probe| matches!(probe.answer, Answer::Connected));
+        let (cause, help) = match pool.lent_at() {
+            Some(place) => (
+                "plain sqlx was given this pool, and what it takes is not seen",
+                format!(
+                    "look at what uses the pool that was given away at {}:{}",
+                    place.file, place.line
+                ),
+            ),
+            None if connects => (
+                "permits are free and a connect of our own went well: what the acquire waits for is a connection of the pool that \
+                 does not answer, or a hook",
+                "look at the hooks (`after_connect`, `before_acquire`), and have idle connections end before something on the way to \
+                 the server drops them without a word: `PoolOptions::idle_timeout`, `max_lifetime`"
+                    .to_owned(),
+            ),
+            None => (
+                "nothing that was seen explains it",
+                "look at the server's own list of connections, and at what else the program waited for"
+                    .to_owned(),
+            ),
+        };
+        let mut diagnosis = Diagnosis::new(Verdict::Unknown, Certainty::Unknown, cause);
+        diagnosis.help = vec![help];
+        diagnosis
+    }
+}

@@ -1,0 +1,182 @@
+//! Permits are in use, and no known handle, waiter or return accounts for them.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tracing::Span;
+
+use super::Reaction;
+use super::describe::{holders, permits, taker};
+use super::emit::Audience;
+use super::judge::judge;
+use crate::config::Rules;
+use crate::finding::{Certainty, Finding, Level, Lint};
+use crate::handle::{Handle, Standing};
+use crate::log;
+use crate::measure::units::{count, short};
+use crate::pool_state::registry::ErasedPool;
+
+/// Connections in use that no handle, waiter or return accounts for. A waiter may be connecting, and is taken to be; so is
+/// sqlx, where the pool is to have a least number of connections.
+pub(super) fn unexplained(pool: &dyn ErasedPool) -> u64 {
+    let state = pool.state();
+    let permits = &state.permits;
+    // In this order: what moves on meanwhile is counted twice rather than not at all.
+    let in_use = u64::from(pool.size().saturating_sub(pool.idle()));
+    let known = permits.waiting() + permits.taken();
+    let sqlx_may_connect =
+        !state.endpoint.system.is_embedded() && pool.size() <= state.limits.min_connections;
+    in_use.saturating_sub(known + u64::from(sqlx_may_connect))
+}
+
+/// Since when permits of a pool are unaccounted for, and whether that was reported.
+#[derive(Debug, Default)]
+pub(crate) struct Unaccounted {
+    since: Option<Instant>,
+    told: bool,
+}
+
+impl Unaccounted {
+    /// Whether there is more to see.
+    pub(crate) fn is_on(&self) -> bool {
+        self.since.is_some()
+    }
+}
+
+/// One sample of `pool`.
+pub(crate) fn unaccounted_connections(
+    rules: &Rules,
+    pool: &dyn ErasedPool,
+    claims: impl Fn() -> Vec<Arc<Handle>>,
+    unaccounted: &mut Unaccounted,
+    now: Instant,
+    thawed: Option<Instant>,
+) {
+    // What was given back while the process stood still could not come back.
+    let lived = |since: Instant| {
+        let since = thawed.map_or(since, |thawed| since.max(thawed));
+        now.saturating_duration_since(since)
+    };
+    let state = pool.state();
+    let name = state.name();
+    let Some(limit) = rules.time(Lint::UnaccountedConnections, None, Some(&name)) else {
+        return;
+    };
+    let claims = if state.permits.returning() > 0 || unaccounted.is_on() {
+        claims()
+    } else {
+        Vec::new()
+    };
+    let hanging: Vec<(&Handle, Instant)> = claims
+        .iter()
+        .filter_map(|claim| match claim.glance().standing {
+            Standing::Returning(since) if lived(since) >= limit => Some((&**claim, since)),
+            _ => None,
+        })
+        .collect();
+    let unexplained = if state.lent_at().is_some() || pool.is_closed() {
+        0
+    } else {
+        unexplained(pool)
+    };
+    if unexplained == 0 && hanging.is_empty() {
+        if std::mem::take(unaccounted).told {
+            log::pool_recovered(state, "every permit is accounted for again");
+        }
+        return;
+    }
+    let since = *unaccounted.since.get_or_insert(now);
+    let is_old = lived(since) >= limit || !hanging.is_empty();
+    let level = judge(rules, Lint::UnaccountedConnections, None, Some(&name));
+    let Some(level) = level.filter(|_| is_old && !unaccounted.told) else {
+        return;
+    };
+    unaccounted.told = true;
+    let ago = |since| now.saturating_duration_since(since);
+    let none = Span::none();
+    let (finding, span) = match hanging.first() {
+        Some((first, since)) => (
+            hanging_return(first, ago(*since), hanging.len(), level),
+            &first.span,
+        ),
+        None => (
+            untracked_use(pool, unexplained, ago(since), &claims, level),
+            &none,
+        ),
+    };
+    let _: Reaction = finding.report(Audience::of_pool(span, &claims));
+}
+
+/// `handle`, and this number in all, were given back, and the longest of them `gone` ago.
+fn hanging_return(handle: &Handle, gone: Duration, hanging: usize, level: Level) -> Finding {
+    let name = handle.pool.name();
+    let gone = short(gone);
+    let title = match hanging {
+        1 => format!(
+            "a connection of pool {name} was given back {gone} ago, and its permit is not there again"
+        ),
+        hanging => format!(
+            "{hanging} connections of pool {name} were given back {gone} ago or later, and their permits are not there again"
+        ),
+    };
+    Finding::of(Lint::UnaccountedConnections, level, handle.place)
+        .title(title)
+        .label(format!("taken here, in {}", taker(handle.place)))
+        .pool(&name)
+        .certain(
+            "it looks like a return that hangs: before a permit is there again, sqlx runs `after_release` and asks the server \
+             whether the connection is well, with no time limit, and one of them does not come to its end",
+        )
+        .fact("returning for", gone)
+        .fact("returns that hang", hanging.to_string())
+        .facts([permits(&handle.pool)])
+        .help(
+            "bound the return: `leash::Config::new().return_timeout(Duration::from_secs(10)).install()` \
+             or `SQLX_LEASH=\"return_timeout=10s\"`; the connection is then closed and its permit is there again",
+        )
+        .help(LOOK_AT_THE_SERVER)
+        .note(READ_MORE)
+}
+
+const LOOK_AT_THE_SERVER: &str = "look at the server, and at what stands between: a peer that went silent, a firewall that drops";
+const READ_MORE: &str = "read more: `leash::explain(Lint::UnaccountedConnections)`";
+
+fn untracked_use(
+    pool: &dyn ErasedPool,
+    unexplained: u64,
+    since: Duration,
+    claims: &[Arc<Handle>],
+    level: Level,
+) -> Finding {
+    let state = pool.state();
+    let name = state.name();
+    let in_use = pool.size().saturating_sub(pool.idle());
+    let (cause, help) = if state.is_shared() {
+        (
+            "it looks like untracked use: something takes connections from the plain sqlx pool that this one was made from",
+            "where other code needs plain sqlx's pool, give it `pool.as_sqlx()`: its permits are then known as lent",
+        )
+    } else {
+        (
+            "it looks like a connection that hangs while sqlx itself gives it back or closes it (a listener's, a COPY's, one that \
+             was idle for long): nobody else has the plain pool, and a server that does not answer is waited for with no time limit",
+            LOOK_AT_THE_SERVER,
+        )
+    };
+    Finding::of(Lint::UnaccountedConnections, level, state.connected)
+        .at_fault(None)
+        .title(format!(
+            "{unexplained} of {} of pool {name} {} in use by nobody that is known",
+            count(u64::from(state.limits.max_connections), "permit"),
+            if unexplained == 1 { "is" } else { "are" },
+        ))
+        .label("connected here")
+        .pool(&name)
+        .cause(Certainty::Likely, cause)
+        .all_related(holders(claims))
+        .fact("in use", in_use.to_string())
+        .facts([permits(state)])
+        .fact("unaccounted for", short(since))
+        .help(help)
+        .note(READ_MORE)
+}

@@ -1,0 +1,281 @@
+//! The events: statements, findings, pools, the periodic report. Written from plain data; nothing is counted or decided here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::level_filters::LevelFilter;
+use tracing::{Level, Span, event, event_enabled};
+
+use crate::config::{self, ConfigError};
+use crate::finding::{self, Finding, Lint};
+use crate::measure::units::{millis, short};
+use crate::pool_state::PoolState;
+use crate::pool_state::counters::Hold;
+use crate::pool_state::endpoint::System;
+use crate::scope::foreign;
+use crate::site::tally::{Outcome, Tally};
+use crate::snapshot::{PoolStats, SiteStats};
+use crate::source::function::Function;
+use crate::source::place::Place;
+
+const QUERY: &str = "sqlx_leash::query";
+const FINDING: &str = "sqlx_leash::finding";
+const POOL: &str = "sqlx_leash::pool";
+const SITES: &str = "sqlx_leash::sites";
+const GENERAL: &str = "sqlx_leash";
+
+/// A statement that has ended.
+pub(crate) struct Query<'a> {
+    pub(crate) tally: &'a Tally,
+    pub(crate) system: System,
+    pub(crate) pool: Option<&'a Arc<PoolState>>,
+    pub(crate) outcome: Outcome,
+    pub(crate) error: Option<&'a sqlx::Error>,
+    pub(crate) time: Duration,
+    pub(crate) rows: u64,
+    pub(crate) affected: u64,
+    /// How many calls this one made at its call site.
+    pub(crate) calls: u64,
+}
+
+/// An event, told in safety.
+macro_rules! say {
+    ($($event:tt)*) => {
+        _ = foreign::subscriber(|| event!($($event)*))
+    };
+}
+
+/// One event at DEBUG per statement.
+#[inline]
+pub(crate) fn query(query: &Query<'_>) {
+    // Asks nobody, and is all that a statement costs where nobody listens.
+    if Level::DEBUG <= LevelFilter::current() {
+        _ = foreign::subscriber(|| emit_query(query));
+    }
+}
+
+#[cold]
+fn emit_query(query: &Query<'_>) {
+    if !event_enabled!(target: QUERY, Level::DEBUG) {
+        return;
+    }
+    let place = query.tally.place();
+    let function = place.and_then(|place| place.function).map(Function::name);
+    let pool = query.pool.map(|pool| pool.name());
+    let writes = query.tally.writes();
+    event!(
+        target: QUERY,
+        Level::DEBUG,
+        db.system.name = query.system.name(),
+        db.query.summary = query.tally.summary,
+        db.query.text = query.tally.sql(),
+        db.namespace = query.pool.and_then(|pool| pool.endpoint.namespace.as_deref()),
+        db.client.connection.pool.name = pool.as_deref(),
+        db.response.returned_rows = (query.rows > 0 || !writes).then_some(query.rows),
+        rows_affected = writes.then_some(query.affected),
+        elapsed_ms = millis(query.time),
+        calls = query.calls,
+        code.function.name = function,
+        code.file.path = place.map(|place| place.file),
+        code.line.number = place.map(|place| place.line),
+        error.r#type = query.error.map(error_type).as_deref().or((query.outcome == Outcome::Cancelled).then_some("cancelled")),
+        "{}",
+        query.tally.summary,
+    );
+}
+
+/// The database's own code where there is one, else the kind of error.
+fn error_type(error: &sqlx::Error) -> String {
+    if let sqlx::Error::Database(error) = error
+        && let Some(code) = error.code()
+    {
+        return code.into_owned();
+    }
+    let debug = format!("{error:?}");
+    debug
+        .split(|c: char| !c.is_alphanumeric())
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// One event for a finding, inside `span`; `false` when nobody listens.
+pub(crate) fn finding(finding: &Finding, span: &Span, text: &str) -> bool {
+    macro_rules! emit {
+        ($level:expr) => {{
+            let enabled = event_enabled!(target: FINDING, $level);
+            if enabled {
+                event!(
+                    target: FINDING,
+                    $level,
+                    lint = finding.lint.name(),
+                    level = finding.level.name(),
+                    certainty = %finding.certainty,
+                    code.function.name = finding.function.as_deref(),
+                    code.file.path = finding.primary.file,
+                    code.line.number = finding.primary.line,
+                    code.column.number = finding.primary.column,
+                    db.client.connection.pool.name = finding.pool.as_deref(),
+                    "{text}"
+                );
+            }
+            enabled
+        }};
+    }
+    let emit = || {
+        if finding.level == finding::Level::Deny {
+            emit!(Level::ERROR)
+        } else {
+            emit!(Level::WARN)
+        }
+    };
+    foreign::subscriber(|| span.in_scope(emit)).unwrap_or(false)
+}
+
+/// A finding that nobody listens for, in a debug build.
+pub(crate) fn printed(text: &str) {
+    // Where nobody reads what is printed, that is no reason to panic.
+    _ = foreign::subscriber(|| eprintln!("{}", text.trim_end()));
+}
+
+/// An `on_finding` callback panicked; the panic's own message has gone to the panic hook.
+pub(crate) fn callback_panicked(lint: Lint) {
+    say!(target: GENERAL, Level::ERROR, lint = lint.name(), "a callback of `on_finding` panicked");
+}
+
+/// The configuration of the environment is wrong; what is right of it applies.
+pub(crate) fn configuration(error: &ConfigError) {
+    let variable = config::VARIABLE;
+    let told = foreign::subscriber(|| {
+        let enabled = event_enabled!(target: GENERAL, Level::ERROR);
+        if enabled {
+            event!(target: GENERAL, Level::ERROR, "{variable}: {error}; the other entries apply");
+        }
+        enabled
+    });
+    if told != Some(true) {
+        printed(&format!(
+            "error: {variable}: {error}; the other entries apply"
+        ));
+    }
+}
+
+/// A handle that was reported as idle is given back.
+pub(crate) fn idle_handle_returned(place: Place, pool: &PoolState, span: &Span, hold: Hold) {
+    let emit = || {
+        event!(
+            target: FINDING,
+            Level::INFO,
+            lint = Lint::HeldIdle.name(),
+            db.client.connection.pool.name = &*pool.name(),
+            code.function.name = place.function.map(Function::name),
+            code.file.path = place.file,
+            code.line.number = place.line,
+            code.column.number = place.column,
+            "held_idle: the handle taken at {}:{}:{} came back after {}: {}",
+            place.file,
+            place.line,
+            place.column,
+            short(hold.total()),
+            hold.split(),
+        );
+    };
+    _ = foreign::subscriber(|| span.in_scope(emit));
+}
+
+/// A pool is as it should be again.
+pub(crate) fn pool_recovered(pool: &PoolState, how: &str) {
+    say!(
+        target: POOL,
+        Level::INFO,
+        db.client.connection.pool.name = &*pool.name(),
+        "pool {} has recovered: {how}",
+        pool.name()
+    );
+}
+
+/// The return of a connection took too long, and the connection was closed.
+pub(crate) fn return_cut(place: Place, pool: &PoolState, limit: Duration) {
+    say!(
+        target: POOL,
+        Level::WARN,
+        db.client.connection.pool.name = &*pool.name(),
+        code.file.path = place.file,
+        code.line.number = place.line,
+        "pool {}: a connection was closed, because its return took longer than {}; its permit is there again",
+        pool.name(),
+        short(limit)
+    );
+}
+
+/// A thread of ours could not be started.
+pub(crate) fn no_thread(what: &str, error: &std::io::Error) {
+    say!(target: GENERAL, Level::ERROR, %error, "no thread for the {what}");
+}
+
+/// The first line of a process that is tracked.
+pub(crate) fn process_started() {
+    say!(
+        target: GENERAL,
+        Level::INFO,
+        version = env!("CARGO_PKG_VERSION"),
+        build = if cfg!(debug_assertions) { "debug: certain findings panic" } else { "release: nothing panics" },
+        "sqlx-leash tracks this process's pools"
+    );
+}
+
+/// The first line of a pool.
+pub(crate) fn pool_started(pool: &PoolState) {
+    say!(
+        target: GENERAL,
+        Level::INFO,
+        db.system.name = pool.endpoint.system.name(),
+        db.client.connection.pool.name = &*pool.name(),
+        db.namespace = pool.endpoint.namespace,
+        max_connections = pool.limits.max_connections,
+        code.file.path = pool.connected.file,
+        code.line.number = pool.connected.line,
+        "pool tracked"
+    );
+}
+
+/// What an interval added to a pool.
+pub(crate) fn pool(pool: &PoolStats, line: &str) {
+    say!(
+        target: POOL,
+        Level::INFO,
+        db.client.connection.pool.name = pool.name,
+        max_connections = pool.max_connections,
+        size = pool.size,
+        idle = pool.idle,
+        held = pool.handles,
+        waiting = pool.waiting,
+        acquired = pool.acquired,
+        timeouts = pool.timeouts,
+        "{line}"
+    );
+}
+
+/// The pools that nobody used in an interval.
+pub(crate) fn idle_pools(names: &[&str]) {
+    say!(target: POOL, Level::INFO, pools = names.len(), "idle: {}", names.join(", "));
+}
+
+/// What an interval added to a call site.
+pub(crate) fn site(site: &SiteStats, line: &str) {
+    say!(
+        target: SITES,
+        Level::INFO,
+        db.query.summary = site.summary,
+        code.function.name = site.function.as_deref(),
+        code.file.path = site.file.as_deref(),
+        code.line.number = site.line,
+        calls = site.calls,
+        errors = site.errors,
+        cancelled = site.cancelled,
+        p50_ms = millis(site.time.p50()),
+        p95_ms = millis(site.time.p95()),
+        p99_ms = millis(site.time.p99()),
+        "{line}"
+    );
+}

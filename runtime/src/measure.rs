@@ -1,0 +1,7 @@
+//! Numbers and clocks: histograms, waits, sketches, units, times at which the process stood still.
+
+pub(crate) mod distinct;
+pub(crate) mod freeze;
+pub(crate) mod histogram;
+pub(crate) mod units;
+pub(crate) mod waits;

@@ -1,0 +1,68 @@
+//! Numbers as people read them.
+
+use std::time::Duration;
+
+/// `1.23 ms`: three digits and a unit.
+pub(crate) fn short(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    let (value, unit) = match duration.as_nanos() {
+        0 => return "0".to_owned(),
+        1..1_000 => (seconds * 1e9, "ns"),
+        1_000..1_000_000 => (seconds * 1e6, "µs"),
+        1_000_000..1_000_000_000 => (seconds * 1e3, "ms"),
+        1_000_000_000..120_000_000_000 => (seconds, "s"),
+        _ => (seconds / 60.0, "min"),
+    };
+    let decimals = if unit == "ns" || value >= 100.0 {
+        0
+    } else if value >= 10.0 {
+        1
+    } else {
+        2
+    };
+    format!("{value:.decimals$} {unit}")
+}
+
+/// Milliseconds, to the microsecond.
+pub(crate) fn millis(duration: Duration) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "exact up to 285 years")]
+    let micros = duration.as_micros() as f64;
+    micros / 1e3
+}
+
+/// As many as fit.
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// `1 statement`, `2 statements`.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_three_digits() {
+        let told: Vec<String> = [
+            0,
+            900,
+            1_000,
+            12_340,
+            999_000,
+            1_234_567,
+            5_000_000_000,
+            600_000_000_000,
+        ]
+        .map(|n| short(Duration::from_nanos(n)))
+        .into();
+        assert_eq!(
+            told,
+            [
+                "0", "900 ns", "1.00 µs", "12.3 µs", "999 µs", "1.23 ms", "5.00 s", "10.0 min"
+            ]
+        );
+    }
+}

@@ -1,0 +1,175 @@
+//! Sums of a pool that only grow.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use crate::measure::units::{nanos, short};
+use crate::measure::waits::Waits;
+use crate::snapshot::{ControlStats, HoldStats};
+
+/// How long permits were held, and with what. Sums over handles that have ended.
+#[derive(Debug, Default)]
+pub(crate) struct Holds {
+    ended: AtomicU64,
+    busy: AtomicU64,
+    idle: AtomicU64,
+    lent: AtomicU64,
+}
+
+/// How long one was.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Hold {
+    pub(crate) busy: Duration,
+    pub(crate) idle: Duration,
+    pub(crate) lent: Duration,
+}
+
+impl Hold {
+    pub(crate) fn total(self) -> Duration {
+        self.busy + self.idle + self.lent
+    }
+
+    /// With what it was spent.
+    pub(crate) fn split(self) -> String {
+        let mut split = format!(
+            "{} with the database, {} without",
+            short(self.busy),
+            short(self.idle)
+        );
+        if !self.lent.is_zero() {
+            split += &format!(", {} lent to plain sqlx", short(self.lent));
+        }
+        split
+    }
+}
+
+impl Holds {
+    pub(crate) fn add(&self, hold: Hold) {
+        let parts = [
+            (&self.busy, hold.busy),
+            (&self.idle, hold.idle),
+            (&self.lent, hold.lent),
+        ];
+        for (sum, part) in parts {
+            if !part.is_zero() {
+                sum.fetch_add(nanos(part), Relaxed);
+            }
+        }
+        self.ended.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> HoldStats {
+        let time = |nanos: &AtomicU64| Duration::from_nanos(nanos.load(Relaxed));
+        HoldStats {
+            ended: self.ended.load(Relaxed),
+            busy: time(&self.busy),
+            idle: time(&self.idle),
+            lent: time(&self.lent),
+        }
+    }
+}
+
+/// Sums that only grow.
+#[derive(Debug)]
+pub(crate) struct PoolCounters {
+    pub(crate) timeouts: AtomicU64,
+    pub(crate) acquire_errors: AtomicU64,
+    pub(crate) abandoned: AtomicU64,
+    pub(crate) detached: AtomicU64,
+    pub(crate) leaked: AtomicU64,
+    /// Connections closed because their return took too long.
+    pub(crate) returns_cut: AtomicU64,
+    pub(crate) waits: Waits,
+    pub(crate) holds: Holds,
+    begins: AtomicU64,
+    savepoints: AtomicU64,
+    commits: AtomicU64,
+    rollbacks: AtomicU64,
+    implicit_rollbacks: AtomicU64,
+    pings: AtomicU64,
+    prepares: AtomicU64,
+    describes: AtomicU64,
+}
+
+impl PoolCounters {
+    pub(super) fn new() -> Self {
+        Self {
+            timeouts: AtomicU64::new(0),
+            acquire_errors: AtomicU64::new(0),
+            abandoned: AtomicU64::new(0),
+            detached: AtomicU64::new(0),
+            leaked: AtomicU64::new(0),
+            returns_cut: AtomicU64::new(0),
+            waits: Waits::new(),
+            holds: Holds::default(),
+            begins: AtomicU64::new(0),
+            savepoints: AtomicU64::new(0),
+            commits: AtomicU64::new(0),
+            rollbacks: AtomicU64::new(0),
+            implicit_rollbacks: AtomicU64::new(0),
+            pings: AtomicU64::new(0),
+            prepares: AtomicU64::new(0),
+            describes: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn count(&self, control: Control) {
+        match control {
+            Control::Begin => &self.begins,
+            Control::Savepoint => &self.savepoints,
+            Control::Commit => &self.commits,
+            Control::Rollback => &self.rollbacks,
+            Control::ImplicitRollback => &self.implicit_rollbacks,
+            Control::Ping => &self.pings,
+            Control::Prepare => &self.prepares,
+            Control::Describe => &self.describes,
+        }
+        .fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn read_control(&self) -> ControlStats {
+        ControlStats {
+            begins: self.begins.load(Relaxed),
+            savepoints: self.savepoints.load(Relaxed),
+            commits: self.commits.load(Relaxed),
+            rollbacks: self.rollbacks.load(Relaxed),
+            implicit_rollbacks: self.implicit_rollbacks.load(Relaxed),
+            pings: self.pings.load(Relaxed),
+            prepares: self.prepares.load(Relaxed),
+            describes: self.describes.load(Relaxed),
+        }
+    }
+}
+
+/// An operation that is no statement of the user's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Control {
+    Begin,
+    Savepoint,
+    Commit,
+    Rollback,
+    ImplicitRollback,
+    Ping,
+    Prepare,
+    Describe,
+}
+
+impl Control {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Control::Begin => "begin",
+            Control::Savepoint => "savepoint",
+            Control::Commit => "commit",
+            Control::Rollback => "rollback",
+            Control::ImplicitRollback => "implicit rollback",
+            Control::Ping => "ping",
+            Control::Prepare => "prepare",
+            Control::Describe => "describe",
+        }
+    }
+
+    /// Whether sqlx's MySQL driver, when this is given up, takes its answer for that to the next statement.
+    pub(crate) fn is_answered_unseen(self) -> bool {
+        matches!(self, Control::Ping | Control::Prepare | Control::Describe)
+    }
+}

@@ -1,0 +1,93 @@
+//! Where a pool leads, and the limits that its options set.
+
+use std::time::Duration;
+
+/// The database system, with what its driver and server do differently.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum System {
+    Postgres,
+    /// MySQL or MariaDB.
+    MySql,
+    Sqlite,
+    #[default]
+    Other,
+}
+
+impl System {
+    /// The system of a driver's name or a URL's scheme.
+    pub(crate) fn named(name: &str) -> Self {
+        match name {
+            "PostgreSQL" | "postgres" | "postgresql" => System::Postgres,
+            "MySQL" | "mysql" | "mariadb" => System::MySql,
+            "SQLite" | "sqlite" => System::Sqlite,
+            _ => System::Other,
+        }
+    }
+
+    /// The name by OpenTelemetry.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            System::Postgres => "postgresql",
+            System::MySql => "mysql",
+            System::Sqlite => "sqlite",
+            System::Other => "other_sql",
+        }
+    }
+
+    /// Whether the database runs in this process: no server has to be reached, and a connect never waits for one.
+    pub(crate) fn is_embedded(self) -> bool {
+        self == System::Sqlite
+    }
+
+    /// Whether the server commits an open transaction before a statement that changes the schema.
+    pub(crate) fn commits_on_ddl(self) -> bool {
+        self == System::MySql
+    }
+
+    /// Whether the driver, where an operation is abandoned before its answer, takes that answer for the next statement's.
+    pub(crate) fn forgets_abandoned_answers(self) -> bool {
+        self == System::MySql
+    }
+
+    /// Whether the driver rolls back a BEGIN that is abandoned.
+    pub(crate) fn rolls_back_abandoned_begin(self) -> bool {
+        self == System::Sqlite
+    }
+
+    /// What stands before a statement to ask for its plan.
+    pub(crate) fn explain(self) -> &'static str {
+        match self {
+            System::Sqlite => "EXPLAIN QUERY PLAN",
+            System::Postgres | System::MySql | System::Other => "EXPLAIN",
+        }
+    }
+}
+
+/// Where a pool leads, without user or password.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    pub(crate) system: System,
+    /// The driver's connection, as users name it.
+    pub(crate) connection: &'static str,
+    /// Host and port, or a file.
+    pub(crate) address: String,
+    /// The database.
+    pub(crate) namespace: Option<String>,
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{}/{namespace}", self.address),
+            None => f.write_str(&self.address),
+        }
+    }
+}
+
+/// What its options say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) max_connections: u32,
+    pub(crate) min_connections: u32,
+    pub(crate) acquire_timeout: Duration,
+}

@@ -1,0 +1,39 @@
+//! Takes a snapshot.
+
+use std::cmp::Reverse;
+
+use crate::handle::live;
+use crate::lint::emit;
+use crate::pool_state::read;
+use crate::scope::Scope;
+use crate::site::{acquires, tally};
+use crate::snapshot::{Snapshot, TrackerStats};
+
+/// What the tracker knows now: counters, live handles, waiters, pools, its own size.
+///
+/// Costs a walk over everything that lives, with no lock held that a query needs for longer than it takes to copy a
+/// part of the map.
+pub fn snapshot() -> Snapshot {
+    let mut sites = tally::read_all();
+    sites.sort_by_key(|site| Reverse(site.time.total));
+    let (handles, waiters) = live::read_all();
+    let (rows, row_bytes) = tally::size();
+    let (live, live_bytes) = live::size();
+    let pools = read::read_all();
+    let scopes = Scope::alive();
+    Snapshot {
+        sites,
+        acquires: acquires::read_all(),
+        handles,
+        waiters,
+        lints: emit::read_all(),
+        tracker: TrackerStats {
+            rows: rows as u64,
+            live: live as u64,
+            scopes,
+            pools: pools.len() as u64,
+            bytes: (row_bytes + live_bytes) as u64 + scopes * size_of::<Scope>() as u64,
+        },
+        pools,
+    }
+}

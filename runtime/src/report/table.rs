@@ -1,0 +1,157 @@
+//! A snapshot as a table.
+
+use std::fmt;
+use std::time::Duration;
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use super::line::{place_of, pool_line};
+use crate::config;
+use crate::measure::units::{count, short};
+use crate::snapshot::{AcquireStats, HandleInfo, SiteStats, Snapshot, WaiterInfo};
+
+const COLUMNS: [&str; 11] = [
+    "calls",
+    "errors",
+    "cancelled",
+    "rows",
+    "p50",
+    "p95",
+    "p99",
+    "total",
+    "statement",
+    "function",
+    "call site",
+];
+/// A place that queues for less than this, and always gets what it queues for, has no line.
+const A_LONG_WAIT: Duration = Duration::from_millis(100);
+/// Columns of numbers, aligned right.
+const NUMBERS: usize = 8;
+
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_header(COLUMNS);
+        for site in &self.sites {
+            table.add_row(row(site));
+        }
+        for column in table.column_iter_mut().take(NUMBERS) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        let mut lines: Vec<String> = table
+            .lines()
+            .map(|line| line.trim_end().to_owned())
+            .collect();
+        if config::is_off() {
+            lines.push("sqlx-leash is switched off: nothing is counted".to_owned());
+        }
+        lines.extend(self.pools.iter().map(pool_line));
+        let queues = self.acquires.iter().filter(|row| is_worth_a_line(row));
+        lines.extend(queues.map(queue_line));
+        lines.extend(self.handles.iter().map(handle_line));
+        lines.extend(self.waiters.iter().map(waiter_line));
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+/// `clinic::numbering::Numbering::take` -> `Numbering::take`: the file's path says the rest.
+fn short_name(function: &str) -> &str {
+    let mut parts = function.rmatch_indices("::").map(|(at, _)| at);
+    match (parts.next(), parts.next()) {
+        (Some(_), Some(before)) if !function.starts_with('<') => &function[before + 2..],
+        _ => function,
+    }
+}
+
+fn row(site: &SiteStats) -> [String; COLUMNS.len()] {
+    // Rows read and rows written are one column: a statement rarely does both, and the snapshot has both.
+    let rows = site.rows_returned.max(site.rows_affected);
+    let statement = if site.texts > 1 {
+        format!("{} (about {})", site.summary, site.texts)
+    } else {
+        site.summary.clone()
+    };
+    [
+        site.calls.to_string(),
+        site.errors.to_string(),
+        site.cancelled.to_string(),
+        rows.to_string(),
+        short(site.time.p50()),
+        short(site.time.p95()),
+        short(site.time.p99()),
+        short(site.time.total),
+        statement,
+        site.function
+            .as_deref()
+            .map(short_name)
+            .unwrap_or_default()
+            .to_owned(),
+        place_of(site),
+    ]
+}
+
+fn handle_line(handle: &HandleInfo) -> String {
+    let activity = match handle.idle {
+        Some(idle) => format!("idle for {}", short(idle)),
+        None => format!("{:?}", handle.activity).to_lowercase(),
+    };
+    let mut line = format!(
+        "held of pool {} for {}, {activity}, taken at {}",
+        handle.pool,
+        short(handle.age),
+        handle.site
+    );
+    if let Some(function) = &handle.site.function {
+        line += &format!(" in {function}");
+    }
+    if handle.transaction_depth > 0 {
+        line += ", in a transaction";
+    }
+    match (&handle.reserved, &handle.scope, handle.handed_up.last()) {
+        (Some(reason), ..) => line += &format!(", reserved: {reason}"),
+        (None, Some(scope), _) => line += &format!(", belongs to {scope}"),
+        (None, None, Some(last)) => line += &format!(", out of all scopes since {last} ended"),
+        (None, None, None) => line += ", unscoped",
+    }
+    line
+}
+
+fn is_worth_a_line(row: &AcquireStats) -> bool {
+    row.timeouts > 0 || row.abandoned > 0 || row.errors > 0 || row.wait.p99() >= A_LONG_WAIT
+}
+
+fn queue_line(row: &AcquireStats) -> String {
+    let mut line = format!(
+        "queued at {}: {} acquired, wait p50 {} p99 {}",
+        row.site,
+        row.acquired,
+        short(row.wait.p50()),
+        short(row.wait.p99())
+    );
+    for (number, noun) in [
+        (row.timeouts, "timeout"),
+        (row.abandoned, "abandoned wait"),
+        (row.errors, "error"),
+    ] {
+        if number > 0 {
+            line += &format!(", {}", count(number, noun));
+        }
+    }
+    if let Some(function) = &row.site.function {
+        line += &format!(", in {function}");
+    }
+    line
+}
+
+fn waiter_line(waiter: &WaiterInfo) -> String {
+    let mut line = format!(
+        "waiting for pool {} for {}, asked at {}",
+        waiter.pool,
+        short(waiter.age),
+        waiter.site
+    );
+    if let Some(function) = &waiter.scope {
+        line += &format!(" in {function}");
+    }
+    line
+}

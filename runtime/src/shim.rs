@@ -1,0 +1,45 @@
+//! sqlx's types under sqlx's names, tracked: each takes the calls of sqlx's apart and passes them on.
+
+// First, so that what it says is said first.
+mod one_sqlx;
+
+mod acquire;
+mod any_conn;
+pub(crate) mod backend;
+mod conn;
+mod connection;
+#[cfg(feature = "postgres")]
+mod copy;
+mod executor;
+mod ext;
+mod in_use;
+mod known;
+mod lent;
+#[cfg(feature = "postgres")]
+mod listener;
+mod opening;
+mod options;
+mod pool;
+mod pool_connection;
+mod sent;
+mod stream;
+mod tap;
+#[cfg(feature = "migrate")]
+mod testing_fn;
+mod transaction;
+
+pub(crate) mod names;
+
+pub use acquire::{Acquire, Acquired, begin_borrowed};
+pub use any_conn::AnyConn;
+pub use backend::Backend;
+pub use conn::Conn;
+pub use connection::Connection;
+pub use ext::{HandleExt, PoolExt};
+pub use in_use::{Tracked, tracked_borrowed};
+pub use options::PoolOptions;
+pub use pool::Pool;
+pub use pool_connection::PoolConnection;
+pub use sent::Sent;
+pub use tap::{Tap, tap, tap_stream};
+pub use transaction::Transaction;

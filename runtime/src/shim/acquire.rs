@@ -1,0 +1,227 @@
+//! `Acquire`: the tracked trait in sqlx's shape, and sqlx's own for those who ask for it (the migrator).
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::panic::Location;
+
+use futures_core::future::BoxFuture;
+use sqlx::{Database, Error};
+
+use super::any_conn::AnyConn;
+use super::conn::Conn;
+use super::pool::Pool;
+use super::pool_connection::PoolConnection;
+use super::transaction::Transaction;
+use crate::handle::asked::Purpose;
+use crate::scope::origin::{self, Origin};
+
+/// sqlx's `Acquire`, giving tracked connections and transactions.
+pub trait Acquire<'c> {
+    /// The database.
+    type Database: Database;
+
+    /// The connection. Derefs to a tracked one, which derefs to the driver's.
+    type Connection: Deref<Target = dyn AnyConn<Self::Database> + 'c> + DerefMut + Send;
+
+    /// Gives a connection.
+    fn acquire(self) -> BoxFuture<'c, Result<Self::Connection, Error>>;
+
+    /// Begins a transaction.
+    fn begin(self) -> BoxFuture<'c, Result<Transaction<'c, Self::Database>, Error>>;
+}
+
+/// A connection that [`Acquire`] took from a pool.
+pub struct Acquired<'c, DB: Database> {
+    conn: Conn<'c, DB>,
+}
+
+impl<'c, DB: Database> Acquired<'c, DB> {
+    pub(super) fn new(conn: Conn<'c, DB>) -> Self {
+        Self { conn }
+    }
+}
+
+impl<'c, DB: Database> Deref for Acquired<'c, DB> {
+    type Target = dyn AnyConn<DB> + 'c;
+
+    #[inline]
+    fn deref(&self) -> &Self::Target {
+        &self.conn
+    }
+}
+
+impl<DB: Database> DerefMut for Acquired<'_, DB> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.conn
+    }
+}
+
+impl<DB: Database> AsRef<DB::Connection> for Acquired<'_, DB> {
+    fn as_ref(&self) -> &DB::Connection {
+        &self.conn
+    }
+}
+
+impl<'c, DB: Database> Acquired<'c, DB> {
+    pub(super) fn conn(&self) -> &Conn<'c, DB> {
+        &self.conn
+    }
+}
+
+impl<DB: Database> AsMut<DB::Connection> for Acquired<'_, DB> {
+    fn as_mut(&mut self) -> &mut DB::Connection {
+        &mut self.conn
+    }
+}
+
+impl<DB: Database> fmt::Debug for Acquired<'_, DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acquired").finish_non_exhaustive()
+    }
+}
+
+impl<'c, DB: Database> Acquire<'c> for &'_ Pool<DB> {
+    type Database = DB;
+    type Connection = Acquired<'c, DB>;
+
+    #[track_caller]
+    fn acquire(self) -> BoxFuture<'c, Result<Self::Connection, Error>> {
+        let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
+        Box::pin(async move { Ok(Acquired::new(pool.take(origin, Purpose::Connection).await?)) })
+    }
+
+    #[track_caller]
+    fn begin(self) -> BoxFuture<'c, Result<Transaction<'c, DB>, Error>> {
+        let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
+        Box::pin(async move {
+            Transaction::begin_on(pool.take(origin, Purpose::Connection).await?, None).await
+        })
+    }
+}
+
+macro_rules! acquire_from_borrowed {
+    ($ty:ty, |$this:ident| $conn:expr) => {
+        impl<'c, DB: Database> Acquire<'c> for &'c mut $ty {
+            type Database = DB;
+            type Connection = &'c mut (dyn AnyConn<DB> + 'c);
+
+            fn acquire(self) -> BoxFuture<'c, Result<Self::Connection, Error>> {
+                let $this = self;
+                Box::pin(std::future::ready(Ok($conn as Self::Connection)))
+            }
+
+            fn begin(self) -> BoxFuture<'c, Result<Transaction<'c, DB>, Error>> {
+                let $this = self;
+                Box::pin(Transaction::begin_on(
+                    Conn::from_tracked($conn.tracked()),
+                    None,
+                ))
+            }
+        }
+
+        // The migrator asks for sqlx's own.
+        impl<'c, DB: Database> sqlx::Acquire<'c> for &'c mut $ty {
+            type Database = DB;
+            type Connection = &'c mut DB::Connection;
+
+            fn acquire(self) -> BoxFuture<'c, Result<Self::Connection, Error>> {
+                let $this = self;
+                Box::pin(std::future::ready(Ok($conn.lend())))
+            }
+
+            fn begin(self) -> BoxFuture<'c, Result<sqlx::Transaction<'c, DB>, Error>> {
+                let $this = self;
+                sqlx::Transaction::begin($conn.lend(), None)
+            }
+        }
+    };
+}
+
+acquire_from_borrowed!(PoolConnection<DB>, |this| this.conn_mut());
+acquire_from_borrowed!(Transaction<'_, DB>, |this| this.conn_mut());
+acquire_from_borrowed!(Conn<'_, DB>, |this| this);
+acquire_from_borrowed!((dyn AnyConn<DB> + '_), |this| this);
+
+/// A connection for plain sqlx: what happens with it is not seen, who holds it is.
+pub struct LentConnection<DB: Database> {
+    conn: Conn<'static, DB>,
+    by_migrator: bool,
+}
+
+impl<DB: Database> Deref for LentConnection<DB> {
+    type Target = DB::Connection;
+
+    fn deref(&self) -> &Self::Target {
+        &self.conn
+    }
+}
+
+impl<DB: Database> DerefMut for LentConnection<DB> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.conn
+    }
+}
+
+impl<DB: Database> Drop for LentConnection<DB> {
+    fn drop(&mut self) {
+        // The migrator may have been given up in the middle of sqlx's own `begin`, or with its lock of the session: closing
+        // is what certainly ends both. SQLite's driver ends its transactions, and a database in memory ends with its last
+        // connection.
+        let on_a_server = self
+            .conn
+            .handle()
+            .is_some_and(|handle| !handle.pool.endpoint.system.is_embedded());
+        if self.by_migrator && on_a_server {
+            self.conn.close_on_drop();
+        }
+    }
+}
+
+impl<DB: Database> fmt::Debug for LentConnection<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LentConnection").finish_non_exhaustive()
+    }
+}
+
+impl<'c, DB: Database> sqlx::Acquire<'c> for &'_ Pool<DB> {
+    type Database = DB;
+    type Connection = LentConnection<DB>;
+
+    #[track_caller]
+    fn acquire(self) -> BoxFuture<'c, Result<Self::Connection, Error>> {
+        let caller = Location::caller();
+        let by_migrator =
+            caller.file().contains("sqlx-core") && caller.file().ends_with("migrator.rs");
+        let (pool, origin) = (self.clone(), Origin::caller(caller));
+        Box::pin(async move {
+            Ok(LentConnection {
+                conn: pool.take(origin, Purpose::Connection).await?,
+                by_migrator,
+            })
+        })
+    }
+
+    #[track_caller]
+    fn begin(self) -> BoxFuture<'c, Result<sqlx::Transaction<'c, DB>, Error>> {
+        let pool = self.lend(origin::caller(Location::caller())).clone();
+        // In a task of its own it runs to its end, whatever happens to who asked for it: a begin of sqlx's that is
+        // dropped half-way leaves its connection inside a transaction.
+        let begun = sqlx_core::rt::spawn(async move { pool.begin().await });
+        // A match, because `Ok(…?)` reads as if it did nothing: it gives the transaction its shorter lifetime.
+        Box::pin(async move {
+            match begun.await {
+                Ok(transaction) => Ok(transaction),
+                Err(error) => Err(error),
+            }
+        })
+    }
+}
+
+/// For drivers' implementations of [`Acquire`].
+#[doc(hidden)]
+pub fn begin_borrowed<'c, DB: Database>(
+    connection: &'c mut DB::Connection,
+) -> BoxFuture<'c, Result<Transaction<'c, DB>, Error>> {
+    Box::pin(Transaction::begin_on(Conn::borrowed(connection), None))
+}

@@ -1,0 +1,224 @@
+//! A connection under a handle: pooled, or borrowed from somewhere.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use sqlx::Database;
+
+use super::in_use::{Tracked, tracked_borrowed};
+use super::lent;
+use crate::handle::Handle;
+use crate::handle::held::Held;
+
+/// What a tracked connection or transaction dereferences to.
+///
+/// `&mut Conn` is an [`Executor`](sqlx::Executor), and dereferences further to the driver's own connection, which is then
+/// *lent*: what plain sqlx does with it is not seen, until the connection is used through its handle again.
+pub struct Conn<'c, DB: Database> {
+    // Dropped first: the handle ends before sqlx's value, whose drop spawns a task and panics outside a runtime.
+    permit: Permit,
+    source: Source<'c, DB>,
+    /// Keeps the type, and what refers to it, `!UnwindSafe`: so `#[track]` knows a value that may hold a handle.
+    marker: PhantomData<Box<dyn Send + Sync>>,
+}
+
+/// The claim on a permit that goes with a connection.
+enum Permit {
+    /// It ends with this value.
+    Own(Held),
+    /// It is somebody else's further out.
+    Lent(Arc<Handle>),
+    /// The connection is not from a pool that is known.
+    None,
+}
+
+enum Source<'c, DB: Database> {
+    Pooled(sqlx::pool::PoolConnection<DB>),
+    Borrowed(&'c mut DB::Connection),
+    /// Taken out; nothing is left to use.
+    Taken,
+}
+
+const TAKEN: &str = "BUG: a connection is taken out only by who consumes it";
+
+impl<'c, DB: Database> Conn<'c, DB> {
+    fn build(permit: Permit, source: Source<'c, DB>) -> Self {
+        Self {
+            permit,
+            source,
+            marker: PhantomData,
+        }
+    }
+
+    /// A pool's connection, with the claim on its permit unless everything is switched off.
+    pub(super) fn pooled(
+        (held, connection): (Option<Held>, sqlx::pool::PoolConnection<DB>),
+    ) -> Self {
+        Self::build(
+            held.map_or(Permit::None, Permit::Own),
+            Source::Pooled(connection),
+        )
+    }
+
+    /// A connection of somebody else's, with the handle that it was lent from, where that is known.
+    pub(super) fn borrowed(connection: &'c mut DB::Connection) -> Self {
+        Self::from_tracked(tracked_borrowed(connection))
+    }
+
+    /// The connection of somebody else's handle.
+    pub(super) fn from_tracked(tracked: Tracked<'c, DB>) -> Self {
+        let permit = tracked.handle.map_or(Permit::None, Permit::Lent);
+        Self::build(permit, Source::Borrowed(tracked.connection))
+    }
+
+    pub(crate) fn handle(&self) -> Option<&Arc<Handle>> {
+        match &self.permit {
+            Permit::Own(held) => Some(held.handle()),
+            Permit::Lent(handle) => Some(handle),
+            Permit::None => None,
+        }
+    }
+
+    /// The driver's connection, for use under the handle.
+    pub(super) fn connection(&mut self) -> &mut DB::Connection {
+        match &mut self.source {
+            Source::Pooled(connection) => connection,
+            Source::Borrowed(connection) => connection,
+            Source::Taken => unreachable!("{TAKEN}"),
+        }
+    }
+
+    /// Both at once.
+    pub(super) fn parts(&mut self) -> (Option<&Arc<Handle>>, &mut DB::Connection) {
+        let handle = match &self.permit {
+            Permit::Own(held) => Some(held.handle()),
+            Permit::Lent(handle) => Some(handle),
+            Permit::None => None,
+        };
+        let connection = match &mut self.source {
+            Source::Pooled(connection) => &mut **connection,
+            Source::Borrowed(connection) => connection,
+            Source::Taken => unreachable!("{TAKEN}"),
+        };
+        (handle, connection)
+    }
+
+    /// The connection must not go back into the pool as it is.
+    pub(super) fn poison(&mut self) {
+        if let Some(handle) = self.handle() {
+            handle.poison();
+        }
+    }
+
+    pub(super) fn close_on_drop(&mut self) {
+        self.poison();
+        if let Source::Pooled(connection) = &mut self.source {
+            connection.close_on_drop();
+        }
+    }
+
+    /// Gives the connection back to its pool ahead of the drop; nothing is left to use.
+    pub(super) fn give_back(&mut self) -> impl Future<Output = ()> + Send + use<DB> + 'static {
+        let held = self.take_own();
+        let returned = match &mut self.source {
+            Source::Pooled(connection) => connection.return_to_pool(),
+            Source::Borrowed(_) | Source::Taken => unreachable!("{TAKEN}"),
+        };
+        async move {
+            match held {
+                Some(held) => held.return_by(Box::pin(returned)).await,
+                None => returned.await,
+            }
+        }
+    }
+
+    fn take_own(&mut self) -> Option<Held> {
+        match std::mem::replace(&mut self.permit, Permit::None) {
+            Permit::Own(held) => Some(held),
+            Permit::Lent(_) | Permit::None => None,
+        }
+    }
+
+    /// sqlx's own pool connection and the claim on its permit.
+    pub(super) fn take_pooled(mut self) -> (Option<Held>, sqlx::pool::PoolConnection<DB>) {
+        let held = self.take_own();
+        match std::mem::replace(&mut self.source, Source::Taken) {
+            Source::Pooled(connection) => (held, connection),
+            Source::Borrowed(_) | Source::Taken => unreachable!("{TAKEN}"),
+        }
+    }
+}
+
+impl<DB: Database> Deref for Conn<'_, DB> {
+    type Target = DB::Connection;
+
+    #[inline]
+    fn deref(&self) -> &DB::Connection {
+        match &self.source {
+            Source::Pooled(connection) => connection,
+            Source::Borrowed(connection) => connection,
+            Source::Taken => unreachable!("{TAKEN}"),
+        }
+    }
+}
+
+impl<DB: Database> DerefMut for Conn<'_, DB> {
+    fn deref_mut(&mut self) -> &mut DB::Connection {
+        let (handle, connection) = self.parts();
+        if let Some(handle) = handle {
+            handle.lend();
+            lent::note(connection, handle);
+        }
+        connection
+    }
+}
+
+impl<DB: Database> AsRef<DB::Connection> for Conn<'_, DB> {
+    fn as_ref(&self) -> &DB::Connection {
+        self
+    }
+}
+
+impl<DB: Database> AsMut<DB::Connection> for Conn<'_, DB> {
+    fn as_mut(&mut self) -> &mut DB::Connection {
+        self
+    }
+}
+
+impl<'c, DB: Database> From<&'c mut DB::Connection> for Conn<'c, DB> {
+    fn from(connection: &'c mut DB::Connection) -> Self {
+        Self::borrowed(connection)
+    }
+}
+
+impl<DB: Database> fmt::Debug for Conn<'_, DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conn").finish_non_exhaustive()
+    }
+}
+
+impl<DB: Database> Drop for Conn<'_, DB> {
+    fn drop(&mut self) {
+        let Some(held) = self.take_own() else {
+            return;
+        };
+        let Source::Pooled(mut connection) = std::mem::replace(&mut self.source, Source::Taken)
+        else {
+            return;
+        };
+        if held.handle().is_poisoned() {
+            // The handle ends first; sqlx closes the connection in a task of its own, in 5 s at most.
+            drop(held);
+            connection.close_on_drop();
+        } else {
+            // What sqlx does when its value is dropped, but so that the end of it is seen.
+            let returned = held.return_by(Box::pin(connection.return_to_pool()));
+            // Outside a runtime either of the two panics: together they would abort.
+            drop(connection);
+            sqlx_core::rt::spawn(returned);
+        }
+    }
+}

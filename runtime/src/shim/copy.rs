@@ -1,0 +1,245 @@
+//! COPY through a pool, tracked.
+
+use std::future::Future;
+use std::ops::{Deref, DerefMut};
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use futures_core::Stream;
+use futures_core::stream::BoxStream;
+use sqlx::{Error, PgConnection, Postgres};
+use sqlx_core::bytes::Bytes;
+
+use super::pool::Pool;
+use super::pool_connection::PoolConnection;
+use crate::handle::asked::Purpose;
+use crate::handle::held::Held;
+use crate::lifecycle::acquire::Claiming;
+use crate::scope::origin::Origin;
+
+type SqlxCopyIn = sqlx::postgres::PgCopyIn<sqlx::pool::PoolConnection<Postgres>>;
+
+/// sqlx's `PgCopyIn<C>`: its own for a borrowed connection, a tracked one for a pooled one.
+pub type PgCopyIn<C> = <C as CopiesIn>::Copy;
+
+/// What a COPY holds while it runs.
+#[doc(hidden)]
+pub trait CopiesIn {
+    /// The COPY that runs on it.
+    type Copy;
+}
+
+impl CopiesIn for PoolConnection<Postgres> {
+    type Copy = PgPoolCopyIn;
+}
+
+impl CopiesIn for sqlx::pool::PoolConnection<Postgres> {
+    type Copy = SqlxCopyIn;
+}
+
+impl<'c> CopiesIn for &'c mut PgConnection {
+    type Copy = sqlx::postgres::PgCopyIn<&'c mut PgConnection>;
+}
+
+/// A tracked `COPY FROM STDIN` on a connection of a pool. sqlx's `PgCopyIn` in all but name.
+#[must_use = "connection will error on next use if `.finish()` or `.abort()` is not called"]
+#[derive(Debug)]
+pub struct PgPoolCopyIn {
+    // Dropped first: see `Conn`.
+    held: Option<Held>,
+    copy: CopyIn,
+    /// Chunks sent.
+    sent: u64,
+}
+
+/// sqlx's type has no `Debug`.
+struct CopyIn(SqlxCopyIn);
+
+impl std::fmt::Debug for CopyIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PgCopyIn").finish_non_exhaustive()
+    }
+}
+
+impl Deref for CopyIn {
+    type Target = SqlxCopyIn;
+
+    fn deref(&self) -> &SqlxCopyIn {
+        &self.0
+    }
+}
+
+impl DerefMut for CopyIn {
+    fn deref_mut(&mut self) -> &mut SqlxCopyIn {
+        &mut self.0
+    }
+}
+
+impl PgPoolCopyIn {
+    /// Whether PostgreSQL expects text or CSV.
+    pub fn is_textual(&self) -> bool {
+        self.copy.is_textual()
+    }
+
+    /// How many columns are expected.
+    pub fn num_columns(&self) -> usize {
+        self.copy.num_columns()
+    }
+
+    /// Whether a column is expected as text.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such column.
+    pub fn column_is_textual(&self, column: usize) -> bool {
+        self.copy.column_is_textual(column)
+    }
+
+    /// Sends a chunk of data.
+    pub async fn send(&mut self, data: impl Deref<Target = [u8]>) -> Result<&mut Self, Error> {
+        self.sending();
+        self.copy.send(data).await?;
+        self.sent();
+        Ok(self)
+    }
+
+    /// Sends all that `source` has.
+    pub async fn read_from(
+        &mut self,
+        source: impl sqlx_core::io::AsyncRead + Unpin,
+    ) -> Result<&mut Self, Error> {
+        self.sending();
+        self.copy.read_from(source).await?;
+        self.sent();
+        Ok(self)
+    }
+
+    fn sending(&self) {
+        if let Some(held) = &self.held {
+            held.handle().await_copy(Instant::now());
+        }
+    }
+
+    fn sent(&mut self) {
+        self.sent += 1;
+        if let Some(held) = &self.held {
+            held.handle().copied(self.sent, Instant::now());
+        }
+    }
+
+    /// Discards what was sent.
+    pub async fn abort(self, msg: impl Into<String>) -> Result<(), Error> {
+        self.sending();
+        let Self { held, copy, .. } = self;
+        let result = copy.0.abort(msg).await;
+        drop(held);
+        result
+    }
+
+    /// Completes the COPY and gives the rows affected.
+    pub async fn finish(self) -> Result<u64, Error> {
+        // The server may take its time: it checks what it was given.
+        self.sending();
+        let Self { held, copy, .. } = self;
+        let result = copy.0.finish().await;
+        drop(held);
+        result
+    }
+}
+
+/// sqlx's `PgPoolCopyExt`, for the tracked pool.
+pub trait PgPoolCopyExt {
+    /// Begins a `COPY FROM STDIN` on a connection of the pool.
+    fn copy_in_raw<'a>(
+        &'a self,
+        statement: &'a str,
+    ) -> impl Future<Output = Result<PgPoolCopyIn, Error>> + Send + 'a;
+
+    /// Begins a `COPY TO STDOUT` on a connection of the pool.
+    fn copy_out_raw<'a>(
+        &'a self,
+        statement: &'a str,
+    ) -> impl Future<Output = Result<BoxStream<'static, Result<Bytes, Error>>, Error>> + Send + 'a;
+}
+
+impl PgPoolCopyExt for Pool<Postgres> {
+    #[track_caller]
+    fn copy_in_raw<'a>(
+        &'a self,
+        statement: &'a str,
+    ) -> impl Future<Output = Result<PgPoolCopyIn, Error>> + Send + 'a {
+        let copy = sqlx::postgres::PgPoolCopyExt::copy_in_raw(self.sqlx(), statement);
+        let begun = self.begin_copy(Origin::caller(Location::caller()), copy);
+        async move {
+            let (held, copy) = begun.await?;
+            Ok(PgPoolCopyIn {
+                held,
+                copy: CopyIn(copy),
+                sent: 0,
+            })
+        }
+    }
+
+    #[track_caller]
+    fn copy_out_raw<'a>(
+        &'a self,
+        statement: &'a str,
+    ) -> impl Future<Output = Result<BoxStream<'static, Result<Bytes, Error>>, Error>> + Send + 'a
+    {
+        let copy = sqlx::postgres::PgPoolCopyExt::copy_out_raw(self.sqlx(), statement);
+        let begun = self.begin_copy(Origin::caller(Location::caller()), copy);
+        async move {
+            let (held, stream) = begun.await?;
+            Ok(Box::pin(CopyOut {
+                held,
+                stream,
+                read: 0,
+            }) as BoxStream<'static, _>)
+        }
+    }
+}
+
+impl Pool<Postgres> {
+    /// sqlx takes the connection itself, inside `copy`: the wait lasts until the COPY has begun.
+    async fn begin_copy<T>(
+        &self,
+        origin: Origin,
+        copy: impl Future<Output = Result<T, Error>>,
+    ) -> Result<(Option<Held>, T), Error> {
+        let state = self.state().clone();
+        let (held, begun) = Claiming::new(state, origin, Purpose::Connection, copy).await?;
+        if let Some(held) = &held {
+            held.handle().begin_copy();
+        }
+        Ok((held, begun))
+    }
+}
+
+/// The data of a COPY, and the handle it comes by.
+struct CopyOut {
+    held: Option<Held>,
+    stream: BoxStream<'static, Result<Bytes, Error>>,
+    /// Messages read.
+    read: u64,
+}
+
+impl Stream for CopyOut {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let item = self.stream.as_mut().poll_next(cx);
+        self.read += u64::from(matches!(item, Poll::Ready(Some(_))));
+        if let Some(held) = &self.held {
+            let (handle, now) = (held.handle(), Instant::now());
+            match item {
+                // sqlx's stream keeps its connection until it is dropped, and so does this one.
+                Poll::Ready(None) => handle.become_idle(now),
+                Poll::Ready(Some(_)) => handle.copied(self.read, now),
+                Poll::Pending => handle.await_copy(now),
+            }
+        }
+        item
+    }
+}

@@ -1,0 +1,390 @@
+//! Tracked executors: `&mut Conn` and `&Pool`.
+//!
+//! Every method of sqlx's trait is overridden: the provided ones box again at each step. No `Executor` bound stands in an
+//! implementation here, see [`Backend`].
+
+use std::panic::Location;
+
+use async_stream::try_stream;
+use futures_core::future::BoxFuture;
+use futures_core::stream::BoxStream;
+use futures_util::TryStreamExt;
+use sqlx::{Describe, Either, Error, Execute, Executor, SqlStr};
+
+use super::any_conn::AnyConn;
+use super::backend::Backend;
+use super::conn::Conn;
+use super::in_use::Tracked;
+use super::known;
+use super::pool::Pool;
+use super::sent::Sent;
+use super::stream::{Counted, InSpan, Step, picked};
+use crate::handle::ControlGuard;
+use crate::handle::asked::Purpose;
+use crate::lifecycle::statement::{Prepared, PreparedRows, Running};
+use crate::pool_state::counters::Control;
+use crate::scope::origin::Origin;
+
+impl<'e, DB: Backend> Tracked<'e, DB> {
+    /// Runs a statement whose rows are wanted in a form of their own: `take` is given each step.
+    async fn run<T: Default>(
+        self,
+        prepared: Prepared,
+        sent: Sent<DB>,
+        take: impl Fn(&mut T, Step<DB>) + Send,
+    ) -> Result<T, Error> {
+        let mut running = prepared.begin(sent.text(), known::system::<DB>(), self.handle);
+        let mut steps = DB::fetch_many(self.connection, sent);
+        let mut taken = T::default();
+        loop {
+            match steps.try_next().await {
+                Ok(None) => break,
+                Ok(Some(step)) => {
+                    count::<DB>(&mut running, &step);
+                    take(&mut taken, step);
+                }
+                Err(error) => {
+                    running.end(Some(&error));
+                    return Err(error);
+                }
+            }
+        }
+        running.end(None);
+        Ok(taken)
+    }
+
+    async fn execute(self, prepared: Prepared, sent: Sent<DB>) -> Result<DB::QueryResult, Error> {
+        self.run(prepared, sent, |total: &mut DB::QueryResult, step| {
+            total.extend(step.left());
+        })
+        .await
+    }
+
+    async fn fetch_all(self, prepared: Prepared, sent: Sent<DB>) -> Result<Vec<DB::Row>, Error> {
+        self.run(prepared, sent, |rows: &mut Vec<DB::Row>, step| {
+            rows.extend(step.right());
+        })
+        .await
+    }
+
+    async fn fetch_optional(
+        self,
+        prepared: Prepared,
+        sent: Sent<DB>,
+    ) -> Result<Option<DB::Row>, Error> {
+        let mut running = prepared.begin(sent.text(), known::system::<DB>(), self.handle);
+        let result = DB::fetch_optional(self.connection, sent).await;
+        if let Ok(Some(_)) = result {
+            running.row();
+        }
+        running.end(result.as_ref().err());
+        result
+    }
+
+    fn stream(self, prepared: PreparedRows, sent: Sent<DB>) -> Counted<'e, DB> {
+        let ready = prepared.look_up(sent.text());
+        Counted::new(ready, self.handle, DB::fetch_many(self.connection, sent))
+    }
+
+    async fn prepare(
+        self,
+        sql: SqlStr,
+        parameters: &[DB::TypeInfo],
+    ) -> Result<DB::Statement, Error> {
+        let control = self
+            .handle
+            .as_ref()
+            .map(|handle| handle.begin_control(Control::Prepare));
+        let result = DB::prepare_with(self.connection, sql, parameters).await;
+        ControlGuard::end(control);
+        result
+    }
+
+    async fn describe(self, sql: SqlStr) -> Result<Describe<DB>, Error> {
+        let control = self
+            .handle
+            .as_ref()
+            .map(|handle| handle.begin_control(Control::Describe));
+        let result = DB::describe(self.connection, sql).await;
+        ControlGuard::end(control);
+        result
+    }
+}
+
+fn count<DB: Backend>(running: &mut Running, step: &Step<DB>) {
+    match step {
+        Either::Left(result) => running.affected(known::rows_affected::<DB>(result)),
+        Either::Right(_) => running.row(),
+    }
+}
+
+/// As sqlx's `fetch_one` does.
+fn one<T>(row: Option<T>) -> Result<T, Error> {
+    row.ok_or(Error::RowNotFound)
+}
+
+macro_rules! executor {
+    ($ty:ty) => {
+        impl<'c, DB: Backend> Executor<'c> for &'c mut $ty {
+            type Database = DB;
+
+            fn execute<'e, 'q: 'e, E>(
+                self,
+                query: E,
+            ) -> BoxFuture<'e, Result<DB::QueryResult, Error>>
+            where
+                'c: 'e,
+                E: 'q + Execute<'q, DB>,
+            {
+                Box::pin(self.tracked().execute(Prepared::new(), Sent::new(query)))
+            }
+
+            fn execute_many<'e, 'q: 'e, E>(
+                self,
+                query: E,
+            ) -> BoxStream<'e, Result<DB::QueryResult, Error>>
+            where
+                'c: 'e,
+                E: 'q + Execute<'q, DB>,
+            {
+                Box::pin(picked(
+                    self.tracked().stream(PreparedRows::new(), Sent::new(query)),
+                    Either::left,
+                ))
+            }
+
+            fn fetch<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<DB::Row, Error>>
+            where
+                'c: 'e,
+                E: 'q + Execute<'q, DB>,
+            {
+                Box::pin(picked(
+                    self.tracked().stream(PreparedRows::new(), Sent::new(query)),
+                    Either::right,
+                ))
+            }
+
+            fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Step<DB>, Error>>
+            where
+                'c: 'e,
+                E: 'q + Execute<'q, DB>,
+            {
+                Box::pin(self.tracked().stream(PreparedRows::new(), Sent::new(query)))
+            }
+
+            fn fetch_all<'e, 'q: 'e, E>(
+                self,
+                query: E,
+            ) -> BoxFuture<'e, Result<Vec<DB::Row>, Error>>
+            where
+                'c: 'e,
+                E: 'q + Execute<'q, DB>,
+            {
+                Box::pin(self.tracked().fetch_all(Prepared::new(), Sent::new(query)))
+            }
+
+            fn fetch_one<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<DB::Row, Error>>
+            where
+                'c: 'e,
+                E: 'q + Execute<'q, DB>,
+            {
+                let (prepared, sent) = (Prepared::new(), Sent::new(query));
+                Box::pin(async move { one(self.tracked().fetch_optional(prepared, sent).await?) })
+            }
+
+            fn fetch_optional<'e, 'q: 'e, E>(
+                self,
+                query: E,
+            ) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
+            where
+                'c: 'e,
+                E: 'q + Execute<'q, DB>,
+            {
+                Box::pin(
+                    self.tracked()
+                        .fetch_optional(Prepared::new(), Sent::new(query)),
+                )
+            }
+
+            fn prepare_with<'e>(
+                self,
+                sql: SqlStr,
+                parameters: &'e [DB::TypeInfo],
+            ) -> BoxFuture<'e, Result<DB::Statement, Error>>
+            where
+                'c: 'e,
+            {
+                Box::pin(self.tracked().prepare(sql, parameters))
+            }
+
+            fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<DB>, Error>>
+            where
+                'c: 'e,
+            {
+                Box::pin(self.tracked().describe(sql))
+            }
+        }
+    };
+}
+
+executor!(Conn<'_, DB>);
+executor!((dyn AnyConn<DB> + '_));
+
+/// A stream that holds a connection of its own. As in sqlx, a generator: the connection and what borrows it live together.
+/// Not sqlx's, which hands each row over through a mutex.
+macro_rules! pool_stream {
+    ($pool:ident, $query:ident, $step:ident => $item:expr) => {{
+        let (prepared, sent) = (PreparedRows::new(), Sent::new($query));
+        let caller = Location::caller();
+        let origin = prepared
+            .site()
+            .map_or_else(|| Origin::caller(caller), Origin::Site);
+        let pool = $pool.clone();
+        Box::pin(InSpan::current(try_stream! {
+            let mut conn = pool.take(origin, Purpose::Rows).await?;
+            let mut steps = conn.tracked().stream(prepared, sent);
+            while let Some($step) = steps.try_next().await? {
+                if let Some(item) = $item {
+                    yield item;
+                }
+            }
+        }))
+    }};
+}
+
+impl<'p, DB: Backend> Executor<'p> for &'_ Pool<DB> {
+    type Database = DB;
+
+    #[track_caller]
+    fn execute<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<DB::QueryResult, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        let (prepared, sent) = (Prepared::new(), Sent::new(query));
+        let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
+        Box::pin(async move {
+            pool.take(origin, Purpose::Statement)
+                .await?
+                .tracked()
+                .execute(prepared, sent)
+                .await
+        })
+    }
+
+    #[track_caller]
+    fn execute_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<DB::QueryResult, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        pool_stream!(self, query, step => step.left())
+    }
+
+    #[track_caller]
+    fn fetch<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<DB::Row, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        pool_stream!(self, query, step => step.right())
+    }
+
+    #[track_caller]
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Step<DB>, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        pool_stream!(self, query, step => Some(step))
+    }
+
+    #[track_caller]
+    fn fetch_all<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Vec<DB::Row>, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        let (prepared, sent) = (Prepared::new(), Sent::new(query));
+        let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
+        Box::pin(async move {
+            pool.take(origin, Purpose::Statement)
+                .await?
+                .tracked()
+                .fetch_all(prepared, sent)
+                .await
+        })
+    }
+
+    #[track_caller]
+    fn fetch_one<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<DB::Row, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        let (prepared, sent) = (Prepared::new(), Sent::new(query));
+        let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
+        Box::pin(async move {
+            one(pool
+                .take(origin, Purpose::Statement)
+                .await?
+                .tracked()
+                .fetch_optional(prepared, sent)
+                .await?)
+        })
+    }
+
+    #[track_caller]
+    fn fetch_optional<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, DB>,
+    {
+        let (prepared, sent) = (Prepared::new(), Sent::new(query));
+        let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
+        Box::pin(async move {
+            pool.take(origin, Purpose::Statement)
+                .await?
+                .tracked()
+                .fetch_optional(prepared, sent)
+                .await
+        })
+    }
+
+    #[track_caller]
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [DB::TypeInfo],
+    ) -> BoxFuture<'e, Result<DB::Statement, Error>>
+    where
+        'p: 'e,
+    {
+        let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
+        Box::pin(async move {
+            pool.take(origin, Purpose::Statement)
+                .await?
+                .tracked()
+                .prepare(sql, parameters)
+                .await
+        })
+    }
+
+    #[track_caller]
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<DB>, Error>>
+    where
+        'p: 'e,
+    {
+        let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
+        Box::pin(async move {
+            pool.take(origin, Purpose::Statement)
+                .await?
+                .tracked()
+                .describe(sql)
+                .await
+        })
+    }
+}

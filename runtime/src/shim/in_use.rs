@@ -1,0 +1,33 @@
+//! A connection in use under its handle.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sqlx::Database;
+
+use super::lent;
+use crate::handle::Handle;
+
+/// A connection in use under its handle.
+#[doc(hidden)]
+pub struct Tracked<'e, DB: Database> {
+    pub(super) handle: Option<Arc<Handle>>,
+    pub(super) connection: &'e mut DB::Connection,
+}
+
+impl<DB: Database> fmt::Debug for Tracked<'_, DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tracked")
+            .field("handle", &self.handle)
+            .finish_non_exhaustive()
+    }
+}
+
+/// For drivers' implementations of [`AnyConn`].
+#[doc(hidden)]
+pub fn tracked_borrowed<DB: Database>(connection: &mut DB::Connection) -> Tracked<'_, DB> {
+    Tracked {
+        handle: lent::of(connection),
+        connection,
+    }
+}

@@ -1,0 +1,123 @@
+//! What is known of sqlx's own databases and not said by their traits.
+//!
+//! Found by type at run time, so that code generic over the database needs no bound for it; the compiler resolves each
+//! comparison of types when it compiles for a database.
+
+use std::any::Any;
+
+use sqlx::Database;
+
+use crate::pool_state::endpoint::{Endpoint, System};
+
+/// The database system of a driver.
+pub(super) fn system<DB: Database>() -> System {
+    System::named(DB::NAME)
+}
+
+/// Rows written, by a driver that is known.
+pub(super) fn rows_affected<DB: Database>(result: &DB::QueryResult) -> u64 {
+    let result: &dyn Any = result;
+    #[cfg(feature = "postgres")]
+    if let Some(result) = result.downcast_ref::<sqlx::postgres::PgQueryResult>() {
+        return result.rows_affected();
+    }
+    #[cfg(feature = "mysql")]
+    if let Some(result) = result.downcast_ref::<sqlx::mysql::MySqlQueryResult>() {
+        return result.rows_affected();
+    }
+    #[cfg(feature = "_sqlite")]
+    if let Some(result) = result.downcast_ref::<sqlx::sqlite::SqliteQueryResult>() {
+        return result.rows_affected();
+    }
+    #[cfg(feature = "any")]
+    if let Some(result) = result.downcast_ref::<sqlx::any::AnyQueryResult>() {
+        return result.rows_affected();
+    }
+    let _ = result;
+    0
+}
+
+/// Where connect options lead, without user or password.
+pub(super) fn endpoint<DB: Database>(
+    options: &<DB::Connection as sqlx::Connection>::Options,
+) -> Endpoint {
+    let options: &dyn Any = options;
+    #[cfg(feature = "postgres")]
+    if let Some(options) = options.downcast_ref::<sqlx::postgres::PgConnectOptions>() {
+        return Endpoint {
+            system: System::Postgres,
+            connection: "PgConnection",
+            address: options.get_socket().map_or_else(
+                || format!("{}:{}", options.get_host(), options.get_port()),
+                |socket| socket.display().to_string(),
+            ),
+            namespace: Some(
+                options
+                    .get_database()
+                    .unwrap_or(options.get_username())
+                    .to_owned(),
+            ),
+        };
+    }
+    #[cfg(feature = "mysql")]
+    if let Some(options) = options.downcast_ref::<sqlx::mysql::MySqlConnectOptions>() {
+        return Endpoint {
+            system: System::MySql,
+            connection: "MySqlConnection",
+            address: options.get_socket().map_or_else(
+                || format!("{}:{}", options.get_host(), options.get_port()),
+                |socket| socket.display().to_string(),
+            ),
+            namespace: options.get_database().map(str::to_owned),
+        };
+    }
+    #[cfg(feature = "_sqlite")]
+    if let Some(options) = options.downcast_ref::<sqlx::sqlite::SqliteConnectOptions>() {
+        let file = options.get_filename().display().to_string();
+        // sqlx gives each in-memory database a name of its own, which says nothing to a reader.
+        let address = if file.contains("sqlx-in-memory-") {
+            ":memory:".to_owned()
+        } else {
+            file
+        };
+        return Endpoint {
+            system: System::Sqlite,
+            connection: "SqliteConnection",
+            address,
+            namespace: None,
+        };
+    }
+    #[cfg(feature = "any")]
+    if let Some(options) = options.downcast_ref::<sqlx::any::AnyConnectOptions>() {
+        return any_endpoint(&options.database_url);
+    }
+    let _ = options;
+    Endpoint {
+        system: system::<DB>(),
+        connection: "DB::Connection",
+        address: DB::NAME.to_owned(),
+        namespace: None,
+    }
+}
+
+#[cfg(feature = "any")]
+fn any_endpoint(url: &sqlx_core::Url) -> Endpoint {
+    let system = System::named(url.scheme());
+    match url.host_str() {
+        Some(host) if !system.is_embedded() => Endpoint {
+            system,
+            connection: "AnyConnection",
+            address: url
+                .port()
+                .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")),
+            namespace: Some(url.path().trim_start_matches('/').to_owned())
+                .filter(|path| !path.is_empty()),
+        },
+        host => Endpoint {
+            system,
+            connection: "AnyConnection",
+            address: format!("{}{}", host.unwrap_or_default(), url.path()),
+            namespace: None,
+        },
+    }
+}

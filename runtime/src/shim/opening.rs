@@ -1,0 +1,170 @@
+//! How a pool is made: it is connected by its options.
+//!
+//! Its first connection is a wait like any other, before there is a pool to wait for.
+
+use std::future::Future;
+use std::panic::Location;
+use std::sync::{Arc, Weak};
+
+use futures_core::future::BoxFuture;
+use sqlx::{ConnectOptions, Connection, Database, Error};
+
+use super::known;
+use super::options::PoolOptions;
+use super::pool::Pool;
+use crate::lifecycle::acquire::Opening;
+use crate::lifecycle::startup;
+use crate::pool_state::PoolState;
+use crate::pool_state::endpoint::{Endpoint, Limits};
+use crate::pool_state::registry::ErasedPool;
+use crate::scope::origin::{self, Origin};
+use crate::source::place::Place;
+
+type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
+
+impl<DB: Database> PoolOptions<DB> {
+    #[doc(hidden)]
+    #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "sqlx's signature")]
+    pub fn parent(self, pool: Pool<DB>) -> Self {
+        Self {
+            inner: self.inner.parent(pool.sqlx().clone()),
+        }
+    }
+
+    /// Connects, opening at least one connection at once.
+    #[track_caller]
+    pub fn connect(self, url: &str) -> impl Future<Output = Result<Pool<DB>, Error>> {
+        let place = origin::caller(Location::caller());
+        async move { open(self.inner, url.parse()?, place).await }
+    }
+
+    /// Connects, opening at least one connection at once.
+    #[track_caller]
+    pub fn connect_with(
+        self,
+        options: <DB::Connection as Connection>::Options,
+    ) -> impl Future<Output = Result<Pool<DB>, Error>> + use<DB> {
+        let place = origin::caller(Location::caller());
+        open(self.inner, options, place)
+    }
+
+    /// A pool that opens connections as needed.
+    ///
+    /// # Errors
+    ///
+    /// If the URL cannot be parsed.
+    #[track_caller]
+    pub fn connect_lazy(self, url: &str) -> Result<Pool<DB>, Error> {
+        let place = origin::caller(Location::caller());
+        Ok(Pool::track(self.inner.connect_lazy(url)?, place))
+    }
+
+    /// A pool that opens connections as needed.
+    #[track_caller]
+    pub fn connect_lazy_with(self, options: <DB::Connection as Connection>::Options) -> Pool<DB> {
+        let place = origin::caller(Location::caller());
+        Pool::track(self.inner.connect_lazy_with(options), place)
+    }
+}
+
+impl<DB: Database> Pool<DB> {
+    /// Connects with default pool options, opening one connection at once.
+    #[track_caller]
+    pub fn connect(url: &str) -> impl Future<Output = Result<Self, Error>> {
+        PoolOptions::<DB>::new().connect(url)
+    }
+
+    /// Connects with default pool options and the given connect options, opening one connection at once.
+    #[track_caller]
+    pub fn connect_with(
+        options: <DB::Connection as Connection>::Options,
+    ) -> impl Future<Output = Result<Self, Error>> + use<DB> {
+        PoolOptions::<DB>::new().connect_with(options)
+    }
+
+    /// A pool with default options that opens connections as needed.
+    ///
+    /// # Errors
+    ///
+    /// If the URL cannot be parsed.
+    #[track_caller]
+    pub fn connect_lazy(url: &str) -> Result<Self, Error> {
+        PoolOptions::<DB>::new().connect_lazy(url)
+    }
+
+    /// A pool with default options and the given connect options that opens connections as needed.
+    #[track_caller]
+    pub fn connect_lazy_with(options: <DB::Connection as Connection>::Options) -> Self {
+        PoolOptions::<DB>::new().connect_lazy_with(options)
+    }
+}
+
+/// Stands in for the pool until sqlx has made it.
+struct StandIn<DB: Database> {
+    state: Arc<PoolState>,
+    options: Options<DB>,
+}
+
+/// Connects a pool, which is made at `place`.
+async fn open<DB: Database>(
+    pool: sqlx::pool::PoolOptions<DB>,
+    options: Options<DB>,
+    place: Place,
+) -> Result<Pool<DB>, Error> {
+    startup::load();
+    if startup::is_off() {
+        return Ok(Pool::track(pool.connect_with(options).await?, place));
+    }
+    let limits = Limits {
+        max_connections: pool.get_max_connections(),
+        min_connections: pool.get_min_connections(),
+        acquire_timeout: pool.get_acquire_timeout(),
+    };
+    let state = PoolState::new(known::endpoint::<DB>(&options), place, limits);
+    // The pool that comes of it is told of when it is first used, under its name.
+    let _ = state.is_first_use();
+    let stand_in = Arc::new(StandIn::<DB> {
+        state: Arc::clone(&state),
+        options: options.clone(),
+    });
+    let pool_to_be: Weak<StandIn<DB>> = Arc::downgrade(&stand_in);
+    startup::pool_made(pool_to_be, state.id());
+    let connect = pool.connect_with(options);
+    let opened = Opening::new(state, Origin::UnlessPolled(place), connect).await?;
+    Ok(Pool::track(opened, place))
+}
+
+impl<DB: Database> ErasedPool for StandIn<DB> {
+    fn state(&self) -> &Arc<PoolState> {
+        &self.state
+    }
+
+    // What sqlx has open is not to be seen yet.
+    fn size(&self) -> u32 {
+        0
+    }
+
+    fn idle(&self) -> u32 {
+        0
+    }
+
+    fn is_closed(&self) -> bool {
+        false
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        self.state.endpoint.clone()
+    }
+
+    fn connect(&self) -> BoxFuture<'static, Result<(), Error>> {
+        let options = self.options.clone();
+        Box::pin(async move { options.connect().await?.close().await })
+    }
+}
+
+impl<DB: Database> Drop for StandIn<DB> {
+    fn drop(&mut self) {
+        startup::pool_gone(self.state.id());
+    }
+}

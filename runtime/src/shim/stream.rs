@@ -1,0 +1,167 @@
+//! Row streams: counted, picked from, kept in their span.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use futures_core::stream::BoxStream;
+use pin_project_lite::pin_project;
+use sqlx::{Database, Either, Error};
+use tracing::Span;
+
+use super::known;
+use crate::handle::Handle;
+use crate::lifecycle::statement::{Ready, Running};
+use crate::scope::counted;
+
+/// What a statement gives, step by step.
+pub(super) type Step<DB> = Either<<DB as Database>::QueryResult, <DB as Database>::Row>;
+
+/// A driver's stream, whose statement begins with its first poll.
+pub(super) struct Counted<'e, DB: Database> {
+    stream: BoxStream<'e, Result<Step<DB>, Error>>,
+    statement: Statement,
+    /// What the stream polls may count statements of its own, which this one covers.
+    covers: bool,
+}
+
+enum Statement {
+    /// `None` while it begins.
+    Ready(Option<Ready>, Option<Arc<Handle>>),
+    Running(Running),
+}
+
+impl<'e, DB: Database> Counted<'e, DB> {
+    /// A stream on a connection.
+    pub(super) fn new(
+        ready: Ready,
+        handle: Option<Arc<Handle>>,
+        stream: BoxStream<'e, Result<Step<DB>, Error>>,
+    ) -> Self {
+        Self {
+            stream,
+            statement: Statement::Ready(Some(ready), handle),
+            covers: false,
+        }
+    }
+
+    /// A stream of an executor that may turn out to count.
+    pub(super) fn covering(ready: Ready, stream: BoxStream<'e, Result<Step<DB>, Error>>) -> Self {
+        Self {
+            covers: true,
+            ..Self::new(ready, None, stream)
+        }
+    }
+}
+
+impl<DB: Database> Stream for Counted<'_, DB> {
+    type Item = Result<Step<DB>, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let running = match &mut this.statement {
+            Statement::Running(running) => running,
+            Statement::Ready(ready, handle) => {
+                let ready = ready.take().expect("BUG: a statement begins once");
+                let running = ready.begin(known::system::<DB>(), handle.take());
+                this.statement = Statement::Running(running);
+                let Statement::Running(running) = &mut this.statement else {
+                    unreachable!("BUG: just put there")
+                };
+                running
+            }
+        };
+        let covered = this.covers.then(counted::mark_counted);
+        let step = this.stream.as_mut().poll_next(cx);
+        drop(covered);
+        match step {
+            Poll::Pending => {
+                running.resume();
+                return Poll::Pending;
+            }
+            Poll::Ready(Some(Ok(Either::Right(_)))) => {
+                running.pause();
+                running.yielded_row();
+            }
+            Poll::Ready(Some(Ok(Either::Left(ref result)))) => {
+                running.pause();
+                running.affected(known::rows_affected::<DB>(result));
+            }
+            Poll::Ready(Some(Err(ref error))) => running.end(Some(error)),
+            Poll::Ready(None) => running.end(None),
+        }
+        step
+    }
+}
+
+/// Only what `pick` takes of each step: the rows, or the results.
+pub(super) fn picked<S, I, T>(steps: S, pick: fn(I) -> Option<T>) -> Picked<S, I, T> {
+    Picked { steps, pick }
+}
+
+/// See [`picked`].
+pub(super) struct Picked<S, I, T> {
+    steps: S,
+    pick: fn(I) -> Option<T>,
+}
+
+impl<S, I, T> Stream for Picked<S, I, T>
+where
+    S: Stream<Item = Result<I, Error>> + Unpin,
+{
+    type Item = Result<T, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            return match Pin::new(&mut self.steps).poll_next(cx) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(None) => Poll::Ready(None),
+                Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error))),
+                Poll::Ready(Some(Ok(step))) => match (self.pick)(step) {
+                    Some(item) => Poll::Ready(Some(Ok(item))),
+                    None => continue,
+                },
+            };
+        }
+    }
+}
+
+pin_project! {
+    /// A stream that is polled, and dropped, in the span in which it was made.
+    pub(super) struct InSpan<S> {
+        span: Span,
+        #[pin]
+        stream: Option<S>,
+    }
+
+    impl<S> PinnedDrop for InSpan<S> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let _entered = this.span.enter();
+            this.stream.set(None);
+        }
+    }
+}
+
+impl<S> InSpan<S> {
+    pub(super) fn current(stream: S) -> Self {
+        Self {
+            span: Span::current(),
+            stream: Some(stream),
+        }
+    }
+}
+
+impl<S: Stream> Stream for InSpan<S> {
+    type Item = S::Item;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        let this = self.project();
+        let _entered = this.span.enter();
+        match this.stream.as_pin_mut() {
+            Some(stream) => stream.poll_next(cx),
+            None => Poll::Ready(None),
+        }
+    }
+}

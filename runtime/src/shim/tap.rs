@@ -1,0 +1,281 @@
+//! An executor of any kind, seen through: what is not tracked itself is counted here.
+
+use std::fmt;
+
+use futures_core::future::BoxFuture;
+use futures_core::stream::BoxStream;
+use sqlx::{Database, Describe, Either, Error, Execute, Executor, SqlStr};
+
+use super::known;
+use super::sent::Sent;
+use super::stream::{Counted, Step};
+use crate::lifecycle::statement::{Prepared, PreparedRows, Running};
+use crate::scope::{context, counted};
+use crate::site::{Site, TrackedFn};
+
+/// Wraps the executor of a query that stands in a tracked function.
+#[doc(hidden)]
+pub struct Tap<E, S = Unknown> {
+    executor: E,
+    site: S,
+}
+
+/// What a [`Tap`] knows of its call site.
+#[doc(hidden)]
+pub trait KnownSite: Send {
+    /// Where a stream is made: sqlx may ask for it later, when that is no longer the current call site.
+    fn known(&self) -> Option<&'static Site>;
+}
+
+/// The site is the one that is current when the statement is sent.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Unknown;
+
+impl KnownSite for Unknown {
+    #[inline]
+    fn known(&self) -> Option<&'static Site> {
+        None
+    }
+}
+
+/// See [`tap_stream`].
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Known(&'static Site);
+
+impl KnownSite for Known {
+    #[inline]
+    fn known(&self) -> Option<&'static Site> {
+        Some(self.0)
+    }
+}
+
+impl<E: fmt::Debug, S> fmt::Debug for Tap<E, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.executor.fmt(f)
+    }
+}
+
+/// See [`Tap`].
+#[doc(hidden)]
+pub fn tap<E>(executor: E) -> Tap<E> {
+    Tap {
+        executor,
+        site: Unknown,
+    }
+}
+
+/// See [`Tap`]; for the executor of a stream that is made at that site. Begins what [`leave`](crate::track::leave) ends.
+#[doc(hidden)]
+pub fn tap_stream<E>(function: &'static TrackedFn, site: usize, executor: E) -> Tap<E, Known> {
+    let site = function.site(site);
+    context::enter_site(site);
+    Tap {
+        executor,
+        site: Known(site),
+    }
+}
+
+impl<'c, X: Executor<'c>, S: KnownSite> Tap<X, S> {
+    /// Calls the executor; where it does not count the statement itself, `count` does.
+    fn call<'q, T, P>(
+        self,
+        prepared: fn() -> P,
+        query: impl Execute<'q, X::Database>,
+        call: impl FnOnce(X, Sent<X::Database>) -> T,
+        count: impl FnOnce(P, SqlStr, T) -> T,
+    ) -> T {
+        let sent = Sent::new(query);
+        let sql = sent.clone_text();
+        let _site = self
+            .site
+            .known()
+            .map(|site| context::set_site(Some(site), None));
+        let (called, counted) = counted::ask_whether_counted(|| call(self.executor, sent));
+        if counted {
+            called
+        } else {
+            count(prepared(), sql, called)
+        }
+    }
+}
+
+/// Counts a future as one statement. `rows` tells how many rows its output has.
+fn count<'e, DB: Database, T: Send + 'e>(
+    prepared: Prepared,
+    sql: SqlStr,
+    future: BoxFuture<'e, Result<T, Error>>,
+    note: fn(&mut Running, &T),
+) -> BoxFuture<'e, Result<T, Error>> {
+    Box::pin(async move {
+        let mut running = prepared.begin(sql.as_str(), known::system::<DB>(), None);
+        // What the executor hands the statement on to may be tracked: this one covers it.
+        let result = Covered { future }.await;
+        let error = match &result {
+            // No row is no error.
+            Ok(_) | Err(Error::RowNotFound) => None,
+            Err(error) => Some(error),
+        };
+        if let Ok(output) = &result {
+            note(&mut running, output);
+        }
+        running.end(error);
+        result
+    })
+}
+
+/// A future during whose polls statements are counted already.
+struct Covered<'e, T> {
+    future: BoxFuture<'e, T>,
+}
+
+impl<T> Future for Covered<'_, T> {
+    type Output = T;
+
+    fn poll(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<T> {
+        let _covered = counted::mark_counted();
+        self.future.as_mut().poll(cx)
+    }
+}
+
+impl<'c, X: Executor<'c>, S: KnownSite> Executor<'c> for Tap<X, S> {
+    type Database = X::Database;
+
+    fn execute<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxFuture<'e, Result<<X::Database as Database>::QueryResult, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, X::Database>,
+    {
+        self.call(Prepared::new, query, X::execute, |prepared, sql, future| {
+            count::<X::Database, _>(prepared, sql, future, |running, result| {
+                running.affected(known::rows_affected::<X::Database>(result));
+            })
+        })
+    }
+
+    fn execute_many<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxStream<'e, Result<<X::Database as Database>::QueryResult, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, X::Database>,
+    {
+        // By way of `fetch_many`, as sqlx itself does: then rows are counted, too.
+        let steps = self.fetch_many(query);
+        Box::pin(super::stream::picked(steps, Either::left))
+    }
+
+    fn fetch<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxStream<'e, Result<<X::Database as Database>::Row, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, X::Database>,
+    {
+        let steps = self.fetch_many(query);
+        Box::pin(super::stream::picked(steps, Either::right))
+    }
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Step<X::Database>, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, X::Database>,
+    {
+        self.call(
+            PreparedRows::new,
+            query,
+            X::fetch_many,
+            |prepared, sql, steps| {
+                Box::pin(Counted::<X::Database>::covering(
+                    prepared.look_up(sql.as_str()),
+                    steps,
+                ))
+            },
+        )
+    }
+
+    fn fetch_all<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxFuture<'e, Result<Vec<<X::Database as Database>::Row>, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, X::Database>,
+    {
+        self.call(
+            Prepared::new,
+            query,
+            X::fetch_all,
+            |prepared, sql, future| {
+                count::<X::Database, _>(prepared, sql, future, |running, rows| {
+                    running.rows(rows.len());
+                })
+            },
+        )
+    }
+
+    fn fetch_one<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxFuture<'e, Result<<X::Database as Database>::Row, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, X::Database>,
+    {
+        self.call(
+            Prepared::new,
+            query,
+            X::fetch_one,
+            |prepared, sql, future| {
+                count::<X::Database, _>(prepared, sql, future, |running, _| running.row())
+            },
+        )
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxFuture<'e, Result<Option<<X::Database as Database>::Row>, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, X::Database>,
+    {
+        self.call(
+            Prepared::new,
+            query,
+            X::fetch_optional,
+            |prepared, sql, future| {
+                count::<X::Database, _>(prepared, sql, future, |running, row| {
+                    running.rows(usize::from(row.is_some()));
+                })
+            },
+        )
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [<X::Database as Database>::TypeInfo],
+    ) -> BoxFuture<'e, Result<<X::Database as Database>::Statement, Error>>
+    where
+        'c: 'e,
+    {
+        self.executor.prepare_with(sql, parameters)
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<X::Database>, Error>>
+    where
+        'c: 'e,
+    {
+        self.executor.describe(sql)
+    }
+}

@@ -1,0 +1,183 @@
+//! The tracked `Transaction`, rebuilt over the driver's transaction manager.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+use futures_core::future::BoxFuture;
+use sqlx::{Database, Error, SqlStr};
+use sqlx_core::transaction::TransactionManager;
+
+use super::conn::Conn;
+use super::known;
+use crate::handle::ControlGuard;
+use crate::handle::begun::End;
+use crate::pool_state::counters::Control;
+use crate::scope::context;
+
+/// sqlx's `Transaction`, tracked: a transaction, or a savepoint inside one. Rolled back when dropped while open.
+pub struct Transaction<'c, DB: Database> {
+    conn: Conn<'c, DB>,
+    open: bool,
+}
+
+impl<'c, DB: Database> Transaction<'c, DB> {
+    #[doc(hidden)]
+    pub fn begin(
+        conn: impl Into<Conn<'c, DB>>,
+        statement: Option<SqlStr>,
+    ) -> BoxFuture<'c, Result<Self, Error>> {
+        Box::pin(Self::begin_on(conn.into(), statement))
+    }
+
+    pub(super) async fn begin_on(
+        conn: Conn<'c, DB>,
+        statement: Option<SqlStr>,
+    ) -> Result<Self, Error> {
+        let mut beginning = Beginning { conn: Some(conn) };
+        let (handle, connection) = beginning
+            .conn
+            .as_mut()
+            .expect("BUG: just put there")
+            .parts();
+        let control = handle.map(|handle| {
+            handle.begin_control(if handle.transaction_depth() == 0 {
+                Control::Begin
+            } else {
+                Control::Savepoint
+            })
+        });
+        let result = DB::TransactionManager::begin(connection, statement).await;
+        drop(control);
+        let mut conn = beginning.conn.take().expect("BUG: taken when dropped only");
+        match result {
+            Ok(()) => {
+                if let Some(handle) = conn.handle() {
+                    handle.transaction_began(context::site());
+                }
+                Ok(Self { conn, open: true })
+            }
+            Err(error) => {
+                // As sqlx does: the transaction may have begun all the same.
+                DB::TransactionManager::start_rollback(conn.connection());
+                Err(error)
+            }
+        }
+    }
+
+    /// Commits this transaction or savepoint.
+    pub async fn commit(mut self) -> Result<(), Error> {
+        let control = self.begin_control(Control::Commit);
+        let result = DB::TransactionManager::commit(self.conn.connection()).await;
+        drop(control);
+        self.closed_if(result, End::Committed)
+    }
+
+    /// Rolls this transaction or savepoint back.
+    pub async fn rollback(mut self) -> Result<(), Error> {
+        let control = self.begin_control(Control::Rollback);
+        let result = DB::TransactionManager::rollback(self.conn.connection()).await;
+        drop(control);
+        self.closed_if(result, End::RolledBack)
+    }
+
+    fn begin_control(&self, control: Control) -> Option<ControlGuard> {
+        self.conn
+            .handle()
+            .map(|handle| handle.begin_control(control))
+    }
+
+    fn closed_if(&mut self, result: Result<(), Error>, end: End) -> Result<(), Error> {
+        if result.is_ok() {
+            self.open = false;
+        }
+        if let Some(handle) = self.conn.handle() {
+            if result.is_ok() {
+                handle.transaction_ended(end);
+            } else {
+                handle.transaction_failed();
+            }
+        }
+        result
+    }
+
+    pub(super) fn conn_mut(&mut self) -> &mut Conn<'c, DB> {
+        &mut self.conn
+    }
+}
+
+/// A `begin` on its way. Dropped half-way, the server may be in a transaction that the driver does not know of.
+struct Beginning<'c, DB: Database> {
+    conn: Option<Conn<'c, DB>>,
+}
+
+impl<DB: Database> Drop for Beginning<'_, DB> {
+    fn drop(&mut self) {
+        let Some(conn) = &mut self.conn else {
+            return;
+        };
+        let system = conn
+            .handle()
+            .map_or(known::system::<DB>(), |handle| handle.pool.endpoint.system);
+        if system.rolls_back_abandoned_begin() {
+            // The driver's worker thread rolls back a BEGIN whose caller has gone; a second rollback would end a
+            // transaction further out.
+            return;
+        }
+        if conn.handle().is_some() {
+            // Closing the connection is what certainly ends the transaction.
+            conn.poison();
+        } else {
+            // Not ours to close: no worse than sqlx.
+            DB::TransactionManager::start_rollback(conn.connection());
+        }
+    }
+}
+
+impl<DB: Database> Drop for Transaction<'_, DB> {
+    fn drop(&mut self) {
+        if self.open {
+            if let Some(handle) = self.conn.handle() {
+                let scope = context::scope();
+                let lost = handle.transaction_dropped(scope.as_deref());
+                drop(handle.begin_control(Control::ImplicitRollback));
+                // Who unwinds knows that something went wrong.
+                if let (Some(lost), Some(scope)) = (lost, scope)
+                    && !std::thread::panicking()
+                {
+                    scope.lose(lost);
+                }
+            }
+            // Queues a rollback, which the connection sends with its next operation.
+            DB::TransactionManager::start_rollback(self.conn.connection());
+        }
+    }
+}
+
+impl<'c, DB: Database> Deref for Transaction<'c, DB> {
+    type Target = Conn<'c, DB>;
+
+    #[inline]
+    fn deref(&self) -> &Self::Target {
+        &self.conn
+    }
+}
+
+impl<DB: Database> DerefMut for Transaction<'_, DB> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.conn
+    }
+}
+
+// As sqlx's: lets a transaction be given to a `PgAdvisoryLock`.
+impl<DB: Database> AsMut<DB::Connection> for Transaction<'_, DB> {
+    fn as_mut(&mut self) -> &mut DB::Connection {
+        &mut self.conn
+    }
+}
+
+impl<DB: Database> fmt::Debug for Transaction<'_, DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction").finish()
+    }
+}

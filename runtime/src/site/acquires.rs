@@ -1,0 +1,85 @@
+//! Counters of the places that take handles: how long they queue, apart from what their statements take.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use dashmap::DashMap;
+use once_cell::sync::Lazy;
+use rustc_hash::FxBuildHasher;
+
+use crate::measure::waits::Waits;
+use crate::snapshot::AcquireStats;
+use crate::source::place::Place;
+
+/// A place of the source and the function it is told with, by the addresses of the names.
+type Key = (usize, u32, u32, usize);
+
+/// As many as the program has places that take a handle.
+static ALL: Lazy<DashMap<Key, &Acquires, FxBuildHasher>> = Lazy::new(DashMap::default);
+
+/// The counters of one place.
+#[derive(Debug)]
+pub(crate) struct Acquires {
+    place: Place,
+    timeouts: AtomicU64,
+    errors: AtomicU64,
+    abandoned: AtomicU64,
+    pub(crate) waits: Waits,
+}
+
+/// Those of a place.
+pub(crate) fn at(place: Place) -> &'static Acquires {
+    let function = place
+        .function
+        .map_or(0, |function| std::ptr::from_ref(function).addr());
+    let file = place.file.as_ptr().addr();
+    let key = (file, place.line, place.column, function);
+    if let Some(known) = ALL.get(&key) {
+        return *known;
+    }
+    *ALL.entry(key)
+        .or_insert_with(|| Box::leak(Box::new(Acquires::new(place))))
+}
+
+impl Acquires {
+    fn new(place: Place) -> Self {
+        Self {
+            place,
+            timeouts: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            abandoned: AtomicU64::new(0),
+            waits: Waits::new(),
+        }
+    }
+
+    pub(crate) fn failed(&self, error: &sqlx::Error) {
+        match error {
+            sqlx::Error::PoolTimedOut => &self.timeouts,
+            _ => &self.errors,
+        }
+        .fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn abandoned(&self) {
+        self.abandoned.fetch_add(1, Relaxed);
+    }
+
+    fn read(&self) -> AcquireStats {
+        let wait = self.waits.read();
+        AcquireStats {
+            site: self.place.to_call_site(),
+            acquired: wait.count,
+            timeouts: self.timeouts.load(Relaxed),
+            errors: self.errors.load(Relaxed),
+            abandoned: self.abandoned.load(Relaxed),
+            wait,
+        }
+    }
+}
+
+/// All places that ever asked for a handle.
+pub(crate) fn read_all() -> Vec<AcquireStats> {
+    let all: Vec<_> = ALL.iter().map(|entry| *entry.value()).collect();
+    let mut rows: Vec<_> = all.iter().map(|acquires| acquires.read()).collect();
+    rows.sort_unstable_by(|a, b| a.site.cmp(&b.site));
+    rows
+}

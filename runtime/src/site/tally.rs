@@ -1,0 +1,350 @@
+//! Counters: one tally for each call site and statement text.
+
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, RwLock};
+
+use dashmap::DashMap;
+use once_cell::sync::{Lazy, OnceCell};
+use rustc_hash::FxBuildHasher;
+
+use crate::measure::distinct::Distinct;
+use crate::measure::histogram::Histogram;
+use crate::snapshot::SiteStats;
+use crate::source::place::Place;
+use crate::sql::{Schema, summarise};
+use crate::sync;
+
+/// A call site, or a function, keeps this many texts apart; further ones share a row.
+const TEXTS_PER_SITE: usize = 32;
+/// Code that is not tracked, all of it together, keeps this many texts apart.
+const TEXTS_WITHOUT_SITE: usize = 1000;
+/// A text is kept up to here. Longer ones are told apart by their hash.
+const MAX_TEXT: usize = 4096;
+
+/// Every tally of the process, in the order of first use.
+static ALL: Mutex<Vec<&Tally>> = Mutex::new(Vec::new());
+
+/// Tallies of statements of which only the text is known, by the text's hash.
+static WITHOUT_SITE: Lazy<DashMap<u64, &Tally, FxBuildHasher>> = Lazy::new(DashMap::default);
+static OTHERS_WITHOUT_SITE: OnceCell<&'static Tally> = OnceCell::new();
+
+/// The counters of one call site and one text.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    place: Option<Place>,
+    text: Text,
+    pub(crate) summary: String,
+    /// Whether the text may write: drivers report rows "affected" for reads, too.
+    writes: bool,
+    schema: Schema,
+    writes_for_sure: bool,
+    ends_transaction: bool,
+    /// What shares this tally, where it stands for the texts beyond a limit.
+    others: Option<Distinct>,
+    calls: AtomicU64,
+    ok: AtomicU64,
+    errors: AtomicU64,
+    cancelled: AtomicU64,
+    rows_returned: AtomicU64,
+    rows_affected: AtomicU64,
+    time: Histogram,
+}
+
+/// How a statement ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Ok,
+    Error,
+    Cancelled,
+}
+
+impl Tally {
+    fn new(place: Option<Place>, sql: &str) -> &'static Self {
+        let summary = summarise(sql);
+        Self::register(Self {
+            place,
+            text: Text::new(sql),
+            summary: summary.text,
+            writes: summary.writes,
+            schema: summary.schema,
+            writes_for_sure: summary.writes_for_sure,
+            ends_transaction: summary.ends_transaction,
+            others: None,
+            calls: AtomicU64::new(0),
+            ok: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            cancelled: AtomicU64::new(0),
+            rows_returned: AtomicU64::new(0),
+            rows_affected: AtomicU64::new(0),
+            time: Histogram::new(),
+        })
+    }
+
+    fn for_others(place: Option<Place>) -> &'static Self {
+        let mut tally = Self {
+            place,
+            text: Text::new(""),
+            summary: "(other statements)".to_owned(),
+            // Not known; then the driver's word stands.
+            writes: true,
+            schema: Schema::Stays,
+            writes_for_sure: false,
+            ends_transaction: false,
+            others: Some(Distinct::new()),
+            calls: AtomicU64::new(0),
+            ok: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            cancelled: AtomicU64::new(0),
+            rows_returned: AtomicU64::new(0),
+            rows_affected: AtomicU64::new(0),
+            time: Histogram::new(),
+        };
+        tally.text.kept = "(further texts of this place)".into();
+        Self::register(tally)
+    }
+
+    fn register(tally: Self) -> &'static Self {
+        // Rows only ever grow, and their number is bounded: a reference for ever costs no counting.
+        let tally: &'static Self = Box::leak(Box::new(tally));
+        sync::lock(&ALL).push(tally);
+        tally
+    }
+
+    pub(crate) fn place(&self) -> Option<Place> {
+        self.place
+    }
+
+    pub(crate) fn sql(&self) -> &str {
+        &self.text.kept
+    }
+
+    pub(crate) fn writes(&self) -> bool {
+        self.writes
+    }
+
+    /// Whether what the driver reports as rows can only be rows that were written.
+    pub(crate) fn writes_for_sure(&self) -> bool {
+        self.writes_for_sure
+    }
+
+    /// Whether a server that commits on DDL commits an open transaction before it runs the statement.
+    pub(crate) fn commits_before(&self) -> bool {
+        self.schema == Schema::Changes
+    }
+
+    /// Whether the text changes the schema: what PostgreSQL and SQLite roll back, and MySQL does not.
+    pub(crate) fn changes_schema(&self) -> bool {
+        self.schema != Schema::Stays
+    }
+
+    /// Whether the text ends a transaction, which its value does not know of.
+    pub(crate) fn ends_transaction(&self) -> bool {
+        self.ends_transaction
+    }
+
+    /// Counts a statement as begun, and gives how many that makes.
+    pub(crate) fn begin(&self) -> u64 {
+        // Relaxed here and below: the counters are independent and publish no other memory.
+        self.calls.fetch_add(1, Relaxed) + 1
+    }
+
+    pub(crate) fn finish(
+        &self,
+        outcome: Outcome,
+        time: std::time::Duration,
+        rows: u64,
+        affected: u64,
+    ) {
+        let counter = match outcome {
+            Outcome::Ok => &self.ok,
+            Outcome::Error => &self.errors,
+            Outcome::Cancelled => &self.cancelled,
+        };
+        self.time.record(time);
+        if rows > 0 {
+            self.rows_returned.fetch_add(rows, Relaxed);
+        }
+        if affected > 0 {
+            self.rows_affected.fetch_add(affected, Relaxed);
+        }
+        // Last, so that who sees a statement as ended finds the rest of it counted (Release pairs with the Acquire in `read`).
+        counter.fetch_add(1, std::sync::atomic::Ordering::Release);
+    }
+
+    fn read(&self) -> SiteStats {
+        use std::sync::atomic::Ordering::Acquire;
+        // Ends before begins: a snapshot never shows more ends than begins.
+        let (ok, errors, cancelled) = (
+            self.ok.load(Acquire),
+            self.errors.load(Acquire),
+            self.cancelled.load(Acquire),
+        );
+        let place = self.place;
+        SiteStats {
+            file: place.map(|place| place.file.to_owned()),
+            line: place.map_or(0, |place| place.line),
+            column: place.map_or(0, |place| place.column),
+            function: place
+                .and_then(|place| place.function)
+                .map(|function| function.name().to_owned()),
+            sql: self.text.kept.to_string(),
+            summary: self.summary.clone(),
+            texts: self.others.as_ref().map_or(1, Distinct::estimate),
+            calls: self.calls.load(Relaxed),
+            ok,
+            errors,
+            cancelled,
+            rows_returned: self.rows_returned.load(Relaxed),
+            rows_affected: self.rows_affected.load(Relaxed),
+            time: self.time.read(),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>() - size_of::<Histogram>()
+            + self.time.bytes()
+            + self.text.kept.len()
+            + self.summary.len()
+    }
+}
+
+/// A statement's text, or as much of it as is kept.
+#[derive(Debug)]
+struct Text {
+    kept: Box<str>,
+    full_len: usize,
+    /// The hash of the whole, where not all is kept.
+    hash: Option<u64>,
+}
+
+impl Text {
+    fn new(sql: &str) -> Self {
+        if sql.len() <= MAX_TEXT {
+            return Self {
+                kept: sql.into(),
+                full_len: sql.len(),
+                hash: None,
+            };
+        }
+        let end = sql.floor_char_boundary(MAX_TEXT - "…".len());
+        Self {
+            kept: format!("{}…", &sql[..end]).into(),
+            full_len: sql.len(),
+            hash: Some(hash(sql)),
+        }
+    }
+
+    fn is(&self, sql: &str) -> bool {
+        self.full_len == sql.len()
+            && match self.hash {
+                None => *self.kept == *sql,
+                Some(of_whole) => of_whole == hash(sql),
+            }
+    }
+}
+
+fn hash(sql: &str) -> u64 {
+    FxBuildHasher.hash_one(sql)
+}
+
+/// The tallies of one place, by text. Most places have one text.
+#[derive(Debug)]
+pub(crate) struct Tallies {
+    first: OnceCell<&'static Tally>,
+    more: RwLock<Vec<&'static Tally>>,
+    others: OnceCell<&'static Tally>,
+}
+
+impl Tallies {
+    pub(crate) const fn new() -> Self {
+        Self {
+            first: OnceCell::new(),
+            more: RwLock::new(Vec::new()),
+            others: OnceCell::new(),
+        }
+    }
+
+    pub(super) fn find(&self, place: impl Fn() -> Place, sql: &str) -> &'static Tally {
+        let first = self.first.get_or_init(|| Tally::new(Some(place()), sql));
+        if first.text.is(sql) {
+            return first;
+        }
+        let known = |more: &[&'static Tally]| more.iter().find(|tally| tally.text.is(sql)).copied();
+        let more = sync::read(&self.more);
+        if let Some(tally) = known(&more) {
+            return tally;
+        }
+        if more.len() + 1 >= TEXTS_PER_SITE {
+            return self.other(place, sql);
+        }
+        drop(more);
+        let mut more = sync::write(&self.more);
+        // Somebody may have been faster between the two locks.
+        if let Some(tally) = known(&more) {
+            return tally;
+        }
+        if more.len() + 1 >= TEXTS_PER_SITE {
+            return self.other(place, sql);
+        }
+        let tally = Tally::new(Some(place()), sql);
+        more.push(tally);
+        tally
+    }
+
+    fn other(&self, place: impl Fn() -> Place, sql: &str) -> &'static Tally {
+        note_other(
+            self.others.get_or_init(|| Tally::for_others(Some(place()))),
+            sql,
+        )
+    }
+}
+
+fn note_other(others: &'static Tally, sql: &str) -> &'static Tally {
+    if let Some(distinct) = &others.others {
+        distinct.note(hash(sql));
+    }
+    others
+}
+
+/// The counters of a text in code without `#[track]`.
+pub(crate) fn without_site(sql: &str) -> &'static Tally {
+    let hash = hash(sql);
+    let known = WITHOUT_SITE.get(&hash).map(|tally| *tally);
+    if let Some(tally) = known {
+        // Two texts of one hash count together, among the others.
+        return if tally.text.is(sql) {
+            tally
+        } else {
+            other_without_site(sql)
+        };
+    }
+    if WITHOUT_SITE.len() >= TEXTS_WITHOUT_SITE {
+        return other_without_site(sql);
+    }
+    // Made outside the shard's lock; when two threads come here at once, one row stays empty and is not shown.
+    let tally = Tally::new(None, sql);
+    *WITHOUT_SITE.entry(hash).or_insert(tally)
+}
+
+fn other_without_site(sql: &str) -> &'static Tally {
+    note_other(
+        OTHERS_WITHOUT_SITE.get_or_init(|| Tally::for_others(None)),
+        sql,
+    )
+}
+
+/// All rows that were ever used.
+pub(crate) fn read_all() -> Vec<SiteStats> {
+    let all = sync::lock(&ALL).clone();
+    all.iter()
+        .map(|tally| tally.read())
+        .filter(|row| row.calls > 0)
+        .collect()
+}
+
+/// How many rows there are, and their bytes.
+pub(crate) fn size() -> (usize, usize) {
+    let all = sync::lock(&ALL).clone();
+    (all.len(), all.iter().map(|tally| tally.bytes()).sum())
+}

@@ -1,0 +1,37 @@
+//! From one position in a file to another.
+
+/// From a position in a file to just before another, each a line and a column, from 1.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    from: (u32, u32),
+    to: (u32, u32),
+}
+
+impl Extent {
+    pub(crate) const fn new([from_line, from_column, to_line, to_column]: [u32; 4]) -> Self {
+        Self {
+            from: (from_line, from_column),
+            to: (to_line, to_column),
+        }
+    }
+
+    pub(crate) fn contains(self, line: u32, column: u32) -> bool {
+        (self.from..self.to).contains(&(line, column))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Extent;
+
+    #[test]
+    fn an_extent_ends_before_its_end() {
+        let extent = Extent::new([2, 5, 4, 3]);
+        for (line, column) in [(2, 5), (2, 900), (3, 1), (4, 2)] {
+            assert!(extent.contains(line, column), "{line}:{column}");
+        }
+        for (line, column) in [(1, 900), (2, 4), (4, 3), (5, 1)] {
+            assert!(!extent.contains(line, column), "{line}:{column}");
+        }
+    }
+}

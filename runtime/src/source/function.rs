@@ -1,0 +1,302 @@
+//! A tracked function, as `#[track]` wrote it down.
+
+use std::any;
+use std::fmt;
+use std::panic::Location;
+use std::time::Duration;
+
+use once_cell::sync::OnceCell;
+
+use super::extent::Extent;
+use super::name::function_name;
+use crate::finding::{Level, Limit, Lint};
+
+/// A tracked function. One static each, made by `#[track]`.
+pub struct Function {
+    path: fn() -> &'static str,
+    given_name: Option<&'static str>,
+    name: OnceCell<String>,
+    file: &'static str,
+    line: u32,
+    column: u32,
+    root: bool,
+    returns_handle: bool,
+    levels: &'static [(Lint, Level, &'static str)],
+    limits: &'static [(Lint, Limit)],
+    body: Option<Extent>,
+    straight: bool,
+    keeps: &'static [[u32; 2]],
+    repeats: &'static [[u32; 2]],
+    panic_at: PanicAt,
+    written: &'static [Written],
+}
+
+impl Function {
+    /// One that the attribute has not seen.
+    pub(crate) const fn new(
+        path: fn() -> &'static str,
+        file: &'static str,
+        line: u32,
+        column: u32,
+    ) -> Self {
+        Self {
+            path,
+            given_name: None,
+            name: OnceCell::new(),
+            file,
+            line,
+            column,
+            root: false,
+            returns_handle: false,
+            levels: &[],
+            limits: &[],
+            body: None,
+            straight: false,
+            keeps: &[],
+            repeats: &[],
+            panic_at: panic_nowhere,
+            written: &[],
+        }
+    }
+
+    /// `here` is `panic_at` once more: an item declared in the function, whose type has a name. `body` goes from the opening brace
+    /// to the closing one. `straight` says that nothing in the body can run beside something else.
+    ///
+    /// One call with plain data, and one static for a function and its sites: the compiler looks at each static, each
+    /// closure and each step of a chain of calls for longer than at all of this.
+    pub const fn written<M: Copy>(
+        here: M,
+        panic_at: PanicAt,
+        file: &'static str,
+        [line, column]: [u32; 2],
+        body: [u32; 4],
+        straight: bool,
+        written: &'static [Written],
+    ) -> Self {
+        let _ = here;
+        let mut function = Self::new(any::type_name::<M>, file, line, column);
+        function.body = Some(Extent::new(body));
+        function.straight = straight;
+        function.panic_at = panic_at;
+        function.written = written;
+        function
+    }
+
+    /// `name = "…"`.
+    #[must_use]
+    pub const fn named(mut self, name: &'static str) -> Self {
+        self.given_name = Some(name);
+        self
+    }
+
+    /// `root`.
+    #[must_use]
+    pub const fn root(mut self) -> Self {
+        self.root = true;
+        self
+    }
+
+    /// `returns_handle`.
+    #[must_use]
+    pub const fn returns_handle(mut self) -> Self {
+        self.returns_handle = true;
+        self
+    }
+
+    /// `allow(…)`, `warn(…)`, `deny(…)`.
+    #[must_use]
+    pub const fn levels(mut self, levels: &'static [(Lint, Level, &'static str)]) -> Self {
+        self.levels = levels;
+        self
+    }
+
+    /// `slow_query = "200ms"` and its like.
+    #[must_use]
+    pub const fn limits(mut self, limits: &'static [(Lint, Limit)]) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// What is awaited at these places (line and column) stays in a variable of the function.
+    #[must_use]
+    pub const fn keeping(mut self, keeps: &'static [[u32; 2]]) -> Self {
+        self.keeps = keeps;
+        self
+    }
+
+    /// What is taken at these places (line and column) stays in a variable of a loop.
+    #[must_use]
+    pub const fn repeating(mut self, repeats: &'static [[u32; 2]]) -> Self {
+        self.repeats = repeats;
+        self
+    }
+
+    /// What the attribute wrote down of the sites in the body.
+    pub(crate) fn written_sites(&self) -> &'static [Written] {
+        self.written
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.given_name
+            .unwrap_or_else(|| self.name.get_or_init(|| function_name((self.path)())))
+    }
+
+    pub(crate) fn is_root(&self) -> bool {
+        self.root
+    }
+
+    pub(crate) fn may_return_handle(&self) -> bool {
+        self.returns_handle
+    }
+
+    /// The level that the attribute sets.
+    pub(crate) fn level(&self, lint: Lint) -> Option<Level> {
+        self.levels
+            .iter()
+            .rev()
+            .find(|(of, ..)| *of == lint)
+            .map(|(_, level, _)| *level)
+    }
+
+    /// The limit that the attribute sets.
+    pub(crate) fn limit(&self, lint: Lint) -> Option<Limit> {
+        self.limits
+            .iter()
+            .rev()
+            .find(|(of, _)| *of == lint)
+            .map(|(_, limit)| *limit)
+    }
+
+    /// The same, where it is a time.
+    pub(crate) fn time_limit(&self, lint: Lint) -> Option<Duration> {
+        self.limit(lint)?.time()
+    }
+
+    /// The shortest time after which one of its handles is to be told.
+    pub(crate) fn shortest_limit(&self) -> Option<Duration> {
+        if self.limits.is_empty() {
+            return None;
+        }
+        [Lint::HeldIdle, Lint::HeldTooLong, Lint::SlowQuery]
+            .into_iter()
+            .filter_map(|lint| self.time_limit(lint))
+            .min()
+    }
+
+    /// Whether the place is in the function's body; no where that is not known.
+    pub(crate) fn contains(&self, location: &Location<'_>) -> bool {
+        self.position_of(location).is_some()
+    }
+
+    /// Line and column of a place in the function's body.
+    pub(crate) fn position_of(&self, location: &Location<'_>) -> Option<(u32, u32)> {
+        let (line, column) = (location.line(), location.column());
+        self.has(location.file(), line, column)
+            .then_some((line, column))
+    }
+
+    /// Whether that is a place in the function's body.
+    pub(crate) fn has(&self, file: &str, line: u32, column: u32) -> bool {
+        file == self.file && self.body.is_some_and(|body| body.contains(line, column))
+    }
+
+    /// Whether what is awaited there stays in a variable of the function until it is ended or dropped.
+    pub(crate) fn keeps(&self, location: &Location<'_>) -> bool {
+        self.position_of(location)
+            .is_some_and(|(line, column)| self.keeps.contains(&[line, column]))
+    }
+
+    /// Whether the variable in which that stays is a loop's.
+    pub(crate) fn repeats(&self, (line, column): (u32, u32)) -> bool {
+        self.repeats.contains(&[line, column])
+    }
+
+    /// Whether the attribute has seen the body.
+    pub(crate) fn has_body(&self) -> bool {
+        self.body.is_some()
+    }
+
+    /// Whether nothing in the body can run beside something else.
+    pub(crate) fn is_straight(&self) -> bool {
+        self.straight
+    }
+
+    pub(crate) fn file(&self) -> &'static str {
+        self.file
+    }
+
+    /// Panics on the word of the site of that index; without one, where the function's name stands.
+    pub(crate) fn panic_at(&self, index: Option<usize>, message: &str) -> ! {
+        (self.panic_at)(index.unwrap_or(self.written.len()), message)
+    }
+
+    /// Line and column of the function's name.
+    pub(crate) fn position(&self) -> (u32, u32) {
+        (self.line, self.column)
+    }
+}
+
+impl fmt::Debug for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Function").field(&self.name()).finish()
+    }
+}
+
+/// A site as the attribute writes it down: line and column of the method's name, from 1; whether the handle that it takes
+/// stays in a variable of the function until it is ended or dropped; and if it stands in a nested async block, a closure, or
+/// the tokens of a macro, from where to where the innermost goes.
+pub type Written = ([u32; 2], bool, Option<[u32; 4]>);
+
+/// Panics on a word of the user's: at the site of that index, or else where the function's name stands.
+pub type PanicAt = fn(usize, &str) -> !;
+
+/// Panics at no place of the user's.
+fn panic_nowhere(_index: usize, message: &str) -> ! {
+    panic_here(message)
+}
+
+/// Panics where it is called.
+///
+/// # Panics
+///
+/// Always.
+#[track_caller]
+pub fn panic_here(message: &str) -> ! {
+    panic!("{message}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn function(file: &'static str, body: [u32; 4]) -> Function {
+        Function::written((), panic_nowhere, file, [1, 1], body, false, &[])
+    }
+
+    #[test]
+    fn nothing_is_evidence_unless_said() {
+        static UNSEEN: Function = Function::new(|| "", file!(), line!(), 1);
+        assert!(!UNSEEN.contains(Location::caller()) && !UNSEEN.is_straight());
+    }
+
+    #[test]
+    fn a_function_contains_its_body() {
+        static AROUND: Function = function(file!(), [1, 1, u32::MAX, 1]);
+        static ABOVE: Function = function(file!(), [1, 1, line!(), 1]);
+        assert!(AROUND.contains(Location::caller()));
+        assert!(!ABOVE.contains(Location::caller()));
+    }
+
+    #[test]
+    fn a_function_does_not_contain_what_is_in_another_file() {
+        static ELSEWHERE: Function = function("elsewhere.rs", [1, 1, u32::MAX, 1]);
+        assert!(!ELSEWHERE.contains(Location::caller()));
+    }
+
+    #[test]
+    #[should_panic(expected = "stopped here")]
+    fn a_function_without_a_place_to_panic_at_panics_all_the_same() {
+        static FUNCTION: Function = Function::new(|| "", file!(), line!(), 1);
+        FUNCTION.panic_at(None, "stopped here");
+    }
+}

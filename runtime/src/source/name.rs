@@ -1,0 +1,80 @@
+//! The path of a function, as people say it.
+
+/// `shop::<impl shop::Repo<_>>::find::Here` as people say it: `shop::Repo::find`.
+pub(super) fn function_name(path: &str) -> String {
+    let function = path
+        .rsplit_once("::")
+        .map_or(path, |(function, _marker)| function);
+    let function = function.replace("::{{closure}}", "");
+    if function.starts_with('<')
+        && let Some((ty, rest)) = function[1..].split_once(" as ")
+        && let Some((tr, method)) = rest.rsplit_once(">::")
+    {
+        // A trait implementation: the paths of type and trait say less than they cost in length.
+        return format!("<{} as {}>::{method}", last_segment(ty), last_segment(tr));
+    }
+    if let Some((module, rest)) = function.split_once("<impl ")
+        && let Some((ty, method)) = rest.rsplit_once(">::")
+    {
+        return format!("{module}{}::{method}", last_segment(ty));
+    }
+    without_arguments(&function)
+}
+
+/// `alloc::vec::Vec<x::Y>` -> `Vec`.
+fn last_segment(path: &str) -> &str {
+    let bare = path.split_once('<').map_or(path, |(bare, _)| bare);
+    bare.rsplit_once("::").map_or(bare, |(_, last)| last)
+}
+
+/// `a::Repo<b::C>::find` -> `a::Repo::find`.
+fn without_arguments(path: &str) -> String {
+    let mut depth = 0_u32;
+    path.chars()
+        .filter(|c| {
+            match c {
+                '<' => depth += 1,
+                // The one that closes the outermost goes with the rest.
+                '>' => {
+                    depth = depth.saturating_sub(1);
+                    return false;
+                }
+                _ => {}
+            }
+            depth == 0
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::function_name;
+
+    #[track_caller]
+    fn check(path: &str, expected: &str) {
+        assert_eq!(function_name(path), expected);
+    }
+
+    #[test]
+    fn function_names_read_as_people_say_them() {
+        check("shop::free::Here", "shop::free");
+        check(
+            "shop::repo::ExamRepo::find::Here",
+            "shop::repo::ExamRepo::find",
+        );
+        check("shop::Repo<_>::find::Here", "shop::Repo::find");
+        check(
+            "shop::<impl shop::repo::Repo<alloc::vec::Vec<_>>>::find::Here",
+            "shop::Repo::find",
+        );
+        check(
+            "<shop::repo::ExamRepo as shop::Repo>::find::Here",
+            "<ExamRepo as Repo>::find",
+        );
+        check(
+            "<shop::G<a::B> as shop::Repo<c::D>>::find::Here",
+            "<G as Repo>::find",
+        );
+        check("shop::main::{{closure}}::Here", "shop::main");
+    }
+}

@@ -1,0 +1,41 @@
+//! std's locks without their poison.
+//!
+//! A panic of the user's code never happens while one of our locks is held, so what a lock guards is whole even where a
+//! thread panicked around it.
+
+use std::sync::{
+    Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
+use std::time::Duration;
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits while `condition` holds, for no longer than `limit` where there is one.
+pub(crate) fn wait_while<'a, T>(
+    condvar: &Condvar,
+    guard: MutexGuard<'a, T>,
+    limit: Option<Duration>,
+    condition: impl FnMut(&mut T) -> bool,
+) -> MutexGuard<'a, T> {
+    match limit {
+        None => condvar
+            .wait_while(guard, condition)
+            .unwrap_or_else(PoisonError::into_inner),
+        Some(limit) => {
+            condvar
+                .wait_timeout_while(guard, limit, condition)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0
+        }
+    }
+}
