@@ -1,5 +1,6 @@
 //! What the modules share: pools, places in the source, and what is heard of them.
 
+use std::panic::Location;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -158,6 +159,17 @@ pub(crate) fn said<'f>(finding: &'f Finding, fact: &str) -> &'f str {
     &said
         .unwrap_or_else(|| panic!("nothing about `{fact}` in\n{}", finding.render()))
         .value
+}
+
+/// The full path of a function that the caller's file declares, as findings name it.
+#[track_caller]
+pub(crate) fn path_of(function: &str) -> String {
+    let file = Location::caller().file();
+    let module = file
+        .strip_prefix("tests/tests/")
+        .and_then(|file| file.strip_suffix(".rs"))
+        .unwrap_or_else(|| panic!("{file} is no test"));
+    format!("{}::{function}", module.replace('/', "::"))
 }
 
 #[track_caller]

@@ -4,7 +4,6 @@ mod budget;
 mod closing;
 mod common;
 mod deadlock;
-mod dry_reports;
 mod held;
 mod nested;
 mod outside;
@@ -15,7 +14,7 @@ mod slow;
 mod support;
 mod timeout;
 mod watchdog;
-mod wording;
+mod words;
 
 #[path = "../shared/child.rs"]
 mod child;

@@ -16,7 +16,7 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
 use crate::child;
-pub(crate) use crate::common::{Place, TestPool, declared, heard, marked, settled, until};
+pub(crate) use crate::common::{Place, TestPool, declared, heard, marked, path_of, settled, until};
 
 /// A transaction that can go anywhere.
 pub(crate) type Tx = sqlx::SqliteTransaction<'static>;

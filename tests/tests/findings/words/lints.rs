@@ -102,18 +102,18 @@ async fn check(future: impl Future<Output = sqlx::Result<()>>, expected: Expect)
 async fn held_idle() {
     let shop = shop("idle shop").await;
     check(shop.ship(), expect![[r#"
-        warning[held_idle]: findings::wording::Shop::ship holds a transaction of pool idle shop and has not used it for …; the limit is …
-          --> tests/tests/findings/wording.rs:18:32
+        warning[held_idle]: findings::words::lints::Shop::ship holds a transaction of pool idle shop and has not used it for …; the limit is …
+          --> tests/tests/findings/words/lints.rs:18:32
            |
         18 |         let mut tx = self.pool.begin().await?;
-           |                                ^^^^^ taken here, in findings::wording::Shop::ship
+           |                                ^^^^^ taken here, in findings::words::lints::Shop::ship
            |
-          ::: tests/tests/findings/wording.rs:19:12
+          ::: tests/tests/findings/words/lints.rs:19:12
            |
         19 |         tx.execute("UPDATE exam SET name = 'shipped'").await?;
            |            ------- last used here, … ago
            |
-           = note: held for …, idle for …, last UPDATE exam at tests/tests/findings/wording.rs:19:12, spent … with the database, … without, takes 1 of 2 permits of pool idle shop, waiting for this pool: 0
+           = note: held for …, idle for …, last UPDATE exam at tests/tests/findings/words/lints.rs:19:12, spent … with the database, … without, takes 1 of 2 permits of pool idle shop, waiting for this pool: 0
            = cause (certain): nothing was sent on it since `UPDATE exam` ended: the code that holds it waits for something else
            = help: do the slow work (a request, a file, a sleep) before `begin` or after `commit`, not in between
            = help: or, if it is meant to be held, say why: `.long_lived("…")`
@@ -125,11 +125,11 @@ async fn held_idle() {
 async fn held_idle_of_a_row_stream() {
     let shop = shop("streaming shop").await;
     check(shop.export(), expect![[r#"
-        warning[held_idle]: findings::wording::Shop::export holds a row stream of pool streaming shop and has not used it for …; the limit is …
-          --> tests/tests/findings/wording.rs:25:45
+        warning[held_idle]: findings::words::lints::Shop::export holds a row stream of pool streaming shop and has not used it for …; the limit is …
+          --> tests/tests/findings/words/lints.rs:25:45
            |
         25 |         let mut rows = sqlx::query(HUNDRED).fetch(&*self.pool);
-           |                                             ^^^^^ taken here, in findings::wording::Shop::export
+           |                                             ^^^^^ taken here, in findings::words::lints::Shop::export
            |
            = note: held for …, read 1 row, the last one … ago, spent … with the database, … without, takes 1 of 2 permits of pool streaming shop, waiting for this pool: 0
            = cause (certain): the consumer of the rows has one and does not ask for the next
@@ -142,18 +142,18 @@ async fn held_idle_of_a_row_stream() {
 async fn held_too_long() {
     let shop = shop("long shop").await;
     check(shop.import(), expect![[r#"
-        warning[held_too_long]: findings::wording::Shop::import has held a connection of pool long shop for …; the limit is …
-          --> tests/tests/findings/wording.rs:33:34
+        warning[held_too_long]: findings::words::lints::Shop::import has held a connection of pool long shop for …; the limit is …
+          --> tests/tests/findings/words/lints.rs:33:34
            |
         33 |         let mut conn = self.pool.acquire().await?;
-           |                                  ^^^^^^^ taken here, in findings::wording::Shop::import
+           |                                  ^^^^^^^ taken here, in findings::words::lints::Shop::import
            |
-          ::: tests/tests/findings/wording.rs:34:14
+          ::: tests/tests/findings/words/lints.rs:34:14
            |
         34 |         conn.execute("SELECT name FROM exam").await?;
            |              ------- last used here, … ago
            |
-           = note: held for …, idle for …, after 1 statement, last SELECT exam at tests/tests/findings/wording.rs:34:14, spent … with the database, … without, takes 1 of 2 permits of pool long shop, waiting for this pool: 0
+           = note: held for …, idle for …, after 1 statement, last SELECT exam at tests/tests/findings/words/lints.rs:34:14, spent … with the database, … without, takes 1 of 2 permits of pool long shop, waiting for this pool: 0
            = cause (certain): the connection was not given back since
            = help: split the work into shorter transactions, or give the connection back between its parts
            = help: or set the limit of this function: `#[track(held_too_long = "60s")]`
@@ -164,18 +164,18 @@ async fn held_too_long() {
 async fn implicit_rollback() {
     let shop = shop("forgetful shop").await;
     check(shop.order("a book"), expect![[r#"
-        warning[implicit_rollback]: findings::wording::Shop::order returned without an error, and a transaction that had written was dropped without commit
-          --> tests/tests/findings/wording.rs:40:32
+        warning[implicit_rollback]: findings::words::lints::Shop::order returned without an error, and a transaction that had written was dropped without commit
+          --> tests/tests/findings/words/lints.rs:40:32
            |
         40 |         let mut tx = self.pool.begin().await?;
            |                                ^^^^^ begun here
            |
-          ::: tests/tests/findings/wording.rs:43:14
+          ::: tests/tests/findings/words/lints.rs:43:14
            |
         43 |             .execute(&mut *tx)
            |              ------- what this wrote is lost
            |
-          ::: tests/tests/findings/wording.rs:39:14
+          ::: tests/tests/findings/words/lints.rs:39:14
            |
         39 |     async fn order(&self, item: &str) -> sqlx::Result<()> {
            |              ----- the transaction is dropped in here, and no error is returned
@@ -191,21 +191,21 @@ async fn implicit_rollback() {
 async fn query_budget() {
     let shop = shop("chatty shop").await;
     check(shop.list(), expect![[r#"
-        warning[query_budget]: findings::wording::Shop::list sends its 3rd statement; its budget is 2
-          --> tests/tests/findings/wording.rs:53:18
+        warning[query_budget]: findings::words::lints::Shop::list sends its 3rd statement; its budget is 2
+          --> tests/tests/findings/words/lints.rs:53:18
            |
         53 |                 .fetch_optional(&*self.pool)
            |                  ^^^^^^^^^^^^^^ one too many
            |
-          ::: tests/tests/findings/wording.rs:49:14
+          ::: tests/tests/findings/words/lints.rs:49:14
            |
         49 |     async fn list(&self) -> sqlx::Result<()> {
            |              ---- the budget is set here
            |
            = note: budget 2, this statement SELECT exam
-           = cause (certain): `max_queries = 2`, and what findings::wording::Shop::list calls counts, too
-           = help: `SELECT exam` at tests/tests/findings/wording.rs:53 was sent 3 times: read all rows in one statement, `WHERE id IN (…)` or a join, in place of one by one
-           = help: if findings::wording::Shop::list needs more, say so: `#[track(max_queries = 3)]`
+           = cause (certain): `max_queries = 2`, and what findings::words::lints::Shop::list calls counts, too
+           = help: `SELECT exam` at tests/tests/findings/words/lints.rs:53 was sent 3 times: read all rows in one statement, `WHERE id IN (…)` or a join, in place of one by one
+           = help: if findings::words::lints::Shop::list needs more, say so: `#[track(max_queries = 3)]`
            = note: to allow this, `#[track(allow(query_budget, reason = "…"))]`; read more: `leash::explain(Lint::QueryBudget)`"#]]).await;
 }
 
@@ -221,8 +221,8 @@ async fn slow_query() {
         futures::join!(report(&pool), opens).0
     };
     check(report, expect![[r#"
-        warning[slow_query]: `INSERT exam SELECT exam` in findings::wording::report has run for …; the limit is …
-          --> tests/tests/findings/wording.rs:84:10
+        warning[slow_query]: `INSERT exam SELECT exam` in findings::words::lints::report has run for …; the limit is …
+          --> tests/tests/findings/words/lints.rs:84:10
            |
         84 |         .execute(pool)
            |          ^^^^^^^ sent here
@@ -245,15 +245,15 @@ async fn pool_pressure() {
         47 |     let pool = options.connect("sqlite::memory:").await.unwrap();
            |                        ^^^^^^^ connected here
            |
-          ::: tests/tests/findings/wording.rs:61:32
+          ::: tests/tests/findings/words/lints.rs:61:32
            |
         61 |         let _first = self.pool.acquire().await?;
-           |                                ------- findings::wording::Shop::fill holds 1 permit for …, idle for …
+           |                                ------- findings::words::lints::Shop::fill holds 1 permit for …, idle for …
            |
-          ::: tests/tests/findings/wording.rs:62:33
+          ::: tests/tests/findings/words/lints.rs:62:33
            |
         62 |         let _second = self.pool.acquire().await?;
-           |                                 ------- findings::wording::Shop::fill holds 1 permit for …, idle for …
+           |                                 ------- findings::words::lints::Shop::fill holds 1 permit for …, idle for …
            |
            = note: permits held 2 of 2, 0 waiting
            = cause (certain): the handles listed here hold the permits
@@ -269,15 +269,15 @@ async fn close_blocked() {
         async { futures::try_join!(shop.keep(), shop.close()).map(drop) },
         expect![[r#"
             warning[close_blocked]: pool closing shop has been closing for … and waits for 1 handle
-              --> tests/tests/findings/wording.rs:69:19
+              --> tests/tests/findings/words/lints.rs:69:19
                |
             69 |         self.pool.close().await;
                |                   ^^^^^ waits here
                |
-              ::: tests/tests/findings/wording.rs:75:31
+              ::: tests/tests/findings/words/lints.rs:75:31
                |
             75 |         let _conn = self.pool.acquire().await?;
-               |                               ------- findings::wording::Shop::keep holds 1 permit for …, idle for …
+               |                               ------- findings::words::lints::Shop::keep holds 1 permit for …, idle for …
                |
                = note: waited …, permits held 1 of 2, 0 waiting
                = cause (certain): `close` waits until every permit is back, and 1 is still held

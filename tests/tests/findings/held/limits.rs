@@ -1,0 +1,118 @@
+//! Where the limit comes from.
+
+use std::time::Duration;
+
+use sqlx::leash::testing::findings;
+use sqlx::leash::{Level, Lint};
+use sqlx::{SqlitePool, track};
+
+use crate::support::{self, TestPool, in_child, marked, only, pool, told, watched};
+
+#[test]
+fn levels_and_limits_in_their_order() {
+    #[track]
+    async fn plain(pool: &TestPool) {
+        let _conn = pool.acquire().await.unwrap();
+        watched().await;
+    }
+    #[track(held_idle = "100ms")]
+    async fn limited(pool: &TestPool) {
+        let _conn = pool.acquire().await.unwrap();
+        watched().await;
+    }
+    #[track(held_idle = "1h")]
+    async fn generous(pool: &TestPool) {
+        let _conn = pool.acquire().await.unwrap();
+        watched().await;
+    }
+    #[track(allow(held_idle, reason = "the test wants it"))]
+    async fn allowed(pool: &TestPool) {
+        let _conn = pool.acquire().await.unwrap();
+        watched().await;
+    }
+    #[track(deny(held_idle), held_idle = "50ms")]
+    async fn denied(pool: &TestPool) {
+        let _conn = pool.acquire().await.unwrap();
+        watched().await;
+    }
+    async fn level(future: impl Future<Output = ()>) -> Option<Level> {
+        let ((), found) = findings(Box::pin(future)).await;
+        assert!(found.len() <= 1);
+        found.first().map(|found| found.level)
+    }
+    let environment =
+        "held_idle=10ms,held_idle[far]=1h,held_idle[quiet]=allow,held_idle[strict]=deny:5ms";
+    let _ = in_child(
+        "held::limits::levels_and_limits_in_their_order",
+        environment,
+        |runtime| {
+            runtime.block_on(async {
+                let named = support::pool_named;
+                sqlx::leash::Config::new()
+                    .limit(Lint::HeldIdle, Duration::from_hours(2))
+                    .install();
+                let plain_pool = pool().await;
+                let (far, quiet, strict) = (
+                    named(2, "far").await,
+                    named(2, "quiet").await,
+                    named(2, "strict").await,
+                );
+                // The environment beats code.
+                assert_eq!(level(plain(&plain_pool)).await, Some(Level::Warn));
+                // The pool beats the lint.
+                assert_eq!(level(plain(&far)).await, None);
+                assert_eq!(level(plain(&quiet)).await, None);
+                assert_eq!(level(plain(&strict)).await, Some(Level::Deny));
+                // The attribute beats them all.
+                assert_eq!(level(limited(&far)).await, Some(Level::Warn));
+                assert_eq!(level(generous(&plain_pool)).await, None);
+                assert_eq!(level(allowed(&plain_pool)).await, None);
+                // At deny nobody panics: it is not the program's path.
+                assert_eq!(level(denied(&plain_pool)).await, Some(Level::Deny));
+                denied(&plain_pool).await;
+            });
+        },
+    );
+}
+
+#[test]
+fn code_sets_the_limit_where_nobody_else_does() {
+    #[track]
+    async fn plain(pool: &TestPool) {
+        let _conn = pool.acquire().await.unwrap();
+        told(pool.name(), Lint::HeldIdle, 1).await;
+    }
+    let test = "held::limits::code_sets_the_limit_where_nobody_else_does";
+    let _ = in_child(test, "", |runtime| {
+        "held_idle=200ms"
+            .parse::<sqlx::leash::Config>()
+            .unwrap()
+            .install();
+        runtime.block_on(async {
+            let pool = pool().await;
+            let ((), found) = findings(plain(&pool)).await;
+            assert!(only(found).title.ends_with("the limit is 200 ms"));
+        });
+    });
+}
+
+/// Shorter than the time between two samples, and over before the second.
+#[tokio::test]
+async fn a_short_limit_is_kept() {
+    #[track(held_idle = "100ms")]
+    async fn holds_for_a_moment(pool: &SqlitePool) {
+        let _conn = pool.acquire().await.unwrap(); // @for a moment
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    }
+    let pool = pool().await;
+    for _ in 0..2 {
+        let ((), found) = findings(holds_for_a_moment(&pool)).await;
+        let finding = only(found);
+        assert_eq!(finding.lint, Lint::HeldIdle);
+        let place = marked("for a moment", "acquire");
+        assert_eq!(
+            (&finding.primary.file, finding.primary.line),
+            (&place.file, place.line)
+        );
+    }
+}

@@ -1,0 +1,64 @@
+//! A handle that came from a callee, or was passed on.
+
+use sqlx::leash::{Certainty, Lint};
+use sqlx::pool::PoolConnection;
+use sqlx::{Sqlite, SqlitePool, track};
+
+use crate::common::{assert_certainty, nothing, only, pool_of};
+
+use super::found::takes;
+use super::{Result, found};
+
+#[track]
+async fn holds_in_a_variable_that_moves(pool: &SqlitePool) -> Result {
+    let conn = pool.acquire().await?;
+    let kept = Some(conn);
+    takes(pool).await?;
+    drop(kept);
+    Ok(())
+}
+
+#[track]
+async fn hands_out(pool: &SqlitePool) -> sqlx::Result<PoolConnection<Sqlite>> {
+    pool.acquire().await
+}
+
+#[track]
+async fn holds_what_it_was_handed(pool: &SqlitePool) -> Result {
+    let conn = hands_out(pool).await?;
+    takes(pool).await?;
+    drop(conn);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_passed_on_is_likely() {
+    let pool = pool_of(5).await;
+    let found = found(holds_in_a_variable_that_moves(&pool)).await;
+    assert_certainty(only(Lint::NestedAcquire, &found), Certainty::Likely);
+}
+
+#[tokio::test]
+async fn what_a_callee_gave_is_held_where_it_stays() {
+    let pool = pool_of(5).await;
+    let found = found(holds_what_it_was_handed(&pool)).await;
+    assert_certainty(only(Lint::NestedAcquire, &found), Certainty::Certain);
+}
+
+#[track]
+async fn hands_on_what_it_was_handed(pool: &SqlitePool) -> Result {
+    let (queue, mut queued) = tokio::sync::mpsc::channel(2);
+    for _ in 0..2 {
+        let conn = hands_out(pool).await?;
+        queue.send(conn).await.expect("it is open");
+    }
+    drop(queued.recv().await);
+    drop(queued.recv().await);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_callee_gave_and_went_on_is_nobodys() {
+    let pool = pool_of(5).await;
+    nothing(&found(hands_on_what_it_was_handed(&pool)).await);
+}

@@ -1,0 +1,126 @@
+//! The numbers: the tasks and permits that were observed, and the safe size.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::join_all;
+use sqlx::leash::{Finding, Lint, ScopeExt};
+use sqlx::{SqlitePool, track};
+use tokio::sync::Barrier;
+
+use crate::common::{TestPool, marked, pool_of, said};
+
+use super::{Result, found};
+
+#[track]
+async fn takes_three(pool: &SqlitePool, meet: &Barrier) -> Result {
+    let first = pool.acquire().await?;
+    meet.wait().await;
+    let second = pool.acquire().await?;
+    meet.wait().await;
+    let third = pool.acquire().await?; // @third
+    drop(third);
+    drop(second);
+    drop(first);
+    Ok(())
+}
+
+/// The finding of the third permit with the largest numbers.
+fn of_third(pool: &TestPool) -> Finding {
+    let mut found = pool.heard_of(Lint::NestedAcquire);
+    found.retain(|finding| finding.primary.line == marked("third", "acquire").line);
+    found.pop().expect("it was found")
+}
+
+#[tokio::test]
+async fn the_numbers_are_those_that_were_observed() {
+    let pool = pool_of(20).await;
+    let meet = Arc::new(Barrier::new(3));
+    let tasks = (0..3).map(|_| {
+        let (pool, meet) = (SqlitePool::clone(&pool), Arc::clone(&meet));
+        tokio::spawn(async move { takes_three(&pool, &meet).await })
+    });
+    for ended in join_all(tasks.collect::<Vec<_>>()).await {
+        ended.unwrap().unwrap();
+    }
+    let finding = of_third(&pool);
+    assert_eq!(said(&finding, "tasks at once (Tn)"), "3");
+    assert_eq!(said(&finding, "connections per task (Cm)"), "3");
+    assert_eq!(said(&finding, "minimum safe size Tn × (Cm − 1) + 1 ="), "7");
+    assert_eq!(said(&finding, "pool size"), "20");
+    assert!(
+        finding.notes[0].ends_with("7 are enough, and this pool has 20"),
+        "{}",
+        finding.notes[0]
+    );
+}
+
+#[tokio::test]
+async fn a_pool_below_the_safe_size_is_told_so() {
+    let pool = pool_of(6).await;
+    let meet = Arc::new(Barrier::new(3));
+    // One pool of six serves two permits to three tasks; the third permits would be seven to nine.
+    let tasks = (0..3).map(|_| {
+        let (pool, meet) = (SqlitePool::clone(&pool), Arc::clone(&meet));
+        let task = async move {
+            let took = takes_two_and_meets(&pool, &meet).await;
+            took.unwrap();
+        };
+        tokio::spawn(task)
+    });
+    join_all(tasks.collect::<Vec<_>>()).await;
+    let found = pool.heard_of(Lint::NestedAcquire);
+    let last = found.last().unwrap();
+    assert_eq!(said(last, "minimum safe size Tn × (Cm − 1) + 1 ="), "4");
+
+    let pool = pool_of(3).await;
+    let one = takes_two_and_meets(&pool, &meet);
+    let others = [
+        holds_one(&pool, &meet).boxed(),
+        holds_one(&pool, &meet).boxed(),
+    ];
+    // Three tasks and two permits each: four are needed, and there are three. Nobody takes them all at once here.
+    let (one, others) = tokio::join!(one, join_all(others));
+    one.unwrap();
+    for other in others {
+        other.unwrap();
+    }
+}
+
+#[track]
+async fn takes_two_and_meets(pool: &SqlitePool, meet: &Barrier) -> Result {
+    let first = pool.acquire().await?;
+    meet.wait().await;
+    let second = pool.acquire().await?;
+    drop(second);
+    drop(first);
+    Ok(())
+}
+
+#[track]
+async fn holds_one(pool: &SqlitePool, meet: &Barrier) -> Result {
+    let first = pool.acquire().await?;
+    drop(first);
+    meet.wait().await;
+    Ok(())
+}
+
+#[track]
+async fn carries(pool: &SqlitePool) -> Result {
+    let meet = Arc::new(Barrier::new(2));
+    let tasks = (0..2).map(|_| {
+        let (pool, meet) = (pool.clone(), Arc::clone(&meet));
+        tokio::spawn(async move { takes_three(&pool, &meet).await }.in_current_scope())
+    });
+    for ended in join_all(tasks.collect::<Vec<_>>()).await {
+        ended.unwrap()?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn carried_tasks_count_as_tasks() {
+    let pool = pool_of(20).await;
+    found(carries(&pool)).await;
+    assert_eq!(said(&of_third(&pool), "tasks at once (Tn)"), "2");
+}

@@ -1,0 +1,214 @@
+//! `pool_pressure`: a pool that is nearly full for several samples in a row.
+
+use std::time::Duration;
+
+use sqlx::leash::testing::findings;
+use sqlx::leash::{Certainty, Finding, Level, Lint};
+use sqlx::track;
+
+use crate::support::{
+    self, Lines, Place, TestPool, assert_none, heard, in_child, marked, only, pool_named, pool_of,
+    told, watched,
+};
+
+#[track]
+async fn fills(pool: &TestPool, time: usize) {
+    let _first = pool.acquire().await.unwrap(); // @first of two
+    fills_the_rest(pool, time).await;
+}
+
+#[track(allow(nested_acquire, reason = "the test wants it"))]
+async fn fills_the_rest(pool: &TestPool, time: usize) {
+    let _second = pool.acquire().await.unwrap(); // @second of two
+    told(pool.name(), Lint::PoolPressure, time).await;
+}
+
+#[track]
+async fn connects() -> TestPool {
+    pool_of(2).await
+}
+
+#[tokio::test]
+async fn told_after_three_samples_and_once() {
+    let pool = connects().await;
+    let ((), found) = findings(fills(&pool, 1)).await;
+    let found = only(found);
+    let all = found.render();
+    assert_eq!(found.lint, Lint::PoolPressure, "{all}");
+    assert_eq!(found.level, Level::Warn);
+    assert_eq!(found.certainty, Certainty::Certain);
+    assert_eq!(found.label, "connected here");
+    assert!(found.primary.file.ends_with("findings/support.rs"), "{all}");
+    assert!(
+        found.title.ends_with(
+            "has had at least 90 % of its permits in use for 3 samples in a row, a second apart: now 2 of 2, 0 waiting"
+        ),
+        "{all}"
+    );
+    let related: Vec<_> = found
+        .related
+        .iter()
+        .map(|it| Place::from(&it.site))
+        .collect();
+    assert_eq!(
+        related,
+        [
+            marked("first of two", "acquire"),
+            marked("second of two", "acquire")
+        ]
+    );
+    assert!(
+        found.related[0]
+            .label
+            .starts_with("findings::pressure::full::fills holds 1 permit for"),
+        "{all}"
+    );
+    assert!(
+        found
+            .facts
+            .iter()
+            .any(|fact| fact.to_string() == "permits held 2 of 2, 0 waiting")
+    );
+    assert!(!found.help[0].contains("max_connections"), "{all}");
+    let note = format!("SQLX_LEASH=\"pool_pressure[{}]=95%\"", pool.name());
+    assert!(found.notes[0].contains(&note), "{all}");
+}
+
+/// Holds so many of ten for longer than it takes to tell, and gives what was found.
+async fn of_ten(held: usize) -> Vec<Finding> {
+    let (pool, witness) = (pool_of(10).await, pool_of(2).await);
+    let mut conns = Vec::new();
+    for _ in 0..held {
+        conns.push(pool.acquire().await.unwrap());
+    }
+    // Later than the other, and so told with it or after it.
+    fills(&witness, 1).await;
+    watched().await;
+    heard(pool.name())
+}
+
+#[tokio::test]
+async fn nine_of_ten_are_ninety_percent_and_eight_are_not() {
+    assert_eq!(only(of_ten(9).await).lint, Lint::PoolPressure);
+    assert_none(&of_ten(8).await);
+}
+
+#[tokio::test]
+async fn peaks_are_silent() {
+    let pool = pool_of(2).await;
+    for _ in 0..4 {
+        let held = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
+        tokio::time::sleep(Duration::from_millis(1300)).await;
+        drop(held);
+        // At least one sample finds it free, or nobody looks because nobody holds anything.
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+    }
+    assert_none(&heard(pool.name()));
+}
+
+#[test]
+fn peaks_with_nothing_in_between_are_not_in_a_row() {
+    let test = "pressure::full::peaks_with_nothing_in_between_are_not_in_a_row";
+    let _ = in_child(test, "", |runtime| {
+        runtime.block_on(async {
+            let pool = pool_of(2).await;
+            for _ in 0..6 {
+                let held = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
+                tokio::time::sleep(Duration::from_millis(600)).await;
+                drop(held);
+                tokio::time::sleep(Duration::from_millis(600)).await;
+            }
+            assert_none(&heard(pool.name()));
+        });
+    });
+}
+
+#[tokio::test]
+async fn a_pool_of_one_is_full_whenever_it_is_used() {
+    let (pool, witness) = (pool_of(1).await, pool_of(2).await);
+    let held = pool.acquire().await.unwrap();
+    fills(&witness, 1).await;
+    watched().await;
+    assert_none(&heard(pool.name()));
+    // With somebody who waits, it is short.
+    tokio::select! {
+        _ = pool.acquire() => unreachable!("it is held"),
+        () = told(pool.name(), Lint::PoolPressure, 1) => {}
+    }
+    let mut found = heard(pool.name());
+    found.retain(|found| found.lint == Lint::PoolPressure);
+    let found = only(found);
+    assert!(
+        found.title.ends_with("now 1 of 1, 1 waiting"),
+        "{}",
+        found.title
+    );
+    drop(held);
+}
+
+#[test]
+fn a_pool_has_a_limit_of_its_own() {
+    let environment = "pool_pressure[half]=50%,pool_pressure[full]=100%,pool_pressure[off]=allow";
+    let _ = in_child(
+        "pressure::full::a_pool_has_a_limit_of_its_own",
+        environment,
+        |runtime| {
+            sqlx::leash::Config::new()
+                .limit(Lint::PoolPressure, sqlx::leash::Limit::from(3))
+                .install();
+            runtime.block_on(async {
+                let (half, full, off) = (
+                    pool_named(2, "half").await,
+                    pool_named(10, "full").await,
+                    pool_named(1, "off").await,
+                );
+                let _full = futures::future::join_all((0..9).map(|_| full.acquire())).await;
+                let _off = off.acquire().await.unwrap();
+                let _half = half.acquire().await.unwrap();
+                told("half", Lint::PoolPressure, 1).await;
+                watched().await;
+                assert!(
+                    only(heard("half"))
+                        .title
+                        .contains("has had at least 50 % of its permits")
+                );
+                assert_none(&heard("full"));
+                assert_none(&heard("off"));
+            });
+        },
+    );
+}
+
+#[test]
+fn a_line_says_that_the_pool_has_recovered() {
+    let test = "pressure::full::a_line_says_that_the_pool_has_recovered";
+    let _ = in_child(test, "", |runtime| {
+        let lines = Lines::of_process();
+        runtime.block_on(async {
+            let pool = pool_named(2, "busy").await;
+            fills(&pool, 1).await;
+            let recovered = || !lines.of("sqlx_leash::pool").is_empty();
+            support::until("it has recovered", recovered).await;
+            assert_eq!(
+                lines.of("sqlx_leash::pool"),
+                ["INFO pool busy has recovered: below the limit of `pool_pressure` again"]
+            );
+            // Each episode is told in full.
+            fills(&pool, 2).await;
+            let told = || {
+                let mut lines = lines.of("sqlx_leash::finding");
+                lines.retain(|line| line.contains("pool_pressure"));
+                lines
+            };
+            // Who listens hears of it before the log does.
+            support::until("it is logged again", || told().len() >= 2).await;
+            let found = told();
+            assert_eq!(found.len(), 2, "{found:#?}");
+            assert!(
+                found
+                    .iter()
+                    .all(|line| line.starts_with("WARN warning[pool_pressure]: pool busy"))
+            );
+        });
+    });
+}

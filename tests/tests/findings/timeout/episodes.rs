@@ -1,0 +1,104 @@
+//! One full report for each episode of a pool.
+
+use futures::future::join_all;
+use sqlx::leash::testing::findings;
+use sqlx::leash::{Certainty, Verdict};
+use sqlx::{SqlitePool, track};
+use tokio::sync::{Barrier, Notify};
+
+use crate::child::in_child;
+use crate::common::{said, until};
+use crate::support::Lines;
+
+use super::holders::hoards_a_connection;
+use super::{Result, assert_verdict, pool_of, waits};
+
+#[tokio::test]
+async fn those_who_wait_together_get_one_verdict() {
+    let (pool, taken) = (pool_of(1).await, Notify::new());
+    let mut hoarder = Box::pin(hoards_a_connection(&pool, &taken));
+    tokio::select! {
+        () = taken.notified() => {}
+        ended = &mut hoarder => panic!("{ended:?}"),
+    }
+    let run = async {
+        tokio::select! {
+            all = join_all((0..5).map(|_| waits(&pool))) => all,
+            ended = hoarder => panic!("{ended:?}"),
+        }
+    };
+    let (ended, found) = findings(Box::pin(run)).await;
+    assert!(
+        ended
+            .iter()
+            .all(|ended| matches!(ended, Err(sqlx::Error::PoolTimedOut)))
+    );
+    assert_eq!(found.len(), 5);
+    for finding in &found {
+        assert_verdict(finding, Verdict::Hoarder, Certainty::Certain);
+        assert_eq!(finding.cause, found[0].cause);
+        assert_eq!(said(finding, "permits held"), "1 of 1, 5 waiting");
+    }
+    assert_eq!(pool.stats().timeouts, 5);
+}
+
+#[track(warn(pool_deadlock))]
+async fn takes_two(pool: &SqlitePool, meet: &Barrier) -> Result {
+    let first = pool.acquire().await?;
+    meet.wait().await;
+    let second = pool.acquire().await?;
+    drop(second);
+    drop(first);
+    Ok(())
+}
+
+#[test]
+fn an_episode_is_told_once_and_when_it_changes_and_ends() {
+    let test = "timeout::episodes::an_episode_is_told_once_and_when_it_changes_and_ends";
+    let printed = in_child(test, &[], |runtime| {
+        runtime.block_on(async {
+            let lines = Lines::of_process();
+            let (pool, taken) = (pool_of(1).await, Notify::new());
+            {
+                let mut hoarder = Box::pin(hoards_a_connection(&pool, &taken));
+                tokio::select! {
+                    () = taken.notified() => {}
+                    ended = &mut hoarder => panic!("{ended:?}"),
+                }
+                for _ in 0..3 {
+                    waits(&pool).await.unwrap_err();
+                }
+            }
+            takes_two(&pool, &Barrier::new(1)).await.unwrap_err();
+            waits(&pool).await.unwrap();
+            until("it recovers", || {
+                let mut lines = lines.of("sqlx_leash::pool").into_iter();
+                lines.any(|line| line.contains("served again"))
+            })
+            .await;
+            println!();
+            for target in ["sqlx_leash::finding", "sqlx_leash::pool"] {
+                for told in lines.of(target) {
+                    println!("told: {}", told.lines().next().unwrap());
+                }
+            }
+        });
+    });
+    let told: Vec<_> = printed
+        .out
+        .lines()
+        .filter(|line| line.starts_with("told: "))
+        .collect();
+    let of = |word: &str| told.iter().filter(|line| line.contains(word)).count();
+    assert_eq!(of("[pool_timeout]"), 1, "in full once: {told:#?}");
+    assert_eq!(
+        of("told: WARN pool_timeout: "),
+        1,
+        "a line for the change: {told:#?}"
+    );
+    assert_eq!(
+        of("acquires are served again: 4 timeouts in"),
+        1,
+        "{told:#?}"
+    );
+}

@@ -1,0 +1,253 @@
+//! Verdicts about the code that holds the permits: a hoarder, or too few permits for the load.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::TryStreamExt;
+use futures::future::join_all;
+use sqlx::leash::testing::findings;
+use sqlx::leash::{Certainty, HandleExt, Lint, Verdict};
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{PgPool, SqlitePool, track};
+use tokio::sync::Notify;
+
+use crate::common::{TestPool, assert_helps, assert_primary, marked, related, said};
+
+use super::{Result, assert_verdict, pool_of, times_out, while_hoarded};
+
+#[track]
+pub(super) async fn hoards_a_connection(pool: &SqlitePool, taken: &Notify) -> Result {
+    let conn = pool.acquire().await?; // @connection
+    taken.notify_one();
+    std::future::pending::<()>().await;
+    drop(conn);
+    Ok(())
+}
+
+#[track]
+async fn hoards_a_transaction(pool: &SqlitePool, taken: &Notify) -> Result {
+    let mut tx = pool.begin().await?; // @transaction
+    sqlx::query("SELECT 1").execute(&mut *tx).await?; // @transaction query
+    taken.notify_one();
+    std::future::pending::<()>().await;
+    tx.commit().await
+}
+
+#[track]
+async fn hoards_a_stream(pool: &SqlitePool, taken: &Notify) -> Result {
+    let mut rows = sqlx::query("SELECT 1 UNION SELECT 2").fetch(pool); // @stream
+    while let Some(_row) = rows.try_next().await? {
+        taken.notify_one();
+        std::future::pending::<()>().await;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_connection_is_hoarded() {
+    let (pool, taken) = (pool_of(1).await, Notify::new());
+    let finding = while_hoarded(&pool, &taken, hoards_a_connection(&pool, &taken)).await;
+    assert_verdict(&finding, Verdict::Hoarder, Certainty::Certain);
+    let holder = related(&finding, &marked("connection", "acquire"));
+    let label = "findings::timeout::holders::hoards_a_connection holds 1 permit for ";
+    assert!(
+        holder.label.starts_with(label) && holder.label.contains("idle for"),
+        "{}",
+        holder.label
+    );
+    assert!(
+        finding
+            .cause
+            .starts_with("1 of 1 permits lies idle in its holder's hands for "),
+        "{}",
+        finding.cause
+    );
+    assert!(
+        finding
+            .cause
+            .ends_with("1 of them in findings::timeout::holders::hoards_a_connection"),
+        "{}",
+        finding.cause
+    );
+    assert_helps(
+        &finding,
+        "in findings::timeout::holders::hoards_a_connection before its slow work: `drop(conn)`",
+    );
+    assert_eq!(said(&finding, "permits held"), "1 of 1, 1 waiting");
+    assert_eq!(said(&finding, "idle"), "0");
+}
+
+#[tokio::test]
+async fn a_transaction_is_hoarded() {
+    let (pool, taken) = (pool_of(1).await, Notify::new());
+    let finding = while_hoarded(&pool, &taken, hoards_a_transaction(&pool, &taken)).await;
+    assert_verdict(&finding, Verdict::Hoarder, Certainty::Certain);
+    let holder = related(&finding, &marked("transaction", "begin"));
+    let query = marked("transaction query", "execute");
+    let last = format!(
+        "last SELECT at {}:{}:{}",
+        query.file, query.line, query.column
+    );
+    assert!(holder.label.ends_with(&last), "{}", holder.label);
+    assert_helps(&finding, "tx.commit().await?");
+}
+
+#[tokio::test]
+async fn a_stream_is_hoarded() {
+    let (pool, taken) = (pool_of(1).await, Notify::new());
+    let finding = while_hoarded(&pool, &taken, hoards_a_stream(&pool, &taken)).await;
+    assert_verdict(&finding, Verdict::Hoarder, Certainty::Certain);
+    let holder = related(&finding, &marked("stream", "fetch"));
+    assert!(holder.label.contains("1 row read"), "{}", holder.label);
+    assert_helps(&finding, "try_collect");
+}
+
+#[track]
+async fn is_busy_and_busy_again(pool: &SqlitePool) -> Result {
+    let mut conn = pool.acquire().await?;
+    loop {
+        let long = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT max(i) FROM n";
+        sqlx::query(long).execute(&mut *conn).await?;
+    }
+}
+
+#[tokio::test]
+async fn some_hoard_and_some_work() {
+    let (pool, taken) = (pool_of(2).await, Notify::new());
+    let finding = while_hoarded(&pool, &taken, async {
+        tokio::try_join!(
+            hoards_a_connection(&pool, &taken),
+            is_busy_and_busy_again(&pool)
+        )
+        .map(|_| ())
+    })
+    .await;
+    assert_verdict(&finding, Verdict::Hoarder, Certainty::Likely);
+    assert!(
+        finding
+            .cause
+            .starts_with("1 of 2 permits lies idle in its holder's hands for "),
+        "{}",
+        finding.cause
+    );
+    assert_eq!(finding.related.len(), 2, "{}", finding.render());
+}
+
+#[track]
+async fn reserves(pool: &SqlitePool, taken: &Notify) -> Result {
+    let conn = pool.acquire().await?.long_lived("it listens"); // @reserved
+    taken.notify_one();
+    std::future::pending::<()>().await;
+    drop(conn);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_reserved_permit_is_shown_with_its_reason() {
+    let (pool, taken) = (pool_of(1).await, Notify::new());
+    let finding = while_hoarded(&pool, &taken, reserves(&pool, &taken)).await;
+    let holder = related(&finding, &marked("reserved", "acquire"));
+    assert!(
+        holder.label.contains("(reserved: it listens)"),
+        "{}",
+        holder.label
+    );
+}
+
+#[tokio::test]
+async fn holders_are_grouped_by_site_the_oldest_first() {
+    let (pool, taken) = (pool_of(3).await, Notify::new());
+    let mut first = Box::pin(hoards_a_transaction(&pool, &taken));
+    tokio::select! {
+        () = taken.notified() => {}
+        ended = &mut first => panic!("{ended:?}"),
+    }
+    let connections = async {
+        tokio::try_join!(
+            first,
+            hoards_a_connection(&pool, &taken),
+            hoards_a_connection(&pool, &taken)
+        )
+    };
+    let beside = connections.map(drop);
+    let mut beside = Box::pin(beside);
+    tokio::select! {
+        () = pool.has_handles(3) => {}
+        () = &mut beside => panic!("they end"),
+    }
+    let finding = times_out(&pool, beside).await;
+    let places: Vec<_> = finding
+        .related
+        .iter()
+        .map(|related| related.site.line)
+        .collect();
+    let expected = [
+        marked("transaction", "begin"),
+        marked("connection", "acquire"),
+    ];
+    assert_eq!(places, expected.map(|place| place.line));
+    assert!(
+        finding.related[1].label.starts_with(
+            "findings::timeout::holders::hoards_a_connection holds 2 permits, the oldest for"
+        ),
+        "{}",
+        finding.related[1].label
+    );
+}
+
+#[track]
+async fn works(pool: &PgPool) -> Result {
+    sqlx::query("SELECT pg_sleep(0.3)").execute(pool).await?; // @works
+    Ok(())
+}
+
+#[tokio::test]
+async fn too_few_for_the_load() {
+    let Some(db) = leash_test_support::postgres().await else {
+        return;
+    };
+    let options = PgPoolOptions::new()
+        .max_connections(2)
+        .min_connections(2)
+        .acquire_timeout(Duration::from_secs(1));
+    let pool = TestPool::of(options.connect(db.url()).await.unwrap());
+    // Ten at once, 0.3 s each, in a second: three connections are needed.
+    let run = async { join_all((0..10).map(|_| works(&pool))).await };
+    let (ended, found) = findings(Box::pin(run)).await;
+    let timed_out = ended.iter().filter(|ended| ended.is_err()).count();
+    // Two where the machine is not late. The first two have nobody to wait for.
+    assert!((1..=8).contains(&timed_out), "{ended:?}");
+    let found: Vec<_> = found
+        .into_iter()
+        .filter(|finding| finding.lint == Lint::PoolTimeout)
+        .collect();
+    assert_eq!(found.len(), timed_out);
+    for finding in &found {
+        assert_verdict(finding, Verdict::Capacity, Certainty::Likely);
+        assert_primary(
+            finding,
+            &marked("works", "execute"),
+            "timeout::holders::works",
+        );
+        let number = |name| said(finding, name).parse::<f64>().unwrap();
+        let rate = number("acquires per second");
+        assert!((4.0..=10.0).contains(&rate), "{}", finding.render());
+        let mean = said(finding, "mean hold").strip_suffix(" ms").unwrap();
+        let mean = mean.parse::<f64>().unwrap();
+        assert!((295.0..1000.0).contains(&mean), "{}", finding.render());
+        let needed = number("connections needed");
+        assert!(
+            (needed - (rate * mean / 1e3).ceil()).abs() <= 1.0,
+            "{}",
+            finding.render()
+        );
+        assert!(
+            finding
+                .cause
+                .ends_with("connections needed, and there are 2"),
+            "{}",
+            finding.cause
+        );
+        assert_helps(finding, "make the holds shorter");
+    }
+}

@@ -1,0 +1,118 @@
+//! Permits in use by code that is not tracked, and connections that are lent to it.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use sqlx::leash::testing::findings;
+use sqlx::leash::{Certainty, PoolExt, Verdict};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+use sqlx::{ConnectOptions, Connection, SqlitePool, track};
+use tokio::sync::Notify;
+
+use crate::common::{TestPool, assert_helps, marked, reads, related, said};
+
+use super::{Result, SOON, assert_verdict, pool_of, times_out, waits, while_hoarded};
+
+#[track]
+async fn sleeps_after_lending(pool: &SqlitePool, taken: &Notify) -> Result {
+    let mut tx = pool.begin().await?; // @lends
+    reads(&mut tx).await?;
+    taken.notify_one();
+    std::future::pending::<()>().await;
+    tx.commit().await
+}
+
+#[tokio::test]
+async fn what_a_holder_does_with_a_lent_connection_is_not_known() {
+    let (pool, taken) = (pool_of(1).await, Notify::new());
+    let finding = while_hoarded(&pool, &taken, sleeps_after_lending(&pool, &taken)).await;
+    assert_verdict(&finding, Verdict::Unknown, Certainty::Unknown);
+    assert!(
+        finding
+            .cause
+            .contains("1 of 1 permit is lent as a plain connection")
+            && finding.cause.contains("sleeps_after_lending"),
+        "{}",
+        finding.cause
+    );
+    related(&finding, &marked("lends", "begin"));
+}
+
+/// Who waits may be connecting: what is open then is nobody else's.
+#[tokio::test]
+async fn what_waiters_connect_is_no_untracked_use() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = SqliteConnectOptions::new().filename(directory.path().join("exam.db"));
+    let mut locks = file
+        .clone()
+        .create_if_missing(true)
+        .connect()
+        .await
+        .unwrap();
+    sqlx::raw_sql("CREATE TABLE exam (id INTEGER); BEGIN EXCLUSIVE")
+        .execute(&mut locks)
+        .await
+        .unwrap();
+    let waits_for_the_lock = file
+        .journal_mode(SqliteJournalMode::Wal)
+        .busy_timeout(Duration::from_secs(10));
+    let pool = SqlitePoolOptions::new()
+        .max_connections(5)
+        .acquire_timeout(SOON)
+        .connect_lazy_with(waits_for_the_lock);
+    let pool = TestPool::of(pool);
+    let (ended, found) = findings(join_all((0..3).map(|_| waits(&pool)))).await;
+    locks.close().await.unwrap();
+    for ended in ended {
+        assert!(matches!(ended, Err(sqlx::Error::PoolTimedOut)), "{ended:?}");
+    }
+    for finding in &found {
+        assert_eq!(finding.verdict, Some(Verdict::Unknown), "{finding}");
+    }
+    assert!(!found.is_empty());
+}
+
+#[tokio::test]
+async fn somebody_uses_the_plain_pool_behind_its_back() {
+    let plain = plain_sqlx::sqlite::SqlitePoolOptions::new()
+        .max_connections(2)
+        .acquire_timeout(SOON)
+        .connect("sqlite::memory:")
+        .await
+        .unwrap();
+    let pool = TestPool::of(SqlitePool::from(plain.clone()));
+    let (one, other) = (
+        plain.acquire().await.unwrap(),
+        plain.acquire().await.unwrap(),
+    );
+    let finding = times_out(&pool, async {}).await;
+    assert_verdict(&finding, Verdict::Unaccounted, Certainty::Likely);
+    assert!(
+        finding
+            .cause
+            .starts_with("2 permits are in use by nobody that is known"),
+        "{}",
+        finding.cause
+    );
+    assert_helps(&finding, "pool.as_sqlx()");
+    drop((one, other));
+}
+
+#[tokio::test]
+async fn what_is_lent_is_a_fact_and_no_verdict() {
+    let pool = pool_of(1).await;
+    let lent = pool.as_sqlx().acquire().await.unwrap(); // @lent
+    let finding = times_out(&pool, async {}).await;
+    assert_verdict(&finding, Verdict::Unknown, Certainty::Unknown);
+    let place = marked("lent", "as_sqlx");
+    assert_eq!(
+        said(&finding, "lent to plain sqlx at"),
+        format!("{}:{}", place.file, place.line)
+    );
+    assert!(
+        finding.cause.contains("plain sqlx was given this pool"),
+        "{}",
+        finding.cause
+    );
+    drop(lent);
+}

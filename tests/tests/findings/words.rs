@@ -1,0 +1,4 @@
+//! How each finding reads: reviewed like code. Each time stands as `…`.
+
+mod dry_pools;
+mod lints;
