@@ -11,7 +11,7 @@ use sqlx::leash::{self, Certainty, Finding, Level, Lint, PoolExt, SiteStats};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
 pub(crate) use crate::pool::TestPool;
-pub(crate) use crate::source::{Place, declared, marked};
+pub(crate) use crate::source::{Place, declared, marked, path_of};
 pub(crate) use crate::until::until;
 
 /// A transaction that can go anywhere.

@@ -1,6 +1,5 @@
 //! What the modules share: pools, places in the source, and what is heard of them.
 
-use std::panic::Location;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use sqlx::{Pool, SqliteConnection, track};
 
 pub(crate) use crate::pool::TestPool;
 pub(crate) use crate::settled::settled;
-pub(crate) use crate::source::{Place, declared, marked};
+pub(crate) use crate::source::{Place, declared, marked, path_of};
 pub(crate) use crate::until::until;
 
 /// No test waits longer than this for what must come.
@@ -159,17 +158,6 @@ pub(crate) fn said<'f>(finding: &'f Finding, fact: &str) -> &'f str {
     &said
         .unwrap_or_else(|| panic!("nothing about `{fact}` in\n{}", finding.render()))
         .value
-}
-
-/// The full path of a function that the caller's file declares, as findings name it.
-#[track_caller]
-pub(crate) fn path_of(function: &str) -> String {
-    let file = Location::caller().file();
-    let module = file
-        .strip_prefix("tests/tests/")
-        .and_then(|file| file.strip_suffix(".rs"))
-        .unwrap_or_else(|| panic!("{file} is no test"));
-    format!("{}::{function}", module.replace('/', "::"))
 }
 
 #[track_caller]

@@ -24,7 +24,7 @@ fn check(found: Vec<Finding>, begun: &Place, wrote: &Place, function: &str, decl
         level: Level::Warn,
         certainty: Certainty::Certain,
         primary: begun.clone(),
-        function: Some(&path_of(function)),
+        function: Some(&format!("findings::{}", path_of(function))),
         title: &["returned without an error, and a transaction that had written was dropped"],
         related: &[
             ("what this wrote is lost", wrote.clone()),

@@ -41,6 +41,17 @@ pub(crate) fn declared(function: &str) -> Place {
     })
 }
 
+/// The path of a function that the caller's file declares, within this test binary: `module::function`.
+#[track_caller]
+pub(crate) fn path_of(function: &str) -> String {
+    let file = Location::caller().file();
+    let module = file
+        .strip_prefix("tests/tests/")
+        .and_then(|file| file.strip_suffix(".rs")?.split_once('/'))
+        .unwrap_or_else(|| panic!("{file} is no module of a test binary"));
+    format!("{}::{function}", module.1.replace('/', "::"))
+}
+
 #[track_caller]
 fn find(file: &str, word: &str, is_it: impl Fn(&str) -> bool) -> Place {
     // The compiler names files relative to the workspace.

@@ -189,7 +189,10 @@ async fn what_is_called_counts_too() {
             Place::from(&found.primary),
             marked("second of a callee", "execute")
         );
-        assert_eq!(found.function, Some(path_of(function)));
+        assert_eq!(
+            found.function,
+            Some(format!("findings::{}", path_of(function)))
+        );
     }
 }
 
@@ -211,7 +214,10 @@ async fn each_scope_is_told_of_its_own() {
     assert_eq!(found.len(), 2, "{}", rendered(&found));
     for (found, function) in found.iter().zip(["inner_budget", "outer_budget"]) {
         assert_eq!(Place::from(&found.primary), marked("breaks two", "execute"));
-        assert_eq!(found.function, Some(path_of(function)));
+        assert_eq!(
+            found.function,
+            Some(format!("findings::{}", path_of(function)))
+        );
     }
     let ((), found) = findings(async {
         inner_budget(&pool).await;

@@ -1,0 +1,141 @@
+//! Whom a finding reaches: callbacks, the log, stderr.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+
+use sqlx::leash::{self, Level, Lint};
+use sqlx::{SqlitePool, track};
+
+use crate::child::in_child;
+use crate::common::pool;
+
+use super::{KEPT, allowed, denied, warned};
+
+#[test]
+fn a_callback_hears_before_the_panic_and_may_panic_itself() {
+    let printed = in_child(
+        "config::told::a_callback_hears_before_the_panic_and_may_panic_itself",
+        &[],
+        |runtime| {
+            let heard = Arc::new(Mutex::new(Vec::new()));
+            let panicked = Arc::new(AtomicBool::new(false));
+            leash::on_finding(|_| panic!("the callback is broken"));
+            leash::on_finding({
+                let (heard, panicked) = (Arc::clone(&heard), Arc::clone(&panicked));
+                move |finding| {
+                    // What asks the tracker, or registers another callback, meets no lock.
+                    let _ = leash::snapshot();
+                    heard.lock().unwrap().push((
+                        finding.lint,
+                        finding.level,
+                        panicked.load(Relaxed),
+                    ));
+                }
+            });
+            let pool = runtime.block_on(pool());
+            let task = runtime.spawn({
+                let pool = (*pool).clone();
+                async move { denied(&pool).await }
+            });
+            let ended = runtime.block_on(task);
+            panicked.store(true, Relaxed);
+            assert_eq!(
+                ended.is_err(),
+                cfg!(debug_assertions),
+                "deny panics in a debug build only"
+            );
+            assert_eq!(
+                *heard.lock().unwrap(),
+                [(Lint::OutlivedScope, Level::Deny, false)]
+            );
+            runtime.block_on(allowed(&pool));
+            assert_eq!(
+                heard.lock().unwrap().len(),
+                1,
+                "what is allowed is not heard"
+            );
+            runtime.block_on(warned(&pool));
+            assert_eq!(
+                heard.lock().unwrap()[1],
+                (Lint::OutlivedScope, Level::Warn, true)
+            );
+            // With a collector it is heard as well.
+            let ((), findings) = runtime.block_on(leash::testing::findings(denied(&pool)));
+            assert_eq!((findings.len(), heard.lock().unwrap().len()), (1, 3));
+        },
+    );
+    assert!(
+        printed.err.contains("the callback is broken"),
+        "{}",
+        printed.err
+    );
+}
+
+/// What was just told of a place is not told again; all of it is counted.
+#[test]
+fn the_second_of_a_kind_is_not_told_within_a_minute() {
+    #[track(warn(outlived_scope))]
+    async fn elsewhere(pool: &SqlitePool) {
+        let tx = pool.begin().await.unwrap();
+        KEPT.lock().unwrap().push(tx);
+    }
+    let printed = in_child(
+        "config::told::the_second_of_a_kind_is_not_told_within_a_minute",
+        &[],
+        |runtime| {
+            let heard = Arc::new(AtomicU64::new(0));
+            leash::on_finding({
+                let heard = Arc::clone(&heard);
+                move |_| _ = heard.fetch_add(1, Relaxed)
+            });
+            let pool = runtime.block_on(pool());
+            for _ in 0..3 {
+                runtime.block_on(warned(&pool));
+            }
+            let lints = leash::snapshot().lints;
+            let row = lints
+                .iter()
+                .find(|row| row.lint == Lint::OutlivedScope)
+                .unwrap();
+            assert_eq!((row.found, row.suppressed, heard.load(Relaxed)), (3, 2, 3));
+            runtime.block_on(elsewhere(&pool));
+        },
+    );
+    if cfg!(debug_assertions) {
+        assert_eq!(
+            printed.err.matches("config::warned returned while").count(),
+            1,
+            "{}",
+            printed.err
+        );
+        assert_eq!(
+            printed.err.matches("elsewhere returned while").count(),
+            1,
+            "{}",
+            printed.err
+        );
+    }
+}
+
+/// Where no subscriber takes it, a debug build prints it on stderr.
+#[test]
+fn without_a_subscriber_it_is_printed() {
+    let printed = in_child(
+        "config::told::without_a_subscriber_it_is_printed",
+        &[],
+        |runtime| {
+            let pool = runtime.block_on(pool());
+            runtime.block_on(warned(&pool));
+        },
+    );
+    let told = ["warning: outlived_scope:", "warning[outlived_scope]:"]
+        .iter()
+        .any(|head| printed.err.contains(head));
+    assert_eq!(told, cfg!(debug_assertions), "{}", printed.err);
+    assert_eq!(
+        printed.err.contains("tests/tests/behaviour/config.rs:"),
+        cfg!(debug_assertions),
+        "{}",
+        printed.err
+    );
+}

@@ -1,0 +1,121 @@
+//! What is read: builders, environment, wrong entries, limits.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use sqlx::leash::{self, Config, ConfigError, Level, Lint};
+use sqlx::{Executor, SqlitePool, track};
+
+use crate::child::in_child;
+use crate::common::{pool, until};
+
+use super::{ALLOW, DEFAULT, DENY, WARN, levels};
+
+#[test]
+fn a_limit_that_no_clock_or_counter_reaches_is_never_reached() {
+    #[track(held_too_long = "10ms", max_queries = 18446744073709551615)]
+    async fn holds(pool: &SqlitePool) {
+        let mut held = pool.acquire().await.unwrap();
+        held.execute("SELECT 1").await.unwrap();
+        // The same look of the watchdog sees both limits.
+        until("the shorter limit is reached", || TOLD.load(Relaxed)).await;
+    }
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    let variables = [(
+        "SQLX_LEASH",
+        "held_idle=500000000000y,slow_query=500000000000y,report=500000000000y,return_timeout=500000000000y",
+    )];
+    let printed = in_child(
+        "config::values::a_limit_that_no_clock_or_counter_reaches_is_never_reached",
+        &variables,
+        |runtime| {
+            leash::on_finding(|finding| {
+                TOLD.fetch_or(finding.lint == Lint::HeldTooLong, Relaxed);
+            });
+            leash::spawn_reporter();
+            runtime.block_on(async {
+                let pool = pool().await;
+                holds(&pool).await;
+                pool.close().await;
+            });
+        },
+    );
+    assert!(!printed.err.contains("panicked"), "{}", printed.err);
+}
+
+#[test]
+fn by_builder() {
+    let _ = in_child("config::values::by_builder", &[], |runtime| {
+        Config::new()
+            .level(Lint::OutlivedScope, Level::Warn)
+            .install();
+        assert_eq!(runtime.block_on(levels()), [WARN, WARN, ALLOW, DENY]);
+        Config::new().cap(Level::Allow).install();
+        assert_eq!(runtime.block_on(levels()), [ALLOW; 4]);
+        Config::new().install();
+        assert_eq!(runtime.block_on(levels()), [DEFAULT, WARN, ALLOW, DENY]);
+    });
+}
+
+#[test]
+fn the_snapshot_tells_the_levels() {
+    let variables = [("SQLX_LEASH", "n_plus_one=deny,pool=allow")];
+    let _ = in_child(
+        "config::values::the_snapshot_tells_the_levels",
+        &variables,
+        |_| {
+            let levels = leash::snapshot().lints;
+            let level = |lint| levels.iter().find(|row| row.lint == lint).unwrap().level;
+            assert_eq!(levels.len(), Lint::ALL.len());
+            assert_eq!(level(Lint::NPlusOne), Level::Deny);
+            assert_eq!(level(Lint::NestedAcquire), Level::Allow);
+            assert_eq!(level(Lint::HeldTooLong), Level::Allow);
+            assert_eq!(level(Lint::HeldIdle), Level::Warn);
+        },
+    );
+}
+
+#[test]
+fn a_wrong_entry_is_told_once_and_the_rest_applies() {
+    let variables = [(
+        "SQLX_LEASH",
+        "outlived_scop=deny,outlived_scope=warn,held_idle=soon",
+    )];
+    let printed = in_child(
+        "config::values::a_wrong_entry_is_told_once_and_the_rest_applies",
+        &variables,
+        |runtime| {
+            assert_eq!(runtime.block_on(levels()), [WARN, WARN, ALLOW, DENY]);
+            assert_eq!(runtime.block_on(levels()), [WARN, WARN, ALLOW, DENY]);
+            let error = Config::from_env().unwrap_err();
+            assert!(
+                matches!(&error, ConfigError::Several(errors) if errors.len() == 2),
+                "{error}"
+            );
+            let error = error.to_string();
+            assert!(
+                error.contains("did you mean `outlived_scope`?") && error.contains("`soon`"),
+                "{error}"
+            );
+        },
+    );
+    assert_eq!(
+        printed.err.matches("outlived_scop=deny").count(),
+        1,
+        "{}",
+        printed.err
+    );
+    assert!(printed.err.contains("SQLX_LEASH"), "{}", printed.err);
+}
+
+#[test]
+fn the_environment_as_a_value() {
+    let variables = [("SQLX_LEASH", "outlived_scope=allow")];
+    let _ = in_child(
+        "config::values::the_environment_as_a_value",
+        &variables,
+        |runtime| {
+            Config::from_env().unwrap().install();
+            assert_eq!(runtime.block_on(levels()), [ALLOW, WARN, ALLOW, DENY]);
+        },
+    );
+}

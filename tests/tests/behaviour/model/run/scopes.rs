@@ -1,0 +1,111 @@
+//! A scope of each kind, and the steps inside it.
+
+use std::cell::Cell;
+use std::future::pending;
+use std::panic::AssertUnwindSafe;
+use std::sync::Mutex;
+
+use crate::common::{Tx, poll_until};
+use crate::model::program::{Scope, Step};
+use futures::FutureExt;
+use sqlx::leash::{self, ScopeExt};
+use sqlx::track;
+
+use super::{Differs, World, run};
+
+/// What a tracked function was told, for its caller: its own type says nothing of what it may hold.
+type Told = Mutex<Result<(), Differs>>;
+
+#[track]
+async fn cannot_hold(world: &World, steps: &[Step], told: &Told) {
+    let ran = run(world, steps).await;
+    *told.lock().unwrap() = ran;
+}
+
+#[track]
+async fn may_hold(world: &World, steps: &[Step], told: &Told) -> Option<Tx> {
+    let ran = run(world, steps).await;
+    *told.lock().unwrap() = ran;
+    None
+}
+
+#[track]
+async fn given_up(world: &World, steps: &[Step], told: &Told, here: &Cell<bool>) {
+    let ran = run(world, steps).await;
+    *told.lock().unwrap() = ran;
+    here.set(true);
+    pending::<()>().await;
+}
+
+#[track]
+async fn unwound(world: &World, steps: &[Step], told: &Told) {
+    let ran = run(world, steps).await;
+    *told.lock().unwrap() = ran;
+    // Unwinds like a panic, and prints nothing.
+    std::panic::resume_unwind(Box::new("as modelled"));
+}
+
+fn full_name(function: &str) -> String {
+    format!("{}::{function}", module_path!())
+}
+
+impl World {
+    pub(super) async fn scope(&self, scope: Scope, steps: &[Step]) -> Result<(), Differs> {
+        let told = Told::new(Ok(()));
+        let here = Cell::new(false);
+        let enter = |name: String| self.model.borrow_mut().enter(name);
+        match scope {
+            Scope::ByHand => {
+                enter("by hand".to_owned());
+                leash::scope("by hand", run(self, steps)).await?;
+                self.model.borrow_mut().leave_handing_up();
+            }
+            Scope::ByHandGivenUp => {
+                enter("by hand".to_owned());
+                let scope = leash::scope("by hand", async {
+                    let ran = run(self, steps).await;
+                    *told.lock().unwrap() = ran;
+                    here.set(true);
+                    pending::<()>().await;
+                });
+                poll_until(scope, || here.get()).await;
+                self.model.borrow_mut().leave_holding_nothing();
+            }
+            Scope::Carried => {
+                let is_carried = self.model.borrow().is_in_scope();
+                if is_carried {
+                    let name = self.model.borrow().scope();
+                    enter(name);
+                }
+                run(self, steps).in_current_scope().await?;
+                if is_carried {
+                    self.model.borrow_mut().leave_handing_up();
+                }
+            }
+            Scope::CannotHold => {
+                enter(full_name("cannot_hold"));
+                cannot_hold(self, steps, &told).await;
+                self.model.borrow_mut().leave_holding_nothing();
+            }
+            Scope::MayHold => {
+                enter(full_name("may_hold"));
+                may_hold(self, steps, &told).await;
+                self.model.borrow_mut().leave_handing_up();
+            }
+            Scope::GivenUp => {
+                enter(full_name("given_up"));
+                poll_until(given_up(self, steps, &told, &here), || here.get()).await;
+                self.model.borrow_mut().leave_holding_nothing();
+            }
+            Scope::Unwound => {
+                enter(full_name("unwound"));
+                let caught = AssertUnwindSafe(unwound(self, steps, &told))
+                    .catch_unwind()
+                    .await;
+                assert!(caught.is_err());
+                self.model.borrow_mut().leave_holding_nothing();
+            }
+        }
+        told.into_inner().unwrap()
+    }
+}
