@@ -1,4 +1,4 @@
-//! The README's first program: a repository says `#[track]`, and a table says which of its lines sent what.
+//! The program of the README: a repository with `#[track]`, and the table of the statements that each of its lines has sent.
 
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{SqlitePool, leash, track};
@@ -7,7 +7,7 @@ struct ExamRepo {
     pool: SqlitePool,
 }
 
-#[track]
+#[track] // on an impl block, a trait impl, an inline module or one fn
 impl ExamRepo {
     async fn add(&self, patient: &str) -> sqlx::Result<i64> {
         let added = sqlx::query("INSERT INTO exam (patient) VALUES (?)")
