@@ -1,9 +1,19 @@
 #![doc = include_str!("lib.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+// All names of `leash` exist in both modes: a label "on feature `track` only" would be wrong on most of them. `_sqlite` is
+// what `sqlite` and its variants have in common.
+#![cfg_attr(docsrs, doc(auto_cfg(hide(feature = "track", feature = "_sqlite"))))]
 
 // Lets the expansion of `#[track]` name the crate by its own name in its own doc tests.
 extern crate self as sqlx_leash;
 
+// All of sqlx. The documentation shows what `listed` lists.
+#[cfg_attr(doc, doc(hidden))]
 pub use sqlx::*;
+#[cfg(doc)]
+mod listed;
+#[cfg(doc)]
+pub use listed::*;
 
 mod config;
 mod finding;
@@ -62,6 +72,7 @@ pub use shim::names::{MySqlPool, MySqlTransaction, mysql};
 #[cfg(all(feature = "track", feature = "postgres"))]
 pub use shim::names::{PgPool, PgTransaction, postgres};
 #[cfg(all(feature = "track", feature = "_sqlite"))]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use shim::names::{SqlitePool, SqliteTransaction, sqlite};
 #[cfg(feature = "track")]
 pub use shim::{
