@@ -72,7 +72,7 @@ macro_rules! lints {
 }
 
 lints! {
-    /// A handle is still alive after the function that took it has returned.
+    /// A function returned, and a handle that it took is still alive.
     OutlivedScope = outlived_scope {
         group: Leaks,
         stance: Deny,
@@ -80,7 +80,7 @@ lints! {
         limit: None,
         example: "",
     }
-    /// Every permit is held by a scope that itself waits for one.
+    /// Every permit is held by a scope that waits for a permit.
     PoolDeadlock = pool_deadlock {
         group: Pool,
         stance: Deny,
@@ -88,7 +88,7 @@ lints! {
         limit: None,
         example: "",
     }
-    /// An acquire, or a pool's first connect, timed out.
+    /// An acquire, or a pool's first connect, timed out: what holds the permits, and why none was free.
     PoolTimeout = pool_timeout {
         group: Pool,
         stance: Warn,
@@ -96,7 +96,7 @@ lints! {
         limit: None,
         example: "",
     }
-    /// A second permit of a pool is taken while holding one.
+    /// A permit is taken while the scope holds another one of the same pool.
     NestedAcquire = nested_acquire {
         group: Pool,
         stance: Warn,
@@ -104,7 +104,7 @@ lints! {
         limit: None,
         example: "",
     }
-    /// A query went to the pool while a transaction of that pool was open.
+    /// A query went to `&pool` while a transaction of that pool was open.
     OutsideTransaction = outside_transaction {
         group: Queries,
         stance: Warn,
@@ -112,7 +112,7 @@ lints! {
         limit: None,
         example: "",
     }
-    /// A handle is held without talking to the database.
+    /// A handle is held, and nothing is sent on it.
     HeldIdle = held_idle {
         group: Leaks,
         stance: Warn,
@@ -120,7 +120,7 @@ lints! {
         limit: Some(Limit::Time(Duration::from_secs(5))),
         example: "\"60s\"",
     }
-    /// A handle is held for longer than a set limit, busy or not.
+    /// A handle is held for longer than a limit, busy or not.
     HeldTooLong = held_too_long {
         group: Leaks,
         stance: WarnWhereLimited,
@@ -128,7 +128,7 @@ lints! {
         limit: None,
         example: "\"5m\"",
     }
-    /// A transaction that wrote was dropped without commit or rollback, and no error was returned.
+    /// A transaction that had written was dropped, and no error was returned.
     ImplicitRollback = implicit_rollback {
         group: Leaks,
         stance: Warn,
@@ -152,7 +152,7 @@ lints! {
         limit: Some(Limit::Count(5)),
         example: "5",
     }
-    /// A scope sent more statements than its budget, `#[track(max_queries = 3)]`.
+    /// A function sent more statements than `max_queries`.
     QueryBudget = query_budget {
         group: Queries,
         stance: Deny,
@@ -160,7 +160,7 @@ lints! {
         limit: None,
         example: "3",
     }
-    /// A statement takes longer than its limit; reported while it still runs.
+    /// A statement takes long; reported while it still runs.
     SlowQuery = slow_query {
         group: Queries,
         stance: Warn,
@@ -168,7 +168,7 @@ lints! {
         limit: Some(Limit::Time(Duration::from_secs(1))),
         example: "\"200ms\"",
     }
-    /// Nearly all permits of a pool stay in use.
+    /// Nearly all permits of a pool are in use, sample after sample.
     PoolPressure = pool_pressure {
         group: Pool,
         stance: Warn,
@@ -176,7 +176,7 @@ lints! {
         limit: Some(Limit::Percent(90)),
         example: "\"90%\"",
     }
-    /// Permits are in use, and no known handle, waiter or return accounts for them.
+    /// Permits are in use, and no known handle holds them.
     UnaccountedConnections = unaccounted_connections {
         group: Pool,
         stance: Warn,
@@ -184,7 +184,7 @@ lints! {
         limit: Some(Limit::Time(Duration::from_secs(10))),
         example: "\"10s\"",
     }
-    /// `Pool::close` waits for a handle.
+    /// `Pool::close` waits for handles.
     CloseBlocked = close_blocked {
         group: Pool,
         stance: Warn,

@@ -71,25 +71,34 @@ fn the_macro_crate_has_the_same_table() {
 #[test]
 fn the_readme_has_the_same_table() {
     let mut table = String::from(
-        "\n| lint | reports | level: debug, release | limit |\n| --- | --- | --- | --- |\n",
+        "\n| lint | reports | level: debug / release | limit |\n| --- | --- | --- | --- |\n",
     );
     for row in &ROWS {
-        let says = row.says.trim().trim_end_matches('.');
         let level = match row.stance {
-            Stance::Deny => "deny, warn",
-            Stance::Warn => "warn",
-            Stance::WarnWhereLimited => "allow until it has a limit",
+            Stance::Deny => "deny / warn",
+            Stance::Warn => "warn / warn",
+            Stance::WarnWhereLimited => "allow until it has a limit, then warn",
             Stance::Planned => continue,
         };
         let limit = match (row.limit, row.unit) {
-            (Some(limit), _) => limit.to_string(),
+            (Some(limit), _) => format!("`{limit}`"),
             (None, Unit::None) => String::new(),
             (None, _) => "none".to_owned(),
         };
+        let says = in_a_cell(row.says);
         writeln!(table, "| `{}` | {says} | {level} | {limit} |", row.name)
             .expect("a string takes all");
     }
     check("README.md", "<!-- lints -->", "<!-- /lints -->", &table);
+}
+
+/// `A handle is held.` as `a handle is held`.
+fn in_a_cell(sentence: &str) -> String {
+    let mut cell = sentence.trim().trim_end_matches('.').to_owned();
+    if let Some(first) = cell.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    cell
 }
 
 #[test]
