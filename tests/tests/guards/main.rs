@@ -6,6 +6,8 @@ use std::{env, fs};
 
 use serde_json::Value;
 
+mod order;
+
 fn root() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     tests.parent().expect("the workspace around").to_owned()
