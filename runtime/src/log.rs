@@ -172,7 +172,7 @@ pub(crate) fn idle_handle_returned(place: Place, pool: &PoolState, span: &Span, 
             code.file.path = place.file,
             code.line.number = place.line,
             code.column.number = place.column,
-            "held_idle: the handle taken at {}:{}:{} came back after {}: {}",
+            "held_idle: the handle taken at {}:{}:{} was released after {}: {}",
             place.file,
             place.line,
             place.column,
@@ -202,7 +202,7 @@ pub(crate) fn return_cut(place: Place, pool: &PoolState, limit: Duration) {
         db.client.connection.pool.name = &*pool.name(),
         code.file.path = place.file,
         code.line.number = place.line,
-        "pool {}: a connection was closed, because its return took longer than {}; its permit is there again",
+        "pool {}: a connection was closed, because its return took longer than {}; its permit is free again",
         pool.name(),
         short(limit)
     );
@@ -210,7 +210,7 @@ pub(crate) fn return_cut(place: Place, pool: &PoolState, limit: Duration) {
 
 /// A thread of ours could not be started.
 pub(crate) fn no_thread(what: &str, error: &std::io::Error) {
-    say!(target: GENERAL, Level::ERROR, %error, "no thread for the {what}");
+    say!(target: GENERAL, Level::ERROR, %error, "the thread of the {what} could not be started");
 }
 
 /// The first line of a process that is tracked.

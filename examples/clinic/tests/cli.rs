@@ -249,7 +249,7 @@ fn nested_acquire_is_found_at_the_second() {
         lint: "warning[nested_acquire]",
         method: "fetch_optional",
         function: "Printout::latest_reading",
-        says: &["Printout::lines holds a connection of it"],
+        says: &["Printout::lines holds a connection of that pool"],
     }
     .check_warned();
 }
@@ -262,7 +262,7 @@ fn deadlock_is_found_at_the_wait() {
         lint: "[pool_deadlock]",
         method: "fetch_optional",
         function: "Reception::is_licensed",
-        says: &["Reception::admit holds 2 permits", "cause (certain)"],
+        says: &["Reception::admit has held 2 permits", "cause (certain)"],
     }
     .check_denied();
 }
@@ -292,7 +292,7 @@ fn slow_consumer_is_found_at_its_fetch() {
             "holds a row stream",
             "the limit is 300 ms",
             "2 rows",
-            "came back after",
+            "was released after",
         ],
     }
     .check_warned();
@@ -310,7 +310,7 @@ fn http_in_transaction_is_found_at_its_begin() {
             "holds a transaction",
             "the limit is 300 ms",
             "examples/clinic/src/numbering.rs",
-            "came back after",
+            "was released after",
         ],
     }
     .check_warned();
@@ -380,7 +380,7 @@ fn silent_peer_is_found_at_its_acquire() {
         method: "acquire",
         function: "Archive::tell",
         says: &[
-            "given back",
+            "was released",
             "return_timeout",
             "cause (unaccounted, likely)",
         ],

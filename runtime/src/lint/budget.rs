@@ -55,7 +55,7 @@ fn of_scope(
         ("the budget is set here", format!("`max_queries = {limit}`"))
     } else {
         (
-            "the root scope is this one",
+            "the root scope",
             format!("`query_budget={limit}` is set for every root scope"),
         )
     };
@@ -66,9 +66,9 @@ fn of_scope(
             function.name(),
             ordinal(limit + 1)
         ))
-        .label("one too many")
+        .label("the statement over the budget")
         .certain(format!(
-            "{setting}, and what {} calls counts, too",
+            "{setting}; the statements of functions that {} calls count too",
             function.name()
         ))
         .related(set_here, function.place())
@@ -80,7 +80,7 @@ fn of_scope(
         .fact("this statement", tally.summary.clone())
         .helps(most.and_then(|(most, times)| in_one_statement(most, times)))
         .help(format!(
-            "if {} needs more, say so: `#[track(max_queries = {})]`",
+            "if {} needs more, raise its budget: `#[track(max_queries = {})]`",
             function.name(),
             limit + 1
         ))
@@ -104,7 +104,7 @@ fn in_one_statement(most: &Tally, times: u64) -> Option<String> {
     };
     let at = most.place().map(at).unwrap_or_default();
     Some(format!(
-        "`{}`{at} was sent {times} times: {instead}, in place of one by one",
+        "`{}`{at} was sent {times} times: {instead}, instead of one by one",
         most.summary
     ))
 }

@@ -46,7 +46,7 @@ pub(crate) fn close_blocked(
         .fact("waited", waited)
         .facts([permits(pool)])
         .help("end the tasks that hold the handles, and await them, before `pool.close().await`")
-        .help("in a task that lives long, watch for the end: `pool.close_event().do_until(work).await`")
+        .help("in a long-lived task, stop when the pool closes: `pool.close_event().do_until(work).await`")
         .notes(closing_notes(Lint::CloseBlocked, function, Some(pool)));
     let _: Reaction = finding.report(Audience {
         span: &closing.span,
@@ -58,10 +58,10 @@ pub(crate) fn close_blocked(
 
 fn cause(held: u64, returning: u64) -> String {
     match (held, returning) {
-        (0, 0) => "no handle that is known is alive: plain sqlx may hold a connection, or the server does not answer when one is closed".to_owned(),
-        (0, 1) => "1 connection is on its way back: your `after_release` hook may take long, or the server does not answer".to_owned(),
-        (0, returning) => format!("{returning} connections are on their way back: your `after_release` hook may take long, or the server does not answer"),
-        (1, _) => "`close` waits until every permit is back, and 1 is still held".to_owned(),
-        (held, _) => format!("`close` waits until every permit is back, and {held} are still held"),
+        (0, 0) => "no known handle is alive: plain sqlx may hold a connection, or the server does not answer while a connection is closed".to_owned(),
+        (0, 1) => "1 connection is being returned: your `after_release` hook may take long, or the server does not answer".to_owned(),
+        (0, returning) => format!("{returning} connections are being returned: your `after_release` hook may take long, or the server does not answer"),
+        (1, _) => "`close` waits until every permit is returned, and 1 is still held".to_owned(),
+        (held, _) => format!("`close` waits until every permit is returned, and {held} are still held"),
     }
 }

@@ -61,9 +61,9 @@ fn title(stuck: &Stuck, last: &Handle) -> String {
     let permits = stuck.edges.len();
     match &pools(stuck)[..] {
         [_] if permits == 1 => {
-            format!("{waits}, and the only one is held by a scope that waits for one")
+            format!("{waits}, and the only permit is held by a scope that waits for one")
         }
-        [_] => format!("{waits}, and all {permits} are held by scopes that wait for one"),
+        [_] => format!("{waits}, and all {permits} permits are held by scopes that wait for one"),
         pools => format!(
             "{waits}, and all {permits} permits of pools {} are held by scopes that wait for one of them",
             pools.join(" and ")
@@ -74,11 +74,11 @@ fn title(stuck: &Stuck, last: &Handle) -> String {
 pub(super) fn cause(stuck: &Stuck) -> String {
     match (stuck.certainty, stuck.doubt) {
         (Certainty::Certain, _) | (_, None) => {
-            "each holder awaits an acquire itself, and keeps its handle meanwhile: none can go on before another does"
+            "each holder awaits an acquire and keeps its handle meanwhile: none can continue before another one does"
                 .to_owned()
         }
         (_, Some(doubt)) => {
-            format!("each holder has an acquire that waits; that none can go on is not certain, because {doubt}")
+            format!("each holder has an acquire that waits; it is not certain that none can continue, because {doubt}")
         }
     }
 }
@@ -102,9 +102,9 @@ pub(super) fn places(stuck: &Stuck) -> Vec<Related> {
             let (by, of) = (taker(group.place()), of(oldest));
             let age = short(oldest.read(now).age);
             let holds = match group.len() as u64 {
-                1 => format!("{by} holds 1 permit{of} since {age} ago"),
+                1 => format!("{by} has held 1 permit{of} for {age}"),
                 permits => format!(
-                    "{by} holds {}{of}, the oldest since {age} ago",
+                    "{by} has held {}{of}, the oldest for {age}",
                     count(permits, "permit")
                 ),
             };
@@ -124,8 +124,8 @@ pub(super) fn places(stuck: &Stuck) -> Vec<Related> {
     places.extend(others.take(LISTED).map(|group| {
         let of = of(group.oldest());
         let waits = match group.len() as u64 {
-            1 => format!("one{of} is waited for here, too"),
-            waiters => format!("{waiters}{of} are waited for here, too"),
+            1 => format!("another acquire{of} waits here"),
+            waiters => format!("{waiters} other acquires{of} wait here"),
         };
         Related::new(waits, group.place())
     }));
@@ -158,7 +158,7 @@ pub(super) fn help(stuck: &Stuck) -> Vec<String> {
     }
     vec![
         format!(
-            "where {} are needed at once, take them in the same order everywhere",
+            "where connections of {} are needed at once, acquire them in the same order everywhere",
             pools(stuck).join(" and ")
         ),
         nested::help_to_give_back(&held),

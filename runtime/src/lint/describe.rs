@@ -72,7 +72,7 @@ pub(super) fn facts(info: &HandleInfo, max_connections: u32) -> Vec<Fact> {
 
 pub(super) fn permit(info: &HandleInfo, max_connections: u32) -> Fact {
     let permits = count(u64::from(max_connections), "permit");
-    Fact::new("takes", format!("1 of {permits} of pool {}", info.pool))
+    Fact::new("holds", format!("1 of {permits} of pool {}", info.pool))
 }
 
 /// How busy a handle was.

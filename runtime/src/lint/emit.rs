@@ -174,7 +174,7 @@ impl Finding {
             None => Logging::Quiet,
             Some(0) => Logging::Full,
             Some(suppressed) => Logging::Line(format!(
-                "{self} (and {suppressed} more like it since it was last told)"
+                "{self} (and {suppressed} more like it since the last report)"
             )),
         }
     }

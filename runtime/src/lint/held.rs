@@ -101,7 +101,7 @@ pub(crate) fn held_too_long(rules: &Rules, handle: &Handle, held: Duration) {
         ))
         .label(format!("taken here, in {}", taker(handle.place)))
         .pool(&pool)
-        .certain(format!("{} was not given back since", definite(what)))
+        .certain(format!("{} has not been released since", definite(what)))
         .all_related(now_at(handle, &info))
         .fact("held for", short(held))
         .facts([doing(&info)])
@@ -112,7 +112,9 @@ pub(crate) fn held_too_long(rules: &Rules, handle: &Handle, held: Duration) {
             permit(&info, handle.pool.limits.max_connections),
             waiting(handle),
         ])
-        .help("split the work into shorter transactions, or give the connection back between its parts")
+        .help(
+            "split the work into shorter transactions, or release the connection between its parts",
+        )
         .help(longer(Lint::HeldTooLong, handle))
         .notes(notes(Lint::HeldTooLong, handle, &info));
     let _: Reaction = finding.report(Audience::watching(handle));
@@ -120,10 +122,10 @@ pub(crate) fn held_too_long(rules: &Rules, handle: &Handle, held: Duration) {
 
 fn cause(info: &HandleInfo, copies: bool) -> String {
     if copies {
-        return "the program has the turn, and moves no data".to_owned();
+        return "it is the program's turn to move data, and it moves none".to_owned();
     }
     if info.activity == Activity::Streaming {
-        return "the consumer of the rows has one and does not ask for the next".to_owned();
+        return "the consumer has a row and does not ask for the next one".to_owned();
     }
     match info.operations.first() {
         Some(done) => format!(
@@ -162,17 +164,17 @@ fn help(handle: &Handle, info: &HandleInfo, copies: bool) -> Vec<String> {
     let mut help = Vec::new();
     match (info.activity, info.transaction_depth) {
         _ if copies => help.push(
-            "have the data at hand before the COPY begins, and end it right after: `copy.finish().await?`"
+            "prepare the data before the COPY begins, and finish it right after: `copy.finish().await?`"
                 .to_owned(),
         ),
         (Activity::Streaming, _) => {
             help.push(
-                "read the rows first and work on them then: `let rows: Vec<_> = stream.try_collect().await?`"
+                "read all rows first, then work on them: `let rows: Vec<_> = stream.try_collect().await?`"
                     .to_owned(),
             );
         }
         (_, 0) => help.push(
-            "take it after the slow work, or give it back before: `drop(conn)`; a query sent to `&pool` holds it for the query only"
+            "acquire it after the slow work, or release it before: `drop(conn)`; a query sent to `&pool` holds a connection only while it runs"
                 .to_owned(),
         ),
         (_, _) => help.push(
@@ -180,7 +182,7 @@ fn help(handle: &Handle, info: &HandleInfo, copies: bool) -> Vec<String> {
         ),
     }
     if info.activity != Activity::Streaming {
-        help.push("or, if it is meant to be held, say why: `.long_lived(\"…\")`".to_owned());
+        help.push("or, if it is meant to be held, declare why: `.long_lived(\"…\")`".to_owned());
     }
     help.push(longer(Lint::HeldIdle, handle));
     help
@@ -189,9 +191,9 @@ fn help(handle: &Handle, info: &HandleInfo, copies: bool) -> Vec<String> {
 /// How to set the limit for what is meant to be held that long.
 fn longer(lint: Lint, handle: &Handle) -> String {
     match handle.place.function {
-        Some(_) => format!("or set the limit of this function: `#[track({lint} = \"60s\")]`"),
+        Some(_) => format!("or raise the limit of this function: `#[track({lint} = \"60s\")]`"),
         None => format!(
-            "or set the limit of this pool: `SQLX_LEASH=\"{lint}[{}]=60s\"`",
+            "or raise the limit of this pool: `SQLX_LEASH=\"{lint}[{}]=60s\"`",
             handle.pool.name()
         ),
     }
@@ -201,7 +203,7 @@ fn notes(lint: Lint, handle: &Handle, info: &HandleInfo) -> Vec<String> {
     let mut notes = Vec::new();
     if info.scope.is_none() {
         notes.push(
-            "it belongs to no scope: where it is now is not known (a field, a static, another task)".to_owned(),
+            "it belongs to no scope: it is not known where it is now (in a field, a static, another task)".to_owned(),
         );
     }
     notes.extend(closing_notes(

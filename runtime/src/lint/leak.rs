@@ -34,20 +34,20 @@ pub(crate) fn outlived_scope(scope: &Scope, handle: &Handle, returned: bool) -> 
     let (ended, label, cause) = if returned {
         (
             "returned",
-            format!("returned from here, and what it returned cannot contain {what}"),
+            format!("this function returned, and its value cannot contain {what}"),
             "was not dropped, and the type of the returned value cannot contain it",
         )
     } else {
         (
             "was cancelled or panicked",
-            "given up in here".to_owned(),
+            "cancelled in here, or panicked".to_owned(),
             "was not dropped with everything else that the function held",
         )
     };
     let title = if taken_by == name {
         format!("{name} {ended} while {what} that it took is still alive")
     } else {
-        format!("{name} {ended} while {what} that {taken_by} took and handed up is still alive")
+        format!("{name} {ended} while {what} that {taken_by} took and returned is still alive")
     };
     let finding = Finding::of(Lint::OutlivedScope, level, handle.place)
         .at_fault(name)
@@ -59,9 +59,9 @@ pub(crate) fn outlived_scope(scope: &Scope, handle: &Handle, returned: bool) -> 
         .all_related(handed_up_through(handle, function))
         .facts(facts(&info, handle.pool.limits.max_connections))
         .helps(help(&info))
-        .note("where it is now is not known: a field, a static, a collection, a channel, another task, or forgotten")
+        .note("it is not known where it is now: in a field, a static, a collection, a channel or another task, or leaked by `mem::forget`")
         .note(format!(
-            "if what {name} returns does contain it, say so with `#[track(returns_handle)]`; to allow this, \
+            "if the value that {name} returns does contain it, declare that with `#[track(returns_handle)]`; to allow this, \
              `#[track(allow(outlived_scope, reason = \"…\"))]`"
         ))
         .note("read more: `leash::explain(Lint::OutlivedScope)`");
@@ -75,7 +75,7 @@ fn handed_up_through(handle: &Handle, function: &Function) -> Vec<Related> {
     by.pop();
     by.into_iter()
         .filter(|passed| passed.name() != function.name())
-        .map(|passed| Related::new("handed up through here", passed.place()))
+        .map(|passed| Related::new("returned through here", passed.place()))
         .collect()
 }
 
@@ -93,10 +93,10 @@ fn help(info: &HandleInfo) -> Vec<String> {
     };
     let mut help = vec![
         end_it.to_owned(),
-        "or return it, so that the caller sees what it holds".to_owned(),
+        "or return it, so that the caller owns it".to_owned(),
     ];
     if info.activity != Activity::Streaming {
-        help.push("or, if it is meant to live long, say why: `.long_lived(\"…\")`".to_owned());
+        help.push("or, if it is meant to live long, declare why: `.long_lived(\"…\")`".to_owned());
     }
     help
 }

@@ -92,13 +92,13 @@ fn outside_transaction(
     let (whose, instead) = if function == holder {
         (
             "its transaction of that pool is open".to_owned(),
-            "send it on the transaction: `&mut *tx` in place of `&pool`".to_owned(),
+            "send it on the transaction: `&mut *tx` instead of `&pool`".to_owned(),
         )
     } else {
         (
             format!("{holder} has a transaction of that pool open"),
             format!(
-                "let {function} take the connection to use, `conn: &mut {}`, and call it with `&mut *tx`",
+                "let {function} take the connection as a parameter, `conn: &mut {}`, and pass `&mut *tx`",
                 second.pool.endpoint.connection
             ),
         )
@@ -141,16 +141,16 @@ fn nested_acquire(
     let taken = if second.purpose.is_query() {
         "sends a query to"
     } else {
-        "takes a connection of"
+        "acquires a connection of"
     };
     let who = if function == holder { "it" } else { &holder };
     let size = SafeSize::of(second, permits);
     let finding = Finding::of(Lint::NestedAcquire, level, second.place)
         .title(format!(
-            "{function} {taken} pool {pool} while {who} holds {} of it",
+            "{function} {taken} pool {pool} while {who} holds {} of that pool",
             noun(&first)
         ))
-        .label(format!("the second one is taken here, in {function}"))
+        .label(format!("the second permit is taken here, in {function}"))
         .pool(&pool)
         .cause(
             holding.certainty,
@@ -208,7 +208,7 @@ impl SafeSize {
             )
         } else {
             format!(
-                "so far {tasks} at once, each holding up to {connections}: {safe} are enough, and this pool has {max}"
+                "so far {tasks} at once, each holding up to {connections}: {safe} permits are enough, and this pool has {max}"
             )
         }
     }
@@ -218,15 +218,17 @@ impl SafeSize {
 pub(super) fn help(second: &Handle, first: &HandleInfo, same_function: bool) -> Vec<String> {
     let variable = variable(first);
     let instead = if first.activity == Activity::Streaming {
-        "read the rows first, and ask for the connection then: `let rows: Vec<_> = stream.try_collect().await?`"
+        "read all rows first, then acquire the connection: `let rows: Vec<_> = stream.try_collect().await?`"
             .to_owned()
     } else if same_function && second.purpose.is_query() {
-        format!("send the query on the one that is held: `&mut *{variable}` in place of the pool")
+        format!(
+            "send the query on the connection that is held: `&mut *{variable}` instead of the pool"
+        )
     } else if same_function {
-        format!("use the one that is held: `&mut *{variable}`")
+        format!("use the connection that is held: `&mut *{variable}`")
     } else {
         format!(
-            "let {} take the connection to use, `conn: &mut {}`, and call it with `&mut *{variable}`",
+            "let {} take the connection as a parameter, `conn: &mut {}`, and pass `&mut *{variable}`",
             taker(second.place),
             second.pool.endpoint.connection
         )
@@ -240,7 +242,7 @@ pub(super) fn help_to_give_back(first: &HandleInfo) -> String {
         _ if first.transaction_depth > 0 => "tx.commit().await?",
         _ => "drop(conn)",
     };
-    format!("or give the first one back before: `{back}`")
+    format!("or release the first one before: `{back}`")
 }
 
 /// What people call it.

@@ -64,7 +64,7 @@ pub(crate) fn pool_pressure(
     let finding = Finding::of(Lint::PoolPressure, level, pool.connected)
         .at_fault(None)
         .title(format!(
-            "pool {name} has had at least {limit} % of its permits in use for {SAMPLES} samples in a row, a second apart: now {held} of {max}, {waiting} waiting"
+            "at least {limit} % of the permits of pool {name} were in use in {SAMPLES} samples in a row, a second apart: now {held} of {max}, {waiting} waiting"
         ))
         .label("connected here")
         .pool(&name)
@@ -72,8 +72,8 @@ pub(crate) fn pool_pressure(
         .all_related(holders(claims))
         .facts([permits(pool)])
         .facts(mean_hold(pool))
-        .help("look at the places that hold the most: give the connection back before slow work that is not the database's")
-        .help("see who holds what at any time: `println!(\"{}\", leash::snapshot())`")
+        .help("look at the call sites that hold the most: release the connection before slow work that does not need the database")
+        .help("see what holds the permits at any time: `println!(\"{}\", leash::snapshot())`")
         .note(format!("to set the limit or allow this: `SQLX_LEASH=\"pool_pressure[{name}]=95%\"`; read more: `leash::explain(Lint::PoolPressure)`"));
     let _: Reaction = finding.report(Audience::of_pool(&Span::none(), claims));
 }
@@ -86,9 +86,9 @@ fn mean_hold(pool: &PoolState) -> Vec<Fact> {
     }
     let whole = holds.busy + holds.idle + holds.lent;
     vec![
-        Fact::new("a permit was held on average for", short(holds.mean())),
+        Fact::new("mean hold", short(holds.mean())),
         Fact::new(
-            "of it with the database",
+            "of that with the database",
             format!("{} %", share(holds.busy, whole)),
         ),
     ]

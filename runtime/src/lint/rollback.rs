@@ -27,7 +27,7 @@ pub(crate) fn implicit_rollback(scope: &Scope, lost: &Lost) -> Reaction {
         Dropped::Unseen => return Reaction::Go,
         Dropped::Perhaps(doubt) => Some(doubt),
         Dropped::Here if !lost.wrote.writes_for_sure() => {
-            Some("whether that statement wrote is not told by the rows it gave")
+            Some("the rows that the statement returned do not show whether it wrote")
         }
         Dropped::Here if lost.may_have_failed => {
             Some("a statement in it failed, or ran unseen, and may be why it was dropped")
@@ -56,14 +56,14 @@ pub(crate) fn implicit_rollback(scope: &Scope, lost: &Lost) -> Reaction {
             certainty,
             format!("a {what} that is dropped while open is rolled back"),
         )
-        .all_related(wrote.map(|place| Related::new("what this wrote is lost", place)))
+        .all_related(wrote.map(|place| Related::new("the changes of this statement are lost", place)))
         .related(
             format!("the {what} is dropped in here, and no error is returned"),
             function.place(),
         )
-        .fact("wrote last", lost.wrote.summary.clone())
+        .fact("last write", lost.wrote.summary.clone())
         .help("commit it before returning: `tx.commit().await?`")
-        .help("or, if what it wrote is to be thrown away, say so: `tx.rollback().await?`")
+        .help("or, if its changes are to be discarded, roll back explicitly: `tx.rollback().await?`")
         .notes(doubt.map(str::to_owned))
         .notes(closing_notes(Lint::ImplicitRollback, Some(function), None));
     finding.report(Audience {
@@ -84,12 +84,11 @@ enum Dropped {
     Unseen,
 }
 
-const IN_BLOCK: &str = "it was begun in a block, closure or macro, which may have ended with an error that was dealt with";
+const IN_BLOCK: &str = "it was begun in a block, closure or macro, which may have ended with an error that was handled";
 const IN_LOOP: &str =
-    "it was begun in a loop, which may have gone on after an error that was dealt with";
-const IN_SCOPE: &str = "in this scope there may have been an error that was dealt with";
-const PASSED_ON: &str =
-    "it was passed on, perhaps to code that failed and whose error was dealt with";
+    "it was begun in a loop, which may have continued after an error that was handled";
+const IN_SCOPE: &str = "an error may have been handled in this scope";
+const PASSED_ON: &str = "it was passed on, perhaps to code that failed and whose error was handled";
 
 fn dropped(lost: &Lost, function: &'static Function) -> Dropped {
     let is_judged = |other: &Function| ptr::eq(function, other);

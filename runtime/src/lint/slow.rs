@@ -88,7 +88,7 @@ fn slow_query(
         ),
         Some(Outcome::Ok) => ("took", "the answer came late", "time"),
         Some(Outcome::Error) => ("failed after", "the answer came late", "time"),
-        Some(Outcome::Cancelled) => ("was given up after", "the answer came late", "time"),
+        Some(Outcome::Cancelled) => ("was cancelled after", "the answer came late", "time"),
     };
     let within = function.map_or_else(String::new, |function| format!(" in {}", function.name()));
     let (time, limit) = (short(time), short(limit));
@@ -109,7 +109,7 @@ fn slow_query(
         .fact("limit", limit)
         .fact("text", &*text)
         .help(format!("ask the database why: `{} {text}`", system.explain()))
-        .help(format!("or, if it may take that long, say so: {longer}"))
+        .help(format!("or, if it may take that long, raise its limit: {longer}"))
         .note("the time is the statement's: without the wait for a permit, and without the consumer's time between rows")
         .notes(closing_notes(
             Lint::SlowQuery,

@@ -113,10 +113,10 @@ fn hanging_return(handle: &Handle, gone: Duration, hanging: usize, level: Level)
     let gone = short(gone);
     let title = match hanging {
         1 => format!(
-            "a connection of pool {name} was given back {gone} ago, and its permit is not there again"
+            "a connection of pool {name} was released {gone} ago, and its permit is not free yet"
         ),
         hanging => format!(
-            "{hanging} connections of pool {name} were given back {gone} ago or later, and their permits are not there again"
+            "{hanging} connections of pool {name} were released, the first {gone} ago, and their permits are not free yet"
         ),
     };
     Finding::of(Lint::UnaccountedConnections, level, handle.place)
@@ -124,21 +124,21 @@ fn hanging_return(handle: &Handle, gone: Duration, hanging: usize, level: Level)
         .label(format!("taken here, in {}", taker(handle.place)))
         .pool(&name)
         .certain(
-            "it looks like a return that hangs: before a permit is there again, sqlx runs `after_release` and asks the server \
-             whether the connection is well, with no time limit, and one of them does not come to its end",
+            "the return hangs: before a permit is free again, sqlx runs `after_release` and pings the server, without a \
+             time limit, and one of the two does not end",
         )
         .fact("returning for", gone)
         .fact("returns that hang", hanging.to_string())
         .facts([permits(&handle.pool)])
         .help(
-            "bound the return: `leash::Config::new().return_timeout(Duration::from_secs(10)).install()` \
-             or `SQLX_LEASH=\"return_timeout=10s\"`; the connection is then closed and its permit is there again",
+            "limit the time of a return: `leash::Config::new().return_timeout(Duration::from_secs(10)).install()` \
+             or `SQLX_LEASH=\"return_timeout=10s\"`; the connection is then closed and its permit is free again",
         )
         .help(LOOK_AT_THE_SERVER)
         .note(READ_MORE)
 }
 
-const LOOK_AT_THE_SERVER: &str = "look at the server, and at what stands between: a peer that went silent, a firewall that drops";
+const LOOK_AT_THE_SERVER: &str = "look at the server and the network between: a peer that went silent, a firewall that drops packets";
 const READ_MORE: &str = "read more: `leash::explain(Lint::UnaccountedConnections)`";
 
 fn untracked_use(
@@ -153,22 +153,26 @@ fn untracked_use(
     let in_use = pool.size().saturating_sub(pool.idle());
     let (cause, help) = if state.is_shared() {
         (
-            "it looks like untracked use: something takes connections from the plain sqlx pool that this one was made from",
-            "where other code needs plain sqlx's pool, give it `pool.as_sqlx()`: its permits are then known as lent",
+            "it looks like untracked use: some code takes connections from the plain sqlx pool that this one was made from",
+            "where other code needs plain sqlx's pool, pass it `pool.as_sqlx()`: its permits then count as lent",
         )
     } else {
         (
-            "it looks like a connection that hangs while sqlx itself gives it back or closes it (a listener's, a COPY's, one that \
-             was idle for long): nobody else has the plain pool, and a server that does not answer is waited for with no time limit",
+            "it looks like a connection that hangs while sqlx itself returns or closes it (a listener's, a COPY's, an idle one): \
+             no other code has the plain pool, and sqlx waits for a silent server without a time limit",
             LOOK_AT_THE_SERVER,
         )
+    };
+    let (are, them) = if unexplained == 1 {
+        ("is", "it")
+    } else {
+        ("are", "them")
     };
     Finding::of(Lint::UnaccountedConnections, level, state.connected)
         .at_fault(None)
         .title(format!(
-            "{unexplained} of {} of pool {name} {} in use by nobody that is known",
+            "{unexplained} of {} of pool {name} {are} in use, and no known handle holds {them}",
             count(u64::from(state.limits.max_connections), "permit"),
-            if unexplained == 1 { "is" } else { "are" },
         ))
         .label("connected here")
         .pool(&name)

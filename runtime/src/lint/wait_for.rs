@@ -236,7 +236,7 @@ fn leaves_a_way_out(holder: &Handle, waiter: &Handle) -> Option<&'static str> {
         return Some("a permit among them was taken in code without `#[track]`");
     };
     if !site.stays() || !holder.handed_up_by().is_empty() {
-        return Some("a handle among them was passed on, and may be given back elsewhere");
+        return Some("a handle among them was passed on, and may be released elsewhere");
     }
     let (Some(owner), Some(scope)) = (holder.scope(), waiter.scope()) else {
         return Some("a scope among them has ended");
@@ -252,9 +252,7 @@ fn leaves_a_way_out(holder: &Handle, waiter: &Handle) -> Option<&'static str> {
             return Some("a function among them runs several things at once");
         }
         if !awaited_at.is_some_and(|place| function.contains(place)) {
-            return Some(
-                "something stands between a wait and the function around it, and may give it up",
-            );
+            return Some("one of the waits is not awaited directly, and may be cancelled");
         }
         if std::ptr::eq(around, &raw const *owner) {
             return None;

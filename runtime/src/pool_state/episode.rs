@@ -31,6 +31,16 @@ impl Diagnosis {
             facts: Vec::new(),
         }
     }
+
+    pub(crate) fn fact(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.facts.push(Fact::new(name, value));
+        self
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help.push(help.into());
+        self
+    }
 }
 
 /// The episode of one pool, if one is on.

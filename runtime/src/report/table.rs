@@ -96,7 +96,7 @@ fn handle_line(handle: &HandleInfo) -> String {
         None => format!("{:?}", handle.activity).to_lowercase(),
     };
     let mut line = format!(
-        "held of pool {} for {}, {activity}, taken at {}",
+        "handle of pool {} held for {}, {activity}, taken at {}",
         handle.pool,
         short(handle.age),
         handle.site

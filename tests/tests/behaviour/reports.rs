@@ -47,7 +47,7 @@ async fn a_finding_in_full_and_in_a_line() {
     check(
         &found[0].render(),
         &expect![[r#"
-            error[outlived_scope]: behaviour::reports::Numbering::reserve returned while a transaction that behaviour::reports::Numbering::begin took and handed up is still alive
+            error[outlived_scope]: behaviour::reports::Numbering::reserve returned while a transaction that behaviour::reports::Numbering::begin took and returned is still alive
               --> tests/tests/behaviour/reports.rs:19:19
                |
             19 |         self.pool.begin().await
@@ -56,26 +56,26 @@ async fn a_finding_in_full_and_in_a_line() {
               ::: tests/tests/behaviour/reports.rs:22:14
                |
             22 |     async fn reserve(&mut self) -> sqlx::Result<()> {
-               |              ------- returned from here, and what it returned cannot contain a transaction
+               |              ------- this function returned, and its value cannot contain a transaction
                |
               ::: tests/tests/behaviour/reports.rs:18:14
                |
             18 |     async fn begin(&self) -> sqlx::Result<Tx> {
-               |              ----- handed up through here
+               |              ----- returned through here
                |
-               = note: held for …, idle for …, after 1 statement, last INSERT exam at tests/tests/behaviour/reports.rs:25:14, takes 1 of 5 permits of pool numbers
+               = note: held for …, idle for …, after 1 statement, last INSERT exam at tests/tests/behaviour/reports.rs:25:14, holds 1 of 5 permits of pool numbers
                = cause (certain): the transaction was not dropped, and the type of the returned value cannot contain it
                = help: end it where it began, before returning: `tx.commit().await?`, or `tx.rollback().await?`
-               = help: or return it, so that the caller sees what it holds
-               = help: or, if it is meant to live long, say why: `.long_lived("…")`
-               = note: where it is now is not known: a field, a static, a collection, a channel, another task, or forgotten
-               = note: if what behaviour::reports::Numbering::reserve returns does contain it, say so with `#[track(returns_handle)]`; to allow this, `#[track(allow(outlived_scope, reason = "…"))]`
+               = help: or return it, so that the caller owns it
+               = help: or, if it is meant to live long, declare why: `.long_lived("…")`
+               = note: it is not known where it is now: in a field, a static, a collection, a channel or another task, or leaked by `mem::forget`
+               = note: if the value that behaviour::reports::Numbering::reserve returns does contain it, declare that with `#[track(returns_handle)]`; to allow this, `#[track(allow(outlived_scope, reason = "…"))]`
                = note: read more: `leash::explain(Lint::OutlivedScope)`"#]],
     );
     check(
         &found[0].to_string(),
         &expect![
-            "outlived_scope: behaviour::reports::Numbering::reserve returned while a transaction that behaviour::reports::Numbering::begin took and handed up is still alive at tests/tests/behaviour/reports.rs:19:19, held for …, idle for …, after 1 statement, last INSERT exam at tests/tests/behaviour/reports.rs:25:14, takes 1 of 5 permits of pool numbers (certain)"
+            "outlived_scope: behaviour::reports::Numbering::reserve returned while a transaction that behaviour::reports::Numbering::begin took and returned is still alive at tests/tests/behaviour/reports.rs:19:19, held for …, idle for …, after 1 statement, last INSERT exam at tests/tests/behaviour/reports.rs:25:14, holds 1 of 5 permits of pool numbers (certain)"
         ],
     );
 }

@@ -55,7 +55,7 @@ async fn it_says_who_holds_what() {
     assert_eq!(found.label, "waits here");
     assert_eq!(
         found.cause,
-        "`close` waits until every permit is back, and 1 is still held"
+        "`close` waits until every permit is returned, and 1 is still held"
     );
 }
 
@@ -109,7 +109,7 @@ async fn what_is_on_its_way_back_may_be_in_a_hook() {
     assert_eq!(found.certainty, Certainty::Certain);
     assert_eq!(
         found.cause,
-        "1 connection is on its way back: your `after_release` hook may take long, or the server does not answer"
+        "1 connection is being returned: your `after_release` hook may take long, or the server does not answer"
     );
 }
 

@@ -127,18 +127,18 @@ fn check_of_size(finding: &Finding, size: usize) {
     assert_certainty(finding, Certainty::Certain);
     let holders = related(finding, &marked("one first", "acquire"));
     let permits = if size == 1 {
-        "findings::deadlock::takes_one_by_one holds 1 permit since".to_owned()
+        "findings::deadlock::takes_one_by_one has held 1 permit for".to_owned()
     } else {
-        format!("findings::deadlock::takes_one_by_one holds {size} permits, the oldest since")
+        format!("findings::deadlock::takes_one_by_one has held {size} permits, the oldest for")
     };
     assert!(holders.label.starts_with(&permits), "{}", holders.label);
     assert_eq!(finding.related.len(), 1, "{}", finding.render());
     assert_eq!(said(finding, "permits"), size.to_string());
     assert_eq!(said(finding, "waiters"), size.to_string());
     assert_eq!(said(finding, "acquire_timeout"), "30.0 s");
-    let many = format!("and all {size} are held by scopes that wait for one");
+    let many = format!("and all {size} permits are held by scopes that wait for one");
     let title = if size == 1 {
-        "and the only one is held by a scope that waits for one"
+        "and the only permit is held by a scope that waits for one"
     } else {
         &many
     };

@@ -73,7 +73,7 @@ async fn bounded<DB: Database>(proxy: &Proxy, pool: &TestPool<DB>, lines: &Lines
     until("all have come back", || pool.stats().returning == 0).await;
     assert_none(&heard(name));
     let line = format!(
-        "WARN pool {name}: a connection was closed, because its return took longer than 300 ms; its permit is there again"
+        "WARN pool {name}: a connection was closed, because its return took longer than 300 ms; its permit is free again"
     );
     until("the cut is logged", || {
         lines.of("sqlx_leash::pool").contains(&line)
@@ -131,7 +131,7 @@ async fn unbounded<DB: Database>(proxy: &Proxy, pool: &TestPool<DB>, lines: &Lin
         function: Some("findings::returns::gives_back"),
         title: &[
             "a connection of pool",
-            "ago, and its permit is not there again",
+            "ago, and its permit is not free yet",
         ],
         related: &[],
         facts: &[
@@ -146,7 +146,7 @@ async fn unbounded<DB: Database>(proxy: &Proxy, pool: &TestPool<DB>, lines: &Lin
     }
     .check(&found);
     assert!(
-        found.cause.starts_with("it looks like a return that hangs"),
+        found.cause.starts_with("the return hangs"),
         "{}",
         found.cause
     );

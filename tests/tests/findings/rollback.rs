@@ -27,10 +27,10 @@ fn check(found: Vec<Finding>, begun: &Place, wrote: &Place, function: &str, decl
         function: Some(&format!("findings::{}", path_of(function))),
         title: &["returned without an error, and a transaction that had written was dropped"],
         related: &[
-            ("what this wrote is lost", wrote.clone()),
+            ("the changes of this statement are lost", wrote.clone()),
             ("dropped in here", declared.clone()),
         ],
-        facts: &["wrote last "],
+        facts: &["last write "],
         help: &["tx.commit().await?", "tx.rollback().await?"],
     }
     .check(&found);

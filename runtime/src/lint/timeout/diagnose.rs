@@ -65,6 +65,7 @@ impl Case<'_> {
             .or_else(|| stuck.map(of_deadlock))
             .or_else(|| self.stall())
             .or_else(|| self.unreachable())
+            .or_else(|| self.hanging_return())
             .or_else(|| self.unaccounted())
             .or_else(|| self.hoarder())
             .or_else(|| self.lent())
@@ -84,7 +85,7 @@ impl Case<'_> {
         ];
         let returning = state.permits.returning();
         if returning > 0 {
-            facts.push(Fact::new("on the way back", returning.to_string()));
+            facts.push(Fact::new("returning", returning.to_string()));
         }
         if let Some(place) = state.lent_at() {
             let at = format!("{}:{}", place.file, place.line);
@@ -103,56 +104,50 @@ impl Case<'_> {
 
     /// Time itself did not pass as the pool believes.
     fn clock(&self) -> Option<Diagnosis> {
+        let certain = |cause| Diagnosis::new(Verdict::Unknown, Certainty::Certain, cause);
         if self.waited < self.timeout() / 2 {
             let cause = format!(
-                "only {} really passed of the {} that the pool waits: the runtime's clock is paused or was advanced",
+                "only {} of the pool's {} really passed: the runtime's clock is paused or was advanced",
                 short(self.waited),
                 short(self.timeout())
             );
-            let mut diagnosis = Diagnosis::new(Verdict::Unknown, Certainty::Certain, cause);
-            diagnosis.help.push(
-                "in a test with tokio's paused clock, time runs ahead while a connection is awaited: resume it around the database, \
-                 `tokio::time::resume()`"
-                    .to_owned(),
-            );
-            return Some(diagnosis);
+            return Some(certain(cause).help(
+                "tokio's paused clock advances while a connection is awaited: in the test, resume it around the database, \
+                 `tokio::time::resume()`",
+            ));
         }
         let frozen = freeze::frozen_since(self.waiter.asked())?;
-        if frozen < self.waited / 2 {
-            return None;
-        }
-        let cause = format!(
-            "the process stood still for {} of this wait: stopped, suspended, or starved of the processor",
-            short(frozen)
-        );
-        Some(Diagnosis::new(Verdict::Unknown, Certainty::Certain, cause))
+        (frozen >= self.waited / 2).then(|| {
+            certain(format!(
+                "the process stood still for {} of this wait: stopped, suspended, or starved of the processor",
+                short(frozen)
+            ))
+        })
     }
 
     /// The runtime did not poll what was ready.
     fn stall(&self) -> Option<Diagnosis> {
         let late = self.waited.saturating_sub(self.timeout());
-        // Of others it may be their own task that does not poll them: a stream of futures that is not read.
+        // Only this waiter's polls: others may not be polled by their own task, as a stream of futures that is not read.
         let slowest = self.waiter.slowest_poll(self.now).max(late);
         if slowest < STALL.max(self.timeout() / 4) {
             return None;
         }
+        let slowest = short(slowest);
         let cause = format!(
-            "the async runtime took {} to poll a task that was woken: something blocks its threads",
-            short(slowest)
+            "the async runtime took {slowest} to poll a task that was woken: something blocks its threads"
         );
-        let mut diagnosis = Diagnosis::new(Verdict::RuntimeStall, Certainty::Likely, cause);
-        diagnosis
-            .facts
-            .push(Fact::new("slowest poll", short(slowest)));
-        diagnosis.help = vec![
-            "look for code that blocks in async functions (`std::thread::sleep`, a std lock, a long computation, blocking IO) and move it: \
-             `tokio::task::spawn_blocking(move || …).await?`"
-                .to_owned(),
-        ];
-        Some(diagnosis)
+        Some(
+            Diagnosis::new(Verdict::RuntimeStall, Certainty::Likely, cause)
+                .fact("slowest poll", slowest)
+                .help(
+                    "look for code that blocks in async functions (`std::thread::sleep`, a std lock, a long computation, blocking IO) and move it: \
+                     `tokio::task::spawn_blocking(move || …).await?`",
+                ),
+        )
     }
 
-    /// What a connect of our own showed, if it tells of this wait.
+    /// What a connect of our own showed, if it says something about this wait.
     pub(super) fn probe(&self) -> Option<ConnectProbe> {
         let (pool, asked) = (&self.waiter.pool, self.waiter.asked());
         pool.probes.during(asked, pool.granted())
@@ -187,27 +182,26 @@ impl Case<'_> {
                 .is_some_and(|probe| matches!(probe.answer, Answer::Connected));
         let (cause, help) = match pool.lent_at() {
             Some(place) => (
-                "plain sqlx was given this pool, and what it takes is not seen",
+                "plain sqlx has this pool, and the connections that it takes are not visible",
                 format!(
-                    "look at what uses the pool that was given away at {}:{}",
+                    "look at the code that received the pool at {}:{}",
                     place.file, place.line
                 ),
             ),
             None if connects => (
-                "permits are free and a connect of our own went well: what the acquire waits for is a connection of the pool that \
-                 does not answer, or a hook",
-                "look at the hooks (`after_connect`, `before_acquire`), and have idle connections end before something on the way to \
-                 the server drops them without a word: `PoolOptions::idle_timeout`, `max_lifetime`"
-                    .to_owned(),
+                "permits are free and a separate connect succeeded: the acquire waits for a pooled connection that does not \
+                 answer, or for a hook",
+                format!("look at the hooks (`after_connect`, `before_acquire`), and {LET_IDLE_ONES_EXPIRE}"),
             ),
             None => (
-                "nothing that was seen explains it",
+                "no evidence explains it",
                 "look at the server's own list of connections, and at what else the program waited for"
                     .to_owned(),
             ),
         };
-        let mut diagnosis = Diagnosis::new(Verdict::Unknown, Certainty::Unknown, cause);
-        diagnosis.help = vec![help];
-        diagnosis
+        Diagnosis::new(Verdict::Unknown, Certainty::Unknown, cause).help(help)
     }
 }
+
+pub(super) const LET_IDLE_ONES_EXPIRE: &str = "let idle connections expire before a proxy or firewall drops them silently: \
+     `PoolOptions::idle_timeout`, `max_lifetime`";

@@ -1,18 +1,17 @@
-//! Verdicts about connections that do not come: no server, or permits that no known handle accounts for.
+//! Verdicts about connections that do not come: no server answers, or no known handle accounts for the permits.
 
-use super::diagnose::Case;
-use crate::finding::{Certainty, Fact, Verdict};
+use super::diagnose::{Case, LET_IDLE_ONES_EXPIRE};
+use crate::finding::{Certainty, Verdict};
 use crate::handle::Standing;
 use crate::lint::unaccounted::unexplained;
-use crate::measure::units::short;
+use crate::measure::units::{count, short};
 use crate::pool_state::connect_probe::Answer;
 use crate::pool_state::episode::Diagnosis;
 
 impl Case<'_> {
-    /// There are permits, and no connection comes of them.
+    /// Permits are free, and no connection can be opened for them.
     pub(super) fn unreachable(&self) -> Option<Diagnosis> {
-        let pool = &self.waiter.pool;
-        if pool.permits.taken() >= self.max() {
+        if self.waiter.pool.permits.taken() >= self.max() {
             return None;
         }
         let probe = self.probe()?;
@@ -34,97 +33,98 @@ impl Case<'_> {
             ),
             Answer::Open => (
                 Certainty::Likely,
-                format!("connecting to {address} began {ago} ago and got no answer"),
+                format!("a connect to {address} began {ago} ago and has no answer yet"),
             ),
-            // A server that is merely slow to answer is given a part of the wait.
+            // A server that is merely slow to answer has a part of the wait for it.
             Answer::GivenUp(after) if *after < self.waited / 4 => return None,
             Answer::GivenUp(after) => (
                 Certainty::Likely,
-                format!("connecting to {address} got no answer in {}", short(*after)),
+                format!("a connect to {address} got no answer in {}", short(*after)),
             ),
         };
-        let mut diagnosis = Diagnosis::new(Verdict::Unreachable, certainty, cause);
-        diagnosis
-            .facts
-            .push(Fact::new("tried", format!("{ago} ago")));
-        diagnosis.help = vec![
-            format!(
-                "see whether a server listens at {address}, and whether this machine may reach it"
-            ),
-            format!(
-                "a pool tries until its time is up; to have the error itself, and at once, connect once without one when the \
-                 program starts: `{}::connect(url).await?`",
-                address.connection
-            ),
-        ];
-        Some(diagnosis)
+        Some(
+            Diagnosis::new(Verdict::Unreachable, certainty, cause)
+                .fact("tried", format!("{ago} ago"))
+                .help(format!(
+                    "see whether a server listens at {address}, and whether this machine may reach it"
+                ))
+                .help(format!(
+                    "the pool retries until `acquire_timeout`; to get the real error at once, connect without a pool when the \
+                     program starts: `{}::connect(url).await?`",
+                    address.connection
+                )),
+        )
     }
 
-    /// Permits are gone, and nobody who is known has them.
+    /// Connections were released, and their permits are not free although a return takes only a moment.
+    pub(super) fn hanging_return(&self) -> Option<Diagnosis> {
+        if self.waiter.pool.lent_at().is_some() {
+            return None;
+        }
+        let hanging = self.claims.iter().filter(|claim| {
+            matches!(claim.glance().standing, Standing::Returning(since)
+                if self.now.saturating_duration_since(since) >= self.waited / 2)
+        });
+        let subject = match hanging.count() {
+            0 => return None,
+            1 => "1 connection was released and its permit is not free yet".to_owned(),
+            hanging => {
+                format!("{hanging} connections were released and their permits are not free yet")
+            }
+        };
+        let cause = format!("{subject}: sqlx pings the server first, which does not answer");
+        Some(
+            Diagnosis::new(Verdict::Unaccounted, Certainty::Likely, cause).help(
+                "limit the time of a return: `SQLX_LEASH=\"return_timeout=10s\"` or `leash::Config::return_timeout`",
+            ),
+        )
+    }
+
+    /// Permits are in use, and no known handle holds them.
     pub(super) fn unaccounted(&self) -> Option<Diagnosis> {
         let pool = &self.waiter.pool;
         if pool.lent_at().is_some() {
             return None;
         }
         let in_use = u64::from(self.pool.size().saturating_sub(self.pool.idle()));
-        let returning = pool.permits.returning();
-        let known = pool.held() + returning;
-        // Where the server can be reached and every permit is gone, who waits has none. Where permits go from hand to hand,
-        // one may be on its way to somebody who still counts as waiting.
-        let reachable = pool.endpoint.system.is_embedded()
+        let known = pool.permits.taken();
+        // If the server answers and all connections are in use, no waiter holds one. If permits are being granted meanwhile,
+        // a waiter may own one that is not counted as held yet.
+        let answers = pool.endpoint.system.is_embedded()
             || self
                 .probe()
                 .is_some_and(|probe| matches!(probe.answer, Answer::Connected));
-        let unexplained = if reachable && in_use >= self.max() && self.granted() == 0 {
+        let unexplained = if answers && in_use >= self.max() && self.granted() == 0 {
             in_use.saturating_sub(known)
         } else {
             unexplained(self.pool)
         };
-        // A return takes a moment; one that takes half of a timeout hangs.
-        let hanging = self.claims.iter().filter(|claim| {
-            matches!(claim.glance().standing, Standing::Returning(since)
-                if self.now.saturating_duration_since(since) >= self.waited / 2)
-        });
-        let hanging = hanging.count() as u64;
-        if hanging > 0 {
-            let cause = format!(
-                "{} given back and not there again: sqlx checks each with the server first, and it does not answer",
-                match hanging {
-                    1 => "1 connection was".to_owned(),
-                    hanging => format!("{hanging} connections were"),
-                }
-            );
-            let mut diagnosis = Diagnosis::new(Verdict::Unaccounted, Certainty::Likely, cause);
-            diagnosis.help = vec![
-                "bound the return: `SQLX_LEASH=\"return_timeout=10s\"` or `leash::Config::return_timeout`".to_owned(),
-            ];
-            return Some(diagnosis);
-        }
         if unexplained == 0 {
             return None;
         }
-        let (who, help) = if pool.is_shared() {
+        let (why, help) = if pool.is_shared() {
             (
-                "something takes connections from the plain sqlx pool that this one was made from",
-                "where other code needs plain sqlx's pool, give it `pool.as_sqlx()`: its permits are then known as lent",
+                "some code takes connections from the plain sqlx pool that this one was made from",
+                "where other code needs plain sqlx's pool, pass it `pool.as_sqlx()`: its permits then count as lent",
             )
         } else {
             (
-                "nobody else has the plain pool, so it looks as if sqlx has them, and opens, checks, gives back or closes connections \
-                 that hang",
-                "have idle connections end before something on the way to the server drops them without a word: \
-                 `PoolOptions::idle_timeout`, `max_lifetime`",
+                "no other code has the plain pool, so sqlx itself seems to hold them: it opens, pings, returns or closes \
+                 connections that hang",
+                LET_IDLE_ONES_EXPIRE,
             )
         };
-        let cause = format!(
-            "{} in use by nobody that is known: {who}",
-            match unexplained {
-                1 => "1 permit is".to_owned(),
-                unexplained => format!("{unexplained} permits are"),
-            }
-        );
-        let mut diagnosis = Diagnosis::new(Verdict::Unaccounted, Certainty::Likely, cause);
-        diagnosis.help = vec![help.to_owned()];
-        Some(diagnosis)
+        let cause = format!("{}: {why}", held_by_no_known_handle(unexplained));
+        Some(Diagnosis::new(Verdict::Unaccounted, Certainty::Likely, cause).help(help))
     }
+}
+
+fn held_by_no_known_handle(permits: u64) -> String {
+    let (are, them) = if permits == 1 {
+        ("is", "it")
+    } else {
+        ("are", "them")
+    };
+    let permits = count(permits, "permit");
+    format!("{permits} {are} in use, and no known handle holds {them}")
 }

@@ -78,7 +78,7 @@ fn of_every_root_scope() {
                 primary: marked("two of any", "execute"),
                 function: Some("findings::budget::found::two_of_any_below"),
                 title: &["two_of_any_below sends its 2nd statement; its budget is 1"],
-                related: &[("the root scope is this one", declared("two_of_any_below"))],
+                related: &[("the root scope", declared("two_of_any_below"))],
                 facts: &["budget 1"],
                 help: &["#[track(max_queries = 2)]"],
             }

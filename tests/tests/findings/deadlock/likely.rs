@@ -74,7 +74,7 @@ async fn through_a_boxed_future_it_is_likely() {
     let (finding, _) = found_among(&pool, &meeting, tasks).await;
     assert_certainty(&finding, Certainty::Likely);
     assert!(
-        finding.cause.contains("stands between"),
+        finding.cause.contains("is not awaited directly"),
         "{}",
         finding.cause
     );

@@ -35,7 +35,7 @@ async fn a_connection() {
             "idle for",
             "last SELECT at tests/tests/findings/held/idle.rs:",
             "with the database,",
-            "takes 1 of 5 permits",
+            "holds 1 of 5 permits",
             "waiting for this pool: 0",
         ],
         help: &[

@@ -59,7 +59,7 @@ fn a_line_says_that_it_came_back_after_all() {
                     "{lines:#?}"
                 );
                 let line = format!(
-                    "INFO held_idle: the handle taken at {}:{}:{} came back after ",
+                    "INFO held_idle: the handle taken at {}:{}:{} was released after ",
                     place.file, place.line, place.column
                 );
                 assert!(lines[1].starts_with(&line), "{lines:#?}");

@@ -48,7 +48,7 @@ async fn a_copy_that_stands() {
         ..IDLE
     }
     .check(&found);
-    assert!(found.cause.contains("moves no data"), "{}", found.cause);
+    assert!(found.cause.contains("it moves none"), "{}", found.cause);
 }
 
 #[track(held_idle = "100ms")]

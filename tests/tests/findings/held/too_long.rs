@@ -37,7 +37,7 @@ async fn a_set_limit_is_kept_busy_or_not_and_told_once() {
         primary: marked("busy for long", "acquire"),
         function: Some("findings::held::too_long::busy_for_long"),
         title: &["has held a connection of pool", "; the limit is 100 ms"],
-        facts: &["held for", "after 0 statements", "takes 1 of 5 permits"],
+        facts: &["held for", "after 0 statements", "holds 1 of 5 permits"],
         help: &["#[track(held_too_long = \"60s\")]"],
         ..IDLE
     }

@@ -105,13 +105,13 @@ async fn in_a_callee() {
     assert_eq!(
         finding.title,
         format!(
-            "findings::nested::found::takes takes a connection of pool {} while findings::nested::found::holds holds a transaction of it",
+            "findings::nested::found::takes acquires a connection of pool {} while findings::nested::found::holds holds a transaction of that pool",
             pool.name()
         )
     );
     assert_helps(
         &finding,
-        "let findings::nested::found::takes take the connection to use, `conn: &mut SqliteConnection`, and call it with `&mut *tx`",
+        "let findings::nested::found::takes take the connection as a parameter, `conn: &mut SqliteConnection`, and pass `&mut *tx`",
     );
     assert_helps(&finding, "tx.commit().await?");
 }
@@ -176,7 +176,7 @@ async fn by_a_query_while_a_connection_is_held() {
         "nested::found::queries_the_pool",
     );
     assert_certainty(&finding, Certainty::Certain);
-    assert_helps(&finding, "`&mut *conn` in place of the pool");
+    assert_helps(&finding, "`&mut *conn` instead of the pool");
 }
 
 #[track]

@@ -49,7 +49,7 @@ async fn the_numbers_are_those_that_were_observed() {
     assert_eq!(said(&finding, "minimum safe size Tn × (Cm − 1) + 1 ="), "7");
     assert_eq!(said(&finding, "pool size"), "20");
     assert!(
-        finding.notes[0].ends_with("7 are enough, and this pool has 20"),
+        finding.notes[0].ends_with("7 permits are enough, and this pool has 20"),
         "{}",
         finding.notes[0]
     );

@@ -36,7 +36,7 @@ async fn in_one_function() {
         "the transaction begins here"
     );
     assert_eq!(said(finding, "after"), "1 statement");
-    assert_helps(finding, "`&mut *tx` in place of `&pool`");
+    assert_helps(finding, "`&mut *tx` instead of `&pool`");
     // It takes a second permit, too.
     assert_certainty(only(Lint::NestedAcquire, &found), Certainty::Certain);
     assert_eq!(found.len(), 2);
@@ -80,11 +80,11 @@ async fn in_a_callee() {
     assert_eq!(way.label, "called through here");
     assert_helps(
         finding,
-        "let findings::outside::found::queries take the connection to use",
+        "let findings::outside::found::queries take the connection as a parameter",
     );
     assert_helps(
         finding,
-        "`conn: &mut SqliteConnection`, and call it with `&mut *tx`",
+        "`conn: &mut SqliteConnection`, and pass `&mut *tx`",
     );
 }
 

@@ -85,7 +85,7 @@ async fn a_changed_schema_is_lost_too() {
     let ((), found) = findings(makes_a_table(&pool)).await;
     let found = only(found);
     assert_eq!(Place::from(&found.primary), marked("table", "begin"));
-    assert_eq!(found.facts[0].to_string(), "wrote last CREATE TABLE more");
+    assert_eq!(found.facts[0].to_string(), "last write CREATE TABLE more");
 }
 
 #[track]

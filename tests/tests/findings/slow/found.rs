@@ -221,7 +221,7 @@ async fn a_statement_without_a_handle_that_is_given_up() {
     gate.open().await;
     let found = only(found);
     assert!(
-        found.title.contains("was given up after"),
+        found.title.contains("was cancelled after"),
         "{}",
         found.title
     );

@@ -58,14 +58,14 @@ async fn a_connection_is_hoarded() {
     assert!(
         finding
             .cause
-            .starts_with("1 of 1 permits lies idle in its holder's hands for "),
+            .starts_with("1 of 1 permit has been held idle for "),
         "{}",
         finding.cause
     );
     assert!(
         finding
             .cause
-            .ends_with("1 of them in findings::timeout::holders::hoards_a_connection"),
+            .ends_with("1 of them by findings::timeout::holders::hoards_a_connection"),
         "{}",
         finding.cause
     );
@@ -126,7 +126,7 @@ async fn some_hoard_and_some_work() {
     assert!(
         finding
             .cause
-            .starts_with("1 of 2 permits lies idle in its holder's hands for "),
+            .starts_with("1 of 2 permits has been held idle for "),
         "{}",
         finding.cause
     );
@@ -248,6 +248,6 @@ async fn too_few_for_the_load() {
             "{}",
             finding.cause
         );
-        assert_helps(finding, "make the holds shorter");
+        assert_helps(finding, "hold connections for less time");
     }
 }

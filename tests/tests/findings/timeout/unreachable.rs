@@ -118,7 +118,7 @@ async fn the_server_never_answers() {
         let finding = times_out(&pool, async {}).await;
         assert_in_time(began);
         assert_verdict(&finding, Verdict::Unreachable, Certainty::Likely);
-        let address = format!("connecting to 127.0.0.1:{port}/shop got no answer in ");
+        let address = format!("a connect to 127.0.0.1:{port}/shop got no answer in ");
         assert!(finding.cause.starts_with(&address), "{}", finding.cause);
         // One connection of sqlx's for each attempt, and one more a minute to learn why.
         assert_eq!(accepted.load(Relaxed), attempt + 2);

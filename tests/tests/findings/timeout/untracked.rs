@@ -30,7 +30,7 @@ async fn what_a_holder_does_with_a_lent_connection_is_not_known() {
     assert!(
         finding
             .cause
-            .contains("1 of 1 permit is lent as a plain connection")
+            .contains("1 of 1 permit has been lent to plain sqlx")
             && finding.cause.contains("sleeps_after_lending"),
         "{}",
         finding.cause
@@ -90,7 +90,7 @@ async fn somebody_uses_the_plain_pool_behind_its_back() {
     assert!(
         finding
             .cause
-            .starts_with("2 permits are in use by nobody that is known"),
+            .starts_with("2 permits are in use, and no known handle holds them"),
         "{}",
         finding.cause
     );
@@ -110,7 +110,7 @@ async fn what_is_lent_is_a_fact_and_no_verdict() {
         format!("{}:{}", place.file, place.line)
     );
     assert!(
-        finding.cause.contains("plain sqlx was given this pool"),
+        finding.cause.contains("plain sqlx has this pool"),
         "{}",
         finding.cause
     );

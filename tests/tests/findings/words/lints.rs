@@ -113,11 +113,11 @@ async fn held_idle() {
         19 |         tx.execute("UPDATE exam SET name = 'shipped'").await?;
            |            ------- last used here, … ago
            |
-           = note: held for …, idle for …, last UPDATE exam at tests/tests/findings/words/lints.rs:19:12, spent … with the database, … without, takes 1 of 2 permits of pool idle shop, waiting for this pool: 0
+           = note: held for …, idle for …, last UPDATE exam at tests/tests/findings/words/lints.rs:19:12, spent … with the database, … without, holds 1 of 2 permits of pool idle shop, waiting for this pool: 0
            = cause (certain): nothing was sent on it since `UPDATE exam` ended: the code that holds it waits for something else
            = help: do the slow work (a request, a file, a sleep) before `begin` or after `commit`, not in between
-           = help: or, if it is meant to be held, say why: `.long_lived("…")`
-           = help: or set the limit of this function: `#[track(held_idle = "60s")]`
+           = help: or, if it is meant to be held, declare why: `.long_lived("…")`
+           = help: or raise the limit of this function: `#[track(held_idle = "60s")]`
            = note: to allow this, `#[track(allow(held_idle, reason = "…"))]`; read more: `leash::explain(Lint::HeldIdle)`"#]]).await;
 }
 
@@ -131,10 +131,10 @@ async fn held_idle_of_a_row_stream() {
         25 |         let mut rows = sqlx::query(HUNDRED).fetch(&*self.pool);
            |                                             ^^^^^ taken here, in findings::words::lints::Shop::export
            |
-           = note: held for …, read 1 row, the last one … ago, spent … with the database, … without, takes 1 of 2 permits of pool streaming shop, waiting for this pool: 0
-           = cause (certain): the consumer of the rows has one and does not ask for the next
-           = help: read the rows first and work on them then: `let rows: Vec<_> = stream.try_collect().await?`
-           = help: or set the limit of this function: `#[track(held_idle = "60s")]`
+           = note: held for …, read 1 row, the last one … ago, spent … with the database, … without, holds 1 of 2 permits of pool streaming shop, waiting for this pool: 0
+           = cause (certain): the consumer has a row and does not ask for the next one
+           = help: read all rows first, then work on them: `let rows: Vec<_> = stream.try_collect().await?`
+           = help: or raise the limit of this function: `#[track(held_idle = "60s")]`
            = note: to allow this, `#[track(allow(held_idle, reason = "…"))]`; read more: `leash::explain(Lint::HeldIdle)`"#]]).await;
 }
 
@@ -153,10 +153,10 @@ async fn held_too_long() {
         34 |         conn.execute("SELECT name FROM exam").await?;
            |              ------- last used here, … ago
            |
-           = note: held for …, idle for …, after 1 statement, last SELECT exam at tests/tests/findings/words/lints.rs:34:14, spent … with the database, … without, takes 1 of 2 permits of pool long shop, waiting for this pool: 0
-           = cause (certain): the connection was not given back since
-           = help: split the work into shorter transactions, or give the connection back between its parts
-           = help: or set the limit of this function: `#[track(held_too_long = "60s")]`
+           = note: held for …, idle for …, after 1 statement, last SELECT exam at tests/tests/findings/words/lints.rs:34:14, spent … with the database, … without, holds 1 of 2 permits of pool long shop, waiting for this pool: 0
+           = cause (certain): the connection has not been released since
+           = help: split the work into shorter transactions, or release the connection between its parts
+           = help: or raise the limit of this function: `#[track(held_too_long = "60s")]`
            = note: to allow this, `#[track(allow(held_too_long, reason = "…"))]`; read more: `leash::explain(Lint::HeldTooLong)`"#]]).await;
 }
 
@@ -173,17 +173,17 @@ async fn implicit_rollback() {
           ::: tests/tests/findings/words/lints.rs:43:14
            |
         43 |             .execute(&mut *tx)
-           |              ------- what this wrote is lost
+           |              ------- the changes of this statement are lost
            |
           ::: tests/tests/findings/words/lints.rs:39:14
            |
         39 |     async fn order(&self, item: &str) -> sqlx::Result<()> {
            |              ----- the transaction is dropped in here, and no error is returned
            |
-           = note: wrote last INSERT exam
+           = note: last write INSERT exam
            = cause (certain): a transaction that is dropped while open is rolled back
            = help: commit it before returning: `tx.commit().await?`
-           = help: or, if what it wrote is to be thrown away, say so: `tx.rollback().await?`
+           = help: or, if its changes are to be discarded, roll back explicitly: `tx.rollback().await?`
            = note: to allow this, `#[track(allow(implicit_rollback, reason = "…"))]`; read more: `leash::explain(Lint::ImplicitRollback)`"#]]).await;
 }
 
@@ -195,7 +195,7 @@ async fn query_budget() {
           --> tests/tests/findings/words/lints.rs:53:18
            |
         53 |                 .fetch_optional(&*self.pool)
-           |                  ^^^^^^^^^^^^^^ one too many
+           |                  ^^^^^^^^^^^^^^ the statement over the budget
            |
           ::: tests/tests/findings/words/lints.rs:49:14
            |
@@ -203,9 +203,9 @@ async fn query_budget() {
            |              ---- the budget is set here
            |
            = note: budget 2, this statement SELECT exam
-           = cause (certain): `max_queries = 2`, and what findings::words::lints::Shop::list calls counts, too
-           = help: `SELECT exam` at tests/tests/findings/words/lints.rs:53 was sent 3 times: read all rows in one statement, `WHERE id IN (…)` or a join, in place of one by one
-           = help: if findings::words::lints::Shop::list needs more, say so: `#[track(max_queries = 3)]`
+           = cause (certain): `max_queries = 2`; the statements of functions that findings::words::lints::Shop::list calls count too
+           = help: `SELECT exam` at tests/tests/findings/words/lints.rs:53 was sent 3 times: read all rows in one statement, `WHERE id IN (…)` or a join, instead of one by one
+           = help: if findings::words::lints::Shop::list needs more, raise its budget: `#[track(max_queries = 3)]`
            = note: to allow this, `#[track(allow(query_budget, reason = "…"))]`; read more: `leash::explain(Lint::QueryBudget)`"#]]).await;
 }
 
@@ -230,7 +230,7 @@ async fn slow_query() {
            = note: running for …, limit …, text INSERT INTO exam (name) SELECT name FROM exam
            = cause (certain): the statement was sent and its answer has not been read yet
            = help: ask the database why: `EXPLAIN QUERY PLAN INSERT INTO exam (name) SELECT name FROM exam`
-           = help: or, if it may take that long, say so: `#[track(slow_query = "30s")]`
+           = help: or, if it may take that long, raise its limit: `#[track(slow_query = "30s")]`
            = note: the time is the statement's: without the wait for a permit, and without the consumer's time between rows
            = note: to allow this, `#[track(allow(slow_query, reason = "…"))]`; read more: `leash::explain(Lint::SlowQuery)`"#]]).await;
 }
@@ -239,7 +239,7 @@ async fn slow_query() {
 async fn pool_pressure() {
     let shop = shop("crowded shop").await;
     check(shop.fill(), expect![[r#"
-        warning[pool_pressure]: pool crowded shop has had at least 90 % of its permits in use for 3 samples in a row, a second apart: now 2 of 2, 0 waiting
+        warning[pool_pressure]: at least 90 % of the permits of pool crowded shop were in use in 3 samples in a row, a second apart: now 2 of 2, 0 waiting
           --> tests/tests/findings/support.rs:47:24
            |
         47 |     let pool = options.connect("sqlite::memory:").await.unwrap();
@@ -257,8 +257,8 @@ async fn pool_pressure() {
            |
            = note: permits held 2 of 2, 0 waiting
            = cause (certain): the handles listed here hold the permits
-           = help: look at the places that hold the most: give the connection back before slow work that is not the database's
-           = help: see who holds what at any time: `println!("{}", leash::snapshot())`
+           = help: look at the call sites that hold the most: release the connection before slow work that does not need the database
+           = help: see what holds the permits at any time: `println!("{}", leash::snapshot())`
            = note: to set the limit or allow this: `SQLX_LEASH="pool_pressure[crowded shop]=95%"`; read more: `leash::explain(Lint::PoolPressure)`"#]]).await;
 }
 
@@ -280,9 +280,9 @@ async fn close_blocked() {
                |                               ------- findings::words::lints::Shop::keep holds 1 permit for …, idle for …
                |
                = note: waited …, permits held 1 of 2, 0 waiting
-               = cause (certain): `close` waits until every permit is back, and 1 is still held
+               = cause (certain): `close` waits until every permit is returned, and 1 is still held
                = help: end the tasks that hold the handles, and await them, before `pool.close().await`
-               = help: in a task that lives long, watch for the end: `pool.close_event().do_until(work).await`
+               = help: in a long-lived task, stop when the pool closes: `pool.close_event().do_until(work).await`
                = note: to allow this, `#[track(allow(close_blocked, reason = "…"))]`; read more: `leash::explain(Lint::CloseBlocked)`"#]],
     )
     .await;

@@ -46,27 +46,27 @@ async fn a_deadlock() {
     check(
         &finding,
         &expect![[r#"
-        error[pool_deadlock]: findings::words::dry_pools::Shop::next_number waits for a permit of pool shop, and all 2 are held by scopes that wait for one
-          --> tests/tests/findings/words/dry_pools.rs:71:33
-           |
-        71 |         sqlx::query("SELECT 1").execute(&self.pool).await?;
-           |                                 ^^^^^^^ waits here, in findings::words::dry_pools::Shop::next_number
-           |
-          ::: tests/tests/findings/words/dry_pools.rs:59:32
-           |
-        59 |         let mut tx = self.pool.begin().await?;
-           |                                ----- findings::words::dry_pools::Shop::place_order holds 2 permits, the oldest since … ago
-           |
-          ::: tests/tests/findings/words/dry_pools.rs:66:14
-           |
-        66 |     async fn reserve_stock(&self) -> Result {
-           |              ------------- called through here
-           |
-           = note: permits 2, waiters 2, longest wait …, acquire_timeout …
-           = cause (certain): each holder awaits an acquire itself, and keeps its handle meanwhile: none can go on before another does
-           = help: let findings::words::dry_pools::Shop::next_number take the connection to use, `conn: &mut SqliteConnection`, and call it with `&mut *tx`
-           = help: or give the first one back before: `tx.commit().await?`
-           = note: to allow this, `#[track(allow(pool_deadlock, reason = "…"))]`; read more: `leash::explain(Lint::PoolDeadlock)`"#]],
+            error[pool_deadlock]: findings::words::dry_pools::Shop::next_number waits for a permit of pool shop, and all 2 permits are held by scopes that wait for one
+              --> tests/tests/findings/words/dry_pools.rs:71:33
+               |
+            71 |         sqlx::query("SELECT 1").execute(&self.pool).await?;
+               |                                 ^^^^^^^ waits here, in findings::words::dry_pools::Shop::next_number
+               |
+              ::: tests/tests/findings/words/dry_pools.rs:59:32
+               |
+            59 |         let mut tx = self.pool.begin().await?;
+               |                                ----- findings::words::dry_pools::Shop::place_order has held 2 permits, the oldest for …
+               |
+              ::: tests/tests/findings/words/dry_pools.rs:66:14
+               |
+            66 |     async fn reserve_stock(&self) -> Result {
+               |              ------------- called through here
+               |
+               = note: permits 2, waiters 2, longest wait …, acquire_timeout …
+               = cause (certain): each holder awaits an acquire and keeps its handle meanwhile: none can continue before another one does
+               = help: let findings::words::dry_pools::Shop::next_number take the connection as a parameter, `conn: &mut SqliteConnection`, and pass `&mut *tx`
+               = help: or release the first one before: `tx.commit().await?`
+               = note: to allow this, `#[track(allow(pool_deadlock, reason = "…"))]`; read more: `leash::explain(Lint::PoolDeadlock)`"#]],
     );
 }
 
@@ -102,22 +102,22 @@ async fn a_deadlock_of_two_pools() {
               ::: tests/tests/findings/words/dry_pools/deadlocks.rs:15:24
                |
             15 |     let order = orders.begin().await?;
-               |                        ----- findings::words::dry_pools::deadlocks::orders_then_stock holds 1 permit of pool orders since … ago
+               |                        ----- findings::words::dry_pools::deadlocks::orders_then_stock has held 1 permit of pool orders for …
                |
               ::: tests/tests/findings/words/dry_pools/deadlocks.rs:29:22
                |
             29 |     let item = stock.acquire().await?;
-               |                      ------- findings::words::dry_pools::deadlocks::stock_then_orders holds 1 permit of pool stock since … ago
+               |                      ------- findings::words::dry_pools::deadlocks::stock_then_orders has held 1 permit of pool stock for …
                |
               ::: tests/tests/findings/words/dry_pools/deadlocks.rs:17:22
                |
             17 |     let item = stock.acquire().await?;
-               |                      ------- one of pool stock is waited for here, too
+               |                      ------- another acquire of pool stock waits here
                |
                = note: permits 2, waiters 2, longest wait …, acquire_timeout …
-               = cause (certain): each holder awaits an acquire itself, and keeps its handle meanwhile: none can go on before another does
-               = help: where orders and stock are needed at once, take them in the same order everywhere
-               = help: or give the first one back before: `drop(conn)`
+               = cause (certain): each holder awaits an acquire and keeps its handle meanwhile: none can continue before another one does
+               = help: where connections of orders and stock are needed at once, acquire them in the same order everywhere
+               = help: or release the first one before: `drop(conn)`
                = note: to allow this, `#[track(allow(pool_deadlock, reason = "…"))]`; read more: `leash::explain(Lint::PoolDeadlock)`"#]],
     );
 }
@@ -133,22 +133,22 @@ async fn a_likely_deadlock() {
     check(
         &finding,
         &expect![[r#"
-        error[pool_deadlock]: findings::words::dry_pools::Shop::next_number waits for a permit of pool exports, and the only one is held by a scope that waits for one
-          --> tests/tests/findings/words/dry_pools.rs:71:33
-           |
-        71 |         sqlx::query("SELECT 1").execute(&self.pool).await?;
-           |                                 ^^^^^^^ waits here, in findings::words::dry_pools::Shop::next_number
-           |
-          ::: tests/tests/findings/words/dry_pools.rs:76:63
-           |
-        76 |         let mut rows = sqlx::query("SELECT 1 UNION SELECT 2").fetch(&self.pool);
-           |                                                               ----- findings::words::dry_pools::Shop::export holds 1 permit since … ago
-           |
-           = note: permits 1, waiters 1, longest wait …, acquire_timeout …
-           = cause (likely): each holder has an acquire that waits; that none can go on is not certain, because a row stream among them may be read by other code
-           = help: read the rows first, and ask for the connection then: `let rows: Vec<_> = stream.try_collect().await?`
-           = help: or give the first one back before: `drop(stream)`
-           = note: to allow this, `#[track(allow(pool_deadlock, reason = "…"))]`; read more: `leash::explain(Lint::PoolDeadlock)`"#]],
+            error[pool_deadlock]: findings::words::dry_pools::Shop::next_number waits for a permit of pool exports, and the only permit is held by a scope that waits for one
+              --> tests/tests/findings/words/dry_pools.rs:71:33
+               |
+            71 |         sqlx::query("SELECT 1").execute(&self.pool).await?;
+               |                                 ^^^^^^^ waits here, in findings::words::dry_pools::Shop::next_number
+               |
+              ::: tests/tests/findings/words/dry_pools.rs:76:63
+               |
+            76 |         let mut rows = sqlx::query("SELECT 1 UNION SELECT 2").fetch(&self.pool);
+               |                                                               ----- findings::words::dry_pools::Shop::export has held 1 permit for …
+               |
+               = note: permits 1, waiters 1, longest wait …, acquire_timeout …
+               = cause (likely): each holder has an acquire that waits; it is not certain that none can continue, because a row stream among them may be read by other code
+               = help: read all rows first, then acquire the connection: `let rows: Vec<_> = stream.try_collect().await?`
+               = help: or release the first one before: `drop(stream)`
+               = note: to allow this, `#[track(allow(pool_deadlock, reason = "…"))]`; read more: `leash::explain(Lint::PoolDeadlock)`"#]],
     );
 }
 
@@ -161,34 +161,34 @@ async fn nested_acquires() {
     check(
         only(Lint::NestedAcquire, &found),
         &expect![[r#"
-        warning[nested_acquire]: findings::words::dry_pools::Shop::print takes a connection of pool printing while it holds a connection of it
-          --> tests/tests/findings/words/dry_pools.rs:85:33
-           |
-        85 |         let printer = self.pool.acquire().await?;
-           |                                 ^^^^^^^ the second one is taken here, in findings::words::dry_pools::Shop::print
-           |
-          ::: tests/tests/findings/words/dry_pools.rs:84:30
-           |
-        84 |         let conn = self.pool.acquire().await?;
-           |                              ------- a connection is held from here on
-           |
-           = note: first held for …, tasks at once (Tn) 1, connections per task (Cm) 2, minimum safe size Tn × (Cm − 1) + 1 = 2, pool size 5
-           = cause (certain): one task takes a second permit and keeps the first: when as many tasks as there are permits do so at once, each waits for the others
-           = help: use the one that is held: `&mut *conn`
-           = help: or give the first one back before: `drop(conn)`
-           = note: so far 1 task at once, each holding up to 2 connections: 2 are enough, and this pool has 5
-           = note: to allow this, `#[track(allow(nested_acquire, reason = "…"))]`; read more: `leash::explain(Lint::NestedAcquire)`"#]],
+            warning[nested_acquire]: findings::words::dry_pools::Shop::print acquires a connection of pool printing while it holds a connection of that pool
+              --> tests/tests/findings/words/dry_pools.rs:85:33
+               |
+            85 |         let printer = self.pool.acquire().await?;
+               |                                 ^^^^^^^ the second permit is taken here, in findings::words::dry_pools::Shop::print
+               |
+              ::: tests/tests/findings/words/dry_pools.rs:84:30
+               |
+            84 |         let conn = self.pool.acquire().await?;
+               |                              ------- a connection is held from here on
+               |
+               = note: first held for …, tasks at once (Tn) 1, connections per task (Cm) 2, minimum safe size Tn × (Cm − 1) + 1 = 2, pool size 5
+               = cause (certain): one task takes a second permit and keeps the first: when as many tasks as there are permits do so at once, each waits for the others
+               = help: use the connection that is held: `&mut *conn`
+               = help: or release the first one before: `drop(conn)`
+               = note: so far 1 task at once, each holding up to 2 connections: 2 permits are enough, and this pool has 5
+               = note: to allow this, `#[track(allow(nested_acquire, reason = "…"))]`; read more: `leash::explain(Lint::NestedAcquire)`"#]],
     );
     let (ended, found) = findings(shop.export()).await;
     ended.unwrap();
     check(
         &found[0],
         &expect![[r#"
-            warning[nested_acquire]: findings::words::dry_pools::Shop::next_number sends a query to pool printing while findings::words::dry_pools::Shop::export holds a row stream of it
+            warning[nested_acquire]: findings::words::dry_pools::Shop::next_number sends a query to pool printing while findings::words::dry_pools::Shop::export holds a row stream of that pool
               --> tests/tests/findings/words/dry_pools.rs:71:33
                |
             71 |         sqlx::query("SELECT 1").execute(&self.pool).await?;
-               |                                 ^^^^^^^ the second one is taken here, in findings::words::dry_pools::Shop::next_number
+               |                                 ^^^^^^^ the second permit is taken here, in findings::words::dry_pools::Shop::next_number
                |
               ::: tests/tests/findings/words/dry_pools.rs:76:63
                |
@@ -197,9 +197,9 @@ async fn nested_acquires() {
                |
                = note: first held for …, tasks at once (Tn) 1, connections per task (Cm) 2, minimum safe size Tn × (Cm − 1) + 1 = 2, pool size 5
                = cause (certain): one task takes a second permit and keeps the first: when as many tasks as there are permits do so at once, each waits for the others
-               = help: read the rows first, and ask for the connection then: `let rows: Vec<_> = stream.try_collect().await?`
-               = help: or give the first one back before: `drop(stream)`
-               = note: so far 1 task at once, each holding up to 2 connections: 2 are enough, and this pool has 5
+               = help: read all rows first, then acquire the connection: `let rows: Vec<_> = stream.try_collect().await?`
+               = help: or release the first one before: `drop(stream)`
+               = note: so far 1 task at once, each holding up to 2 connections: 2 permits are enough, and this pool has 5
                = note: to allow this, `#[track(allow(nested_acquire, reason = "…"))]`; read more: `leash::explain(Lint::NestedAcquire)`"#]],
     );
 }
@@ -232,34 +232,34 @@ async fn a_query_outside_its_transaction() {
            |
            = note: transaction open for …, after 1 statement
            = cause (certain): the query took a connection of its own: it does not see what the transaction wrote, and is not rolled back with it
-           = help: let findings::words::dry_pools::Shop::next_number take the connection to use, `conn: &mut SqliteConnection`, and call it with `&mut *tx`
+           = help: let findings::words::dry_pools::Shop::next_number take the connection as a parameter, `conn: &mut SqliteConnection`, and pass `&mut *tx`
            = help: or, if it must not be part of the transaction, run it before `begin` or after `commit`
            = note: to allow this, `#[track(allow(outside_transaction, reason = "…"))]`; read more: `leash::explain(Lint::OutsideTransaction)`"#]],
     );
     check(
         only(Lint::NestedAcquire, &found),
         &expect![[r#"
-        warning[nested_acquire]: findings::words::dry_pools::Shop::next_number sends a query to pool ordering while findings::words::dry_pools::Shop::place_order holds a transaction of it
-          --> tests/tests/findings/words/dry_pools.rs:71:33
-           |
-        71 |         sqlx::query("SELECT 1").execute(&self.pool).await?;
-           |                                 ^^^^^^^ the second one is taken here, in findings::words::dry_pools::Shop::next_number
-           |
-          ::: tests/tests/findings/words/dry_pools.rs:59:32
-           |
-        59 |         let mut tx = self.pool.begin().await?;
-           |                                ----- a transaction is held from here on
-           |
-          ::: tests/tests/findings/words/dry_pools.rs:66:14
-           |
-        66 |     async fn reserve_stock(&self) -> Result {
-           |              ------------- called through here
-           |
-           = note: first held for …, tasks at once (Tn) 1, connections per task (Cm) 2, minimum safe size Tn × (Cm − 1) + 1 = 2, pool size 5
-           = cause (certain): one task takes a second permit and keeps the first: when as many tasks as there are permits do so at once, each waits for the others
-           = help: let findings::words::dry_pools::Shop::next_number take the connection to use, `conn: &mut SqliteConnection`, and call it with `&mut *tx`
-           = help: or give the first one back before: `tx.commit().await?`
-           = note: so far 1 task at once, each holding up to 2 connections: 2 are enough, and this pool has 5
-           = note: to allow this, `#[track(allow(nested_acquire, reason = "…"))]`; read more: `leash::explain(Lint::NestedAcquire)`"#]],
+            warning[nested_acquire]: findings::words::dry_pools::Shop::next_number sends a query to pool ordering while findings::words::dry_pools::Shop::place_order holds a transaction of that pool
+              --> tests/tests/findings/words/dry_pools.rs:71:33
+               |
+            71 |         sqlx::query("SELECT 1").execute(&self.pool).await?;
+               |                                 ^^^^^^^ the second permit is taken here, in findings::words::dry_pools::Shop::next_number
+               |
+              ::: tests/tests/findings/words/dry_pools.rs:59:32
+               |
+            59 |         let mut tx = self.pool.begin().await?;
+               |                                ----- a transaction is held from here on
+               |
+              ::: tests/tests/findings/words/dry_pools.rs:66:14
+               |
+            66 |     async fn reserve_stock(&self) -> Result {
+               |              ------------- called through here
+               |
+               = note: first held for …, tasks at once (Tn) 1, connections per task (Cm) 2, minimum safe size Tn × (Cm − 1) + 1 = 2, pool size 5
+               = cause (certain): one task takes a second permit and keeps the first: when as many tasks as there are permits do so at once, each waits for the others
+               = help: let findings::words::dry_pools::Shop::next_number take the connection as a parameter, `conn: &mut SqliteConnection`, and pass `&mut *tx`
+               = help: or release the first one before: `tx.commit().await?`
+               = note: so far 1 task at once, each holding up to 2 connections: 2 permits are enough, and this pool has 5
+               = note: to allow this, `#[track(allow(nested_acquire, reason = "…"))]`; read more: `leash::explain(Lint::NestedAcquire)`"#]],
     );
 }

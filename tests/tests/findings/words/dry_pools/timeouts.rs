@@ -56,27 +56,27 @@ async fn a_timeout_by_a_deadlock() {
     check(
         &finding,
         &expect![[r#"
-        warning[pool_timeout]: findings::words::dry_pools::Shop::next_number waited … for a connection of pool shop that gives up and got none
-          --> tests/tests/findings/words/dry_pools.rs:71:33
-           |
-        71 |         sqlx::query("SELECT 1").execute(&self.pool).await?;
-           |                                 ^^^^^^^ waited here
-           |
-          ::: tests/tests/findings/words/dry_pools.rs:59:32
-           |
-        59 |         let mut tx = self.pool.begin().await?;
-           |                                ----- findings::words::dry_pools::Shop::place_order holds 2 permits, the oldest since … ago
-           |
-          ::: tests/tests/findings/words/dry_pools.rs:66:14
-           |
-        66 |     async fn reserve_stock(&self) -> Result {
-           |              ------------- called through here
-           |
-           = note: waited …, permits held 2 of 2, 2 waiting, open 2, idle 0, longest wait …
-           = cause (deadlock, certain): each holder awaits an acquire itself, and keeps its handle meanwhile: none can go on before another does
-           = help: let findings::words::dry_pools::Shop::next_number take the connection to use, `conn: &mut SqliteConnection`, and call it with `&mut *tx`
-           = help: or give the first one back before: `tx.commit().await?`
-           = note: to allow this, `#[track(allow(pool_timeout, reason = "…"))]`; read more: `leash::explain(Lint::PoolTimeout)`"#]],
+            warning[pool_timeout]: findings::words::dry_pools::Shop::next_number waited … for a connection of pool shop that gives up and got none
+              --> tests/tests/findings/words/dry_pools.rs:71:33
+               |
+            71 |         sqlx::query("SELECT 1").execute(&self.pool).await?;
+               |                                 ^^^^^^^ waited here
+               |
+              ::: tests/tests/findings/words/dry_pools.rs:59:32
+               |
+            59 |         let mut tx = self.pool.begin().await?;
+               |                                ----- findings::words::dry_pools::Shop::place_order has held 2 permits, the oldest for …
+               |
+              ::: tests/tests/findings/words/dry_pools.rs:66:14
+               |
+            66 |     async fn reserve_stock(&self) -> Result {
+               |              ------------- called through here
+               |
+               = note: waited …, permits held 2 of 2, 2 waiting, open 2, idle 0, longest wait …
+               = cause (deadlock, certain): each holder awaits an acquire and keeps its handle meanwhile: none can continue before another one does
+               = help: let findings::words::dry_pools::Shop::next_number take the connection as a parameter, `conn: &mut SqliteConnection`, and pass `&mut *tx`
+               = help: or release the first one before: `tx.commit().await?`
+               = note: to allow this, `#[track(allow(pool_timeout, reason = "…"))]`; read more: `leash::explain(Lint::PoolTimeout)`"#]],
     );
 }
 
@@ -96,21 +96,21 @@ async fn a_timeout_by_a_hoarder() {
     check(
         &finding,
         &expect![[r#"
-        warning[pool_timeout]: findings::words::dry_pools::Shop::list waited … for a connection of pool payments and got none
-           --> tests/tests/findings/words/dry_pools.rs:100:40
-            |
-        100 |         sqlx::query("SELECT 'a list'").fetch_all(&self.pool).await?;
-            |                                        ^^^^^^^^^ waited here
-            |
-           ::: tests/tests/findings/words/dry_pools.rs:92:32
-            |
-         92 |         let mut tx = self.pool.begin().await?;
-            |                                ----- findings::words::dry_pools::Shop::pay holds 1 permit for …, idle for …, last SELECT at tests/tests/findings/words/dry_pools.rs:93:43
-            |
-            = note: waited …, permits held 1 of 1, 1 waiting, open 1, idle 0, longest wait …, idle holders 1
-            = cause (hoarder, certain): 1 of 1 permits lies idle in its holder's hands for … or longer, 1 of them in findings::words::dry_pools::Shop::pay
-            = help: end the transaction in findings::words::dry_pools::Shop::pay before its slow work: `tx.commit().await?`
-            = note: to allow this, `#[track(allow(pool_timeout, reason = "…"))]`; read more: `leash::explain(Lint::PoolTimeout)`"#]],
+            warning[pool_timeout]: findings::words::dry_pools::Shop::list waited … for a connection of pool payments and got none
+               --> tests/tests/findings/words/dry_pools.rs:100:40
+                |
+            100 |         sqlx::query("SELECT 'a list'").fetch_all(&self.pool).await?;
+                |                                        ^^^^^^^^^ waited here
+                |
+               ::: tests/tests/findings/words/dry_pools.rs:92:32
+                |
+             92 |         let mut tx = self.pool.begin().await?;
+                |                                ----- findings::words::dry_pools::Shop::pay holds 1 permit for …, idle for …, last SELECT at tests/tests/findings/words/dry_pools.rs:93:43
+                |
+                = note: waited …, permits held 1 of 1, 1 waiting, open 1, idle 0, longest wait …, idle holders 1
+                = cause (hoarder, certain): 1 of 1 permit has been held idle for … or longer, 1 of them by findings::words::dry_pools::Shop::pay
+                = help: end the transaction in findings::words::dry_pools::Shop::pay before its slow work: `tx.commit().await?`
+                = note: to allow this, `#[track(allow(pool_timeout, reason = "…"))]`; read more: `leash::explain(Lint::PoolTimeout)`"#]],
     );
 }
 
@@ -154,9 +154,9 @@ async fn a_timeout_for_want_of_capacity() {
            |
            = note: waited …, permits held # of #, # waiting, open #, idle #, longest wait …, acquires per second #.#, mean hold …, connections needed #
            = cause (capacity, likely): every permit is in use: #.# acquires per second × … held on average = # connections needed, and there are #
-           = help: make the holds shorter: of the time held so far, … with the database, # without
+           = help: hold connections for less time: of the time held so far, … with the database, # without
            = help: look for the slowest statements of the holders: `leash::snapshot().sites`
-           = help: or ask for fewer at once: a queue or `tokio::sync::Semaphore` before the work
+           = help: or limit how many tasks ask at once: a queue or a `tokio::sync::Semaphore` before the work
            = note: to allow this, `#[track(allow(pool_timeout, reason = "…"))]`; read more: `leash::explain(Lint::PoolTimeout)`"#]];
     expected.assert_eq(&without_numbers(&finding.render()));
 }
@@ -189,7 +189,7 @@ async fn a_timeout_at_a_wrong_port() {
            = note: waited …, permits held 0 of 10, 1 waiting, open 0, idle 0, longest wait …, tried … ago
            = cause (unreachable, certain): connecting to 127.0.0.1:#/shop fails: error communicating with database: Connection refused (os error 111)
            = help: see whether a server listens at 127.0.0.1:#/shop, and whether this machine may reach it
-           = help: a pool tries until its time is up; to have the error itself, and at once, connect once without one when the program starts: `PgConnection::connect(url).await?`
+           = help: the pool retries until `acquire_timeout`; to get the real error at once, connect without a pool when the program starts: `PgConnection::connect(url).await?`
            = note: to allow this, `#[track(allow(pool_timeout, reason = "…"))]`; read more: `leash::explain(Lint::PoolTimeout)`"#]].assert_eq(&text);
 }
 
@@ -213,8 +213,8 @@ async fn a_timeout_by_untracked_use() {
                |                     ^^^^^^^ waited here
                |
                = note: waited …, permits held 0 of 1, 1 waiting, open 1, idle 0, longest wait …
-               = cause (unaccounted, likely): 1 permit is in use by nobody that is known: something takes connections from the plain sqlx pool that this one was made from
-               = help: where other code needs plain sqlx's pool, give it `pool.as_sqlx()`: its permits are then known as lent
+               = cause (unaccounted, likely): 1 permit is in use, and no known handle holds it: some code takes connections from the plain sqlx pool that this one was made from
+               = help: where other code needs plain sqlx's pool, pass it `pool.as_sqlx()`: its permits then count as lent
                = note: to allow this, `#[track(allow(pool_timeout, reason = "…"))]`; read more: `leash::explain(Lint::PoolTimeout)`"#]],
     );
     drop(taken);
@@ -234,8 +234,8 @@ async fn a_timeout_of_what_is_lent() {
                |                     ^^^^^^^ waited here
                |
                = note: waited …, permits held 0 of 1, 1 waiting, open 1, idle 0, longest wait …, lent to plain sqlx at tests/tests/findings/words/dry_pools/timeouts.rs:37
-               = cause (unknown, unknown): plain sqlx was given this pool, and what it takes is not seen
-               = help: look at what uses the pool that was given away at tests/tests/findings/words/dry_pools/timeouts.rs:37
+               = cause (unknown, unknown): plain sqlx has this pool, and the connections that it takes are not visible
+               = help: look at the code that received the pool at tests/tests/findings/words/dry_pools/timeouts.rs:37
                = note: to allow this, `#[track(allow(pool_timeout, reason = "…"))]`; read more: `leash::explain(Lint::PoolTimeout)`"#]],
     );
     drop(taken);
@@ -304,8 +304,8 @@ async fn a_timeout_under_a_paused_clock() {
                |                     ------- findings::words::dry_pools::timeouts::keeps holds 1 permit for …, idle for …
                |
                = note: waited …, permits held 1 of 1, 1 waiting, open 1, idle 0, longest wait …
-               = cause (unknown, certain): only … really passed of the … that the pool waits: the runtime's clock is paused or was advanced
-               = help: in a test with tokio's paused clock, time runs ahead while a connection is awaited: resume it around the database, `tokio::time::resume()`
+               = cause (unknown, certain): only … of the pool's … really passed: the runtime's clock is paused or was advanced
+               = help: tokio's paused clock advances while a connection is awaited: in the test, resume it around the database, `tokio::time::resume()`
                = note: to allow this, `#[track(allow(pool_timeout, reason = "…"))]`; read more: `leash::explain(Lint::PoolTimeout)`"#]],
     );
 }
