@@ -8,27 +8,27 @@ use crate::bugs::Bug;
 /// The exit code when the service itself failed.
 pub(crate) const FAILURE: u8 = 1;
 
-/// The exit code when all went well, and a finding was reported.
+/// The exit code when the service did not fail, and a finding was reported.
 pub(crate) const FINDING: u8 = 3;
 
 const AFTER_HELP: &str = "\
 Environment:
   SQLX_LEASH  levels and limits of the lints, for example
-              SQLX_LEASH=outlived_scope=warn       log it, also in a debug build
-              SQLX_LEASH=held_idle=warn:10s        ... with a limit
+              SQLX_LEASH=outlived_scope=warn       no panic, also in a debug build
+              SQLX_LEASH=held_idle=warn:10s        a level and a limit
               SQLX_LEASH=cap=warn,report=5s        nothing panics; a line per call site every 5 s
               SQLX_LEASH=off                       nothing is tracked
-  RUST_LOG    what is logged to stderr [default: warn,sqlx_leash=info];
+  RUST_LOG    the events logged to stderr [default: warn,sqlx_leash=info];
               RUST_LOG=sqlx_leash::query=debug shows every statement
 
 Exit codes:
-  0    all batches are stored, nothing was found
+  0    all batches are stored, and there was no finding
   1    the service failed: the database cannot be opened, or refused a statement
   2    wrong usage
-  3    nothing failed, and a finding was reported
+  3    all batches are stored, and a finding was reported
   101  a finding at level deny panicked: in a debug build, outlived_scope, query_budget and a certain pool_deadlock do";
 
-/// An eye clinic's small service on sqlx: devices deliver measurements, sqlx-leash counts and watches.
+/// An eye clinic's small service on sqlx: devices deliver measurements, sqlx-leash counts its statements and watches its connections.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -37,26 +37,26 @@ Exit codes:
     styles = Styles::styled().header(AnsiColor::Green.on_default().bold()).usage(AnsiColor::Green.on_default().bold()),
 )]
 pub(crate) struct Args {
-    /// How many batches the devices deliver in all
+    /// The number of batches that the devices deliver in all
     #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
     pub(crate) batches: u64,
 
-    /// How many devices deliver at the same time
+    /// The number of devices that deliver at the same time
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=64))]
     pub(crate) devices: u64,
 
-    /// The most connections that the pool may open
+    /// The largest number of connections that the pool opens
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) connections: u32,
 
-    /// Where to store [default: SQLite in a temporary file]
+    /// The database to store in [default: SQLite in a temporary file]
     ///
     /// postgres://user:password@host/database, mysql://user:password@host/database (MariaDB too), or
-    /// sqlite://file?mode=rwc. Missing tables are made. Connections are not encrypted: this is an example.
+    /// sqlite://file?mode=rwc. Missing tables are created. Connections are not encrypted: this is an example.
     #[arg(long, value_name = "URL")]
     pub(crate) database_url: Option<String>,
 
-    /// Play a failure after the last batch, and see what is said about it
+    /// Play a failure after the last batch, and see what is reported
     #[arg(long, value_name = "NAME")]
     pub(crate) bug: Option<Bug>,
 }

@@ -1,4 +1,4 @@
-//! The service: what happens to a batch.
+//! The service: the way of a batch.
 
 use sqlx::track;
 
@@ -32,10 +32,10 @@ impl Clinic {
         }
     }
 
-    /// Stores a batch whole or not at all, and gives the number of its first record.
+    /// Stores a batch whole or not at all, and returns the number of its first record.
     pub(crate) async fn accept(&self, batch: &Batch) -> Result<i64, Error> {
         let exam = self.admit(batch).await?;
-        // All reading is done: the transaction locks the counter, so it is kept short.
+        // Everything is read by now: the transaction locks the counter, so it is kept short.
         let mut tx = self.store.pool.begin().await?;
         let first = self
             .numbering

@@ -1,9 +1,9 @@
 //! One pool for three databases.
 //!
-//! The repositories are written once, against `sqlx::Any`. The other two ways were tried on paper: generic over
-//! `DB: Database`, every method carries a list of `Encode`, `Type` and `FromRow` bounds that is longer than its body; with
-//! a copy of each statement per database, three texts drift apart. `Any` asks for two things instead: plain types
-//! (`i64`, `f64`, `String`), which measurements are, and care with placeholders, which [`Placeholders`] takes.
+//! The repositories are written once, against `sqlx::Any`. There are two other ways. Generic over `DB: Database`, every
+//! method needs a list of `Encode`, `Type` and `FromRow` bounds that is longer than its body. With a copy of each statement
+//! per database, three texts diverge. `Any` needs plain types (`i64`, `f64`, `String`), which measurements are, and the
+//! right placeholders, which [`Placeholders`] writes.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// A pool of its own for a part of the clinic, on the same database.
+    /// Opens a separate pool for a part of the clinic, on the same database.
     pub(crate) async fn apart(
         &self,
         name: &str,
@@ -42,10 +42,10 @@ impl Store {
         })
     }
 
-    /// A statement with placeholders `$1`, `$2`, …, as this database reads it. Each must stand once and in order.
+    /// Rewrites the placeholders `$1`, `$2`, … as this database reads them. Each must occur once and in order.
     pub(crate) fn sql(&self, text: impl Into<Cow<'static, str>>) -> SqlStr {
         let text = text.into();
-        // Safe as far as the callers' texts are: this changes nothing but placeholders.
+        // As safe as the callers' texts: only placeholders change.
         AssertSqlSafe(match self.placeholders {
             Placeholders::Numbered => text,
             Placeholders::QuestionMarks => Cow::Owned(question_marks(&text)),
@@ -54,10 +54,10 @@ impl Store {
     }
 }
 
-/// How a database writes placeholders. `Any` passes the text on as it is, so somebody has to know.
+/// How a database writes placeholders. `Any` passes a text on unchanged, so the program has to write them.
 #[derive(Clone, Copy, Debug)]
 enum Placeholders {
-    /// PostgreSQL, and SQLite, which reads nearly everything.
+    /// PostgreSQL, and SQLite, which accepts both.
     Numbered,
     /// MySQL and MariaDB.
     QuestionMarks,
@@ -109,14 +109,14 @@ impl Database {
         })
     }
 
-    /// Waits until every connection has come back, and closes them.
+    /// Waits until every connection is released, and closes them.
     pub(crate) async fn close(self) {
         self.store.pool.close().await;
     }
 }
 
 async fn connect(options: &AnyConnectOptions, connections: u32) -> sqlx::Result<Store> {
-    // Once without a pool: a pool goes on trying where nobody listens, and says no more than that it timed out.
+    // Once without a pool: where no server listens, a pool retries, and then reports only that it timed out.
     AnyConnection::connect_with(options).await?.close().await?;
 
     let scheme = options.database_url.scheme();
@@ -124,7 +124,7 @@ async fn connect(options: &AnyConnectOptions, connections: u32) -> sqlx::Result<
     if scheme == "sqlite" {
         pool = pool.after_connect(|connection, _| {
             Box::pin(async move {
-                // With WAL one device writes while others read; who wants to write as well waits rather than fail.
+                // With WAL, one device writes while others read; a second writer waits, and does not fail.
                 sqlx::raw_sql(
                     "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 20000",
                 )
@@ -146,7 +146,7 @@ async fn connect(options: &AnyConnectOptions, connections: u32) -> sqlx::Result<
 fn without_password(options: &AnyConnectOptions) -> String {
     let mut url = options.database_url.clone();
     if url.password().is_some() {
-        // Fails for URLs that cannot have one, and this one has.
+        // Fails only for URLs that cannot have a password, and this one has one.
         let _ = url.set_password(Some("***"));
     }
     url.into()

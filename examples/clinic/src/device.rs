@@ -14,9 +14,9 @@ use crate::progress::Progress;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Model {
     pub(crate) name: &'static str,
-    /// The kind of exam that it is for.
+    /// The kind of exam that it makes.
     pub(crate) kind: &'static str,
-    /// What it reads on a healthy eye.
+    /// Its reading of a healthy eye.
     typical: f64,
 }
 
@@ -45,7 +45,7 @@ const KERATOMETER: Model = Model {
     typical: 43.25,
 };
 
-/// What a device delivers for one exam.
+/// The readings that a device delivers for one exam.
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
     /// The device's name: `tonometer-1`.
@@ -56,7 +56,7 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// How many readings make a batch complete: three of each eye.
+    /// The number of readings in a complete batch: three of each eye.
     pub(crate) const COMPLETE: usize = 6;
 
     pub(crate) fn new(device: &str, model: Model, exam: &Exam) -> Self {
@@ -85,8 +85,8 @@ impl Batch {
 
 /// Lets `devices` devices deliver `batches` batches between them, all devices at the same time.
 ///
-/// Each device has one batch under way, so there are never more tasks than devices; the pool decides how many of them
-/// talk to the database.
+/// Each device has one batch under way, so there are never more tasks than devices. The pool limits how many of them
+/// use the database.
 pub(crate) async fn deliver(
     clinic: &Arc<Clinic>,
     devices: u64,
@@ -108,7 +108,7 @@ pub(crate) async fn deliver(
     all(tasks).await
 }
 
-/// Waits for every task. A panic in one is everybody's.
+/// Waits for every task, and passes on an error or a panic of one.
 pub(crate) async fn all(mut tasks: JoinSet<Result<(), Error>>) -> Result<(), Error> {
     while let Some(device) = tasks.join_next().await {
         match device {

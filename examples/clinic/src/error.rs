@@ -1,16 +1,16 @@
-//! What can go wrong at the clinic.
+//! Errors of the clinic.
 
 use std::error::Error as StdError;
 use std::io;
 
 use sqlx::migrate::MigrateError;
 
-/// Why the service failed.
+/// The reason for which the service failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("cannot make a temporary directory for the database")]
     TemporaryDirectory(#[source] io::Error),
-    // Without the URL: what cannot be read may still hold a password.
+    // Without the URL: it may contain a password, although it cannot be parsed.
     #[error("cannot read the database's URL")]
     Url(#[source] sqlx::Error),
     #[error("cannot open the database {url}")]
@@ -30,13 +30,13 @@ pub(crate) enum Error {
     Database(#[from] sqlx::Error),
 }
 
-/// The error and its causes on one line, the way people read them: from what was tried to what stood in the way.
+/// The error and its causes on one line, outermost first.
 pub(crate) fn with_causes(error: &dyn StdError) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
         let cause_text = cause.to_string();
-        // sqlx writes the cause into some of its messages already.
+        // Some of sqlx's messages already contain their cause.
         if !text.ends_with(&cause_text) {
             text.push_str(": ");
             text.push_str(&cause_text);

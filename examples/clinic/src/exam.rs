@@ -1,4 +1,4 @@
-//! Exams: who is examined, and how.
+//! Exams: the patient, and the kind of examination.
 
 use sqlx::{FromRow, track};
 
@@ -33,7 +33,7 @@ impl ExamRepo {
         .await
     }
 
-    /// The exams of a kind, in the order in which patients are called.
+    /// The exams of a kind, in the order in which the patients are called.
     pub(crate) async fn worklist(&self, kind: &str) -> sqlx::Result<Vec<Exam>> {
         sqlx::query_as(
             self.store

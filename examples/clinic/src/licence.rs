@@ -1,4 +1,4 @@
-//! Licences: which models of devices may deliver.
+//! Licences: the models of devices that may deliver.
 
 use sqlx::track;
 

@@ -1,8 +1,8 @@
 //! An eye clinic's small service, as people write it with sqlx: devices deliver batches of measurements, and for each
 //! batch the service looks the exam up, checks the device's licence, numbers the records and stores them.
 //!
-//! The repositories say `#[track]`, `Cargo.toml` takes sqlx from sqlx-leash, and that is all: the table at the end tells
-//! which line sent which statements how often, and `--bug` plays failures to see what is said about them.
+//! The repositories have the attribute `#[track]`, `Cargo.toml` takes sqlx from sqlx-leash, and that is all. The table at the
+//! end counts the statements of each line, and `--bug` plays failures to show their findings.
 
 mod args;
 mod bugs;
@@ -38,9 +38,8 @@ async fn main() -> ExitCode {
     let progress = Progress::new(args.batches);
     progress::log_above(&progress);
 
-    // `SQLX_LEASH` has the last word. Batches wait for each other at the counter, and longer on a busy machine: that is no
-    // slow query here. Accounts are asked for after 10 s otherwise, and as soon as this so that nobody has to wait for
-    // `--bug silent-peer`.
+    // `SQLX_LEASH` is nearer than these. Batches wait for each other at the counter, longer on a busy machine: that is no slow
+    // query here. The default of 10 s for unaccounted connections is too long for `--bug silent-peer`.
     leash::Config::new()
         .limit(leash::Lint::SlowQuery, Duration::from_secs(5))
         .limit(leash::Lint::UnaccountedConnections, Duration::from_secs(1))
@@ -63,16 +62,16 @@ async fn run(args: &Args, progress: &Progress) -> Result<(), Error> {
     let clinic = Arc::new(Clinic::new(&database));
 
     let day = work(args, &clinic, progress).await;
-    // After a failure too: that is when somebody wants to know who holds the connections.
+    // After a failure too: that is when the holders of the connections matter.
     report::print(&leash::snapshot());
 
-    // Closing waits for every connection, so what a bug still holds goes first.
+    // Closing waits for every connection, so drop first what a bug still holds.
     let outcome = day.map(drop);
     database.close().await;
     outcome
 }
 
-/// A day at the clinic, then the bug, if one was asked for. Gives what that still holds.
+/// A day at the clinic, then the bug, if one was asked for. Returns what the bug still holds.
 async fn work<'c>(
     args: &Args,
     clinic: &'c Arc<Clinic>,

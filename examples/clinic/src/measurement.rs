@@ -1,4 +1,4 @@
-//! Measurements: what the devices deliver.
+//! Measurements, which the devices deliver.
 
 use std::fmt::Write;
 
@@ -14,7 +14,7 @@ pub(crate) enum Eye {
 }
 
 impl Eye {
-    /// As it stands in a patient's record: oculus dexter, oculus sinister.
+    /// The code in a patient's record: oculus dexter, oculus sinister.
     pub(crate) fn code(self) -> &'static str {
         match self {
             Eye::Right => "OD",
@@ -41,7 +41,7 @@ impl MeasurementRepo {
     }
 
     /// Stores readings under consecutive numbers from `first_number`, in one statement: the counter's row is locked
-    /// meanwhile, and a round trip for each would make every other device wait for it.
+    /// meanwhile, and with a round trip for each reading every other device would wait for it.
     pub(crate) async fn insert(
         &self,
         tx: &mut Transaction<'_, Any>,
@@ -66,7 +66,7 @@ impl MeasurementRepo {
     }
 }
 
-/// `QueryBuilder` would write it, but writes `?` whatever the database behind `Any` is.
+/// The text of an INSERT. `QueryBuilder` is no help: it writes `?` whatever the database behind `Any` is.
 fn insert_rows(rows: usize) -> String {
     const COLUMNS: [&str; 7] = [
         "kind",

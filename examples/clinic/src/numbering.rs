@@ -16,8 +16,8 @@ impl Numbering {
         Self { store }
     }
 
-    /// Takes the next `count` numbers and gives the first of them. They count once `tx` is committed; until then the
-    /// counter's row stays locked, which is what keeps the numbers without gaps.
+    /// Takes the next `count` numbers, and returns the first. They are taken once `tx` is committed; until then the
+    /// counter's row stays locked, and so the numbers stay without gaps.
     pub(crate) async fn take(
         &self,
         tx: &mut Transaction<'_, Any>,
@@ -25,8 +25,8 @@ impl Numbering {
         count: usize,
     ) -> sqlx::Result<i64> {
         let count = i64::try_from(count).expect("BUG: a batch has a handful of records");
-        // The UPDATE goes first because it locks. After a SELECT, two devices would know the same number, and SQLite
-        // would refuse the second its UPDATE.
+        // The UPDATE comes first because it locks. After a SELECT, two devices would have the same number, and SQLite
+        // would refuse the second one's UPDATE.
         sqlx::query(self.store.sql(
             "UPDATE counter SET last_number = last_number + $1 WHERE kind = $2 AND year = $3",
         ))

@@ -1,4 +1,4 @@
-//! The progress bar, and a log that does not run through it.
+//! The progress bar, and a log that is written above it.
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use indicatif::{ProgressBar, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 
-/// Shows how many batches are stored: a bar on a terminal, elsewhere a line at the end.
+/// Shows the number of batches stored: a bar on a terminal, elsewhere a line at the end.
 #[derive(Clone, Debug)]
 pub(crate) struct Progress(ProgressBar);
 

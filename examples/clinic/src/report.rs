@@ -1,11 +1,11 @@
-//! What is told at the end of the day.
+//! The report at the end of the day.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::leash::{self, Snapshot};
 
-/// Whether anything was found.
+/// Whether there was a finding.
 #[derive(Debug)]
 pub(crate) struct Findings(Arc<AtomicBool>);
 
@@ -13,9 +13,9 @@ impl Findings {
     /// Listens from now on.
     pub(crate) fn listen() -> Self {
         let found = Arc::new(AtomicBool::new(false));
-        let heard = Arc::clone(&found);
+        let flag = Arc::clone(&found);
         // Relaxed: read once, after everything that could set it.
-        leash::on_finding(move |_| heard.store(true, Ordering::Relaxed));
+        leash::on_finding(move |_| flag.store(true, Ordering::Relaxed));
         Self(found)
     }
 
@@ -24,8 +24,8 @@ impl Findings {
     }
 }
 
-/// Prints which line sent what, how the pool did, and who still holds a connection. Without the feature `leash`, that
-/// nothing was counted.
+/// Prints the statements of each line, the pools, and the handles that are still held. Without the feature `leash`, it
+/// prints that nothing was counted.
 pub(crate) fn print(snapshot: &Snapshot) {
     println!("{snapshot}");
 }

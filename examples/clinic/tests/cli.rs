@@ -1,4 +1,4 @@
-//! The clinic as its users start it.
+//! The clinic, started as its users start it.
 #![cfg(feature = "leash")]
 
 use std::process::{Command, Output};
@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 /// Marks the line of a bug's source to which its finding points.
 const MARKER: &str = "// the finding points here";
 
-/// Marks a line that the finding shows beside it: where what stands in the way was taken.
+/// Marks a second line that the finding shows: where the handle was taken.
 const HELD: &str = "// held from here";
 
 fn clinic(args: &[&str]) -> Command {
@@ -68,7 +68,7 @@ fn a_day_without_findings() {
         "{}",
         printed.stderr
     );
-    // Beside that, who is tracked and which pool, a line each, and nothing else.
+    // Beside that, a line for the process and one for the pool, and nothing else.
     let lines: Vec<_> = printed.stderr.lines().collect();
     assert_eq!(lines.len(), 3, "{}", printed.stderr);
     assert!(
@@ -130,7 +130,7 @@ fn a_database_that_cannot_be_opened_exits_with_1() {
     check_unreachable("oracle://eye:secret@db/clinic", "no driver found");
 }
 
-/// A bug, as its source shows it.
+/// A bug, and its finding.
 struct Played {
     bug: &'static str,
     source: &'static str,
@@ -138,11 +138,11 @@ struct Played {
     /// The method to whose name the finding points.
     method: &'static str,
     function: &'static str,
-    /// What else it must say.
+    /// Further words of the finding.
     says: &'static [&'static str],
 }
 
-/// Where `method` stands on the line that ends in `marker`, if there is one and it does.
+/// The place of `method` on the line that ends in `marker`, if both are there.
 fn place(bug: &str, source: &str, marker: &str, method: &str) -> Option<String> {
     let (index, line) = source
         .lines()
@@ -157,13 +157,13 @@ fn place(bug: &str, source: &str, marker: &str, method: &str) -> Option<String> 
 }
 
 impl Played {
-    /// Its finding is logged, and the clinic goes on.
+    /// Checks that its finding is logged, and the clinic goes on.
     #[track_caller]
     fn check_warned(&self) {
         self.check(clinic(&["--batches", "12", "--bug", self.bug]), 3);
     }
 
-    /// Its finding panics in a debug build. Under a ceiling and in release it is logged, and the clinic goes on.
+    /// Checks that its finding panics in a debug build, and is logged under a ceiling and in release.
     #[track_caller]
     fn check_denied(&self) {
         let args = ["--batches", "12", "--bug", self.bug];
@@ -178,7 +178,7 @@ impl Played {
     fn check(&self, command: Command, exit: i32) {
         let printed = check_exit(command, exit);
         if exit == 3 {
-            // The table comes all the same: the work of the devices is in it.
+            // The table is printed all the same, with the work of the devices.
             let stored = printed.calls("MeasurementRepo::insert");
             assert!(stored.len() == 1 && stored[0] >= 12, "{printed:#?}");
         }
@@ -356,7 +356,7 @@ fn wrong_port_is_found_with_the_error() {
 }
 
 #[test]
-fn hoarder_is_found_with_those_who_hold() {
+fn hoarder_is_found_with_its_holders() {
     Played {
         bug: "hoarder",
         source: include_str!("../src/bugs/hoarder.rs"),
@@ -378,7 +378,7 @@ fn silent_peer_is_found_at_its_acquire() {
         source: include_str!("../src/bugs/silent_peer.rs"),
         lint: "warning[unaccounted_connections]",
         method: "acquire",
-        function: "Archive::tell",
+        function: "Archive::announce",
         says: &[
             "was released",
             "return_timeout",

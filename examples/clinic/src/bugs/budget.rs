@@ -1,7 +1,7 @@
-//! The overview that sends a query per exam.
+//! The overview that sends a query for each exam.
 //!
-//! When it was written there were two exams on the screen, and it was quick. Somebody then set it a budget, so that it stays
-//! so: three queries are enough for any overview. The third exam is the first to break it.
+//! When it was written there were two exams on the screen, and it was quick. To keep it so, it was given a budget: three
+//! queries are enough for any overview. The third exam is the first to break it.
 
 use sqlx::track;
 
@@ -16,7 +16,7 @@ struct Overview<'c> {
 
 #[track]
 impl Overview<'_> {
-    /// How many readings each exam has.
+    /// The number of readings of each exam.
     #[track(max_queries = 3)]
     async fn rows(&self, kind: &str) -> sqlx::Result<Vec<(i64, i64)>> {
         let mut rows = Vec::new();

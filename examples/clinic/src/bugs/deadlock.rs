@@ -1,8 +1,8 @@
 //! The reception that asks the pool while it holds a transaction, with as many devices as connections.
 //!
-//! It retells teamhanko/hanko#1598: inside a transaction, one of the repositories asked the pool instead of the transaction.
-//! Under load every connection was in the hand of a request that waited for another one, and the whole service stood still
-//! until the waits timed out. It came back by itself, so for a long time it was taken for a slow database.
+//! After teamhanko/hanko#1598: inside a transaction, one of the repositories asked the pool instead of the transaction.
+//! Under load every connection was held by a request that waited for another one, and the whole service stood still
+//! until the waits timed out. It recovered by itself, so for a long time it was taken for a slow database.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +18,13 @@ use crate::device::{self, TONOMETER};
 use crate::error::Error;
 use crate::exam::Exam;
 
-/// As many as there are devices.
+/// One for each device.
 const CONNECTIONS: u32 = 2;
 
-/// 30 s unless set: nobody wants to watch an example for so long.
+/// sqlx's default of 30 s is too long for an example.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a device needs to answer that its patient sits still.
+/// The time that a device takes to answer that its patient sits still.
 const HANDSHAKE: Duration = Duration::from_millis(200);
 
 struct Reception {

@@ -1,8 +1,8 @@
 //! The correction that reports success and changes nothing.
 //!
 //! A tonometer was found to read too high, and its readings are to be corrected. The function once ended in
-//! `tx.commit().await?`. Then it was to tell how many readings it has corrected, and the count took the place of the commit.
-//! It counts right, every time, and every time the database rolls back.
+//! `tx.commit().await?`. Then it was to return the number of corrected readings, and the number took the place of the
+//! commit. The number is right every time, and every time the database rolls back.
 
 use sqlx::track;
 
@@ -18,7 +18,7 @@ struct Calibration<'c> {
 
 #[track]
 impl Calibration<'_> {
-    /// Adds `offset` to the readings of an exam, and gives how many there are.
+    /// Adds `offset` to the readings of an exam, and returns their number.
     async fn correct(&self, exam_id: i64, offset: f64) -> sqlx::Result<u64> {
         let mut tx = self.store.pool.begin().await?; // the finding points here
         let corrected = sqlx::query(

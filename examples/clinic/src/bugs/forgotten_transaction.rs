@@ -1,10 +1,10 @@
 //! The numbering that forgets a transaction.
 //!
-//! It retells what a numbering procedure did in production. A device that lost its network in the middle of an exam
-//! delivered the rest of the batch later, and was to get the numbers that it had been promised. So the numbering kept the
-//! transaction of an incomplete batch in a list, to be committed with the rest. Some devices never came back. Each left a
-//! connection idle in a transaction that locked the year's counter, and the errors came from everywhere else: devices that
-//! waited for the counter, and screens that waited for a connection.
+//! After a failure in production. A device that lost its network in the middle of an exam delivered the rest of the batch
+//! later, and was to get the numbers that it had been promised. So the numbering kept the transaction of an incomplete
+//! batch in a list, to be committed with the rest. Some devices never came back. Each left a connection idle in a
+//! transaction that locked the year's counter, and the errors came from everywhere else: devices that waited for the
+//! counter, and screens that waited for a connection.
 
 use sqlx::{Any, Transaction, track};
 
@@ -15,13 +15,13 @@ use crate::error::Error;
 
 struct DeferredNumbering<'c> {
     clinic: &'c Clinic,
-    /// Numbered, and waiting for the rest of their batch.
+    /// The transactions of batches that are numbered and wait for their rest.
     open: Vec<Transaction<'static, Any>>,
 }
 
 #[track]
 impl DeferredNumbering<'_> {
-    /// Gives the number of the batch's first record.
+    /// Stores a batch, and returns the number of its first record.
     async fn accept(&mut self, batch: &Batch) -> Result<i64, Error> {
         let exam = self.clinic.admit(batch).await?;
         let mut tx = self.clinic.store.pool.begin().await?; // the finding points here
@@ -56,7 +56,7 @@ pub(super) async fn play(clinic: &Clinic) -> Result<Held<'_>, Error> {
     }
     if let Some(exam) = worklist.last() {
         let mut batch = Batch::new("tonometer-2", TONOMETER, exam);
-        // The right eye only: the network went, and the left is still to come.
+        // The right eye only: the network failed before the left.
         batch.readings.truncate(3);
         numbering.accept(&batch).await?;
     }

@@ -1,9 +1,9 @@
 //! The display that keeps the stream from which it read one row.
 //!
-//! It retells greenbone/openvas-scanner#2346: a stream of rows owns a connection until its reader is done, the reader was
-//! slow, and nobody else could work. Here the reader is a display beside the examination chair. It shows the latest
-//! reading at once and older ones when somebody scrolls, so it leaves the rest in the stream. Nobody scrolls, and with as
-//! many chairs as connections the clinic stands still.
+//! After greenbone/openvas-scanner#2346: a stream of rows holds a connection until its reader is done, the reader was
+//! slow, and no other request was served. Here the reader is a display beside the examination chair. It shows the latest
+//! reading at once, and older ones when a doctor scrolls, so it leaves the rest in the stream. No doctor scrolls, and with
+//! as many chairs as connections the clinic stands still.
 
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
@@ -17,7 +17,7 @@ use crate::error::Error;
 
 struct Display<'c> {
     store: &'c Store,
-    /// What is left to show of the current exam.
+    /// The rows of the current exam that were not shown yet.
     rows: Option<BoxStream<'c, sqlx::Result<(i64, f64)>>>,
 }
 

@@ -1,8 +1,8 @@
-//! The screens that keep a connection as long as they are open.
+//! The screens that keep a connection for as long as they are on.
 //!
-//! A screen beside each examination chair shows what was measured there. Each takes a connection when it is switched on, so
-//! that it never has to wait for one, and is switched off in the evening. There are as many screens now as the pool has
-//! connections. Who looks for the fault finds the reception, which does nothing but ask.
+//! A screen beside each examination chair shows its readings. Each screen takes a connection when it is switched on, so
+//! that it never has to wait for one, and is switched off in the evening. There are now as many screens as the pool has
+//! connections. The error comes up at the reception, which only asked.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use crate::database::Store;
 use crate::device::TONOMETER;
 use crate::error::Error;
 
-/// As many as there are screens.
+/// One for each screen.
 const CONNECTIONS: u32 = 2;
 
-/// 30 s unless set: nobody wants to watch an example for so long.
+/// sqlx's default of 30 s is too long for an example.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
 
 struct Screen {

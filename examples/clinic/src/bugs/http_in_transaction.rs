@@ -1,8 +1,8 @@
 //! The numbering that asks another service before it commits.
 //!
-//! The hospital wants to know of every batch before it counts, so the clinic tells the hospital's register, and only then
-//! commits. The register answers in milliseconds, on most days. On the others each batch keeps a connection, and the lock on
-//! the year's counter, for as long as the register takes, and the clinic is as slow as the register.
+//! The hospital must know of every batch before the batch counts, so the clinic notifies the hospital's register, and only
+//! then commits. The register answers in milliseconds, on most days. On the others each batch holds a connection, and the
+//! lock on the year's counter, for as long as the register takes, and the clinic is as slow as the register.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,7 +18,7 @@ use crate::clinic::Clinic;
 use crate::device::{Batch, TONOMETER};
 use crate::error::Error;
 
-/// What the register takes to answer on a bad day.
+/// The time that the register takes to answer on a bad day.
 const BAD_DAY: Duration = Duration::from_millis(1500);
 
 struct RegisteredNumbering<'c> {
@@ -28,7 +28,7 @@ struct RegisteredNumbering<'c> {
 
 #[track]
 impl RegisteredNumbering<'_> {
-    // 5 s unless set: this register is quick even on a bad day, so that nobody has to wait for the example.
+    // The default of 5 s is too long for an example.
     #[track(held_idle = "300ms")]
     async fn accept(&self, batch: &Batch) -> Result<i64, Error> {
         let exam = self.clinic.admit(batch).await?;
@@ -47,23 +47,23 @@ impl RegisteredNumbering<'_> {
         Ok(first)
     }
 
-    /// Tells the hospital's register of a batch.
+    /// Notifies the hospital's register of a batch.
     async fn register(&self, first: i64) -> Result<(), Error> {
-        let told = async {
+        let notified = async {
             let mut stream = TcpStream::connect(self.register).await?;
             let request = format!("PUT /batches/{first} HTTP/1.1\r\nhost: register\r\n\r\n");
             stream.write_all(request.as_bytes()).await?;
             stream.read_to_string(&mut String::new()).await?;
             Ok(())
         };
-        told.await.map_err(|source| Error::Network {
+        notified.await.map_err(|source| Error::Network {
             with: "the hospital's register",
             source,
         })
     }
 }
 
-/// The hospital's register: answers one request, late.
+/// The hospital's register, which answers one request, late.
 async fn register(listener: TcpListener) -> io::Result<()> {
     let (mut stream, _) = listener.accept().await?;
     let mut request = [0; 1024];

@@ -20,7 +20,7 @@ use clap::ValueEnum;
 use crate::clinic::Clinic;
 use crate::error::Error;
 
-/// What a bug still holds after it was played. The report comes before it is dropped, as a service keeps its state
+/// The values that a bug still holds after it was played. They are dropped after the report, as a service keeps its state
 /// until it stops.
 pub(crate) type Held<'c> = Box<dyn Send + 'c>;
 
@@ -33,7 +33,7 @@ pub(crate) enum Bug {
     HalfReadStream,
     /// A repository keeps a connection of the pool to use it again: `outlived_scope`
     StoredConnection,
-    /// A printout asks for readings with a connection in its hand: `nested_acquire`
+    /// A printout asks the pool for readings while it holds a connection: `nested_acquire`
     NestedAcquire,
     /// Two devices each hold the connection that the other waits for: `pool_deadlock`
     Deadlock,
@@ -47,13 +47,13 @@ pub(crate) enum Bug {
     OutsideTransaction,
     /// A correction of readings ends without its commit: `implicit_rollback`
     ForgottenCommit,
-    /// The archive's URL names a port where nobody listens: `pool_timeout`, unreachable
+    /// The archive's URL names a port where no server listens: `pool_timeout`, unreachable
     WrongPort,
-    /// Two screens keep the connections that a third needs: `pool_timeout`, hoarder
+    /// Two screens keep the connections that the reception needs: `pool_timeout`, hoarder
     Hoarder,
     /// A server goes silent, and a connection never comes back: `unaccounted_connections`
     SilentPeer,
-    /// An overview sends a query per exam, and has a budget: `query_budget`
+    /// An overview with a budget sends a query for each exam: `query_budget`
     Budget,
 }
 
@@ -78,17 +78,17 @@ impl Bug {
     }
 }
 
-/// What a bug gives that holds nothing when it was played.
+/// The value of a bug that holds nothing after it was played.
 fn nothing<'c>() -> Held<'c> {
     Box::new(())
 }
 
-/// Serves whoever asked, or lets them go without where no connection was to be had: the service itself goes on.
-fn serve<T>(who: &str, outcome: sqlx::Result<T>) -> Result<Option<T>, Error> {
+/// Returns the outcome, or nothing where no connection was free: a client that is not served does not stop the service.
+fn serve<T>(client: &str, outcome: sqlx::Result<T>) -> Result<Option<T>, Error> {
     match outcome {
         Ok(served) => Ok(Some(served)),
         Err(sqlx::Error::PoolTimedOut) => {
-            eprintln!("{who} was not served: {}", sqlx::Error::PoolTimedOut);
+            eprintln!("{client} was not served: {}", sqlx::Error::PoolTimedOut);
             Ok(None)
         }
         Err(error) => Err(error.into()),

@@ -1,8 +1,8 @@
-//! The printout that asks for readings with a connection in its hand.
+//! The printout that asks the pool while it holds a connection.
 //!
-//! Somebody wanted the day's list to come out faster and took one connection for all of it. The line of an exam is written
-//! elsewhere, and that code asks the pool, as it always did. So each printout takes two connections at once. That goes well
-//! until as many printouts run as there are connections: then each has its first, and none gets its second.
+//! To print the day's list faster, one connection was taken for all of it. The line of an exam is written elsewhere, and
+//! that code asks the pool, as it always did. So each printout takes two connections at once. That goes well until as many
+//! printouts run as there are connections: then each has its first, and none gets its second.
 
 use sqlx::track;
 

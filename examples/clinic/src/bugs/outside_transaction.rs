@@ -1,8 +1,8 @@
 //! The label that shows a number too low.
 //!
-//! A label goes on each printed record. Its number is read where it was always read, from the pool, and so not in the
-//! transaction that has just taken the number: the label shows the one before. With one device nobody saw it, because the
-//! labels were printed after the commit. Then they were to come out faster.
+//! Each printed record gets a label. The number on it is read where it was always read, from the pool, and so outside of
+//! the transaction that has just taken the number: the label shows the one before. It was not noticed while labels were
+//! printed after the commit. Then they were to be printed sooner.
 
 use sqlx::track;
 
@@ -18,7 +18,7 @@ struct Labels<'c> {
 
 #[track]
 impl Labels<'_> {
-    /// Takes a number for a record. Gives it, and what is printed on the label.
+    /// Takes a number for a record, and returns it with the text of the label.
     async fn number(&self, exam: &Exam) -> sqlx::Result<(i64, String)> {
         let mut tx = self.clinic.store.pool.begin().await?; // held from here
         let number = self.clinic.numbering.take(&mut tx, exam, 1).await?;

@@ -1,11 +1,11 @@
 //! The server that goes silent.
 //!
-//! It retells transact-rs/sqlx#4349: before a connection is there again for others, sqlx asks the server whether it still
-//! lives, and waits for the answer without limit. A firewall that has forgotten the connection drops the question. Nobody
-//! holds the connection then, nobody can take it, and nothing is logged. Here the server is the hospital's archive, which
-//! answers until it is asked for the second time.
+//! After transact-rs/sqlx#4349: before a released connection is available again, sqlx asks the server whether it still
+//! answers, and waits without limit. A firewall that has forgotten the connection drops the question. No code holds the
+//! connection then, no code can take it, and nothing is logged. Here the server is the hospital's archive, which answers
+//! one query and no other.
 //!
-//! `SQLX_LEASH=return_timeout=500ms` bounds the return: the connection is closed, and the next one is served.
+//! `SQLX_LEASH=return_timeout=500ms` bounds the return: the connection is closed, and the next request is served.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -21,7 +21,7 @@ use super::{Held, nothing, serve};
 use crate::clinic::Clinic;
 use crate::error::Error;
 
-/// 30 s unless set: nobody wants to watch an example for so long.
+/// sqlx's default of 30 s is too long for an example.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
 struct Archive {
@@ -30,14 +30,14 @@ struct Archive {
 
 #[track]
 impl Archive {
-    async fn tell(&self, news: &'static str) -> sqlx::Result<()> {
+    async fn announce(&self, news: &'static str) -> sqlx::Result<()> {
         let mut connection = self.pool.acquire().await?; // the finding points here
         sqlx::raw_sql(news).execute(&mut *connection).await?;
         Ok(())
     }
 }
 
-/// As much of PostgreSQL as it takes to be connected to, and to answer one query.
+/// A server that knows enough of PostgreSQL's protocol to accept a connection and to answer one query.
 async fn archive(listener: TcpListener) -> io::Result<()> {
     /// Ready for the next query, in no transaction.
     const READY: &[u8] = b"Z\0\0\0\x05I";
@@ -45,17 +45,17 @@ async fn archive(listener: TcpListener) -> io::Result<()> {
         let (stream, _) = listener.accept().await?;
         tokio::spawn(async move {
             let mut stream = stream;
-            // The first message has no type: who connects, and to what.
+            // The first message has no type byte: it names the user and the database.
             message(&mut stream).await?;
-            // Welcome, without a password.
+            // Accepts the user, without a password.
             stream.write_all(b"R\0\0\0\x08\0\0\0\0").await?;
             stream.write_all(READY).await?;
             stream.read_u8().await?;
             message(&mut stream).await?;
-            // Done.
+            // The query succeeded.
             stream.write_all(b"C\0\0\0\x0bNOTIFY\0").await?;
             stream.write_all(READY).await?;
-            // And from here on silence: what comes is read, and never answered.
+            // Silence from here on: reads everything, and answers nothing.
             tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
         });
     }
@@ -87,7 +87,13 @@ pub(super) async fn play(_clinic: &Clinic) -> Result<Held<'_>, Error> {
             .map_err(Error::Url)?
             .named("archive"),
     };
-    serve("the morning's news", archive.tell("NOTIFY morning").await)?;
-    serve("the evening's news", archive.tell("NOTIFY evening").await)?;
+    serve(
+        "the morning's news",
+        archive.announce("NOTIFY morning").await,
+    )?;
+    serve(
+        "the evening's news",
+        archive.announce("NOTIFY evening").await,
+    )?;
     Ok(nothing())
 }

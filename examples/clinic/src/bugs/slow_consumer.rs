@@ -1,7 +1,7 @@
 //! The plotter that changes its paper while rows wait for it.
 //!
-//! A stream of rows keeps its connection until it is read to the end, and how long that takes is up to whoever reads. Here it
-//! is a plotter that draws a patient's readings as they come. It is quick enough, except when its paper runs out.
+//! A stream of rows holds its connection until it is read to the end, and the reader decides how long that takes. Here the
+//! reader is a plotter that draws a patient's readings as they arrive. It is fast enough, except when its paper runs out.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use crate::database::Store;
 use crate::device::TONOMETER;
 use crate::error::Error;
 
-/// How long the plotter takes for new paper.
+/// The time that the plotter takes for new paper.
 const NEW_PAPER: Duration = Duration::from_millis(1500);
 
-/// So many readings fit on a sheet.
+/// The number of readings that fit on a sheet.
 const SHEET: usize = 2;
 
 struct Plotter<'c> {
@@ -28,7 +28,7 @@ struct Plotter<'c> {
 
 #[track]
 impl Plotter<'_> {
-    // 5 s unless set: this plotter is quick, so that nobody has to wait for the example.
+    // The default of 5 s is too long for an example.
     #[track(held_idle = "300ms")]
     async fn plot(&mut self, exam_id: i64) -> sqlx::Result<()> {
         let store = self.store;

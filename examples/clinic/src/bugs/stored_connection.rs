@@ -1,8 +1,8 @@
 //! The repository that keeps a connection to itself.
 //!
-//! It retells sigp/anchor#1255: one connection never came back, no line in the log said who had it, and the service looked
-//! healthy for four days. Here somebody has seen in a profile that every licence check waits for a connection first, and
-//! takes one for good. Each check is faster, and the pool is smaller by one connection for every such repository.
+//! After sigp/anchor#1255: one connection never came back, no line of the log named its holder, and the service looked
+//! healthy for four days. Here a profile has shown that every licence check waits for a connection first, so the repository
+//! takes one for good. Each check is faster, and each such repository makes the pool smaller by one connection.
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, track};

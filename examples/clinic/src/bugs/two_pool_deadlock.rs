@@ -1,8 +1,8 @@
 //! The archive that is filled and read back through two pools, in opposite order.
 //!
-//! Each pool by itself is in order: nobody takes two connections of it. But putting an exam away holds a connection of the
-//! clinic's pool and waits for the archive's, and fetching one back holds the archive's and waits for the clinic's. The night
-//! run did the first, and the doctors began to do the second when the night run was still at it.
+//! Each pool by itself is used correctly: no code takes two connections of it. But putting an exam away holds a connection
+//! of the clinic's pool and waits for the archive's, and fetching one back holds the archive's and waits for the clinic's.
+//! The night run did the first, and one morning it was still running when the doctors began to do the second.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +17,10 @@ use crate::database::Store;
 use crate::device;
 use crate::error::Error;
 
-/// 30 s unless set: nobody wants to watch an example for so long.
+/// sqlx's default of 30 s is too long for an example.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long the pictures of an exam take from one to the other. Fetching them back takes twice as long.
+/// The time that an exam's pictures take to the archive. Fetching them back takes twice as long.
 const PICTURES: Duration = Duration::from_millis(200);
 
 struct Archive {

@@ -1,7 +1,7 @@
-//! The archive on a port where nobody listens.
+//! The archive on a port where no server listens.
 //!
-//! It retells transact-rs/sqlx#2345: the server had moved to another port. sqlx tries a refused connect again until its time
-//! is up, and then says `pool timed out while waiting for an open connection`, and no more: it looks like a pool that is too
+//! After transact-rs/sqlx#2345: the server had moved to another port. sqlx retries a refused connect until its time is up,
+//! and then reports `pool timed out while waiting for an open connection`, and no more: it looks like a pool that is too
 //! small. Here the pool connects lazily, so the service starts, and the first to notice is a doctor.
 
 use std::net::{Ipv4Addr, TcpListener};
@@ -15,7 +15,7 @@ use super::{Held, nothing, serve};
 use crate::clinic::Clinic;
 use crate::error::Error;
 
-/// 30 s unless set: nobody wants to watch an example for so long.
+/// sqlx's default of 30 s is too long for an example.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
 struct Archive {
@@ -33,7 +33,7 @@ impl Archive {
     }
 }
 
-/// A port of this machine that was free just now.
+/// A port of this machine that is free.
 fn wrong_port() -> Result<u16, Error> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
     let address = listener.and_then(|listener| listener.local_addr());
