@@ -29,9 +29,9 @@ pub(crate) mod live;
 mod operations;
 pub(crate) mod owner;
 mod read;
+mod reported;
 mod returning;
 mod rows;
-mod told;
 mod transactions;
 mod wait;
 mod waiter;
@@ -39,8 +39,8 @@ mod waiter;
 use asked::{Asked, Purpose};
 use begun::Begun;
 use operations::{Operations, What};
+use reported::Reported;
 use rows::StreamRows;
-use told::Told;
 use wait::Wait;
 
 /// A claim on one permit of a pool: first waiting, then held, then on its way back.
@@ -93,7 +93,7 @@ struct State {
     is_over: bool,
     statements: u64,
     operations: Operations,
-    told: Told,
+    reported: Reported,
     owner: Owner,
 }
 
@@ -167,7 +167,7 @@ impl Handle {
                 is_over: false,
                 statements: 0,
                 operations: Operations::default(),
-                told: Told::default(),
+                reported: Reported::default(),
                 owner: Owner {
                     scope: context::scope(),
                     ..Owner::default()
@@ -230,7 +230,7 @@ impl Handle {
         };
         state.enter(Activity::Idle, &self.stream, now);
         state.standing = Standing::Returning(now);
-        let (hold, was_told) = (state.spent, state.told.idle_ever);
+        let (hold, was_reported) = (state.spent, state.reported.idle_ever);
         // It stays locked meanwhile, so that nobody hands the handle on between the two.
         let scope = state.owner.scope.take();
         if let Some(scope) = &scope {
@@ -241,7 +241,7 @@ impl Handle {
         if self.is_reserved() {
             self.pool.permits.reserved.fetch_sub(1, Relaxed);
         }
-        if was_told {
+        if was_reported {
             log::idle_handle_returned(self.place, &self.pool, &self.span, hold);
         }
     }
@@ -319,9 +319,9 @@ impl Handle {
         if let Some(begun) = state.transactions.last_mut() {
             begun.statement_ended(failed);
         }
-        let told = state.told.slow;
+        let slow_was_reported = state.reported.slow;
         state.enter(Activity::Idle, &self.stream, now);
-        told
+        slow_was_reported
     }
 
     /// What began on it is over.
@@ -395,7 +395,7 @@ impl State {
         self.activity = activity;
         self.since = now;
         self.copies = false;
-        self.told.another_activity();
+        self.reported.another_activity();
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::operations::What;
-use super::told::Told;
+use super::reported::Reported;
 use super::{Handle, Standing};
 use crate::pool_state::counters::Hold;
 use crate::site::tally::Tally;
@@ -16,7 +16,7 @@ pub(crate) struct Glance {
     pub(crate) activity: Activity,
     /// When that activity began.
     pub(crate) since: Instant,
-    pub(crate) told: Told,
+    pub(crate) reported: Reported,
 }
 
 impl Handle {
@@ -26,7 +26,7 @@ impl Handle {
             standing: state.standing,
             activity: state.activity,
             since: state.since,
-            told: state.told,
+            reported: state.reported,
         }
     }
 
@@ -37,11 +37,11 @@ impl Handle {
             Activity::Idle => Some(state.since),
             Activity::Streaming if !self.stream.are_awaited() => {
                 let rows = self.stream.rows();
-                match state.told.rows {
+                match state.reported.rows {
                     Some((before, since)) if before == rows => Some(since),
                     _ => {
-                        state.told.rows = Some((rows, now));
-                        state.told.idle = false;
+                        state.reported.rows = Some((rows, now));
+                        state.reported.idle = false;
                         Some(now)
                     }
                 }
@@ -59,17 +59,17 @@ impl Handle {
         self.granted_before
     }
 
-    pub(crate) fn set_told(&self, set: impl FnOnce(&mut Told)) {
-        set(&mut self.state().told);
+    pub(crate) fn set_reported(&self, set: impl FnOnce(&mut Reported)) {
+        set(&mut self.state().reported);
     }
 
     /// Notes that something is reported of what it has done since `since`. Returns whether it is: not if it does something else
     /// by now.
-    pub(crate) fn tell_once(&self, since: Instant, set: impl FnOnce(&mut Told)) -> bool {
+    pub(crate) fn report_once(&self, since: Instant, set: impl FnOnce(&mut Reported)) -> bool {
         let mut state = self.state();
         let same = state.since == since;
         if same {
-            set(&mut state.told);
+            set(&mut state.reported);
         }
         same
     }

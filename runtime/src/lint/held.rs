@@ -22,9 +22,9 @@ pub(crate) fn held_idle(rules: &Rules, handle: &Handle, since: Instant, quiet: D
         return;
     };
     let is_due = quiet >= limit
-        && handle.tell_once(since, |told| {
-            told.idle = true;
-            told.idle_ever = true;
+        && handle.report_once(since, |reported| {
+            reported.idle = true;
+            reported.idle_ever = true;
         });
     if !is_due {
         return;
@@ -85,7 +85,7 @@ pub(crate) fn held_too_long(rules: &Rules, handle: &Handle, held: Duration) {
     if held < limit {
         return;
     }
-    handle.set_told(|told| told.too_long = true);
+    handle.set_reported(|reported| reported.too_long = true);
     let info = handle.read(Instant::now());
     let what = if handle.copies() {
         "a COPY"

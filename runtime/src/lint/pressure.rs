@@ -20,13 +20,13 @@ use crate::pool_state::PoolState;
 #[derive(Debug, Default)]
 pub(crate) struct PressureSamples {
     high: u32,
-    told: bool,
+    reported: bool,
 }
 
 impl PressureSamples {
     /// Whether there is something to report when it is over.
     pub(crate) fn is_on(&self) -> bool {
-        self.told
+        self.reported
     }
 }
 
@@ -47,19 +47,19 @@ pub(crate) fn pool_pressure(
     // A pool of one is full whenever it is used at all.
     let high = held * 100 >= max * limit && (max > 1 || waiting > 0);
     if !high {
-        if std::mem::take(samples).told {
+        if std::mem::take(samples).reported {
             log::pool_recovered(pool, "below the limit of `pool_pressure` again");
         }
         return;
     }
     samples.high += 1;
-    if samples.high < SAMPLES || samples.told {
+    if samples.high < SAMPLES || samples.reported {
         return;
     }
     let Some(level) = judge(rules, Lint::PoolPressure, None, Some(&name)) else {
         return;
     };
-    samples.told = true;
+    samples.reported = true;
     let claims = &claims();
     let finding = Finding::of(Lint::PoolPressure, level, pool.connected)
         .at_fault(None)

@@ -59,7 +59,7 @@ pub(crate) fn slow_query_running(
     time: Duration,
 ) {
     if let Some(finding) = slow_query(rules, tally, Some(handle), time, None)
-        && handle.tell_once(since, |told| told.slow = true)
+        && handle.report_once(since, |reported| reported.slow = true)
     {
         let _: Reaction = finding.report(Audience::watching(handle));
     }

@@ -33,7 +33,7 @@ pub(super) fn unexplained(pool: &dyn ErasedPool) -> u64 {
 #[derive(Debug, Default)]
 pub(crate) struct Unaccounted {
     since: Option<Instant>,
-    told: bool,
+    reported: bool,
 }
 
 impl Unaccounted {
@@ -80,7 +80,7 @@ pub(crate) fn unaccounted_connections(
         unexplained(pool)
     };
     if unexplained == 0 && hanging.is_empty() {
-        if std::mem::take(unaccounted).told {
+        if std::mem::take(unaccounted).reported {
             log::pool_recovered(state, "every permit is accounted for again");
         }
         return;
@@ -88,10 +88,10 @@ pub(crate) fn unaccounted_connections(
     let since = *unaccounted.since.get_or_insert(now);
     let is_old = lived(since) >= limit || !hanging.is_empty();
     let level = judge(rules, Lint::UnaccountedConnections, None, Some(&name));
-    let Some(level) = level.filter(|_| is_old && !unaccounted.told) else {
+    let Some(level) = level.filter(|_| is_old && !unaccounted.reported) else {
         return;
     };
-    unaccounted.told = true;
+    unaccounted.reported = true;
     let ago = |since| now.saturating_duration_since(since);
     let none = Span::none();
     let (finding, span) = match hanging.first() {

@@ -114,10 +114,10 @@ impl Watch {
         let before = std::mem::take(&mut self.stuck);
         for stuck in deadlocked(claims) {
             let is_sure = before.iter().any(|earlier| earlier.is_like(&stuck));
-            let is_told = stuck.holders().all(|held| held.glance().told.stuck);
-            if is_sure && !is_told {
+            let is_reported = stuck.holders().all(|held| held.glance().reported.deadlock);
+            if is_sure && !is_reported {
                 for held in stuck.holders() {
-                    held.set_told(|told| told.stuck = true);
+                    held.set_reported(|reported| reported.deadlock = true);
                 }
                 if let Reaction::Panic(message) = lint::pool_deadlock(rules, &stuck)
                     && let Some(last) = stuck.last()
@@ -125,7 +125,7 @@ impl Watch {
                     last.waiter.panic_waiter(message);
                 }
             }
-            is_unsure |= !is_sure && !is_told;
+            is_unsure |= !is_sure && !is_reported;
             self.stuck.push(stuck);
         }
         is_unsure
@@ -258,17 +258,17 @@ fn handles<'a>(
             Activity::Streaming => handle.quiet_since(now),
             Activity::Busy | Activity::Lent => None,
         };
-        if !glance.told.idle
+        if !glance.reported.idle
             && let Some(quiet) = quiet.map(lived)
             && is_due(Lint::HeldIdle, Some(handle.place), quiet)
         {
             lint::held_idle(rules, handle, glance.since, quiet);
         }
         let held = lived(held);
-        if !glance.told.too_long && is_due(Lint::HeldTooLong, Some(handle.place), held) {
+        if !glance.reported.too_long && is_due(Lint::HeldTooLong, Some(handle.place), held) {
             lint::held_too_long(rules, handle, held);
         }
-        if !glance.told.slow
+        if !glance.reported.slow
             && matches!(glance.activity, Activity::Busy | Activity::Streaming)
             && let Some((tally, time)) = handle.running(thawed, now)
             && is_due(Lint::SlowQuery, tally.place(), time)
