@@ -1,4 +1,4 @@
-//! Handles: every claim on a pool permit, from the moment it begins to wait until the permit is there again.
+//! Handles: each claim on a pool permit, from the start of its wait until the permit is free again.
 
 use std::fmt;
 use std::panic::Location;
@@ -44,39 +44,42 @@ use reported::Reported;
 use rows::StreamRows;
 use wait::Wait;
 
-/// A claim on one permit of a pool: first waiting, then held, then on its way back.
+/// A claim on one permit of a pool: waiting at first, then held, then returning.
 pub(crate) struct Handle {
     id: u64,
     pub(crate) pool: Arc<PoolState>,
-    /// Where it was asked for.
+    /// Where the permit was requested.
     pub(crate) place: Place,
-    /// The same, where the attribute knows it.
+    /// The call site at `place`, if the attribute has recorded one.
     pub(crate) site: Option<&'static Site>,
-    /// Where the future of that site was awaited, as seen from inside.
+    /// Where the future of that call site is polled: its `.await`, or a place in the code of a combinator.
     pub(crate) awaited_at: Option<&'static Location<'static>>,
     pub(crate) purpose: Purpose,
-    /// The span in which it was asked for: what is found out about it later belongs there.
+    /// The span in which the permit was requested. Findings about the handle are emitted in it.
     pub(crate) span: tracing::Span,
     task: Option<u64>,
+    /// When the permit was requested.
     asked: Instant,
+    /// The number of permits that the pool had granted at `asked`.
     granted_before: u64,
-    /// The counters of its place.
+    /// The counters of `place`.
     acquires: &'static Acquires,
     state: Mutex<State>,
     wait: Wait,
+    /// The reason given to `long_lived`.
     reserved: OnceCell<String>,
     stream: StreamRows,
-    /// The connection must not be used again: it may be in a state that sqlx does not know of.
+    /// Whether the connection must not be used again, because its state may differ from what sqlx assumes.
     poisoned: AtomicBool,
 }
 
-/// Where a claim stands.
+/// The state of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     Waiting,
-    /// Since then.
+    /// Granted at this time.
     Held(Instant),
-    /// Since then its holder is done with it; sqlx checks the connection before the permit is there again.
+    /// Released by its holder at this time. sqlx checks the connection before the permit is free again.
     Returning(Instant),
 }
 
@@ -85,23 +88,27 @@ struct State {
     activity: Activity,
     /// When `activity` began.
     since: Instant,
-    /// What earlier activities add up to.
+    /// The time spent in earlier activities.
     spent: Hold,
-    /// What streams is the data of a COPY.
+    /// Whether the open stream carries the data of a COPY.
     copies: bool,
+    /// The number of rows last seen in the open stream, and the time at which it was first seen.
+    rows_seen: Option<(u64, Instant)>,
+    /// The open transaction and its savepoints, outermost first.
     transactions: SmallVec<[Begun; 1]>,
-    /// The server has ended them on its own.
-    is_over: bool,
+    /// Whether a statement has ended `transactions` on the server. Their values do not know that.
+    transactions_over: bool,
     statements: u64,
     operations: Operations,
     reported: Reported,
     owner: Owner,
 }
 
+/// The scope that a handle belongs to, and how the handle came to it.
 #[derive(Default)]
 struct Owner {
     scope: Option<Arc<Scope>>,
-    /// The functions that handed it up, innermost first.
+    /// The functions that returned the handle to their caller, innermost first.
     handed_up_by: Vec<&'static Function>,
     /// Where the last of them was awaited.
     handed_up_at: Option<&'static Location<'static>>,
@@ -110,7 +117,7 @@ struct Owner {
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Handle {
-    /// A claim that waits since `asked`, or has its permit since then already.
+    /// A claim in its first state: it waits, or was granted its permit at once.
     fn new(asked: Asked, standing: Standing) -> Arc<Self> {
         let Asked {
             pool,
@@ -139,8 +146,9 @@ impl Handle {
                 since: asked,
                 spent: Hold::default(),
                 copies: false,
+                rows_seen: None,
                 transactions: SmallVec::new(),
-                is_over: false,
+                transactions_over: false,
                 statements: 0,
                 operations: Operations::default(),
                 reported: Reported::default(),
@@ -156,7 +164,7 @@ impl Handle {
         })
     }
 
-    /// A claim whose permit was there when it was asked for.
+    /// A claim whose permit was free when it was requested.
     fn at_once(asked: Asked) -> Arc<Self> {
         let held = Standing::Held(asked.when);
         let handle = Self::new(asked, held);
@@ -168,7 +176,7 @@ impl Handle {
         handle
     }
 
-    /// The permit is there; the handle belongs to the scope that is current now.
+    /// Marks the permit as granted. From now on the handle belongs to the scope that is current now.
     fn grant(&self) {
         let now = Instant::now();
         let waited = now.saturating_duration_since(self.asked);
@@ -183,6 +191,7 @@ impl Handle {
         state.since = now;
         let asked_by = std::mem::replace(&mut state.owner.scope, scope);
         drop(state);
+        // After the unlock: a scope may hold spans, and dropping a span runs the code of a subscriber.
         drop(asked_by);
     }
 
@@ -194,10 +203,10 @@ impl Handle {
         sync::lock(&self.state)
     }
 
-    /// Its holder is done with it.
+    /// Marks the handle as released by its holder, and takes it from its scope.
     fn release(&self) {
         let mut state = self.state();
-        // The future of a statement ends with it.
+        // The future of a single statement ends with the statement, so the time is known without a clock read.
         let ends_now = self.purpose == Purpose::Statement && state.statements > 0;
         let now = if ends_now && state.activity == Activity::Idle {
             state.since
@@ -207,7 +216,7 @@ impl Handle {
         state.enter(Activity::Idle, &self.stream, now);
         state.standing = Standing::Returning(now);
         let (hold, was_reported) = (state.spent, state.reported.idle_ever);
-        // It stays locked meanwhile, so that nobody hands the handle on between the two.
+        // `state` stays locked, so that no other thread hands the handle to another scope between these two steps.
         let scope = state.owner.scope.take();
         if let Some(scope) = &scope {
             scope.forget(self.id);
@@ -226,8 +235,9 @@ impl Handle {
         !matches!(self.state().standing, Standing::Returning(_))
     }
 
+    /// Exempts the handle from the lints about leaks and holding.
     pub(crate) fn reserve(&self, reason: String) {
-        // The first reason stands: it was given closest to the acquire.
+        // The first reason is kept: it was given closest to the acquire.
         if self.reserved.set(reason).is_ok() {
             self.pool.permits.reserved.fetch_add(1, Relaxed);
         }
@@ -237,6 +247,7 @@ impl Handle {
         self.reserved.get().is_some()
     }
 
+    /// Marks the connection as unfit for further use.
     pub(crate) fn poison(&self) {
         self.poisoned.store(true, Relaxed);
     }

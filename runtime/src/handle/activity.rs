@@ -11,15 +11,17 @@ use crate::scope::context;
 use crate::site::tally::Tally;
 use crate::snapshot::Activity;
 
-/// An operation that is no statement, while it runs.
+/// A control operation (begin, ping and so on) while it runs. Dropping the guard ends it.
 pub(crate) struct ControlGuard {
     handle: Arc<Handle>,
-    /// The driver does not count the answer among those that it still has to read.
+    /// Whether the driver, if the operation is abandoned now, takes its answer for that of the next statement.
     unread: bool,
 }
 
 impl ControlGuard {
-    /// It came to its end, if anybody watched it. Dropped without, it was given up.
+    /// Ends an operation that has run to its end. A guard that is dropped without this call ends it as abandoned.
+    ///
+    /// `None` is an operation on a connection without a handle.
     pub(crate) fn end(guard: Option<Self>) {
         if let Some(mut guard) = guard {
             guard.unread = false;
@@ -37,7 +39,9 @@ impl Drop for ControlGuard {
 }
 
 impl Handle {
-    /// A statement begins on it; gives when. That of a query sent to the pool begins when its permit is there.
+    /// Records that a statement begins, and returns the time at which it does.
+    ///
+    /// The statement of a query that was sent to the pool begins when its permit is granted.
     pub(crate) fn begin_statement(&self, tally: &'static Tally, activity: Activity) -> Instant {
         let mut state = self.state();
         let now = if self.purpose.is_query() && state.statements == 0 {
@@ -52,7 +56,7 @@ impl Handle {
         now
     }
 
-    /// Something else begins on it; it is over when the guard is dropped.
+    /// Records that a control operation begins. It ends when the guard is dropped.
     pub(crate) fn begin_control(self: &Arc<Self>, control: Control) -> ControlGuard {
         self.pool.counters.count(control);
         let now = Instant::now();
@@ -67,7 +71,7 @@ impl Handle {
         }
     }
 
-    /// A COPY has begun on it.
+    /// Records that a COPY begins.
     #[cfg(feature = "postgres")]
     pub(crate) fn begin_copy(&self) {
         let mut state = self.state();
@@ -76,12 +80,14 @@ impl Handle {
         self.stream.open_idle();
     }
 
-    /// Whether what streams on it is the data of a COPY.
+    /// Whether the open stream carries the data of a COPY.
     pub(crate) fn copies(&self) -> bool {
         self.state().copies
     }
 
-    /// A statement is over, and may have `failed`; gives whether somebody was told meanwhile that it is slow.
+    /// Records that the statement has ended, and whether it `failed`.
+    ///
+    /// Returns whether `slow_query` reported it while it ran.
     pub(crate) fn end_statement(&self, now: Instant, failed: bool) -> bool {
         let mut state = self.state();
         if let Some(begun) = state.transactions.last_mut() {
@@ -92,12 +98,12 @@ impl Handle {
         slow_was_reported
     }
 
-    /// What began on it is over.
+    /// Records that the present operation has ended.
     pub(crate) fn become_idle(&self, now: Instant) {
         self.state().enter(Activity::Idle, &self.stream, now);
     }
 
-    /// Plain sqlx has the connection, until it is used through the handle again.
+    /// Records that plain sqlx has the connection, until the handle is used again.
     pub(crate) fn lend(&self) {
         let mut state = self.state();
         if state.activity != Activity::Lent {
@@ -109,29 +115,29 @@ impl Handle {
         self.state().activity == Activity::Lent
     }
 
-    /// So many rows were read from its stream, and the consumer has the last one.
+    /// Sets the number of rows read from the open stream. The consumer has the last one.
     pub(crate) fn read_rows(&self, rows: u64) {
         self.stream.have(rows);
     }
 
-    /// The consumer of its stream waits for the database, having taken so long itself.
+    /// Records that the consumer of the open stream waits for the database. It has spent `idle` itself so far.
     pub(crate) fn await_rows(&self, idle: Duration) {
         self.stream.begin_to_wait(idle);
     }
 
-    /// The consumer of its stream has something, for which the database was waited for so long in all.
+    /// Records that the consumer of the open stream has a row. It has waited for the database for `waited` in total.
     pub(crate) fn have_rows(&self, waited: Duration) {
         self.stream.end_wait(waited);
     }
 
-    /// The database is waited for in the course of a COPY.
+    /// Records that a COPY waits for the database.
     #[cfg(feature = "postgres")]
     pub(crate) fn await_copy(&self, now: Instant) {
         let whole = now.saturating_duration_since(self.state().since);
         self.await_rows(whole.saturating_sub(self.stream.busy(whole)));
     }
 
-    /// So many pieces of a COPY are done, and the program has the turn.
+    /// Sets the number of pieces of a COPY that were moved. The program, not the database, acts next.
     #[cfg(feature = "postgres")]
     pub(crate) fn copied(&self, pieces: u64, now: Instant) {
         let whole = now.saturating_duration_since(self.state().since);
@@ -141,7 +147,7 @@ impl Handle {
 }
 
 impl State {
-    /// What all activities add up to, the present one too.
+    /// The time that the handle was held, up to `now`, by kind of activity.
     pub(super) fn hold(&self, stream: &StreamRows, now: Instant) -> Hold {
         let time = now.saturating_duration_since(self.since);
         let mut hold = self.spent;
@@ -158,11 +164,13 @@ impl State {
         hold
     }
 
+    /// Ends the present activity and begins another.
     pub(super) fn enter(&mut self, activity: Activity, stream: &StreamRows, now: Instant) {
         self.spent = self.hold(stream, now);
         self.activity = activity;
         self.since = now;
         self.copies = false;
+        self.rows_seen = None;
         self.reported.another_activity();
     }
 }

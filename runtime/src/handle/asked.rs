@@ -1,4 +1,4 @@
-//! Who asks for a permit, and what for.
+//! A request for a permit.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,30 +6,30 @@ use std::time::Instant;
 use crate::pool_state::PoolState;
 use crate::scope::origin::Origin;
 
-/// What a permit is taken for.
+/// What a permit is requested for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// A connection or transaction in the program's hands.
+    /// A connection or transaction that the program holds.
     Connection,
-    /// One statement sent to the pool, whose future holds it.
+    /// A single statement that was sent to the pool. Its future holds the permit.
     Statement,
-    /// A row stream of the pool, whose consumer holds it.
+    /// A query that was sent to the pool and is read as a stream. The stream holds the permit.
     Rows,
 }
 
 impl Purpose {
-    /// Whether a query was sent to the pool, rather than a handle asked for.
+    /// Whether a query was sent to the pool; else the program requested a handle.
     pub(crate) fn is_query(self) -> bool {
         self != Purpose::Connection
     }
 }
 
-/// Who asks for a permit.
+/// A request for a permit.
 pub(crate) struct Asked {
     pub(crate) pool: Arc<PoolState>,
     pub(crate) origin: Origin,
     pub(crate) purpose: Purpose,
-    /// A number for the task: the address of its waker's data, the same while the task lives.
+    /// A number that stands for the task: the address of its waker's data, which stays the same while the task lives.
     pub(crate) task: Option<u64>,
     pub(crate) when: Instant,
 }

@@ -10,7 +10,7 @@ use crate::source::place::Place;
 pub(super) struct Begun {
     pub(super) place: Place,
     pub(super) site: Option<&'static Site>,
-    /// Of the scope in which it was begun.
+    /// The function of the scope in which it was begun.
     pub(super) function: Option<&'static Function>,
     /// The last statement in it that wrote.
     pub(super) wrote: Option<&'static Tally>,
@@ -20,10 +20,11 @@ pub(super) struct Begun {
 /// How the statements in a transaction went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Course {
+    /// No statement failed.
     Well,
-    /// After one had failed, others went well.
+    /// A statement failed, and a later one succeeded.
     Mended,
-    /// The last one failed.
+    /// The last statement failed.
     Failed,
 }
 
@@ -42,7 +43,7 @@ impl Begun {
         }
     }
 
-    /// A statement in it is over. One that was given up before there was an answer has `failed`, too.
+    /// Records the end of a statement in it. A statement that was abandoned before its answer has `failed`, too.
     pub(super) fn statement_ended(&mut self, failed: bool) {
         self.course = match self.course {
             _ if failed => Course::Failed,

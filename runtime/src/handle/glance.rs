@@ -1,4 +1,4 @@
-//! What the watchdog sees of a handle: a glance that copies numbers, no text.
+//! What the watchdog reads from a handle: numbers only, no text.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::snapshot::Activity;
 pub(crate) struct Glance {
     pub(crate) standing: Standing,
     pub(crate) activity: Activity,
-    /// When that activity began.
+    /// When `activity` began.
     pub(crate) since: Instant,
     pub(crate) reported: Reported,
 }
@@ -30,17 +30,19 @@ impl Handle {
         }
     }
 
-    /// Since when it has not talked to the database, if it does not. A stream that stands is dated by looking twice.
+    /// Since when the handle has not used the database; `None` while it does, or while it is lent.
+    ///
+    /// A stream whose consumer has a row has been quiet since the first call that saw its present number of rows.
     pub(crate) fn quiet_since(&self, now: Instant) -> Option<Instant> {
         let mut state = self.state();
         match state.activity {
             Activity::Idle => Some(state.since),
             Activity::Streaming if !self.stream.are_awaited() => {
                 let rows = self.stream.rows();
-                match state.reported.rows {
+                match state.rows_seen {
                     Some((before, since)) if before == rows => Some(since),
                     _ => {
-                        state.reported.rows = Some((rows, now));
+                        state.rows_seen = Some((rows, now));
                         state.reported.idle = false;
                         Some(now)
                     }
@@ -50,11 +52,12 @@ impl Handle {
         }
     }
 
+    /// When the permit was requested.
     pub(crate) fn asked(&self) -> Instant {
         self.asked
     }
 
-    /// Permits that its pool had granted when it was asked for.
+    /// The number of permits that the pool had granted when this one was requested.
     pub(crate) fn granted_before(&self) -> u64 {
         self.granted_before
     }
@@ -63,8 +66,9 @@ impl Handle {
         set(&mut self.state().reported);
     }
 
-    /// Notes that something is reported of what it has done since `since`. Returns whether it is: not if it does something else
-    /// by now.
+    /// Sets what is reported about the activity that began at `since`, and returns true.
+    ///
+    /// Sets nothing and returns false if another activity has begun since then.
     pub(crate) fn report_once(&self, since: Instant, set: impl FnOnce(&mut Reported)) -> bool {
         let mut state = self.state();
         let same = state.since == since;
@@ -74,7 +78,7 @@ impl Handle {
         same
     }
 
-    /// The statement that the database is being waited for, and how long in all, not counting what was before `from`.
+    /// The statement that the database is executing, and for how long: the time before `from` does not count.
     pub(crate) fn running(
         &self,
         from: Option<Instant>,
@@ -94,7 +98,7 @@ impl Handle {
         }
     }
 
-    /// How long it was held, so far.
+    /// The time that the handle was held, up to `now`, by kind of activity.
     pub(crate) fn hold(&self, now: Instant) -> Hold {
         self.state().hold(&self.stream, now)
     }
@@ -107,11 +111,12 @@ impl Handle {
         matches!(self.state().standing, Standing::Held(_))
     }
 
+    /// The time since the permit was requested.
     pub(crate) fn has_waited(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.asked)
     }
 
-    /// The task that asked for it.
+    /// The task that requested the permit.
     pub(crate) fn task(&self) -> Option<u64> {
         self.task
     }

@@ -1,4 +1,4 @@
-//! Who has a claim: a guard while it waits, a guard while it holds its permit.
+//! The guards of a claim: [`Waiting`] until its permit is granted, [`Held`] until the permit is released.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use sqlx::Error;
 use super::asked::Asked;
 use super::{Handle, Standing, live};
 
-/// A claim that still waits. Dropped before it is granted, the wait was abandoned.
+/// A claim that waits for its permit. Dropping it counts the wait as abandoned.
 pub(crate) struct Waiting {
     handle: Option<Arc<Handle>>,
 }
@@ -28,22 +28,23 @@ impl Waiting {
         self.handle.as_ref().expect("BUG: a wait ends once")
     }
 
+    /// Takes the handle, which no longer counts as waiting.
     fn end(&mut self) -> Option<Arc<Handle>> {
         let handle = self.handle.take()?;
         handle.pool.permits.end_wait();
         Some(handle)
     }
 
-    /// The permit is there.
+    /// The permit was granted.
     pub(crate) fn granted(mut self) -> Held {
-        // In this order, so that the permit is never seen in nobody's hands.
+        // In this order: between the two steps the claim counts as held and as waiting, rather than as neither.
         self.handle().pool.permits.take();
         let handle = self.end().expect("BUG: a wait ends once");
         handle.grant();
         Held::of(handle)
     }
 
-    /// The acquire has failed: that counts, though the claim still counts as waiting until the guard is forgotten.
+    /// Counts the failure of the acquire. The claim counts as waiting until [`forget`](Self::forget).
     pub(crate) fn count_failure(&self, error: &Error) {
         let handle = self.handle();
         let counters = &handle.pool.counters;
@@ -55,7 +56,7 @@ impl Waiting {
         handle.acquires.failed(error);
     }
 
-    /// The wait is over and not abandoned, and nothing is held.
+    /// Ends a wait that failed, and was not abandoned.
     pub(crate) fn forget(mut self) {
         if let Some(handle) = self.end() {
             live::remove(handle.id);
@@ -79,7 +80,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// A permit that was there when it was asked for.
+    /// A claim whose permit was free when it was requested.
     pub(crate) fn at_once(asked: Asked) -> Self {
         asked.pool.permits.take();
         let handle = Handle::at_once(asked);
@@ -97,14 +98,14 @@ impl Held {
         self.handle.as_ref().expect("BUG: a hold ends once")
     }
 
-    /// The permit is never given back: the handle lives on with nobody to end it.
+    /// Keeps the permit until the process ends. The handle stays in the live map.
     pub(crate) fn leak(self) {
         self.handle().pool.counters.leaked.fetch_add(1, Relaxed);
-        // Nothing on the heap is lost by this: the live map holds the handle anyway.
+        // This leaks no memory: the live map refers to the handle.
         std::mem::forget(self);
     }
 
-    /// Its holder is done with it; what becomes of the permit is decided elsewhere.
+    /// Takes the handle without releasing it. The caller decides what becomes of the permit.
     pub(super) fn end(mut self) -> Arc<Handle> {
         self.handle.take().expect("BUG: a hold ends once")
     }

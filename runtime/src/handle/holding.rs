@@ -1,4 +1,6 @@
-//! For whom a handle is held: a scope holds for what it awaits, not for what runs beside it in a `join!`.
+//! Whether a handle is held while another acquire waits.
+//!
+//! A scope holds its handles for the futures that it awaits, but not for those that run beside it in a `join!`.
 
 use super::asked::Purpose;
 use super::{Handle, Standing};
@@ -8,7 +10,9 @@ use crate::site::Site;
 use crate::snapshot::Activity;
 
 impl Handle {
-    /// Whether its scope certainly or likely keeps it while `taker`, which was asked for in `inner`, is waited for.
+    /// Whether this handle's scope keeps it while `taker` waits, and how certain that is; `None` if it does not.
+    ///
+    /// `inner` is the scope in which `taker` was requested.
     pub(crate) fn is_held_for(&self, taker: &Handle, inner: &Scope) -> Option<Certainty> {
         let owner = self.scope()?;
         let mut below = None;
@@ -21,7 +25,7 @@ impl Handle {
         None
     }
 
-    /// The same where `around` is its scope, and `below` the next one further in on the way to `taker`.
+    /// The same, where `around` is this handle's scope, and `below` the next scope on the way from there to `taker`.
     pub(crate) fn is_held_by(
         &self,
         around: &Scope,
@@ -31,14 +35,14 @@ impl Handle {
         let Standing::Held(since) = self.glance().standing else {
             return None;
         };
-        // Who was asked for before this was there runs beside it. The future of a statement holds its permit itself, and
-        // ends with it.
+        // A claim that was requested before this permit was granted runs beside this handle. The permit of a single
+        // statement is held by the statement's own future, and is released with it.
         if taker.asked < since || self.purpose == Purpose::Statement || self.is_reserved() {
             return None;
         }
         let function = around.function();
         let one_after_another = function.is_straight() || !function.has_body();
-        // What polls many futures in one task wakes each by a waker of its own.
+        // `task` stands for a waker. A combinator that polls many futures in one task gives each of them its own waker.
         let is_apart = self.task.is_some() && taker.task.is_some() && self.task != taker.task;
         if let Some(handed_up_at) = self.handed_up_at()
             && function.keeps(handed_up_at)
@@ -50,7 +54,7 @@ impl Handle {
             is_around && self.handed_up_by().is_empty()
         });
         let Some(site) = own else {
-            // Somewhere in the scope; nothing tells where.
+            // The scope holds it, but where it was taken in the scope is not known.
             return (one_after_another && !is_apart).then_some(Certainty::Likely);
         };
         let position = match below {
@@ -67,7 +71,7 @@ impl Handle {
         if !is_around {
             return None;
         }
-        // A block may run many times side by side, a variable in it is each time another.
+        // A block may run many times at once, each time with its own variables.
         let is_itself = taker.site.is_some_and(|taker| std::ptr::eq(taker, site));
         if site.has_block() && (is_apart || is_itself) {
             return None;
@@ -79,13 +83,13 @@ impl Handle {
             .then_some(Certainty::Likely)
     }
 
-    /// Whether a callee took it, and what became of it here is not known: it may have gone on to another task.
+    /// Whether a callee returned it to `around`, where it is not known to stay. It may have moved to another task.
     pub(crate) fn is_handed_on(&self, around: &Scope) -> bool {
         self.handed_up_at()
             .is_some_and(|handed_up_at| !around.function().keeps(handed_up_at))
     }
 
-    /// Its consumer has a row, and does something else than to ask for the next.
+    /// Whether the consumer of its stream has a row and is not asking for the next one.
     pub(crate) fn is_stream_left_standing(&self) -> bool {
         self.state().activity == Activity::Streaming && !self.stream.are_awaited()
     }

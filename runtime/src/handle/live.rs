@@ -1,4 +1,4 @@
-//! The live map.
+//! The live map: every claim, by id, from its first poll until its permit is free again.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use rustc_hash::FxBuildHasher;
 use super::{Handle, Standing};
 use crate::snapshot::{HandleInfo, WaiterInfo};
 
-/// Many shards, so that a walk over a hundred thousand handles locks out nobody for long.
+/// Many shards, so that a walk over a hundred thousand handles holds each lock only briefly.
 const SHARDS: usize = 128;
 
 static LIVE: Lazy<DashMap<u64, Arc<Handle>, FxBuildHasher>> =
@@ -21,11 +21,11 @@ pub(super) fn insert(handle: &Arc<Handle>) {
 }
 
 pub(super) fn remove(id: u64) {
-    // What is removed is dropped here, after the shard was unlocked: with it may go a span, which is a subscriber's code.
+    // `remove` has unlocked the shard. Dropping the handle may drop a span, which runs the code of a subscriber.
     drop(LIVE.remove(&id));
 }
 
-/// Those of these claims that still live.
+/// The claims of these ids that are still alive.
 pub(super) fn resolve(ids: &[u64]) -> Vec<Arc<Handle>> {
     let live = |id| LIVE.get(id).map(|entry| Arc::clone(entry.value()));
     ids.iter().filter_map(live).collect()
@@ -33,13 +33,13 @@ pub(super) fn resolve(ids: &[u64]) -> Vec<Arc<Handle>> {
 
 /// Every claim, oldest first.
 pub(crate) fn all() -> Vec<Arc<Handle>> {
-    // Copied out shard by shard: nothing is asked of a handle with a shard locked.
+    // The claims are copied out shard by shard. No handle is looked into while a shard is locked.
     let mut live: Vec<(u64, Arc<Handle>)> = Vec::with_capacity(LIVE.len());
     live.extend(
         LIVE.iter()
             .map(|entry| (*entry.key(), Arc::clone(entry.value()))),
     );
-    // By the keys: each look into a handle is one at memory far away.
+    // Sorted by the copied keys: reading the id from each handle would miss the cache.
     live.sort_unstable_by_key(|(id, _)| *id);
     live.into_iter().map(|(_, handle)| handle).collect()
 }
@@ -58,7 +58,7 @@ pub(crate) fn read_all() -> (Vec<HandleInfo>, Vec<WaiterInfo>) {
     (handles, waiters)
 }
 
-/// How many entries the map has, and their bytes.
+/// The number of entries of the map, and their bytes.
 pub(crate) fn size() -> (usize, usize) {
     let entries = LIVE.len();
     (

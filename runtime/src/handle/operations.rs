@@ -11,11 +11,13 @@ use crate::source::place::Place;
 /// A handle remembers this many operations.
 const REMEMBERED: usize = 4;
 
+/// A statement or a control operation.
 pub(super) enum What {
     Statement(&'static Tally),
     Control(Control, Option<&'static Site>),
 }
 
+/// An operation and when it began.
 pub(super) struct Done {
     pub(super) what: What,
     when: Instant,

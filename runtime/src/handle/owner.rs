@@ -1,6 +1,6 @@
 //! Which scope a handle belongs to, and what a scope still holds when it ends.
 //!
-//! A scope lists ids, which are resolved here: a handle refers to its scope, and must not be referred to in turn.
+//! A handle refers to its scope. A scope lists ids only, which are resolved here: the references form no circle.
 
 use std::panic::Location;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub(crate) fn held_by(scope: &Scope) -> Vec<Arc<Handle>> {
 
 /// Ends the scope and returns the handles that it still holds, except those that are meant to live long.
 ///
-/// They belong to no scope any more.
+/// The handles belong to no scope afterwards.
 pub(crate) fn end_holding_nothing(scope: &Scope) -> Vec<Arc<Handle>> {
     let handles = live::resolve(&scope.end());
     for handle in &handles {
@@ -28,7 +28,7 @@ pub(crate) fn end_holding_nothing(scope: &Scope) -> Vec<Arc<Handle>> {
         .collect()
 }
 
-/// Ends the scope; its live handles pass to the scope around it that is still running, if there is one.
+/// Ends the scope. Its live handles pass to the nearest scope around it that is still running, if there is one.
 pub(crate) fn end_handing_up(scope: &Scope) {
     let next = scope.running_parent();
     for handle in live::resolve(&scope.end()) {
@@ -37,12 +37,12 @@ pub(crate) fn end_handing_up(scope: &Scope) {
 }
 
 impl Handle {
-    /// The scope that waits for it or holds it.
+    /// The scope that waits for the permit or holds it.
     pub(crate) fn scope(&self) -> Option<Arc<Scope>> {
         self.state().owner.scope.clone()
     }
 
-    /// Makes it belong to `next`, coming from `last`.
+    /// Hands the handle from the scope `last` to `next`; `None` for no scope.
     pub(crate) fn hand_to(&self, next: Option<Arc<Scope>>, last: &Scope) {
         let mut state = self.state();
         if let Standing::Returning(_) = state.standing {
@@ -57,12 +57,12 @@ impl Handle {
         owner.scope = next;
     }
 
-    /// The functions that it was handed up by, innermost first.
+    /// The functions that returned the handle to their caller, innermost first.
     pub(crate) fn handed_up_by(&self) -> Vec<&'static Function> {
         self.state().owner.handed_up_by.clone()
     }
 
-    /// Where the last function that handed it up was awaited.
+    /// Where the last of those functions was awaited.
     pub(crate) fn handed_up_at(&self) -> Option<&'static Location<'static>> {
         self.state().owner.handed_up_at
     }

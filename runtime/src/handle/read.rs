@@ -59,7 +59,7 @@ impl Handle {
     }
 }
 
-/// The span's name, where a subscriber takes it.
+/// The span's name; `None` if no subscriber has enabled the span.
 fn span_name(span: &tracing::Span) -> Option<String> {
     span.metadata().map(|metadata| metadata.name().to_owned())
 }

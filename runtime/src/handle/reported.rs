@@ -1,7 +1,5 @@
 //! What was already reported about a handle.
 
-use std::time::Instant;
-
 /// What was already reported about a handle.
 #[expect(clippy::struct_excessive_bools, reason = "one for each kind of report")]
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,8 +14,6 @@ pub(crate) struct Reported {
     pub(crate) deadlock: bool,
     /// That the running statement is slow.
     pub(crate) slow: bool,
-    /// The number of rows of the open stream, and since when it has not grown.
-    pub(super) rows: Option<(u64, Instant)>,
 }
 
 impl Reported {
@@ -25,6 +21,5 @@ impl Reported {
     pub(super) fn another_activity(&mut self) {
         self.idle = false;
         self.slow = false;
-        self.rows = None;
     }
 }

@@ -1,4 +1,4 @@
-//! A connection on its way back: its holder is done with it, and its permit is not there again yet.
+//! A connection on its way back: its holder has released it, and its permit is not free yet.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use super::{Handle, live};
 use crate::{config, log};
 
 impl Held {
-    /// The holder is done with it; the permit is there again when `give_back`, which is sqlx's, has ended.
+    /// Releases the handle. The returned future returns its connection: the permit is free once that future has ended.
     ///
-    /// It becomes a task of its own. What sqlx runs is large, 13 KB for PostgreSQL, and a task is copied several times on
-    /// its way to the heap: the box is cheaper than without it.
+    /// `give_back` is sqlx's own return of the connection. The caller spawns the future as a task. sqlx's part is large
+    /// (13 KB for PostgreSQL), and a task is copied several times on its way to the heap: the box costs less than the copies.
     pub(crate) fn return_by(
         self,
         give_back: BoxFuture<'static, ()>,
@@ -27,7 +27,7 @@ impl Held {
             let (give_back, returning) = (give_back, returning);
             match config::return_timeout() {
                 None => give_back.await,
-                // Dropped half-way, `give_back` closes the connection and frees the permit.
+                // When `give_back` is dropped before its end, it closes the connection and frees the permit.
                 Some(limit) => {
                     if sqlx_core::rt::timeout(limit, give_back).await.is_err() {
                         let handle = &returning.handle;
@@ -40,7 +40,7 @@ impl Held {
     }
 }
 
-/// A handle on its way back.
+/// A handle on its way back. Dropping the guard removes its claim.
 struct Returning {
     handle: Arc<Handle>,
 }

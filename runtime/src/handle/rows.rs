@@ -1,12 +1,13 @@
-//! Rows read from an open stream.
+//! The rows read from an open stream, and the time split between database and consumer.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::measure::units::nanos;
 
-/// Rows read from the open stream, and whether the database is being waited for. A store per row; a reader that wants to
-/// date a row looks twice.
+/// The number of rows read from the open stream, and whether its consumer waits for the database.
+///
+/// A row costs one store and no clock read. A reader that needs the time of the last row compares two looks.
 #[derive(Default)]
 pub(super) struct StreamRows {
     rows: AtomicU64,
@@ -15,16 +16,16 @@ pub(super) struct StreamRows {
     before: AtomicU64,
 }
 
-/// The bit of `rows` that says that the database is being waited for.
+/// The bit of `rows` that is set while the consumer waits for the database.
 const AWAITED: u64 = 1 << 63;
 
 impl StreamRows {
-    /// A stream is opened, and its first row is awaited.
+    /// Opens a stream whose consumer waits for the first row.
     pub(super) fn open_awaited(&self) {
         self.open(AWAITED);
     }
 
-    /// A stream is opened, and the consumer has the turn.
+    /// Opens a stream whose consumer does not wait.
     #[cfg(feature = "postgres")]
     pub(super) fn open_idle(&self) {
         self.open(0);
@@ -35,18 +36,18 @@ impl StreamRows {
         self.rows.store(rows, Relaxed);
     }
 
-    /// The number of rows read so far; the consumer has the last one.
+    /// Sets the number of rows read so far. The consumer has the last one.
     pub(super) fn have(&self, rows: u64) {
         self.rows.store(rows, Relaxed);
     }
 
-    /// The consumer awaits a row. It has taken `idle` itself so far.
+    /// Records that the consumer waits for a row. It has spent `idle` itself so far.
     pub(super) fn begin_to_wait(&self, idle: Duration) {
         self.before.store(nanos(idle), Relaxed);
         self.rows.fetch_or(AWAITED, Relaxed);
     }
 
-    /// The consumer has a row. The database has taken `busy` so far.
+    /// Records that the consumer has a row. The database has taken `busy` so far.
     pub(super) fn end_wait(&self, busy: Duration) {
         self.before.store(nanos(busy), Relaxed);
         self.rows.fetch_and(!AWAITED, Relaxed);
@@ -60,7 +61,7 @@ impl StreamRows {
         self.rows.load(Relaxed) & AWAITED != 0
     }
 
-    /// Of the whole time that the stream is open, the part of the database.
+    /// The database's part of `whole`, the time that the stream has been open.
     pub(super) fn busy(&self, whole: Duration) -> Duration {
         let before = Duration::from_nanos(self.before.load(Relaxed));
         if self.are_awaited() {

@@ -1,4 +1,4 @@
-//! Open transactions and savepoints of a handle, and what is lost when one is dropped.
+//! The open transactions and savepoints of a handle, and what is lost when one is dropped.
 
 use std::ptr;
 
@@ -14,13 +14,13 @@ impl Handle {
         u32::try_from(self.state().transactions.len()).unwrap_or(u32::MAX)
     }
 
-    /// A transaction, or in one a savepoint, was begun at `site`, where that is known.
+    /// Records that a transaction was begun, or a savepoint in an open one. `site` is the call site, if it is known.
     pub(crate) fn transaction_began(&self, site: Option<&'static Site>) {
         let function = context::scope().map(|scope| scope.function());
         let begun = Begun::new(site.map_or(self.place, Site::place), site, function);
         let mut state = self.state();
         if state.transactions.is_empty() {
-            state.is_over = false;
+            state.transactions_over = false;
         }
         state.transactions.push(begun);
     }
@@ -28,7 +28,7 @@ impl Handle {
     pub(crate) fn transaction_ended(&self, end: End) {
         let mut state = self.state();
         let ended = state.transactions.pop();
-        // What a savepoint wrote is the transaction's around it, once released.
+        // What a savepoint wrote belongs to the transaction around it once the savepoint is released.
         if end == End::Committed
             && let (Some(ended), Some(around)) = (ended, state.transactions.last_mut())
         {
@@ -39,15 +39,18 @@ impl Handle {
         }
     }
 
-    /// The innermost was to end, and that failed: whoever dropped it then was told so.
+    /// Records that the commit or rollback of the innermost transaction failed.
+    ///
+    /// Its drop then loses nothing silently: the caller has the error.
     pub(crate) fn transaction_failed(&self) {
         if let Some(failed) = self.state().transactions.last_mut() {
             failed.wrote = None;
         }
     }
 
-    /// The innermost transaction or savepoint was dropped in `scope` while open; gives what goes with it, unless its last
-    /// statement failed: then that is why.
+    /// Removes the innermost transaction or savepoint, which was dropped open in `scope`, and returns what is lost.
+    ///
+    /// `None` if it has written nothing, or if its last statement failed: that failure explains the drop.
     pub(crate) fn transaction_dropped(&self, scope: Option<&Scope>) -> Option<Lost> {
         let mut state = self.state();
         let dropped = state.transactions.pop()?;
@@ -72,22 +75,22 @@ impl Handle {
         })
     }
 
-    /// A statement has ended the open transactions.
+    /// Records that a statement's text has ended the open transactions.
     pub(crate) fn note_end_by_text(&self) {
         self.state().end_transactions();
     }
 
-    /// A statement on it that may write is over; whether it `wrote`.
+    /// Records the end of a statement that may write, and whether it `wrote`.
     pub(crate) fn note_write(&self, tally: &'static Tally, wrote: bool) {
         let mut state = self.state();
         if tally.changes_schema() && self.pool.endpoint.system.commits_on_ddl() {
             if tally.commits_before() {
-                // The server has committed all that was before, also if the statement itself failed, and from here on
-                // it commits each statement.
+                // The server has committed everything before this statement, even if the statement itself failed. From
+                // now on it commits each statement.
                 state.end_transactions();
             }
         } else if wrote
-            && !state.is_over
+            && !state.transactions_over
             && let Some(begun) = state.transactions.last_mut()
         {
             begun.wrote = Some(tally);
@@ -96,9 +99,9 @@ impl Handle {
 }
 
 impl State {
-    /// The server has ended them: what they wrote is settled, and what comes is in none.
+    /// Marks the open transactions as ended by the server. What they wrote is settled, and no later write is theirs.
     fn end_transactions(&mut self) {
-        self.is_over = true;
+        self.transactions_over = true;
         for begun in &mut self.transactions {
             begun.wrote = None;
         }

@@ -1,4 +1,4 @@
-//! The wait for a permit, as the watchdog and the waiting future share it.
+//! What the watchdog and a waiting future share.
 
 use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
 use std::sync::{Mutex, MutexGuard};
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use crate::scope::foreign;
 use crate::sync;
 
-/// What they tell each other.
+/// The watchdog's requests to a waiting future, and the future's waker.
 #[derive(Default)]
 pub(super) struct Wait {
-    /// Set by the watchdog: there is something for the waiting future to read.
+    /// Set by the watchdog when it has left a request in `shared`.
     signalled: AtomicBool,
     shared: Mutex<Shared>,
 }
@@ -20,17 +20,17 @@ pub(super) struct Wait {
 pub(super) struct Shared {
     /// Wakes the task that waits.
     waker: Option<Waker>,
-    /// Why it must panic.
+    /// The message with which the future must panic.
     pub(super) panic: Option<String>,
-    /// It should connect once, to learn why there is no connection.
+    /// Whether the future should connect once, to learn why the pool gets no connection.
     pub(super) probe: bool,
-    /// When it was woken to see how long its runtime takes to poll it.
+    /// When the task was woken to measure how long its runtime takes to poll it.
     pub(super) woken: Option<Instant>,
-    /// The longest that took.
+    /// The longest such time.
     pub(super) slowest: Duration,
 }
 
-/// What the watchdog has left for a waiting future.
+/// The requests that the watchdog has left for a waiting future.
 pub(crate) struct Signals {
     pub(crate) panic: Option<String>,
     pub(crate) probe: bool,
@@ -41,9 +41,9 @@ impl Wait {
         sync::lock(&self.shared)
     }
 
-    /// The waiting future is polled.
+    /// Called when the waiting future is polled: takes the requests, if there are any.
     pub(super) fn polled(&self) -> Option<Signals> {
-        // Pairs with the Release in `signal`: what was left there is seen.
+        // Pairs with the Release in `signal`, so that the requests are visible here.
         if !self.signalled.load(Acquire) {
             return None;
         }
@@ -58,17 +58,19 @@ impl Wait {
         })
     }
 
-    /// The waiting future goes on waiting, and `waker` wakes it.
+    /// Called when the waiting future goes on waiting: from now on `waker` wakes its task.
     pub(super) fn park(&self, waker: &Waker) {
         let mut shared = self.shared();
         let known = shared.waker.as_ref();
         if known.is_none_or(|known| !known.will_wake(waker)) {
             let old = shared.waker.replace(waker.clone());
             drop(shared);
+            // A waker is foreign code: it is dropped after the unlock.
             drop(old);
         }
     }
 
+    /// Leaves a request, and wakes the task.
     pub(super) fn signal(&self, leave: impl FnOnce(&mut Shared)) {
         let waker = {
             let mut shared = self.shared();
@@ -76,7 +78,7 @@ impl Wait {
             shared.waker.clone()
         };
         self.signalled.store(true, Release);
-        // A waker is somebody else's code: no lock is held.
+        // A waker is foreign code: it is called after the unlock.
         if let Some(waker) = waker {
             foreign::wake(waker);
         }

@@ -1,4 +1,4 @@
-//! What the watchdog tells a waiter, and what the waiting future reads of it.
+//! What the watchdog asks of a waiting future.
 
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -7,24 +7,24 @@ use super::Handle;
 use super::wait::Signals;
 
 impl Handle {
-    /// Has the waiting future panic with this message in its own poll.
+    /// Makes the waiting future panic with `message` in its next poll.
     pub(crate) fn panic_waiter(&self, message: String) {
         self.wait.signal(|shared| shared.panic = Some(message));
     }
 
-    /// Has the waiting future make a connect of its own.
+    /// Makes the waiting future connect once beside its wait.
     pub(crate) fn ask_for_probe(&self) {
         self.wait.signal(|shared| shared.probe = true);
     }
 
-    /// Wakes the waiting future, to see how long its runtime takes to poll it.
+    /// Wakes the waiting future, to measure how long its runtime takes to poll it.
     pub(crate) fn time_next_poll(&self, now: Instant) {
         self.wait.signal(|shared| {
             shared.woken.get_or_insert(now);
         });
     }
 
-    /// The longest that the waiting future's runtime took to poll it when woken; an unanswered one counts until now.
+    /// The longest time between a wake-up and the poll that followed. One that is still open counts until `now`.
     pub(crate) fn slowest_poll(&self, now: Instant) -> Duration {
         let shared = self.wait.shared();
         let open = shared
@@ -33,12 +33,12 @@ impl Handle {
         shared.slowest.max(open)
     }
 
-    /// What the watchdog has left for the waiting future, which is being polled.
+    /// Called when the waiting future is polled: takes the requests, if there are any.
     pub(crate) fn signals(&self) -> Option<Signals> {
         self.wait.polled()
     }
 
-    /// The waiting future goes on waiting, and `waker` wakes it.
+    /// Called when the waiting future goes on waiting: from now on `waker` wakes its task.
     pub(crate) fn park(&self, waker: &Waker) {
         self.wait.park(waker);
     }
