@@ -1,4 +1,4 @@
-//! What is known of a pool, whatever its database.
+//! The state of a pool, whatever its database.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, RwLock};
@@ -26,7 +26,7 @@ use permits::Permits;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
-/// One pool.
+/// The state of one pool.
 #[derive(Debug)]
 pub(crate) struct PoolState {
     id: u64,
@@ -34,22 +34,23 @@ pub(crate) struct PoolState {
     pub(crate) endpoint: Endpoint,
     pub(crate) connected: Place,
     pub(crate) limits: Limits,
-    /// Where plain sqlx was given this pool first, if it was.
+    /// Where the pool was first handed to plain sqlx, if it was.
     lent: OnceCell<Place>,
-    /// It was made from a pool of plain sqlx's, which others may have.
+    /// Whether it was made from a pool of plain sqlx, of which other code may have clones.
     shared: AtomicBool,
+    /// Whether the pool was used.
     used: AtomicBool,
     pub(crate) permits: Permits,
     pub(crate) counters: PoolCounters,
-    /// What connects beside waiting acquires have shown.
+    /// The last connect that was made beside a waiting acquire.
     pub(crate) probes: ConnectProbes,
-    /// The episode in which acquires time out.
+    /// The present episode of timeouts, if there is one.
     pub(crate) episodes: Episodes,
-    /// Who waits for the pool to close.
+    /// The calls that wait for the pool to close.
     pub(crate) closings: Arc<Closings>,
-    /// The most tasks seen taking permits at once.
+    /// The largest number of tasks that were seen to take permits at once.
     tasks: AtomicU64,
-    /// The most permits that one task was seen to hold at once.
+    /// The largest number of permits that one task was seen to hold at once.
     nesting: AtomicU64,
 }
 
@@ -97,62 +98,65 @@ impl PoolState {
         *sync::write(&self.name) = name.into();
     }
 
-    /// Whether this is the first use of the pool. By then it has its name.
+    /// Whether this is the first use of the pool. From then on its name is settled.
     pub(crate) fn is_first_use(&self) -> bool {
-        // No `Once`: who is told so runs a subscriber, which may use this pool and come back here.
+        // No `Once`: the caller then emits an event, whose subscriber may use this pool and come back here.
         !self.used.load(Relaxed) && !self.used.swap(true, Relaxed)
     }
 
+    /// Records that the pool was handed to plain sqlx at `place`.
     pub(crate) fn lend(&self, place: Place) {
         let _ = self.lent.set(place);
     }
 
-    /// Where plain sqlx was given this pool first: what it takes from then on is not seen.
+    /// Where the pool was first handed to plain sqlx. Permits that plain sqlx takes from then on are not seen.
     pub(crate) fn lent_at(&self) -> Option<Place> {
         self.lent.get().copied()
     }
 
-    /// So many tasks take permits now; gives the most ever seen.
+    /// Records the number of tasks that take permits now. Returns the largest number seen.
     pub(crate) fn note_tasks(&self, tasks: u64) -> u64 {
         self.tasks.fetch_max(tasks, Relaxed).max(tasks)
     }
 
-    /// One task holds so many permits now; gives the most ever seen.
+    /// Records the number of permits that one task holds now. Returns the largest number seen.
     pub(crate) fn note_nesting(&self, permits: u64) -> u64 {
         self.nesting.fetch_max(permits, Relaxed).max(permits)
     }
 
-    /// It is made from a pool of plain sqlx's.
+    /// Records that the pool was made from a pool of plain sqlx.
     pub(crate) fn share(&self) {
         self.shared.store(true, Relaxed);
     }
 
-    /// Whether somebody may have the plain pool without having been given it from here.
+    /// Whether other code may have the plain pool without having taken it from this one.
     pub(crate) fn is_shared(&self) -> bool {
         self.shared.load(Relaxed)
     }
 
-    /// Permits that somebody who is known holds now.
+    /// The number of permits that known handles hold now.
     pub(crate) fn held(&self) -> u64 {
         self.permits.held()
     }
 
-    /// Permits ever granted.
+    /// The number of permits granted since the pool was made.
     pub(crate) fn granted(&self) -> u64 {
         self.counters.waits.count()
     }
 
-    /// Whether anybody asks for, holds or gives back a permit.
+    /// Whether any permit is waited for, held or returning.
     pub(crate) fn is_used(&self) -> bool {
         self.permits.waiting() + self.permits.taken() > 0
     }
 
-    /// Whether anybody waits for a permit.
+    /// Whether any permit is waited for.
     pub(crate) fn is_waited_for(&self) -> bool {
         self.permits.waiting() > 0
     }
 
-    /// Whether more permits are asked for than there are, as far as can be told at a glance.
+    /// Whether more permits are waited for, held and returning than the pool has.
+    ///
+    /// The counters are read one after the other, so the answer may be wrong for a moment.
     pub(crate) fn may_be_short(&self) -> bool {
         let asked = self.permits.waiting() + self.permits.taken();
         asked > u64::from(self.limits.max_connections)

@@ -13,8 +13,8 @@ use crate::{config, log};
 impl Held {
     /// Releases the handle. The returned future returns its connection: the permit is free once that future has ended.
     ///
-    /// `give_back` is sqlx's own return of the connection. The caller spawns the future as a task. sqlx's part is large
-    /// (13 KB for PostgreSQL), and a task is copied several times on its way to the heap: the box costs less than the copies.
+    /// `give_back` is sqlx's own return of the connection. It is boxed because it is large (13 KB for PostgreSQL): the
+    /// caller spawns the returned future, and a task is copied several times on its way to the heap.
     pub(crate) fn return_by(
         self,
         give_back: BoxFuture<'static, ()>,

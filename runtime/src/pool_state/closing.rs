@@ -10,11 +10,11 @@ use crate::finding::collector::Collector;
 use crate::source::place::Place;
 use crate::sync;
 
-/// The calls of one pool.
+/// The waiting calls of one pool.
 #[derive(Debug, Default)]
 pub(crate) struct Closings(Mutex<Vec<Closing>>);
 
-/// One call that waits.
+/// One waiting call.
 #[derive(Clone, Debug)]
 pub(crate) struct Closing {
     id: u64,
@@ -25,7 +25,7 @@ pub(crate) struct Closing {
     is_reported: bool,
 }
 
-/// Ends the entry when the pool is closed, or when the call is abandoned.
+/// Removes the call when it is dropped: the pool is closed, or the call was abandoned.
 #[derive(Debug)]
 pub(crate) struct ClosingGuard {
     closings: Arc<Closings>,
@@ -33,7 +33,7 @@ pub(crate) struct ClosingGuard {
 }
 
 impl Closings {
-    /// A call waits, until the guard is dropped.
+    /// Adds a call, which waits until the guard is dropped.
     pub(crate) fn begin(self: &Arc<Self>, closing: Closing) -> ClosingGuard {
         let id = closing.id;
         sync::lock(&self.0).push(closing);
@@ -43,7 +43,7 @@ impl Closings {
         }
     }
 
-    /// The calls that are due and were not reported before.
+    /// The calls that are due and not reported yet. They count as reported from now on.
     pub(crate) fn take_due(&self, is_due: impl Fn(&Closing) -> bool) -> Vec<Closing> {
         let mut closings = sync::lock(&self.0);
         let due = closings
@@ -62,7 +62,7 @@ impl Closings {
 }
 
 impl Closing {
-    /// A call at `place` that begins to wait now, whose findings go to `collector` where there is one.
+    /// A call at `place` that begins to wait now. Its findings go to `collector`, if there is one.
     pub(crate) fn new(place: Place, collector: Option<Collector>) -> Self {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         Self {
@@ -82,7 +82,7 @@ impl Drop for ClosingGuard {
         let at = closings.iter().position(|closing| closing.id == self.id);
         let ended = at.map(|at| closings.swap_remove(at));
         drop(closings);
-        // With it may go a span, which is a subscriber's code.
+        // After the unlock: dropping a span runs the code of a subscriber.
         drop(ended);
     }
 }

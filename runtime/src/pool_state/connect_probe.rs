@@ -1,4 +1,6 @@
-//! Connects of our own beside an acquire that waits for a server: sqlx keeps the error to itself and retries.
+//! Connects of our own beside an acquire that waits for a server.
+//!
+//! sqlx retries a refused connect and does not report its error.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -7,45 +9,47 @@ use sqlx::error::DatabaseError;
 
 use crate::sync;
 
-/// One connect in this time and pool,
-const AT_MOST_EVERY: Duration = Duration::from_mins(1);
-/// or in this, where somebody was served in between.
-const ANEW_AFTER: Duration = Duration::from_secs(5);
+/// The least time between two connects of one pool.
+const INTERVAL: Duration = Duration::from_mins(1);
+/// The same, if a permit was granted in between.
+const INTERVAL_AFTER_GRANT: Duration = Duration::from_secs(5);
 
-/// What the last one showed.
+/// The last connect of one pool.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectProbes(Mutex<Option<ConnectProbe>>);
 
+/// A connect beside an acquire.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectProbe {
     pub(crate) began: Instant,
     ended: Option<Instant>,
-    /// How many permits had been granted before.
+    /// The number of permits that the pool had granted at `began`.
     granted: u64,
     pub(crate) answer: Answer,
 }
 
+/// The result of a connect.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
-    /// It has not ended.
+    /// The connect is still running.
     Open,
-    /// It was given up after this time, with the acquire beside which it ran.
+    /// The connect was dropped after this time, together with the acquire beside which it ran.
     GivenUp(Duration),
     Connected,
-    /// The error.
+    /// The connect failed with this error.
     Failed(String),
-    /// The error of a server that has too many connections: this one may have been the one too many.
+    /// The connect failed with this error because the server has too many connections. The probe may be one too many.
     Crowded(String),
 }
 
 impl ConnectProbe {
-    /// Whether it ran, for a while at least, beside a wait that began at `asked`.
+    /// Whether it ran during a wait that began at `asked`, or during a part of that wait.
     pub(crate) fn ran_beside(&self, asked: Instant) -> bool {
         self.ended.is_none_or(|ended| ended >= asked)
     }
 }
 
-/// `too_many_connections` of PostgreSQL, and of MySQL.
+/// The SQLSTATE for too many connections, of PostgreSQL and of MySQL.
 const TOO_MANY: [&str; 2] = ["53300", "08004"];
 
 impl Answer {
@@ -67,16 +71,16 @@ impl ConnectProbes {
         sync::lock(&self.0)
     }
 
-    /// Whether one may begin now, after so many permits were granted; it then has.
+    /// Whether a connect may begin at `now`, when the pool has granted `granted` permits. If so, it counts as begun.
     pub(crate) fn begin(&self, now: Instant, granted: u64) -> bool {
         let mut last = self.last();
         let may = last.as_ref().is_none_or(|last| {
-            let distance = if last.granted == granted {
-                AT_MOST_EVERY
+            let interval = if last.granted == granted {
+                INTERVAL
             } else {
-                ANEW_AFTER
+                INTERVAL_AFTER_GRANT
             };
-            now.saturating_duration_since(last.began) >= distance
+            now.saturating_duration_since(last.began) >= interval
         });
         if may {
             *last = Some(ConnectProbe {
@@ -96,7 +100,7 @@ impl ConnectProbes {
         }
     }
 
-    /// It is given up, unless it has ended.
+    /// Marks the connect as given up, unless it has ended.
     pub(crate) fn give_up(&self, now: Instant) {
         if let Some(probe) = &mut *self.last()
             && let Answer::Open = probe.answer
@@ -106,12 +110,14 @@ impl ConnectProbes {
         }
     }
 
-    /// The pool is served again: what the last one showed is over, and the next time is another matter.
+    /// Forgets the last connect: acquires are served again, and it is no evidence for a later timeout.
     pub(crate) fn forget(&self) {
         *self.last() = None;
     }
 
-    /// The last one, if it tells of a wait that began at `asked`: it ran meanwhile, or nobody was served since.
+    /// The last connect, if it is evidence for a wait that began at `asked`.
+    ///
+    /// It is, if it ran during the wait, or if no permit was granted since it began.
     pub(crate) fn during(&self, asked: Instant, granted: u64) -> Option<ConnectProbe> {
         self.last()
             .clone()
@@ -130,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn it_tells_of_the_wait_beside_which_it_ran() {
+    fn it_is_evidence_for_the_wait_beside_which_it_ran() {
         let (probes, asked) = (ConnectProbes::default(), Instant::now());
         assert!(probes.during(asked, 0).is_none());
         assert!(probes.begin(asked + SECOND, 0));
@@ -140,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn it_tells_of_a_later_wait_until_somebody_is_served() {
+    fn it_is_evidence_for_a_later_wait_until_a_permit_is_granted() {
         let (probes, begun) = (ConnectProbes::default(), Instant::now());
         assert!(probes.begin(begun, 3));
         probes.end(begun + SECOND, failed());
@@ -150,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_made_once_a_minute_and_sooner_where_somebody_was_served() {
+    fn it_is_made_once_a_minute_and_sooner_after_a_grant() {
         let (probes, begun) = (ConnectProbes::default(), Instant::now());
         assert!(probes.begin(begun, 0));
         assert!(!probes.begin(begun + 59 * SECOND, 0));

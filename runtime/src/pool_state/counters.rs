@@ -1,4 +1,4 @@
-//! Sums of a pool that only grow.
+//! The counters of a pool.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::measure::units::{nanos, short};
 use crate::measure::waits::Waits;
 use crate::snapshot::{ControlStats, HoldStats};
 
-/// How long permits were held, and with what. Sums over handles that have ended.
+/// How long permits were held, by kind of activity: sums over the handles that have ended.
 #[derive(Debug, Default)]
 pub(crate) struct Holds {
     ended: AtomicU64,
@@ -16,7 +16,7 @@ pub(crate) struct Holds {
     lent: AtomicU64,
 }
 
-/// How long one was.
+/// How long one permit was held, by kind of activity.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Hold {
     pub(crate) busy: Duration,
@@ -29,7 +29,7 @@ impl Hold {
         self.busy + self.idle + self.lent
     }
 
-    /// With what it was spent.
+    /// The parts as text.
     pub(crate) fn split(self) -> String {
         let mut split = format!(
             "{} with the database, {} without",
@@ -69,7 +69,7 @@ impl Holds {
     }
 }
 
-/// Sums that only grow.
+/// Counters that only grow.
 #[derive(Debug)]
 pub(crate) struct PoolCounters {
     pub(crate) timeouts: AtomicU64,
@@ -141,7 +141,7 @@ impl PoolCounters {
     }
 }
 
-/// An operation that is no statement of the user's.
+/// A control operation: one that is no statement of the user's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Control {
     Begin,
@@ -168,7 +168,7 @@ impl Control {
         }
     }
 
-    /// Whether sqlx's MySQL driver, when this is given up, takes its answer for that to the next statement.
+    /// Whether sqlx's MySQL driver, if the operation is abandoned, takes its answer for that of the next statement.
     pub(crate) fn is_answered_unseen(self) -> bool {
         matches!(self, Control::Ping | Control::Prepare | Control::Describe)
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The database system, with what its driver and server do differently.
+/// The database system. Its methods are the ways in which drivers and servers differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum System {
     Postgres,
@@ -24,7 +24,7 @@ impl System {
         }
     }
 
-    /// The name by OpenTelemetry.
+    /// The name in OpenTelemetry.
     pub(crate) fn name(self) -> &'static str {
         match self {
             System::Postgres => "postgresql",
@@ -34,7 +34,7 @@ impl System {
         }
     }
 
-    /// Whether the database runs in this process: no server has to be reached, and a connect never waits for one.
+    /// Whether the database runs in this process, so that a connect never waits for a server.
     pub(crate) fn is_embedded(self) -> bool {
         self == System::Sqlite
     }
@@ -44,17 +44,17 @@ impl System {
         self == System::MySql
     }
 
-    /// Whether the driver, where an operation is abandoned before its answer, takes that answer for the next statement's.
+    /// Whether the driver takes the answer of an operation that was abandoned for that of the next statement.
     pub(crate) fn forgets_abandoned_answers(self) -> bool {
         self == System::MySql
     }
 
-    /// Whether the driver rolls back a BEGIN that is abandoned.
+    /// Whether the driver rolls back an abandoned BEGIN.
     pub(crate) fn rolls_back_abandoned_begin(self) -> bool {
         self == System::Sqlite
     }
 
-    /// What stands before a statement to ask for its plan.
+    /// The words before a statement that ask for its plan.
     pub(crate) fn explain(self) -> &'static str {
         match self {
             System::Sqlite => "EXPLAIN QUERY PLAN",
@@ -67,7 +67,7 @@ impl System {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     pub(crate) system: System,
-    /// The driver's connection, as users name it.
+    /// The name of the driver's connection type in sqlx.
     pub(crate) connection: &'static str,
     /// Host and port, or a file.
     pub(crate) address: String,
@@ -84,7 +84,7 @@ impl std::fmt::Display for Endpoint {
     }
 }
 
-/// What its options say.
+/// The limits that a pool's options set.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) max_connections: u32,

@@ -1,4 +1,4 @@
-//! Episodes of a pool: from the first acquire that times out until those who wait are served again.
+//! Episodes of timeouts: from the first acquire of a pool that times out until acquires are served again.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::finding::{Certainty, Fact, Related, Verdict};
 use crate::sync;
 
-/// After so long without a timeout, an episode is over, if all who waited were served.
+/// An episode is over after this time without a timeout, if every acquire that waited then was served.
 const OVER_AFTER: Duration = Duration::from_secs(1);
 
 /// Why an acquire timed out, with the evidence.
@@ -43,23 +43,26 @@ impl Diagnosis {
     }
 }
 
-/// The episode of one pool, if one is on.
+/// The present episode of one pool, if there is one.
 #[derive(Debug, Default)]
 pub(crate) struct Episodes(Mutex<Option<Episode>>);
 
+/// An episode of timeouts.
 #[derive(Debug)]
 pub(crate) struct Episode {
     pub(crate) since: Instant,
     pub(crate) timeouts: u64,
     diagnosis: Arc<Diagnosis>,
+    /// When `diagnosis` was made.
     diagnosed: Instant,
+    /// The last timeout.
     last: Instant,
-    /// Permits that were granted until then.
+    /// The number of permits that the pool had granted at `last`.
     granted: u64,
 }
 
-/// Those who waited together time out together, within this time: the first one's diagnosis is everybody's, because by the
-/// time of the second the first has given back what it held.
+/// Acquires that waited together time out within this time of each other. They share the first one's diagnosis, because
+/// by the time of the second timeout the first waiter has released what it held.
 const TOGETHER: Duration = Duration::from_millis(500);
 
 /// How new the cause of a timeout is to its episode.
@@ -69,6 +72,7 @@ pub(crate) enum Novelty {
     First,
     /// The cause is that of the timeout before.
     Same,
+    /// The cause is another one.
     Changed,
 }
 
@@ -82,7 +86,7 @@ impl Episodes {
         together.then(|| Arc::clone(&episode.diagnosis))
     }
 
-    /// An acquire timed out, when the pool had granted this number of permits.
+    /// Records that an acquire timed out when the pool had granted `granted` permits.
     pub(crate) fn timed_out(
         &self,
         diagnosis: &Arc<Diagnosis>,
@@ -116,12 +120,14 @@ impl Episodes {
         }
     }
 
+    /// Whether there is an episode.
     pub(crate) fn is_on(&self) -> bool {
         sync::lock(&self.0).is_some()
     }
 
-    /// Ends the episode once everyone who waited at the last timeout has been served or has given up. `asked` is when the
-    /// oldest acquire that waits now began; `granted` is the number of permits granted so far.
+    /// Ends the episode once every acquire that waited at the last timeout has been served or has given up.
+    ///
+    /// `asked` is when the oldest acquire that waits now began. `granted` is the number of permits granted so far.
     pub(crate) fn end(
         &self,
         asked: Option<Instant>,
@@ -135,7 +141,7 @@ impl Episodes {
             let quiet = if episode.was_served(granted) && !waits_since_then {
                 OVER_AFTER
             } else {
-                // An acquire that was tried again at once has timed out again by then.
+                // By then an acquire that was retried at once has timed out again.
                 acquire_timeout.saturating_add(OVER_AFTER)
             };
             now.saturating_duration_since(episode.last) >= quiet

@@ -1,15 +1,15 @@
-//! How many permits of a pool are waited for, are held, are on their way back.
+//! The numbers of permits of a pool that are waited for, held and returning.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
-/// The permits at this moment, as far as handles account for them.
+/// The permits for which handles account.
 #[derive(Debug, Default)]
 pub(crate) struct Permits {
     waiting: AtomicU64,
-    /// Those held in the lower half; in the upper half those given back by their holders, and not there again yet. In one,
-    /// so that a permit is never seen in nobody's hands.
+    /// The number of held permits in the lower half, that of returning ones in the upper half. In one atomic, so that a
+    /// reader never misses a permit that passes from the one to the other.
     taken: AtomicU64,
-    /// Those of the held ones that are meant to live long.
+    /// The number of held permits whose handles are meant to live long.
     pub(crate) reserved: AtomicU64,
 }
 
@@ -17,31 +17,33 @@ const ONE_HELD: u64 = 1;
 const ONE_RETURNING: u64 = 1 << 32;
 
 impl Permits {
-    /// Somebody waits for one.
+    /// An acquire begins to wait.
     pub(crate) fn wait(&self) {
-        // `SeqCst` here and in `take`: see the watchdog's `somebody_asks`.
+        // `SeqCst` here and in `take`: paired with the pace of the watchdog, see watchdog/pace.rs.
         self.waiting.fetch_add(1, SeqCst);
     }
 
+    /// An acquire no longer waits.
     pub(crate) fn end_wait(&self) {
         self.waiting.fetch_sub(1, Relaxed);
     }
 
+    /// A permit was granted.
     pub(crate) fn take(&self) {
         self.taken.fetch_add(ONE_HELD, SeqCst);
     }
 
-    /// One that is held ends.
+    /// A held permit ends without a return: its connection is closed or detached.
     pub(crate) fn drop_held(&self) {
         self.taken.fetch_sub(ONE_HELD, Relaxed);
     }
 
-    /// One that is held is on its way back.
+    /// A held permit begins to return.
     pub(crate) fn give_back(&self) {
         self.taken.fetch_add(ONE_RETURNING - ONE_HELD, Relaxed);
     }
 
-    /// One is there again.
+    /// A returning permit is free again.
     pub(crate) fn returned(&self) {
         self.taken.fetch_sub(ONE_RETURNING, Relaxed);
     }
@@ -58,7 +60,7 @@ impl Permits {
         self.taken.load(SeqCst) / ONE_RETURNING
     }
 
-    /// Held, or on their way back.
+    /// The number of permits that are held or returning.
     pub(crate) fn taken(&self) -> u64 {
         let taken = self.taken.load(SeqCst);
         taken % ONE_RETURNING + taken / ONE_RETURNING

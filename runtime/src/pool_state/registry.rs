@@ -12,36 +12,36 @@ use super::endpoint::Endpoint;
 
 static POOLS: Lazy<DashMap<u64, Weak<dyn ErasedPool>, FxBuildHasher>> = Lazy::new(DashMap::default);
 
-/// A pool of some database, as the tracker asks it.
+/// A pool, whatever its database.
 pub(crate) trait ErasedPool: Send + Sync {
     fn state(&self) -> &Arc<PoolState>;
-    /// Connections open or being opened.
+    /// The number of connections that are open or being opened.
     fn size(&self) -> u32;
-    /// Those of them that nobody holds.
+    /// The number of idle ones among them.
     fn idle(&self) -> u32;
     fn is_closed(&self) -> bool;
-    /// Where it leads now: a pool may be given other options.
+    /// Where it leads now. This can change: the connect options of a pool can be replaced.
     fn endpoint(&self) -> Endpoint;
     /// Connects once, beside the pool, and closes the connection again.
     fn connect(&self) -> BoxFuture<'static, Result<(), sqlx::Error>>;
 }
 
-/// Makes a pool known as long as it lives.
+/// Makes a pool known until [`unregister`].
 pub(crate) fn register(pool: Weak<dyn ErasedPool>, id: u64) {
     POOLS.insert(id, pool);
 }
 
-/// Ends what [`register`] began.
+/// Removes a pool that [`register`] made known.
 pub(crate) fn unregister(id: u64) {
     POOLS.remove(&id);
 }
 
-/// How many pools there are.
+/// The number of pools that are known.
 pub(crate) fn number() -> usize {
     POOLS.len()
 }
 
-/// The pool of this number, while it is alive.
+/// The pool of this id, while it is alive.
 pub(crate) fn find(id: u64) -> Option<Arc<dyn ErasedPool>> {
     let pool = POOLS.get(&id)?.value().clone();
     pool.upgrade()
@@ -49,7 +49,7 @@ pub(crate) fn find(id: u64) -> Option<Arc<dyn ErasedPool>> {
 
 /// Every pool that is alive, in the order in which they were made.
 pub(crate) fn all() -> Vec<Arc<dyn ErasedPool>> {
-    // A pool is upgraded outside the shard's lock: dropping the last one comes back to this map.
+    // Upgraded after the unlock: dropping the last reference to a pool comes back to this map.
     let weak: Vec<_> = POOLS.iter().map(|entry| entry.value().clone()).collect();
     let mut pools: Vec<_> = weak.iter().filter_map(Weak::upgrade).collect();
     pools.sort_by_key(|pool| pool.state().id());
