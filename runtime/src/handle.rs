@@ -36,6 +36,8 @@ mod transactions;
 mod wait;
 mod waiter;
 
+pub(crate) use glance::Glance;
+
 pub(crate) use activity::ControlGuard;
 use asked::{Asked, Purpose};
 use begun::Begun;

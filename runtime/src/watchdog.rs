@@ -11,6 +11,7 @@ use crate::measure::freeze;
 use crate::pool_state::registry;
 use crate::{config, log, sync};
 
+mod holds;
 pub(crate) mod pace;
 mod pass;
 

@@ -78,12 +78,8 @@ impl Handle {
         same
     }
 
-    /// The statement that the database is executing, and for how long: the time before `from` does not count.
-    pub(crate) fn running(
-        &self,
-        from: Option<Instant>,
-        now: Instant,
-    ) -> Option<(&'static Tally, Duration)> {
+    /// The statement that the database is executing, and for how long.
+    pub(crate) fn running(&self, now: Instant) -> Option<(&'static Tally, Duration)> {
         let state = self.state();
         let whole = now.saturating_duration_since(state.since);
         let busy = match state.activity {
@@ -91,9 +87,8 @@ impl Handle {
             Activity::Streaming if self.stream.are_awaited() => self.stream.busy(whole),
             Activity::Streaming | Activity::Idle | Activity::Lent => return None,
         };
-        let lived = from.map_or(busy, |from| busy.min(now.saturating_duration_since(from)));
         match &state.operations.iter().next()?.what {
-            What::Statement(tally) => Some((*tally, lived)),
+            What::Statement(tally) => Some((*tally, busy)),
             What::Control(..) => None,
         }
     }

@@ -13,6 +13,7 @@ use crate::config::Rules;
 use crate::finding::{Certainty, Finding, Level, Lint};
 use crate::handle::{Handle, Standing};
 use crate::log;
+use crate::measure::freeze;
 use crate::measure::units::{count, short};
 use crate::pool_state::registry::ErasedPool;
 
@@ -50,13 +51,10 @@ pub(crate) fn unaccounted_connections(
     claims: impl Fn() -> Vec<Arc<Handle>>,
     unaccounted: &mut Unaccounted,
     now: Instant,
-    thawed: Option<Instant>,
 ) {
-    // What was given back while the process stood still could not come back.
-    let lived = |since: Instant| {
-        let since = thawed.map_or(since, |thawed| since.max(thawed));
-        now.saturating_duration_since(since)
-    };
+    // A connection that was released while the process stood still could not be returned.
+    let thawed = freeze::thawed();
+    let lived = |since| thawed.lived(since, now);
     let state = pool.state();
     let name = state.name();
     let Some(limit) = rules.time(Lint::UnaccountedConnections, None, Some(&name)) else {

@@ -40,9 +40,27 @@ fn known() -> MutexGuard<'static, Known> {
     sync::lock(&KNOWN)
 }
 
-/// When the process ran again after it stood still for the last time; what began before is dated from there.
-pub(crate) fn thawed() -> Option<Instant> {
-    known().last.map(|freeze| freeze.ended)
+/// When the process ran again after it stood still for the last time, if it ever did.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Thawed(Option<Instant>);
+
+pub(crate) fn thawed() -> Thawed {
+    Thawed(known().last.map(|freeze| freeze.ended))
+}
+
+impl Thawed {
+    /// The part of the time since `since` that the process has run through since it stood still: before that, no code of
+    /// the program could do anything.
+    pub(crate) fn lived(self, since: Instant, now: Instant) -> Duration {
+        self.lived_of(now.saturating_duration_since(since), now)
+    }
+
+    /// The same of a `time` that ends now.
+    pub(crate) fn lived_of(self, time: Duration, now: Instant) -> Duration {
+        self.0.map_or(time, |thawed| {
+            time.min(now.saturating_duration_since(thawed))
+        })
+    }
 }
 
 /// The watchdog sleeps from now on, for so long unless it is woken.

@@ -1,4 +1,4 @@
-//! One look at everything that is alive.
+//! One pass over everything that is alive.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::{FxBuildHasher, FxHashSet};
 
+use super::holds::Holds;
 use super::pace::{CLOSELY, Next, SAMPLE, may_be_stuck};
 use crate::config::{self, Rules};
 use crate::finding::Lint;
@@ -17,29 +18,26 @@ use crate::measure::freeze;
 use crate::measure::units::{count, short};
 use crate::pool_state::closing::Closing;
 use crate::pool_state::registry::{self, ErasedPool};
-use crate::snapshot::Activity;
-use crate::source::function::Function;
-use crate::source::place::Place;
 
-/// What was found stuck is looked at again after this time.
+/// A deadlock that one pass finds is confirmed by another one after this time.
 const CONFIRMED_AFTER: Duration = Duration::from_millis(25);
-/// While somebody waits, a deadlock may form at any time.
+/// The longest time between two passes while an acquire waits: a deadlock may form at any time.
 const LONGEST_REST: Duration = Duration::from_millis(100);
-/// A waiter is woken this often, to see how long its runtime takes to poll it.
+/// How often a waiter is woken, to see how long its runtime takes to poll it.
 const TIMED_EVERY: Duration = Duration::from_millis(500);
-/// Shorter waits are left alone.
+/// A waiter is woken only after this time.
 const TIMED_AFTER: Duration = Duration::from_millis(250);
-/// After so long at most, a waiter is asked to find out why there is no connection.
+/// A waiter is asked to connect for itself after this time at the latest.
 const PROBED_AFTER: Duration = Duration::from_secs(1);
 
-/// What is remembered from one look to the next.
+/// What is remembered from one pass to the next.
 #[derive(Default)]
 pub(super) struct Watch {
     pools: HashMap<u64, OfPool, FxBuildHasher>,
-    /// What was stuck at the last glance.
+    /// The deadlocks that the last pass found.
     stuck: Vec<Stuck>,
     sampled: Option<Instant>,
-    /// At the last look nobody had, wanted or gave back anything.
+    /// The last pass found no claim and no pool to look at.
     saw_nothing: bool,
     timed: Option<Instant>,
 }
@@ -51,7 +49,7 @@ struct OfPool {
 }
 
 impl Watch {
-    /// Looks, tells what it finds, and says when to look again. Holds no lock while it tells.
+    /// Looks at everything, reports what it finds, and returns when to look again. Holds no lock while it reports.
     pub(super) fn pass(&mut self, now: Instant) -> Next {
         let rules = config::rules();
         let claims = live::all();
@@ -59,7 +57,7 @@ impl Watch {
         let is_sample = self
             .sampled
             .is_none_or(|sampled| now.saturating_duration_since(sampled) + CLOSELY >= SAMPLE);
-        let (waiting, due) = handles(&rules, &claims, now);
+        let (waiting, due) = look_at(&rules, &claims, now);
         let mut confirms = false;
         if waiting.is_empty() {
             self.stuck.clear();
@@ -79,18 +77,18 @@ impl Watch {
             self.saw_nothing = false;
             return Next::Closely(CONFIRMED_AFTER);
         }
-        // However much there is to see, and to tell, nine tenths of the time are the program's.
+        // However long a pass takes, the watchdog rests for nine times as long.
         let rest = now.elapsed() * 10;
-        // Who has just asked for a connection that is being checked is no reason to look closely.
+        // A wait that has just begun may be a connection that is being checked: no reason to look closely.
         let is_long =
             |waiter: &&Arc<Handle>| may_be_stuck(&waiter.pool) || waiter.has_waited(now) >= CLOSELY;
         if waiting.iter().any(is_long) {
             self.saw_nothing = false;
             Next::Closely(rest.clamp(CLOSELY, LONGEST_REST))
         } else if claims.is_empty() && !self.has_more_to_see(&pools) {
-            // What was seen before is not consecutive with what will be.
+            // The samples before and after a pause are not consecutive.
             self.pools.clear();
-            // One look between two queries is no reason to be woken by the second.
+            // Sleeps at the second such pass: a program that sends one query after the other need not ring each time.
             if std::mem::take(&mut self.saw_nothing) {
                 Next::WhenWoken
             } else {
@@ -107,8 +105,8 @@ impl Watch {
         }
     }
 
-    /// What was found stuck twice in the same way was so in between as well. It is told once, and again when a holder has come
-    /// to it. Gives whether a second look is due.
+    /// Reports a deadlock that two consecutive passes see with the same holders and waiters: it then held in between, too.
+    /// Reports it again only when a holder joins. Returns whether a confirming pass is due.
     fn deadlocks(&mut self, rules: &Rules, claims: &[Arc<Handle>]) -> bool {
         let mut is_unsure = false;
         let before = std::mem::take(&mut self.stuck);
@@ -131,7 +129,7 @@ impl Watch {
         is_unsure
     }
 
-    /// Those that have waited longest are timed, and asked to connect for themselves where no connection comes.
+    /// Wakes the oldest waiter of each pool to time its poll, and asks it to connect for itself where permits are free.
     fn waiters(&mut self, rules: &Rules, waiting: &[&Arc<Handle>], now: Instant) {
         let times = self
             .timed
@@ -171,18 +169,11 @@ impl Watch {
             let claims = || of(claims, pool.state().id());
             lint::pool_pressure(rules, pool.state(), claims, &mut of_pool.pressure);
             let unaccounted = &mut of_pool.unaccounted;
-            lint::unaccounted_connections(
-                rules,
-                &**pool,
-                claims,
-                unaccounted,
-                now,
-                freeze::thawed(),
-            );
+            lint::unaccounted_connections(rules, &**pool, claims, unaccounted, now);
         }
     }
 
-    /// Whether a pool that nobody uses is still to be looked at.
+    /// Whether a pool must be looked at although no claim on it lives.
     fn has_more_to_see(&self, pools: &[Arc<dyn ErasedPool>]) -> bool {
         pools.iter().any(|pool| {
             let state = pool.state();
@@ -195,6 +186,25 @@ impl Watch {
     }
 }
 
+/// Judges the handles that are held. Returns those that wait, and when the next of the others is due.
+fn look_at<'a>(
+    rules: &Rules,
+    claims: &'a [Arc<Handle>],
+    now: Instant,
+) -> (Vec<&'a Arc<Handle>>, Instant) {
+    let mut waiting = Vec::new();
+    let mut holds = Holds::new(rules, now);
+    for handle in claims {
+        let glance = handle.glance();
+        match glance.standing {
+            Standing::Waiting => waiting.push(handle),
+            Standing::Held(since) if !handle.is_reserved() => holds.judge(handle, &glance, since),
+            Standing::Held(_) | Standing::Returning(_) => {}
+        }
+    }
+    (waiting, holds.next_due())
+}
+
 /// The claims on one pool.
 fn of(claims: &[Arc<Handle>], pool: u64) -> Vec<Arc<Handle>> {
     claims
@@ -204,84 +214,7 @@ fn of(claims: &[Arc<Handle>], pool: u64) -> Vec<Arc<Handle>> {
         .collect()
 }
 
-/// How much of the time since then the process has lived through: when it stood still, nobody could do anything.
-fn lived(now: Instant, since: Instant, thawed: Option<Instant>) -> Duration {
-    let since = thawed.map_or(since, |thawed| since.max(thawed));
-    now.saturating_duration_since(since)
-}
-
-/// Handles that are held for long, and statements that run for long. Gives who waits, and when the next of the others is
-/// due.
-fn handles<'a>(
-    rules: &Rules,
-    claims: &'a [Arc<Handle>],
-    now: Instant,
-) -> (Vec<&'a Arc<Handle>>, Instant) {
-    let thawed = freeze::thawed();
-    let lived = |since: Instant| lived(now, since, thawed);
-    let mut next: Option<Instant> = None;
-    // Whether so long a time may be over the limit; else it is due later.
-    let mut is_due = |lint, place: Option<Place>, time: Duration| {
-        let function = place.and_then(|place| place.function);
-        let Some(limit) = rules.least_time(lint, function) else {
-            return false;
-        };
-        if let Some(due) = limit.checked_sub(time).filter(|left| !left.is_zero()) {
-            // A limit that no clock reaches is never due.
-            if let Some(due) = now.checked_add(due) {
-                next = Some(next.map_or(due, |next| next.min(due)));
-            }
-            return false;
-        }
-        true
-    };
-    let mut waiting = Vec::new();
-    let mut shortest = SAMPLE * 2;
-    for handle in claims {
-        let glance = handle.glance();
-        let held = match glance.standing {
-            Standing::Held(held) => held,
-            Standing::Waiting => {
-                waiting.push(handle);
-                continue;
-            }
-            Standing::Returning(_) => continue,
-        };
-        if handle.is_reserved() {
-            continue;
-        }
-        if let Some(limit) = handle.place.function.and_then(Function::shortest_limit) {
-            shortest = shortest.min(limit);
-        }
-        let quiet = match glance.activity {
-            Activity::Idle => Some(glance.since),
-            Activity::Streaming => handle.quiet_since(now),
-            Activity::Busy | Activity::Lent => None,
-        };
-        if !glance.reported.idle
-            && let Some(quiet) = quiet.map(lived)
-            && is_due(Lint::HeldIdle, Some(handle.place), quiet)
-        {
-            lint::held_idle(rules, handle, glance.since, quiet);
-        }
-        let held = lived(held);
-        if !glance.reported.too_long && is_due(Lint::HeldTooLong, Some(handle.place), held) {
-            lint::held_too_long(rules, handle, held);
-        }
-        if !glance.reported.slow
-            && matches!(glance.activity, Activity::Busy | Activity::Streaming)
-            && let Some((tally, time)) = handle.running(thawed, now)
-            && is_due(Lint::SlowQuery, tally.place(), time)
-        {
-            lint::slow_query_running(rules, handle, tally, glance.since, time);
-        }
-    }
-    // What it does next may be over its limit before the next sample.
-    let soon = now + shortest / 2;
-    (waiting, next.map_or(soon, |next| next.min(soon)))
-}
-
-/// An episode of timeouts ends when those who wait are served, or nobody asks any more.
+/// Ends the pool's episode of timeouts once its waiters are served, or no acquire waits any more.
 fn episode(pool: &dyn ErasedPool, waiting: &[&Arc<Handle>], now: Instant) {
     let pool = pool.state();
     if pool.episodes.is_on() {
@@ -310,7 +243,7 @@ fn closings(rules: &Rules, pool: &dyn ErasedPool, claims: &[Arc<Handle>], now: I
     let (name, thawed) = (pool.name(), freeze::thawed());
     let is_due = |closing: &Closing| {
         let limit = rules.time(Lint::CloseBlocked, closing.place.function, Some(&name));
-        limit.is_some_and(|limit| lived(now, closing.since, thawed) >= limit)
+        limit.is_some_and(|limit| thawed.lived(closing.since, now) >= limit)
     };
     for closing in pool.closings.take_due(is_due) {
         lint::close_blocked(rules, pool, closing, &of(claims, pool.id()), now);
@@ -330,6 +263,9 @@ mod tests {
     use crate::scope::context::{self, FrameKind};
     use crate::scope::origin::Origin;
     use crate::site::{TrackedFn, tally};
+    use crate::snapshot::Activity;
+    use crate::source::function::Function;
+    use crate::source::place::Place;
 
     const HANDLES: usize = 100_000;
     const WAITERS: usize = 10_000;
