@@ -1,4 +1,4 @@
-//! Scopes: one execution of a tracked function each, and what it holds.
+//! Scopes: each is one execution of a tracked function.
 
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -39,8 +39,9 @@ pub(crate) struct Scope {
     function: &'static TrackedFn,
     parent: Option<Arc<Scope>>,
     polled_at: &'static Location<'static>,
-    /// Locked after a handle's state, never before.
+    /// Lock order: a handle's state first, then this.
     burden: Mutex<Burden>,
+    /// The number of statements sent in this scope and in those inside it.
     statements: AtomicU64,
     budget: Option<Budget>,
     ended: AtomicBool,
@@ -51,18 +52,19 @@ pub(crate) struct Scope {
 pub(crate) enum Kind {
     /// A tracked function, or a named scope.
     Function,
-    /// A branch of its parent, in a task of its own, whose handles are not those of the scopes around.
+    /// A branch of its parent in a task of its own. It does not hold the handles of the scopes around it.
     Branch,
-    /// What a test looks at. The outermost functions in it are roots; findings in it go to the collector, in place of the log.
+    /// The future that a test looks at. The outermost functions in it are roots. If there is a collector, the findings go
+    /// to it instead of the log.
     Test(Option<Collector>),
 }
 
 /// What is judged when a scope ends.
 #[derive(Debug, Default)]
 struct Burden {
-    /// The live handles that belong to the scope. Ids alone: a handle refers to its scope.
+    /// The live handles that belong to the scope: their ids only, because a handle refers to its scope.
     handles: HandleIds,
-    /// Transactions that had written and were dropped in it.
+    /// The transactions that were dropped in the scope after they had written.
     lost: Vec<Lost>,
 }
 
@@ -114,7 +116,7 @@ impl Scope {
         Self::new(Kind::Test(collector), function, parent, Location::caller())
     }
 
-    /// Whether a test looks into it: then the functions in it are roots.
+    /// Whether a test looks at it, so that the functions in it are roots.
     fn is_of_test(&self) -> bool {
         match self.kind {
             Kind::Test(_) => true,
@@ -133,29 +135,30 @@ impl Scope {
     }
 
     /// Where its future was polled when the scope was made: the `.await` in the user's code, or a place in the code of
-    /// whatever polls it in between.
+    /// a combinator.
     pub(crate) fn polled_at(&self) -> &'static Location<'static> {
         self.polled_at
     }
 
+    /// The number of statements sent in it so far, those of inner scopes included.
     pub(crate) fn statements(&self) -> u64 {
         self.statements.load(Relaxed)
     }
 
-    /// Counts a statement here and in every scope around; returns those whose budget it breaks, innermost first.
+    /// Counts a statement in this scope and in those around it. Returns those whose budget it exceeds, innermost first.
     pub(crate) fn count_statement(&self, tally: &'static Tally) -> Vec<&Scope> {
-        // Nearly always empty, and then nothing is allocated.
-        let mut broken = Vec::new();
+        // Nearly always empty: an empty vector allocates nothing.
+        let mut exceeded = Vec::new();
         for scope in self.chain() {
             let before = scope.statements.fetch_add(1, Relaxed);
             if let Some(budget) = &scope.budget {
                 budget.note(tally);
                 if before == budget.limit {
-                    broken.push(scope);
+                    exceeded.push(scope);
                 }
             }
         }
-        broken
+        exceeded
     }
 
     pub(crate) fn budget(&self) -> Option<&Budget> {
@@ -183,7 +186,7 @@ impl Scope {
         })
     }
 
-    /// Whether nothing is left to judge when it ends.
+    /// Whether there is nothing to judge when it ends.
     pub(crate) fn is_clean(&self) -> bool {
         let burden = self.burden();
         burden.handles.is_empty() && burden.lost.is_empty()
@@ -194,20 +197,20 @@ impl Scope {
         self.burden().handles.clone()
     }
 
-    /// A handle belongs to it from now on.
+    /// Adds a handle, which belongs to the scope from now on.
     pub(crate) fn adopt(&self, handle: u64) {
         self.burden().handles.push(handle);
     }
 
-    /// A handle does not belong to it any more.
+    /// Removes a handle.
     pub(crate) fn forget(&self, handle: u64) {
         self.burden().handles.retain(|id| *id != handle);
     }
 
-    /// A transaction that had written was dropped in it.
+    /// Records a transaction that was dropped in it after it had written.
     pub(crate) fn lose(&self, lost: Lost) {
         let lost_before = &mut self.burden().lost;
-        // A scope that lives as long as the program must not collect them.
+        // A scope may live as long as the program: the list must not grow with it.
         if lost_before.len() < REMEMBERED {
             lost_before.push(lost);
         }
@@ -217,13 +220,13 @@ impl Scope {
         std::mem::take(&mut self.burden().lost)
     }
 
-    /// Ends it, and returns the handles that still belong to it.
+    /// Ends the scope, and returns the handles that still belong to it.
     pub(crate) fn end(&self) -> HandleIds {
         self.ended.store(true, Relaxed);
         std::mem::take(&mut self.burden().handles)
     }
 
-    /// The nearest scope around it that is still running.
+    /// The nearest scope around it that has not ended.
     pub(crate) fn running_parent(&self) -> Option<Arc<Scope>> {
         std::iter::successors(self.parent.clone(), |scope| scope.parent.clone())
             .find(|scope| !scope.ended.load(Relaxed))

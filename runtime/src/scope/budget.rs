@@ -1,4 +1,4 @@
-//! How many statements a scope may send.
+//! The number of statements that a scope may send.
 
 use std::sync::Mutex;
 
@@ -8,11 +8,11 @@ use crate::sync;
 /// A budget remembers this many different statements.
 const REMEMBERED: usize = 16;
 
-/// How many statements a scope may send, and which ones it has sent.
+/// The number of statements that a scope may send, and the statements that it has sent.
 #[derive(Debug)]
 pub(crate) struct Budget {
     pub(crate) limit: u64,
-    /// Each text and place once, with its number of calls.
+    /// Each text and place once, with its number of calls. Those beyond [`REMEMBERED`] are left out.
     sent: Mutex<Vec<(&'static Tally, u64)>>,
 }
 
@@ -36,7 +36,7 @@ impl Budget {
         }
     }
 
-    /// The statements in the order of their first use, each with its number of calls.
+    /// The remembered statements in the order of their first use, each with its number of calls.
     pub(crate) fn sent(&self) -> Vec<(&'static Tally, u64)> {
         sync::lock(&self.sent).clone()
     }

@@ -1,6 +1,6 @@
-//! Where the running code is: the thread's stack of entered scopes, and the call site whose future is being polled.
+//! Where the running code is: the thread's stack of entered functions, and the call site whose future is being polled.
 //!
-//! A scope is entered for each poll of its future and left after it, so the stack follows tasks across threads and
+//! A function is entered for each poll of its future and left afterwards. So the stack follows tasks across threads and
 //! keeps the branches of a `join!` apart. Nothing is allocated for a scope before its first statement or handle.
 
 use std::cell::{Cell, RefCell};
@@ -34,37 +34,37 @@ struct Frame {
     /// Made at the first statement or handle.
     scope: Option<Arc<Scope>>,
     kind: FrameKind,
-    /// Where the function's future is polled: the `.await` in the user's code, or a place in the code of whoever
-    /// stands between.
+    /// Where the function's future is polled: the `.await` in the user's code, or a place in the code of a combinator.
     polled_at: &'static Location<'static>,
     /// The call site in force outside this frame.
     outer: Option<Current>,
 }
 
+/// How a function was entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameKind {
-    /// A scope of its own.
+    /// As a scope.
     Scope,
-    /// A branch of the scope that was carried here: what is below on the stack is somebody else's.
+    /// As a branch of a scope that was carried into this task. The frames below it on the stack are unrelated.
     Carried,
-    /// A tracked stream: it lends its function's name, but what it takes belongs to whoever reads it.
+    /// As a tracked stream. It names its function, but has no scope: its handles belong to the scope that reads it.
     Stream,
 }
 
-/// A frame on the thread's stack; dropping it takes the frame off and puts the scope back into its slot.
+/// A frame on the thread's stack. Dropping it removes the frame and puts the scope back into its slot.
 pub(crate) struct Entered<'slot> {
     slot: &'slot mut Option<Arc<Scope>>,
     on_stack: bool,
 }
 
-/// Enters a function for one poll, or for the drop of its future, with the scope that it has made so far.
+/// Enters a function for one poll, or for the drop of its future. `slot` has its scope, if that was made before.
 pub(crate) fn enter<'slot>(
     function: &'static TrackedFn,
     kind: FrameKind,
     slot: &'slot mut Option<Arc<Scope>>,
     polled_at: &'static Location<'static>,
 ) -> Entered<'slot> {
-    // While a thread is torn down there is nothing to follow any more.
+    // Fails while the thread is torn down. Nothing is tracked then.
     let on_stack = CONTEXT
         .try_with(|context| {
             let frame = Frame {
@@ -88,7 +88,7 @@ impl Drop for Entered<'_> {
                     .frames
                     .borrow_mut()
                     .pop()
-                    .expect("BUG: a frame is popped by whoever pushed it");
+                    .expect("BUG: each frame is popped by its own guard");
                 context.current.set(frame.outer);
                 frame
             });
@@ -97,7 +97,9 @@ impl Drop for Entered<'_> {
     }
 }
 
-/// Makes `site` the current call site until the guard is dropped. `awaited_at` is where its future is polled, if it is.
+/// Makes `site` the current call site until the guard is dropped.
+///
+/// `awaited_at` is where its future is polled; `None` if it is not being polled.
 pub(crate) fn set_site(
     site: Option<&'static Site>,
     awaited_at: Option<&'static Location<'static>>,
@@ -111,7 +113,7 @@ pub(crate) fn set_site(
     }
 }
 
-/// Puts the previous call site back, also when unwinding.
+/// Puts the previous call site back when it is dropped, also during unwinding.
 pub(crate) struct SiteGuard {
     outer: Option<Current>,
 }
@@ -122,7 +124,7 @@ impl Drop for SiteGuard {
     }
 }
 
-/// Sets the call site with no guard: [`leave_site`] ends it, at the latest the end of the enclosing poll does.
+/// Makes `site` the current call site without a guard, until [`leave_site`] or the end of the enclosing poll.
 pub(crate) fn enter_site(site: &'static Site) {
     let current = Current {
         site,
@@ -141,7 +143,7 @@ pub(crate) fn site() -> Option<&'static Site> {
     current().map(|current| current.site)
 }
 
-/// Where the future of the current call site is polled: at its `.await`, or in the code of whoever stands between.
+/// Where the future of the current call site is polled: its `.await`, or a place in the code of a combinator.
 pub(crate) fn awaited_at() -> Option<&'static Location<'static>> {
     current()?.awaited_at
 }
@@ -161,7 +163,7 @@ pub(crate) fn function() -> Option<&'static TrackedFn> {
         .flatten()
 }
 
-/// The current scope. Makes it, and those around it, if they were not made yet.
+/// The current scope. Makes the scope and those around it if they do not exist yet.
 pub(crate) fn scope() -> Option<Arc<Scope>> {
     CONTEXT
         .try_with(|context| make_scope(&mut context.frames.borrow_mut()).cloned())
@@ -169,13 +171,13 @@ pub(crate) fn scope() -> Option<Arc<Scope>> {
         .flatten()
 }
 
-/// The innermost scope that is no stream's, made if need be.
+/// The scope of the innermost frame that is no stream's. Makes it if it does not exist yet.
 fn make_scope(frames: &mut [Frame]) -> Option<&Arc<Scope>> {
     let innermost = frames
         .iter()
         .rposition(|frame| frame.kind != FrameKind::Stream)?;
     if frames[innermost].scope.is_none() {
-        // Scopes are made from the outside in; a carried one comes made.
+        // Scopes are made from the outside in. That of a carried frame exists already.
         let made = frames[..innermost]
             .iter()
             .rposition(|frame| frame.scope.is_some());
@@ -191,7 +193,7 @@ fn make_scope(frames: &mut [Frame]) -> Option<&Arc<Scope>> {
     frames[innermost].scope.as_ref()
 }
 
-/// Runs code that is not the running function's, outside of all scopes: what it sends and takes is its own doing.
+/// Runs `call` outside of all scopes. Statements and handles of foreign code do not belong to the running function.
 pub(crate) fn outside<T>(call: impl FnOnce() -> T) -> T {
     struct Inside {
         frames: Vec<Frame>,

@@ -1,14 +1,14 @@
-//! Whether a statement is counted further out, so that each counts once.
+//! Makes each statement count once, however many wrappers it passes through.
 
 use std::cell::Cell;
 use std::thread::LocalKey;
 
 thread_local! {
     static ANSWER: Cell<Answer> = const { Cell::new(Answer::NotAsked) };
-    static FURTHER_OUT: Cell<bool> = const { Cell::new(false) };
+    static ALREADY_COUNTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether a wrapped executor turns out to count its statements itself.
+/// Whether a wrapped executor counts its statements itself, as far as is known.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
     NotAsked,
@@ -16,12 +16,13 @@ pub(super) enum Answer {
     Counts,
 }
 
-/// Sets a value for this thread until the guard is dropped, also by unwinding.
+/// Sets a thread-local value until the guard is dropped, also by unwinding.
 fn set<T: Copy>(cell: &'static LocalKey<Cell<T>>, value: T) -> Restore<T> {
     let before = cell.replace(value);
     Restore { cell, before }
 }
 
+/// Puts the previous value back when it is dropped.
 pub(crate) struct Restore<T: Copy + 'static> {
     cell: &'static LocalKey<Cell<T>>,
     before: T,
@@ -33,31 +34,31 @@ impl<T: Copy> Drop for Restore<T> {
     }
 }
 
-/// Runs `call` on an executor that may or may not count its statements itself, and returns whether it does.
+/// Runs `call`, which calls an executor, and returns whether that executor counts its statements itself.
 pub(crate) fn ask_whether_counted<T>(call: impl FnOnce() -> T) -> (T, bool) {
     let _asked = set(&ANSWER, Answer::Asked);
     let value = call();
     (value, ANSWER.get() == Answer::Counts)
 }
 
-/// Called by a tracked executor: it counts.
+/// Called by a tracked executor, which counts its statements itself.
 pub(crate) fn answer_that_it_counts() {
     if ANSWER.get() == Answer::Asked {
         ANSWER.set(Answer::Counts);
     }
 }
 
-/// While the guard lives, statements on this thread are counted already.
+/// Marks the statements on this thread as already counted, until the guard is dropped.
 pub(crate) fn mark_counted() -> Restore<bool> {
-    set(&FURTHER_OUT, true)
+    set(&ALREADY_COUNTED, true)
 }
 
-/// Whether the statement that runs now is counted further out.
+/// Whether the running statement is already counted by a wrapper around it.
 pub(crate) fn is_counted() -> bool {
-    FURTHER_OUT.get()
+    ALREADY_COUNTED.get()
 }
 
-/// While the guards live, nothing is known of the running statement: other code runs.
+/// Forgets both values until the guards are dropped: the code that runs meanwhile is not part of the running statement.
 pub(super) fn nothing() -> (Restore<Answer>, Restore<bool>) {
-    (set(&ANSWER, Answer::NotAsked), set(&FURTHER_OUT, false))
+    (set(&ANSWER, Answer::NotAsked), set(&ALREADY_COUNTED, false))
 }

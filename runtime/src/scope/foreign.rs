@@ -1,4 +1,6 @@
-//! Code of others that we call: subscribers, callbacks, wakers. Whatever it does, the program goes on as without us.
+//! Calls of foreign code: subscribers, callbacks and wakers.
+//!
+//! Whatever that code does, the program goes on as it would without the tracker.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,31 +14,37 @@ thread_local! {
     static IN_CALLBACK: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs what tells a subscriber something. `None` if it panicked, of which the panic hook has heard, or if a subscriber is
-/// just being told something on this thread: an event that comes of an event would have no end.
-pub(crate) fn subscriber<T>(tell: impl FnOnce() -> T) -> Option<T> {
-    call(&IN_SUBSCRIBER, tell)?.ok()
+/// Runs `emit`, which calls the subscriber.
+///
+/// Returns `None` if the subscriber panicked, which the panic hook has reported. Returns `None` without a call if a
+/// subscriber is already running on this thread: events caused by events would not end.
+pub(crate) fn subscriber<T>(emit: impl FnOnce() -> T) -> Option<T> {
+    call(&IN_SUBSCRIBER, emit)?.ok()
 }
 
-/// Runs a callback, and gives whether it panicked; not while one runs on this thread: what is found in a callback would
-/// have no end.
+/// Runs a callback, unless one is already running on this thread: findings caused by callbacks would not end.
+///
+/// # Errors
+///
+/// [`Panicked`], if the callback panicked.
 pub(crate) fn callback(callback: impl FnOnce()) -> Result<(), Panicked> {
     call(&IN_CALLBACK, callback).unwrap_or(Ok(()))
 }
 
-/// Wakes a task, from a thread that has nothing to do with it.
+/// Wakes a task. A panic of its waker goes no further.
 pub(crate) fn wake(waker: Waker) {
     _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
 }
 
-/// It has unwound to us, and no further.
+/// The foreign code panicked, and the panic was caught.
 pub(crate) struct Panicked;
 
+/// Runs `call` outside of all scopes and catches its panic. Returns `None`, without a call, if `is_running` is set.
 fn call<T>(
     is_running: &'static LocalKey<Cell<bool>>,
     call: impl FnOnce() -> T,
 ) -> Option<Result<T, Panicked>> {
-    // While a thread is torn down nobody is told.
+    // Fails while the thread is torn down. Nothing is called then.
     if is_running.try_with(|it| it.replace(true)).unwrap_or(true) {
         return None;
     }

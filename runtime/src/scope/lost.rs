@@ -1,4 +1,4 @@
-//! A transaction that had written and was dropped.
+//! A transaction that was dropped after it had written.
 
 use std::panic::Location;
 use std::sync::Arc;
@@ -10,24 +10,24 @@ use crate::site::tally::Tally;
 use crate::source::function::Function;
 use crate::source::place::Place;
 
-/// A transaction or savepoint that had written and was dropped while open.
+/// A transaction or savepoint that was dropped while open, after it had written.
 #[derive(Debug)]
 pub(crate) struct Lost {
     /// The name of its pool.
     pub(crate) pool: Arc<str>,
-    /// The span in which its connection was asked for.
+    /// The span in which its connection was requested.
     pub(crate) span: Span,
-    /// Whether the attribute knows where its connection was taken.
+    /// Whether its connection was taken at a call site that the attribute has recorded.
     pub(crate) is_taken_at_site: bool,
     /// Where it was begun.
     pub(crate) begun: Place,
-    /// The same, where the attribute knows it.
+    /// The call site at `begun`, if the attribute has recorded one.
     pub(crate) site: Option<&'static Site>,
     /// The function in whose scope it was begun.
     pub(crate) function: Option<&'static Function>,
-    /// Where the scope that dropped it had received it, if a callee had handed it up.
+    /// Where the scope that dropped it had awaited the callee that returned it, if a callee had.
     pub(crate) handed_up_at: Option<&'static Location<'static>>,
-    /// A statement in it failed, or what plain sqlx did last in it may have.
+    /// Whether a statement in it failed, or may have failed in the hands of plain sqlx.
     pub(crate) may_have_failed: bool,
     /// The last statement in it that wrote.
     pub(crate) wrote: &'static Tally,

@@ -1,4 +1,4 @@
-//! Where a permit is asked for.
+//! Where a permit is requested.
 
 use std::panic::Location;
 
@@ -7,7 +7,7 @@ use crate::site::Site;
 use crate::source::function::Function;
 use crate::source::place::Place;
 
-/// Where a caller is, or the function it is in where the caller is sqlx itself.
+/// The place of a caller. If the caller is sqlx itself, the place of the running function.
 pub(crate) fn caller(location: &'static Location<'static>) -> Place {
     caller_in(location, current_function())
 }
@@ -21,33 +21,33 @@ fn caller_in(location: &'static Location<'static>, function: Option<&'static Fun
     }
 }
 
-/// What is known at a call of where its handle will be asked for.
+/// What a call of a method knows about the place at which its permit will be requested.
 #[derive(Clone, Copy)]
 pub(crate) enum Origin {
-    /// At this call site, which is known at the call already.
+    /// This call site: it is known when the method is called.
     Site(&'static Site),
-    /// At the call site that is polled then, else where it was called, in that function.
+    /// The call site that is polled when the wait begins; without one, the place of the call, in this function.
     Call(&'static Location<'static>, Option<&'static Function>),
-    /// At the call site that is polled then, else there.
+    /// The call site that is polled when the wait begins; without one, this place.
     UnlessPolled(Place),
 }
 
 impl Origin {
-    /// Asked when the wait begins: the place, and its site where the attribute knows it.
+    /// Called when the wait begins: the place, and its call site if the attribute has recorded one.
     pub(crate) fn resolve(self) -> (Place, Option<&'static Site>) {
-        let known = match self {
+        let site = match self {
             Origin::Site(site) => Some(site),
             Origin::Call(..) | Origin::UnlessPolled(_) => context::site(),
         };
-        let place = match (known, self) {
+        let place = match (site, self) {
             (Some(site), _) | (None, Origin::Site(site)) => site.place(),
             (None, Origin::Call(location, function)) => caller_in(location, function),
             (None, Origin::UnlessPolled(place)) => place,
         };
-        (place, known)
+        (place, site)
     }
 
-    /// The caller of a method that takes a handle.
+    /// The origin of a permit that a method requests, called at `location`.
     pub(crate) fn caller(location: &'static Location<'static>) -> Self {
         Origin::Call(location, current_function())
     }
