@@ -54,8 +54,8 @@ pub(crate) enum Kind {
     Function,
     /// A branch of its parent in a task of its own. It does not hold the handles of the scopes around it.
     Branch,
-    /// The future that a test looks at. The outermost functions in it are roots. If there is a collector, the findings go
-    /// to it instead of the log.
+    /// The future that a test looks at. The outermost functions in it are roots. Its findings go to the collector, if
+    /// there is one, instead of the log.
     Test(Option<Collector>),
 }
 

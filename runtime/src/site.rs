@@ -14,18 +14,18 @@ pub(crate) mod tally;
 use acquires::Acquires;
 use tally::{Tallies, Tally};
 
-/// A function with the attribute: what was written down of it, its call sites, and its counters. One static each.
+/// A tracked function with its call sites and counters. `#[track]` writes one static for each function.
 #[derive(Debug)]
 pub struct TrackedFn {
     function: Function,
-    /// Made when the first of them runs.
+    /// Made when the first of the sites runs.
     sites: OnceCell<Box<[Site]>>,
-    /// Statements of which only the function is known.
+    /// The counters of statements whose function is known, but not their call site.
     tallies: Tallies,
 }
 
 impl TrackedFn {
-    /// The static that `#[track]` writes.
+    /// The value of the static that `#[track]` writes.
     pub const fn new(function: Function) -> Self {
         Self {
             function,
@@ -34,7 +34,7 @@ impl TrackedFn {
         }
     }
 
-    /// The site that is written down at this index.
+    /// The site of this index in [`Function::written_sites`].
     #[inline]
     pub(crate) fn site(&'static self, index: usize) -> &'static Site {
         let sites = self.sites.get_or_init(|| {
@@ -46,7 +46,7 @@ impl TrackedFn {
         &sites[index]
     }
 
-    /// The counters of a text in the function, where its call site is not known.
+    /// The counters of a text that the function sends from an unknown call site.
     pub(crate) fn tally(&'static self, sql: &str) -> &'static Tally {
         self.tallies.find(|| self.function.place(), sql)
     }
@@ -100,12 +100,12 @@ impl Site {
         (self.line, self.column)
     }
 
-    /// Whether it stands in a block inside the function's own body.
+    /// Whether it stands in a nested block: an async block, a closure, or the tokens of a macro.
     pub(crate) fn has_block(&self) -> bool {
         self.block.is_some()
     }
 
-    /// Whether the position lies in the innermost block around the expression. The function's own body is not asked.
+    /// Whether the position is in the innermost nested block around the expression; true without such a block.
     pub(crate) fn is_in_block(&self, line: u32, column: u32) -> bool {
         self.block.is_none_or(|block| block.contains(line, column))
     }
@@ -115,12 +115,12 @@ impl Site {
         self.stays
     }
 
-    /// The counters of a text that is sent here.
+    /// The counters of a text that is sent at this site.
     pub(crate) fn tally(&'static self, sql: &str) -> &'static Tally {
         self.tallies.find(|| self.place(), sql)
     }
 
-    /// The counters of the acquires here.
+    /// The counters of the acquires at this site.
     pub(crate) fn acquires(&self) -> &'static Acquires {
         self.acquires.get_or_init(|| acquires::at(self.place()))
     }
@@ -135,7 +135,7 @@ impl Site {
     }
 }
 
-/// Panics at the call site, or at the function's name where that is all that is known.
+/// Panics with the location of the call site; without one, of the function's name; without that, of this function.
 ///
 /// # Panics
 ///
@@ -158,7 +158,7 @@ mod tests {
     use crate::source::function::panic_here;
 
     #[test]
-    fn nothing_is_evidence_unless_said() {
+    fn a_site_has_only_the_evidence_that_is_written_down() {
         static FUNCTION: TrackedFn = TrackedFn::new(Function::written(
             (),
             |_, message| panic_here(message),
@@ -168,8 +168,8 @@ mod tests {
             false,
             &[([1, 1], false, None), ([1, 1], true, Some([7, 1, 9, 1]))],
         ));
-        let (plain, saying) = (FUNCTION.site(0), FUNCTION.site(1));
+        let (plain, staying) = (FUNCTION.site(0), FUNCTION.site(1));
         assert!(!plain.stays() && plain.is_in_block(1, 1));
-        assert!(saying.stays() && saying.is_in_block(8, 1) && !saying.is_in_block(1, 1));
+        assert!(staying.stays() && staying.is_in_block(8, 1) && !staying.is_in_block(1, 1));
     }
 }

@@ -1,4 +1,4 @@
-//! The source as `#[track]` and the compiler wrote it down: functions, places, names. Constant data, no counters.
+//! The source as `#[track]` and the compiler record it: functions, places and names. Constant data without counters.
 
 pub(crate) mod extent;
 pub(crate) mod function;

@@ -1,4 +1,4 @@
-//! Counters of the places that take handles: how long they queue, apart from what their statements take.
+//! The counters of the places that take handles. The wait for a permit counts here, not with the statements.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -10,10 +10,10 @@ use crate::measure::waits::Waits;
 use crate::snapshot::AcquireStats;
 use crate::source::place::Place;
 
-/// A place of the source and the function it is told with, by the addresses of the names.
+/// A place in the source and its function: the file's address, line, column, and the function's address.
 type Key = (usize, u32, u32, usize);
 
-/// As many as the program has places that take a handle.
+/// Grows to the number of places in the program that take a handle.
 static ALL: Lazy<DashMap<Key, &Acquires, FxBuildHasher>> = Lazy::new(DashMap::default);
 
 /// The counters of one place.
@@ -26,7 +26,7 @@ pub(crate) struct Acquires {
     pub(crate) waits: Waits,
 }
 
-/// Those of a place.
+/// The counters of a place.
 pub(crate) fn at(place: Place) -> &'static Acquires {
     let function = place
         .function
@@ -51,6 +51,7 @@ impl Acquires {
         }
     }
 
+    /// Counts an acquire that failed with `error`.
     pub(crate) fn failed(&self, error: &sqlx::Error) {
         match error {
             sqlx::Error::PoolTimedOut => &self.timeouts,
@@ -59,6 +60,7 @@ impl Acquires {
         .fetch_add(1, Relaxed);
     }
 
+    /// Counts an acquire that was dropped while it waited.
     pub(crate) fn abandoned(&self) {
         self.abandoned.fetch_add(1, Relaxed);
     }
@@ -76,7 +78,7 @@ impl Acquires {
     }
 }
 
-/// All places that ever asked for a handle.
+/// All places that ever requested a permit, in the order of the source.
 pub(crate) fn read_all() -> Vec<AcquireStats> {
     let all: Vec<_> = ALL.iter().map(|entry| *entry.value()).collect();
     let mut rows: Vec<_> = all.iter().map(|acquires| acquires.read()).collect();

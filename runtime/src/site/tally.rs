@@ -1,4 +1,4 @@
-//! Counters: one tally for each call site and statement text.
+//! The counters of statements: one tally for each call site and text.
 
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -15,17 +15,17 @@ use crate::source::place::Place;
 use crate::sql::{Schema, summarise};
 use crate::sync;
 
-/// A call site, or a function, keeps this many texts apart; further ones share a row.
+/// A call site or a function has a tally for each of this many texts. Further texts share one.
 const TEXTS_PER_SITE: usize = 32;
-/// Code that is not tracked, all of it together, keeps this many texts apart.
+/// Untracked code as a whole has a tally for each of this many texts. Further texts share one.
 const TEXTS_WITHOUT_SITE: usize = 1000;
-/// A text is kept up to here. Longer ones are told apart by their hash.
+/// The number of bytes kept of a text. Longer texts are compared by length and hash.
 const MAX_TEXT: usize = 4096;
 
-/// Every tally of the process, in the order of first use.
+/// Every tally of the process, in the order of their first use.
 static ALL: Mutex<Vec<&Tally>> = Mutex::new(Vec::new());
 
-/// Tallies of statements of which only the text is known, by the text's hash.
+/// The tallies of statements whose function is unknown, by the hash of the text.
 static WITHOUT_SITE: Lazy<DashMap<u64, &Tally, FxBuildHasher>> = Lazy::new(DashMap::default);
 static OTHERS_WITHOUT_SITE: OnceCell<&'static Tally> = OnceCell::new();
 
@@ -35,12 +35,12 @@ pub(crate) struct Tally {
     place: Option<Place>,
     text: Text,
     pub(crate) summary: String,
-    /// Whether the text may write: drivers report rows "affected" for reads, too.
+    /// Whether the text may write. Drivers report "affected" rows for reads as well.
     writes: bool,
     schema: Schema,
     writes_for_sure: bool,
     ends_transaction: bool,
-    /// What shares this tally, where it stands for the texts beyond a limit.
+    /// The number of texts that share this tally, if it stands for the texts beyond a limit.
     others: Option<Distinct>,
     calls: AtomicU64,
     ok: AtomicU64,
@@ -86,7 +86,7 @@ impl Tally {
             place,
             text: Text::new(""),
             summary: "(other statements)".to_owned(),
-            // Not known; then the driver's word stands.
+            // Unknown, so the number of affected rows that the driver reports is taken as it is.
             writes: true,
             schema: Schema::Stays,
             writes_for_sure: false,
@@ -105,7 +105,7 @@ impl Tally {
     }
 
     fn register(tally: Self) -> &'static Self {
-        // Rows only ever grow, and their number is bounded: a reference for ever costs no counting.
+        // Tallies are never freed and their number is bounded, so they are leaked: a static reference needs no count.
         let tally: &'static Self = Box::leak(Box::new(tally));
         sync::lock(&ALL).push(tally);
         tally
@@ -123,32 +123,33 @@ impl Tally {
         self.writes
     }
 
-    /// Whether what the driver reports as rows can only be rows that were written.
+    /// Whether all rows that the driver reports for the text are rows that it wrote.
     pub(crate) fn writes_for_sure(&self) -> bool {
         self.writes_for_sure
     }
 
-    /// Whether a server that commits on DDL commits an open transaction before it runs the statement.
+    /// Whether a server that commits on DDL commits the open transaction before it runs the statement.
     pub(crate) fn commits_before(&self) -> bool {
         self.schema == Schema::Changes
     }
 
-    /// Whether the text changes the schema: what PostgreSQL and SQLite roll back, and MySQL does not.
+    /// Whether the text changes the schema. PostgreSQL and SQLite can roll that back, MySQL cannot.
     pub(crate) fn changes_schema(&self) -> bool {
         self.schema != Schema::Stays
     }
 
-    /// Whether the text ends a transaction, which its value does not know of.
+    /// Whether the text ends a transaction. The `Transaction` value does not notice that.
     pub(crate) fn ends_transaction(&self) -> bool {
         self.ends_transaction
     }
 
-    /// Counts a statement as begun, and gives how many that makes.
+    /// Counts a statement as begun, and returns the number of statements begun so far.
     pub(crate) fn begin(&self) -> u64 {
         // Relaxed here and below: the counters are independent and publish no other memory.
         self.calls.fetch_add(1, Relaxed) + 1
     }
 
+    /// Counts a statement as ended.
     pub(crate) fn finish(
         &self,
         outcome: Outcome,
@@ -168,13 +169,13 @@ impl Tally {
         if affected > 0 {
             self.rows_affected.fetch_add(affected, Relaxed);
         }
-        // Last, so that who sees a statement as ended finds the rest of it counted (Release pairs with the Acquire in `read`).
+        // Last, so that a reader that sees the statement as ended also sees the rest of it. Paired with Acquire in `read`.
         counter.fetch_add(1, std::sync::atomic::Ordering::Release);
     }
 
     fn read(&self) -> SiteStats {
         use std::sync::atomic::Ordering::Acquire;
-        // Ends before begins: a snapshot never shows more ends than begins.
+        // The ends are read before the begins, so that a snapshot never shows more ends than begins.
         let (ok, errors, cancelled) = (
             self.ok.load(Acquire),
             self.errors.load(Acquire),
@@ -209,12 +210,12 @@ impl Tally {
     }
 }
 
-/// A statement's text, or as much of it as is kept.
+/// The text of a statement, up to [`MAX_TEXT`] bytes.
 #[derive(Debug)]
 struct Text {
     kept: Box<str>,
     full_len: usize,
-    /// The hash of the whole, where not all is kept.
+    /// The hash of the whole text, if only a part is kept.
     hash: Option<u64>,
 }
 
@@ -239,7 +240,7 @@ impl Text {
         self.full_len == sql.len()
             && match self.hash {
                 None => *self.kept == *sql,
-                Some(of_whole) => of_whole == hash(sql),
+                Some(whole) => whole == hash(sql),
             }
     }
 }
@@ -248,7 +249,7 @@ fn hash(sql: &str) -> u64 {
     FxBuildHasher.hash_one(sql)
 }
 
-/// The tallies of one place, by text. Most places have one text.
+/// The tallies of one place, one for each text. Most places have one text.
 #[derive(Debug)]
 pub(crate) struct Tallies {
     first: OnceCell<&'static Tally>,
@@ -265,6 +266,7 @@ impl Tallies {
         }
     }
 
+    /// The tally of a text. Makes it if it does not exist yet.
     pub(super) fn find(&self, place: impl Fn() -> Place, sql: &str) -> &'static Tally {
         let first = self.first.get_or_init(|| Tally::new(Some(place()), sql));
         if first.text.is(sql) {
@@ -280,7 +282,7 @@ impl Tallies {
         }
         drop(more);
         let mut more = sync::write(&self.more);
-        // Somebody may have been faster between the two locks.
+        // Another thread may have added the text between the two locks.
         if let Some(tally) = known(&more) {
             return tally;
         }
@@ -300,6 +302,7 @@ impl Tallies {
     }
 }
 
+/// Notes one of the texts that share a tally, and returns that tally.
 fn note_other(others: &'static Tally, sql: &str) -> &'static Tally {
     if let Some(distinct) = &others.others {
         distinct.note(hash(sql));
@@ -307,12 +310,12 @@ fn note_other(others: &'static Tally, sql: &str) -> &'static Tally {
     others
 }
 
-/// The counters of a text in code without `#[track]`.
+/// The counters of a text that untracked code sends.
 pub(crate) fn without_site(sql: &str) -> &'static Tally {
     let hash = hash(sql);
     let known = WITHOUT_SITE.get(&hash).map(|tally| *tally);
     if let Some(tally) = known {
-        // Two texts of one hash count together, among the others.
+        // A second text of the same hash counts among the others.
         return if tally.text.is(sql) {
             tally
         } else {
@@ -322,7 +325,7 @@ pub(crate) fn without_site(sql: &str) -> &'static Tally {
     if WITHOUT_SITE.len() >= TEXTS_WITHOUT_SITE {
         return other_without_site(sql);
     }
-    // Made outside the shard's lock; when two threads come here at once, one row stays empty and is not shown.
+    // Made before the shard is locked. If two threads do so at once, one tally stays unused: `read_all` leaves it out.
     let tally = Tally::new(None, sql);
     *WITHOUT_SITE.entry(hash).or_insert(tally)
 }
@@ -334,7 +337,7 @@ fn other_without_site(sql: &str) -> &'static Tally {
     )
 }
 
-/// All rows that were ever used.
+/// All tallies with a call, as rows.
 pub(crate) fn read_all() -> Vec<SiteStats> {
     let all = sync::lock(&ALL).clone();
     all.iter()
@@ -343,7 +346,7 @@ pub(crate) fn read_all() -> Vec<SiteStats> {
         .collect()
 }
 
-/// How many rows there are, and their bytes.
+/// The number of tallies, and their bytes.
 pub(crate) fn size() -> (usize, usize) {
     let all = sync::lock(&ALL).clone();
     (all.len(), all.iter().map(|tally| tally.bytes()).sum())

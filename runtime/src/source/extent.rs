@@ -1,6 +1,6 @@
-//! From one position in a file to another.
+//! A part of a source file.
 
-/// From a position in a file to just before another, each a line and a column, from 1.
+/// A part of a file: from one position, inclusive, to another, exclusive. A position is a line and a column, from 1.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extent {
     from: (u32, u32),

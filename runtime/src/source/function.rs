@@ -1,4 +1,4 @@
-//! A tracked function, as `#[track]` wrote it down.
+//! A tracked function, as `#[track]` records it.
 
 use std::any;
 use std::fmt;
@@ -11,7 +11,7 @@ use super::extent::Extent;
 use super::name::function_name;
 use crate::finding::{Level, Limit, Lint};
 
-/// A tracked function. One static each, made by `#[track]`.
+/// A tracked function: the constant data that `#[track]` writes.
 pub struct Function {
     path: fn() -> &'static str,
     given_name: Option<&'static str>,
@@ -32,7 +32,7 @@ pub struct Function {
 }
 
 impl Function {
-    /// One that the attribute has not seen.
+    /// A function whose body the attribute has not seen.
     pub(crate) const fn new(
         path: fn() -> &'static str,
         file: &'static str,
@@ -59,11 +59,14 @@ impl Function {
         }
     }
 
-    /// `here` is `panic_at` once more: an item declared in the function, whose type has a name. `body` goes from the opening brace
-    /// to the closing one. `straight` says that nothing in the body can run beside something else.
+    /// A function whose body the attribute has seen.
     ///
-    /// One call with plain data, and one static for a function and its sites: the compiler looks at each static, each
-    /// closure and each step of a chain of calls for longer than at all of this.
+    /// - `here` is `panic_at` again: an item inside the function, so that its type name contains the function's path.
+    /// - `body` goes from the opening brace to the closing one.
+    /// - `straight` is whether nothing in the body can run beside something else.
+    ///
+    /// One call with plain data, and one static for a function and its sites: a further static, closure or chained call
+    /// would cost the compiler more time than all of this.
     pub const fn written<M: Copy>(
         here: M,
         panic_at: PanicAt,
@@ -110,28 +113,28 @@ impl Function {
         self
     }
 
-    /// `slow_query = "200ms"` and its like.
+    /// `slow_query = "200ms"` and the limits of other lints.
     #[must_use]
     pub const fn limits(mut self, limits: &'static [(Lint, Limit)]) -> Self {
         self.limits = limits;
         self
     }
 
-    /// What is awaited at these places (line and column) stays in a variable of the function.
+    /// The places (line and column) whose awaited handle stays in a variable of the function.
     #[must_use]
     pub const fn keeping(mut self, keeps: &'static [[u32; 2]]) -> Self {
         self.keeps = keeps;
         self
     }
 
-    /// What is taken at these places (line and column) stays in a variable of a loop.
+    /// The places (line and column) whose handle stays in a variable of a loop.
     #[must_use]
     pub const fn repeating(mut self, repeats: &'static [[u32; 2]]) -> Self {
         self.repeats = repeats;
         self
     }
 
-    /// What the attribute wrote down of the sites in the body.
+    /// The sites in the body, as the attribute records them.
     pub(crate) fn written_sites(&self) -> &'static [Written] {
         self.written
     }
@@ -167,12 +170,12 @@ impl Function {
             .map(|(_, limit)| *limit)
     }
 
-    /// The same, where it is a time.
+    /// The limit that the attribute sets, if it is a time.
     pub(crate) fn time_limit(&self, lint: Lint) -> Option<Duration> {
         self.limit(lint)?.time()
     }
 
-    /// The shortest time after which one of its handles is to be told.
+    /// The shortest limit that the attribute sets for its handles and their statements.
     pub(crate) fn shortest_limit(&self) -> Option<Duration> {
         if self.limits.is_empty() {
             return None;
@@ -183,30 +186,30 @@ impl Function {
             .min()
     }
 
-    /// Whether the place is in the function's body; no where that is not known.
+    /// Whether the place is in the function's body; false if the body is not known.
     pub(crate) fn contains(&self, location: &Location<'_>) -> bool {
         self.position_of(location).is_some()
     }
 
-    /// Line and column of a place in the function's body.
+    /// Line and column of a place, if it is in the function's body.
     pub(crate) fn position_of(&self, location: &Location<'_>) -> Option<(u32, u32)> {
         let (line, column) = (location.line(), location.column());
         self.has(location.file(), line, column)
             .then_some((line, column))
     }
 
-    /// Whether that is a place in the function's body.
+    /// Whether the position is in the function's body.
     pub(crate) fn has(&self, file: &str, line: u32, column: u32) -> bool {
         file == self.file && self.body.is_some_and(|body| body.contains(line, column))
     }
 
-    /// Whether what is awaited there stays in a variable of the function until it is ended or dropped.
+    /// Whether the handle awaited at the place stays in a variable of the function until it is ended or dropped.
     pub(crate) fn keeps(&self, location: &Location<'_>) -> bool {
         self.position_of(location)
             .is_some_and(|(line, column)| self.keeps.contains(&[line, column]))
     }
 
-    /// Whether the variable in which that stays is a loop's.
+    /// Whether the handle taken at the position stays in a variable of a loop.
     pub(crate) fn repeats(&self, (line, column): (u32, u32)) -> bool {
         self.repeats.contains(&[line, column])
     }
@@ -225,7 +228,7 @@ impl Function {
         self.file
     }
 
-    /// Panics on the word of the site of that index; without one, where the function's name stands.
+    /// Panics with the location of the site of this index; without an index, with that of the function's name.
     pub(crate) fn panic_at(&self, index: Option<usize>, message: &str) -> ! {
         (self.panic_at)(index.unwrap_or(self.written.len()), message)
     }
@@ -242,20 +245,22 @@ impl fmt::Debug for Function {
     }
 }
 
-/// A site as the attribute writes it down: line and column of the method's name, from 1; whether the handle that it takes
-/// stays in a variable of the function until it is ended or dropped; and if it stands in a nested async block, a closure, or
-/// the tokens of a macro, from where to where the innermost goes.
+/// A site as the attribute records it:
+///
+/// - the line and column of the method's name, from 1;
+/// - whether the handle that it takes stays in a variable of the function until it is ended or dropped;
+/// - the extent of the innermost async block, closure or macro around it, if there is one in the body.
 pub type Written = ([u32; 2], bool, Option<[u32; 4]>);
 
-/// Panics on a word of the user's: at the site of that index, or else where the function's name stands.
+/// Panics with a location in the user's code: that of the site of this index, else that of the function's name.
 pub type PanicAt = fn(usize, &str) -> !;
 
-/// Panics at no place of the user's.
+/// Panics without a location in the user's code.
 fn panic_nowhere(_index: usize, message: &str) -> ! {
     panic_here(message)
 }
 
-/// Panics where it is called.
+/// Panics with the location of its caller.
 ///
 /// # Panics
 ///
@@ -274,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_evidence_unless_said() {
+    fn a_function_that_was_not_seen_is_no_evidence() {
         static UNSEEN: Function = Function::new(|| "", file!(), line!(), 1);
         assert!(!UNSEEN.contains(Location::caller()) && !UNSEEN.is_straight());
     }

@@ -1,6 +1,6 @@
-//! The path of a function, as people say it.
+//! The name of a function, without the noise of its type path.
 
-/// `shop::<impl shop::Repo<_>>::find::Here` as people say it: `shop::Repo::find`.
+/// The name of the function around a marker item: `shop::Repo::find` for `shop::<impl shop::Repo<_>>::find::Here`.
 pub(super) fn function_name(path: &str) -> String {
     let function = path
         .rsplit_once("::")
@@ -10,7 +10,7 @@ pub(super) fn function_name(path: &str) -> String {
         && let Some((ty, rest)) = function[1..].split_once(" as ")
         && let Some((tr, method)) = rest.rsplit_once(">::")
     {
-        // A trait implementation: the paths of type and trait say less than they cost in length.
+        // A trait implementation. The module paths of type and trait would make the name long.
         return format!("<{} as {}>::{method}", last_segment(ty), last_segment(tr));
     }
     if let Some((module, rest)) = function.split_once("<impl ")
@@ -34,7 +34,7 @@ fn without_arguments(path: &str) -> String {
         .filter(|c| {
             match c {
                 '<' => depth += 1,
-                // The one that closes the outermost goes with the rest.
+                // Dropped even where it closes the outermost bracket.
                 '>' => {
                     depth = depth.saturating_sub(1);
                     return false;
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn function_names_read_as_people_say_them() {
+    fn function_names_are_short() {
         check("shop::free::Here", "shop::free");
         check(
             "shop::repo::ExamRepo::find::Here",

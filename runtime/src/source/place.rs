@@ -7,7 +7,7 @@ use super::function::Function;
 use crate::finding::CallSite;
 
 impl Function {
-    /// Where the function's name stands.
+    /// The place of the function's name.
     pub(crate) fn place(&'static self) -> Place {
         let (line, column) = self.position();
         Place {
@@ -19,7 +19,7 @@ impl Function {
     }
 }
 
-/// A place in the source, however it came to be known.
+/// A place in the source.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
     pub(crate) file: &'static str,
@@ -29,7 +29,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// In code without `#[track]` that calls through sqlx.
+    /// The place of code without `#[track]` that calls through sqlx.
     pub(crate) const UNKNOWN: Place = Place {
         file: "<code without #[track]>",
         line: 0,
@@ -42,6 +42,7 @@ impl Place {
         (self.line, self.column, self.file) == (other.line, other.column, other.file)
     }
 
+    /// The place of a location in `function`.
     pub(crate) fn at(
         location: &'static Location<'static>,
         function: Option<&'static Function>,
