@@ -1,4 +1,4 @@
-//! Levels and limits. Nearest wins: attribute, then environment, then code, then default.
+//! Levels, limits and settings. The nearest wins: attribute, then environment, then code, then default.
 
 #[cfg(feature = "track")]
 mod entry;

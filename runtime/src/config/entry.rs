@@ -6,11 +6,13 @@ use crate::finding::{Group, Level, Limit, Lint};
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) of: Selector,
+    /// The name of the only pool that it is for; `None` if it is for all.
     pub(super) pool: Option<String>,
     pub(super) level: Option<Level>,
     pub(super) limit: Option<Limit>,
 }
 
+/// The lints that an entry is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Selector {
     Lint(Lint),
@@ -18,16 +20,16 @@ pub(super) enum Selector {
 }
 
 impl Entry {
-    /// How closely the entry speaks of a lint and pool; `None` where it does not.
+    /// How specific the entry is for a lint and pool: the higher rank wins. `None` if the entry is not for them.
     pub(super) fn rank(&self, lint: Lint, pool: Option<&str>) -> Option<u8> {
-        let closeness = match self.of {
+        let rank = match self.of {
             Selector::Lint(of) if of == lint => 2,
             Selector::Group(of) if of.contains(lint) => 0,
             _ => return None,
         };
         match (self.pool.as_deref(), pool) {
-            (None, _) => Some(closeness),
-            (Some(of), Some(pool)) if of == pool => Some(closeness + 1),
+            (None, _) => Some(rank),
+            (Some(of), Some(pool)) if of == pool => Some(rank + 1),
             _ => None,
         }
     }

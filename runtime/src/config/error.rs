@@ -6,25 +6,25 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// An entry names no lint, group or setting.
+    /// An entry's name is no lint, group or setting.
     UnknownName {
         /// The entry as written.
         entry: String,
         /// The name in it.
         name: String,
-        /// A name that may be meant.
+        /// A similar name that may be meant.
         suggestion: Option<&'static str>,
     },
-    /// An entry's value is not what its name takes.
+    /// An entry has a value that its name does not take.
     BadValue {
         /// The entry as written.
         entry: String,
         /// The value in it.
         value: String,
-        /// What it takes.
+        /// What the name takes.
         expected: &'static str,
     },
-    /// An entry sets for one pool what is the same for all.
+    /// An entry sets for one pool what can only be set for all.
     NotOfAPool {
         /// The entry as written.
         entry: String,
@@ -38,7 +38,7 @@ pub enum ConfigError {
         /// The entry as written.
         entry: String,
     },
-    /// The environment variable is no Unicode.
+    /// The environment variable is not valid Unicode.
     NotUnicode,
     /// More than one of these.
     Several(Vec<ConfigError>),
@@ -55,7 +55,7 @@ impl fmt::Display for ConfigError {
                 write!(f, "`{entry}`: there is no lint, group or setting `{name}`")?;
                 match suggestion {
                     Some(suggestion) => write!(f, "; did you mean `{suggestion}`?"),
-                    None => f.write_str("; settings are `cap`, `report`, `return_timeout`, `connect_probe` and `off`, groups `all`, `leaks`, `pool` and `queries`"),
+                    None => f.write_str("; the settings are `cap`, `report`, `return_timeout`, `connect_probe` and `off`, the groups `all`, `leaks`, `pool` and `queries`"),
                 }
             }
             ConfigError::BadValue {
@@ -68,16 +68,16 @@ impl fmt::Display for ConfigError {
             ConfigError::NotOfAPool { entry, name, value } => {
                 write!(
                     f,
-                    "`{entry}`: `{name}` is the same for all pools; write `{name}={value}`"
+                    "`{entry}`: `{name}` cannot be set for a single pool; write `{name}={value}`"
                 )
             }
             ConfigError::Malformed { entry } => {
                 write!(
                     f,
-                    "`{entry}`: an entry is written `name=value` or `name[pool]=value`, as in `held_idle=warn:10s`"
+                    "`{entry}` is not of the form `name=value` or `name[pool]=value`; write it like `held_idle=warn:10s`"
                 )
             }
-            ConfigError::NotUnicode => f.write_str("the value is not Unicode"),
+            ConfigError::NotUnicode => f.write_str("the value is not valid Unicode"),
             ConfigError::Several(errors) => {
                 for (index, error) in errors.iter().enumerate() {
                     if index > 0 {

@@ -1,4 +1,4 @@
-//! The rules in force: read from the environment once, replaced by [`Config::install`], and published for the hot paths.
+//! The rules in force: read from the environment once, replaced by [`Config::install`], published for the hot paths.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, RwLock};
@@ -31,11 +31,11 @@ static RULES: Lazy<RwLock<Arc<Rules>>> = Lazy::new(|| {
     RwLock::new(Arc::new(rules))
 });
 
-/// The environment's error, until it is reported. Not reported while `RULES` initialises: a subscriber that reads the rules
-/// would deadlock.
+/// The environment's error, until it is reported. It is not reported while `RULES` initialises: a subscriber that reads
+/// the rules would deadlock.
 static ERROR: Mutex<Option<ConfigError>> = Mutex::new(None);
 
-/// What is asked for each statement, handle, root scope or return, as atomics.
+/// The rules that are read for each statement, handle, root scope or return, as atomics.
 static PUBLISHED: Published = Published {
     switch: AtomicU8::new(UNREAD),
     slow_query: AtomicU64::new(u64::MAX),
@@ -44,20 +44,21 @@ static PUBLISHED: Published = Published {
     return_timeout: AtomicU64::new(u64::MAX),
 };
 
-/// Times are in nanoseconds; `u64::MAX` stands for none.
+/// Times are in nanoseconds. `u64::MAX` means that there is no limit.
 struct Published {
+    /// [`UNREAD`], [`ON`] or [`OFF`].
     switch: AtomicU8,
     /// The least limit of `slow_query`, attributes aside.
     slow_query: AtomicU64,
     /// The least limit of a lint about handles or their statements, attributes aside.
     least_time: AtomicU64,
-    /// The budget of root scopes that set none of their own.
+    /// The budget of root scopes whose functions set none.
     query_budget: AtomicU64,
-    /// How long a connection may take to go back into its pool.
+    /// How long a connection may take to return to its pool.
     return_timeout: AtomicU64,
 }
 
-/// The environment was not read yet.
+/// The environment has not been read yet.
 const UNREAD: u8 = 0;
 const ON: u8 = 1;
 const OFF: u8 = 2;
@@ -84,17 +85,17 @@ impl Published {
     }
 }
 
-/// Counts installations, for [`wait_for_installation`].
+/// The number of installations, for [`wait_for_installation`].
 static INSTALLED: (Mutex<u64>, Condvar) = (Mutex::new(0), Condvar::new());
 
 impl Config {
-    /// What the environment variable `SQLX_LEASH` says; nothing set where there is none.
+    /// The configuration in the environment variable `SQLX_LEASH`; nothing is set if there is no such variable.
     ///
-    /// It is in force without this; this is for a program that wants to refuse a wrong one.
+    /// The environment is in force without this call. It is for a program that refuses to run with a wrong value.
     ///
     /// # Errors
     ///
-    /// Every entry that is wrong, with its remedy.
+    /// Returns every wrong entry, with its remedy.
     pub fn from_env() -> Result<Self, ConfigError> {
         match std::env::var(VARIABLE) {
             Ok(text) => text.parse(),
@@ -103,7 +104,11 @@ impl Config {
         }
     }
 
-    /// Puts this configuration in force, below the environment, in place of the one installed before.
+    /// Puts this configuration in force. The environment beats it, and it replaces the one installed before.
+    ///
+    /// # Locking
+    ///
+    /// Locks the rules while they are rebuilt. Statements and acquires on other threads may wait for that.
     pub fn install(self) {
         let mut rules = sync::write(&RULES);
         *rules = Arc::new(rules.with_code(self));
@@ -118,7 +123,7 @@ impl Config {
     }
 }
 
-/// Reads the environment, if that was not done yet, and returns what is wrong with it, once.
+/// Reads the environment, if it has not been read yet. Returns its error, the first time.
 pub(crate) fn load() -> Option<ConfigError> {
     let rules = sync::write(&RULES);
     PUBLISHED.set(&rules);
@@ -127,16 +132,16 @@ pub(crate) fn load() -> Option<ConfigError> {
     sync::lock(&ERROR).take()
 }
 
-/// Whether the environment was read: before that, [`load`] is due.
+/// Whether the environment has been read. If not, [`load`] is due.
 #[inline]
 pub(crate) fn is_loaded() -> bool {
     PUBLISHED.switch.load(Relaxed) != UNREAD
 }
 
-/// Whether everything is switched off at run time.
+/// Whether the tracker is switched off at run time.
 #[inline]
 pub(crate) fn is_off() -> bool {
-    // Relaxed: a thread that has just switched sees it in time.
+    // Relaxed: it publishes no other memory, and a change may take effect a moment later.
     match PUBLISHED.switch.load(Relaxed) {
         UNREAD => rules().is_off(),
         switch => switch == OFF,
@@ -153,12 +158,12 @@ pub(crate) fn level(lint: Lint, function: Option<&Function>, pool: Option<&str>)
     rules().level(lint, function, pool)
 }
 
-/// The level of a lint, attributes and pools aside.
+/// The level of a lint, without those of attributes and single pools.
 pub(crate) fn level_of_process(lint: Lint) -> Level {
     level(lint, None, None)
 }
 
-/// The number of statements that a scope of `function` may send, where that is limited.
+/// The number of statements that a scope of `function` may send, if that is limited.
 pub(crate) fn query_budget(function: &Function, is_root: bool) -> Option<u64> {
     let attribute = match function.limit(Lint::QueryBudget) {
         Some(Limit::Count(limit)) => Some(limit),
@@ -170,19 +175,19 @@ pub(crate) fn query_budget(function: &Function, is_root: bool) -> Option<u64> {
     })
 }
 
-/// How long a connection may take to go back into its pool, where that is limited.
+/// How long a connection may take to return to its pool, if that is limited.
 pub(crate) fn return_timeout() -> Option<Duration> {
     let limit = PUBLISHED.return_timeout.load(Relaxed);
     (limit != u64::MAX).then(|| Duration::from_nanos(limit))
 }
 
-/// Whether a handle may be over a limit before that time, attributes aside.
+/// Whether a handle may exceed a limit before `time`. Limits of attributes do not count.
 #[inline]
 pub(crate) fn has_limit_below(time: Duration) -> bool {
     u128::from(PUBLISHED.least_time.load(Relaxed)) < time.as_nanos()
 }
 
-/// Whether a statement of `function` that took this time may be over a limit.
+/// Whether a statement of `function` that took `time` may exceed a limit.
 #[inline]
 pub(crate) fn may_be_slow(time: Duration, function: Option<&Function>) -> bool {
     let attribute = function.and_then(|function| function.time_limit(Lint::SlowQuery));
@@ -195,7 +200,7 @@ pub(crate) fn report_interval() -> Duration {
     rules().report_interval()
 }
 
-/// Waits for `time`, or until another configuration is installed; returns whether one was.
+/// Waits for `time`, or until another configuration is installed. Returns whether one was.
 pub(crate) fn wait_for_installation(time: Duration) -> bool {
     let installed = sync::lock(&INSTALLED.0);
     let before = *installed;

@@ -1,4 +1,4 @@
-//! A layer of configuration: what code or a text sets.
+//! A layer of configuration: the environment's, or that of the code.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use crate::finding::{Level, Limit, Lint};
 
 /// Levels, limits and settings, from code or from text.
 ///
-/// Nearest wins: `#[track(…)]` on the function, then the environment variable `SQLX_LEASH`, then an
-/// [installed](Config::install) `Config`, then the default. The text form, of the variable and of [`FromStr`](std::str::FromStr),
-/// is a list of entries:
+/// The nearest wins: `#[track(…)]` on the function, then the environment variable `SQLX_LEASH`, then an
+/// [installed](Config::install) `Config`, then the default. The text form, which the variable and
+/// [`FromStr`](std::str::FromStr) take, is a list of entries separated by commas:
 ///
 /// | entry | means |
 /// | --- | --- |
@@ -18,13 +18,13 @@ use crate::finding::{Level, Limit, Lint};
 /// | `held_idle=warn:10s` | both |
 /// | `held_idle[reporting]=5m` | for the pool named `reporting` |
 /// | `leaks=allow` | for a group: `all`, `leaks`, `pool`, `queries` |
-/// | `cap=warn` | a ceiling over every level, attributes' too |
+/// | `cap=warn` | a ceiling over every level, those of attributes included |
 /// | `report=30s` | how often the reporter reports |
-/// | `return_timeout=10s` | a connection whose return to its pool takes longer is closed, and its permit is there again |
-/// | `connect_probe=off` | no connect of its own beside an acquire that waits for a server |
-/// | `off` | everything off at run time |
+/// | `return_timeout=10s` | a connection whose return to its pool takes longer is closed, which frees its permit |
+/// | `connect_probe=off` | an acquire that waits for a server makes no connect of its own to learn why |
+/// | `off` | the tracker is off |
 ///
-/// A lint for a pool beats the lint, which beats a group; among equals the later entry wins.
+/// An entry for a lint and a pool beats one for the lint, which beats one for a group. Among equals the later wins.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     pub(super) entries: Vec<Entry>,
@@ -36,7 +36,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Nothing set.
+    /// A configuration that sets nothing.
     pub fn new() -> Self {
         Self::default()
     }
@@ -67,37 +67,40 @@ impl Config {
         self
     }
 
-    /// Sets a ceiling over every level, attributes' too.
+    /// Sets a ceiling over every level, those of attributes included.
     #[must_use]
     pub fn cap(mut self, level: Level) -> Self {
         self.cap = Some(level);
         self
     }
 
-    /// Switches everything off at run time: nothing is counted, nothing is looked for.
+    /// Switches the tracker off at run time: it counts nothing and looks for nothing.
     #[must_use]
     pub fn off(mut self) -> Self {
         self.off = true;
         self
     }
 
-    /// Sets how often the [reporter](crate::leash::spawn_reporter) reports (60 s).
+    /// Sets how often the [reporter](crate::leash::spawn_reporter) reports: every 60 s by default.
     #[must_use]
     pub fn report_every(mut self, interval: Duration) -> Self {
         self.report = Some(interval);
         self
     }
 
-    /// Closes a connection whose return to its pool takes longer than `limit`, and frees its permit. Unless set, a return
-    /// that hangs (on a peer that has gone silent) keeps its permit, as in sqlx.
+    /// Closes a connection whose return to its pool takes longer than `limit`, which frees its permit.
+    ///
+    /// By default there is no such limit, as in sqlx: a return that hangs because the peer is silent keeps its permit.
     #[must_use]
     pub fn return_timeout(mut self, limit: Duration) -> Self {
         self.return_timeout = Some(limit);
         self
     }
 
-    /// Sets whether an acquire that waits for a server makes one connect of its own to learn why (on). At most one a minute
-    /// and pool, or one in 5 s where somebody was served in between; given up when the acquire ends, never for SQLite.
+    /// Sets whether an acquire that waits for a server may make a connect of its own, to learn why: on by default.
+    ///
+    /// A pool makes at most one such connect a minute, or one in 5 s if an acquire was served in between. The connect
+    /// is dropped when the acquire ends. SQLite needs none.
     #[must_use]
     pub fn connect_probe(mut self, allowed: bool) -> Self {
         self.connect_probe = Some(allowed);

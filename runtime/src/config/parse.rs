@@ -14,7 +14,7 @@ const A_LEVEL: &str = "a level; write `allow`, `warn` or `deny`";
 
 fn expected(unit: Unit) -> &'static str {
     match unit {
-        Unit::Time => "a level or a time; write `warn`, `10s` or `warn:10s`",
+        Unit::Time => "a level or a time above zero; write `warn`, `10s` or `warn:10s`",
         Unit::Count => "a level or a whole number above zero; write `warn`, `10` or `warn:10`",
         Unit::Percent => "a level or a share from 1% to 100%; write `warn`, `90%` or `warn:90%`",
         Unit::PerSecond => "a level or a rate above zero; write `warn`, `2/s` or `warn:2/s`",
@@ -65,7 +65,7 @@ impl FromStr for Config {
     }
 }
 
-/// Everything that is right in `text`, and what is wrong with the rest.
+/// The configuration of the right entries of `text`, and the errors of the wrong ones.
 pub(super) fn lenient(text: &str) -> (Config, Option<ConfigError>) {
     let mut config = Config::default();
     let mut errors: Vec<_> = entries(text)
@@ -79,8 +79,8 @@ pub(super) fn lenient(text: &str) -> (Config, Option<ConfigError>) {
     (config, error)
 }
 
-/// The entries, trimmed; a comma inside brackets belongs to a pool's name. A bracket that stays open is a mistake of its own
-/// entry alone: the comma behind it ends that.
+/// The entries, trimmed. A comma inside brackets belongs to a pool's name. A bracket that is never closed makes only
+/// its own entry wrong: the next comma ends that entry.
 fn entries(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     let split = std::iter::from_fn(move || {
@@ -111,7 +111,7 @@ fn apply(config: &mut Config, entry: &str) -> Result<(), ConfigError> {
     let malformed = || ConfigError::Malformed {
         entry: entry.to_owned(),
     };
-    // A pool's name may contain `=`: the value begins behind the bracket.
+    // A pool's name may contain `=`: the value begins after the bracket.
     let (name, pool, value) = match entry.split_once('[') {
         Some((name, rest)) if !name.contains('=') => {
             let (pool, value) = rest.rsplit_once(']').ok_or_else(malformed)?;
@@ -120,7 +120,7 @@ fn apply(config: &mut Config, entry: &str) -> Result<(), ConfigError> {
         }
         _ => {
             let (name, value) = entry.split_once('=').ok_or_else(|| {
-                // A bare word that is no name at all is told as such.
+                // For a word without a value, an unknown name is the mistake to report.
                 if SETTINGS.contains(&entry) || selector(entry).is_some() {
                     malformed()
                 } else {
@@ -153,7 +153,7 @@ fn apply(config: &mut Config, entry: &str) -> Result<(), ConfigError> {
                 _ => return Err(bad("a switch; write `on` or `off`")),
             });
         }
-        ("off", None) => return Err(bad("wanted; write `off` alone")),
+        ("off", None) => return Err(bad("allowed: `off` takes no value; write `off` alone")),
         (name, Some(_)) if SETTINGS.contains(&name) || name == Lint::QueryBudget.name() => {
             return Err(ConfigError::NotOfAPool {
                 entry: entry.to_owned(),
@@ -207,7 +207,7 @@ fn unknown(entry: &str, name: &str) -> ConfigError {
         .map(|lint| lint.name())
         .chain(Group::ALL.map(Group::name))
         .chain(SETTINGS)
-        // What is much longer is not meant, and takes long to compare.
+        // A name that is much longer is no misspelling, and takes long to compare.
         .filter(|known| name.len() <= 2 * known.len());
     let suggestion = names
         .map(|known| (strsim::damerau_levenshtein(known, name), known))
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_entries_are_told_with_their_remedy() {
+    fn wrong_entries_are_reported_with_their_remedy() {
         check(
             "held_idel=1s",
             "`held_idel=1s`: there is no lint, group or setting `held_idel`; did you mean `held_idle`?",
@@ -264,15 +264,15 @@ mod tests {
         );
         check(
             "held_idle",
-            "`held_idle`: an entry is written `name=value` or `name[pool]=value`, as in `held_idle=warn:10s`",
+            "`held_idle` is not of the form `name=value` or `name[pool]=value`; write it like `held_idle=warn:10s`",
         );
         check(
             "held_idle[x=1s",
-            "`held_idle[x=1s`: an entry is written `name=value` or `name[pool]=value`, as in `held_idle=warn:10s`",
+            "`held_idle[x=1s` is not of the form `name=value` or `name[pool]=value`; write it like `held_idle=warn:10s`",
         );
         check(
             "held_idle=10",
-            "`held_idle=10`: `10` is not a level or a time; write `warn`, `10s` or `warn:10s`",
+            "`held_idle=10`: `10` is not a level or a time above zero; write `warn`, `10s` or `warn:10s`",
         );
         check(
             "n_plus_one=0",
@@ -296,19 +296,19 @@ mod tests {
         );
         check(
             "report",
-            "`report`: an entry is written `name=value` or `name[pool]=value`, as in `held_idle=warn:10s`",
+            "`report` is not of the form `name=value` or `name[pool]=value`; write it like `held_idle=warn:10s`",
         );
         check(
             "off=true",
-            "`off=true`: `true` is not wanted; write `off` alone",
+            "`off=true`: `true` is not allowed: `off` takes no value; write `off` alone",
         );
         check(
             "cap[x]=warn",
-            "`cap[x]=warn`: `cap` is the same for all pools; write `cap=warn`",
+            "`cap[x]=warn`: `cap` cannot be set for a single pool; write `cap=warn`",
         );
         check(
             "query_budget[x]=3",
-            "`query_budget[x]=3`: `query_budget` is the same for all pools; write `query_budget=3`",
+            "`query_budget[x]=3`: `query_budget` cannot be set for a single pool; write `query_budget=3`",
         );
         check(
             "connect_probe=maybe",
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn all_mistakes_are_told_and_the_rest_applies() {
+    fn all_mistakes_are_reported_and_the_rest_applies() {
         let (config, error) = lenient("cap=loud,slow_query=deny,nonsense=1");
         assert!(matches!(error, Some(ConfigError::Several(errors)) if errors.len() == 2));
         assert_eq!(config.entries.len(), 1);

@@ -1,4 +1,4 @@
-//! What a set of layers says, with the attribute above them and the defaults below. Nearest wins.
+//! The layers, with the attribute above them and the defaults below. The nearest wins.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use crate::source::function::Function;
 
 const DEFAULT_REPORT_INTERVAL: Duration = Duration::from_mins(1);
 
-/// The layers in force, with what is asked of them often.
+/// The layers, with the limits that are read often.
 pub(crate) struct Rules {
     environment: Arc<Config>,
     code: Config,
     least: Least,
 }
 
-/// The least limits in force for any pool, attributes aside.
+/// The least limits for any pool. Limits of attributes do not count.
 #[derive(Default)]
 struct Least {
     held_idle: Option<Duration>,
@@ -25,7 +25,9 @@ struct Least {
     slow_query: Option<Duration>,
 }
 
-/// What the attribute sets on the function, else what is set below it. The one place that says that the attribute is nearest.
+/// The value that the attribute sets on the function, else the value set below it.
+///
+/// This is the one place that puts the attribute above the layers.
 pub(super) fn nearest<T>(attribute: Option<T>, below: impl FnOnce() -> Option<T>) -> Option<T> {
     attribute.or_else(below)
 }
@@ -45,17 +47,17 @@ impl Rules {
         rules
     }
 
-    /// The same environment with `code` in place of the configuration installed before.
+    /// The rules with the same environment, and `code` in place of the configuration installed before.
     pub(super) fn with_code(&self, code: Config) -> Self {
         Self::new(Arc::clone(&self.environment), code)
     }
 
-    /// Nearest first.
+    /// The layers, nearest first.
     fn layers(&self) -> impl Iterator<Item = &Config> {
         [&*self.environment, &self.code].into_iter()
     }
 
-    /// What the nearest layer sets, if any does.
+    /// The value of the nearest layer that sets one.
     fn set<T>(&self, of: impl Fn(&Config) -> Option<T>) -> Option<T> {
         self.layers().find_map(of)
     }
@@ -64,7 +66,7 @@ impl Rules {
         self.layers().any(|layer| layer.off)
     }
 
-    /// The level of a lint where `function` runs and `pool` is concerned.
+    /// The level of a lint for `function` and `pool`.
     pub(crate) fn level(
         &self,
         lint: Lint,
@@ -95,7 +97,7 @@ impl Rules {
             .or_else(|| lint.default_limit())
     }
 
-    /// The limit of a lint that takes a time.
+    /// The limit of a lint for `function` and `pool`, if it is a time.
     pub(crate) fn time(
         &self,
         lint: Lint,
@@ -105,7 +107,7 @@ impl Rules {
         self.limit(lint, function, pool)?.time()
     }
 
-    /// The budget of root scopes that set none of their own.
+    /// The budget of root scopes whose functions set none.
     pub(super) fn query_budget(&self) -> Option<u64> {
         match self.limit(Lint::QueryBudget, None, None) {
             Some(Limit::Count(limit)) => Some(limit),
@@ -113,7 +115,7 @@ impl Rules {
         }
     }
 
-    /// The limit of a lint about a share of a pool, in percent.
+    /// The limit of a lint for `pool`, in percent.
     pub(crate) fn percent(&self, lint: Lint, pool: &str) -> u32 {
         match self.limit(lint, None, Some(pool)) {
             Some(Limit::Percent(limit)) => limit,
@@ -121,7 +123,7 @@ impl Rules {
         }
     }
 
-    /// The limit of a lint about a handle or its statement before which nothing is due, whatever its pool.
+    /// The least limit of a lint about handles or their statements for `function`, whatever the pool.
     pub(crate) fn least_time(&self, lint: Lint, function: Option<&Function>) -> Option<Duration> {
         let attribute = function.and_then(|function| function.time_limit(lint));
         nearest(attribute, || match lint {
@@ -132,7 +134,7 @@ impl Rules {
         })
     }
 
-    /// The least of all limits about handles and their statements, attributes aside.
+    /// The least of all limits for handles and their statements. Limits of attributes do not count.
     pub(crate) fn least_time_of_all(&self) -> Duration {
         let Least {
             held_idle,

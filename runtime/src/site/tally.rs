@@ -169,7 +169,7 @@ impl Tally {
         if affected > 0 {
             self.rows_affected.fetch_add(affected, Relaxed);
         }
-        // Last, so that a reader that sees the statement as ended also sees the rest of it. Paired with Acquire in `read`.
+        // Last, so that a reader that sees the statement as ended also sees the rest. Paired with Acquire in `read`.
         counter.fetch_add(1, std::sync::atomic::Ordering::Release);
     }
 

@@ -1,4 +1,4 @@
-//! What holds of the text form, whatever is written.
+//! Properties of the text form.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::lenient;
 use crate::finding::{Group, Level, Limit, Lint, Unit};
 use crate::properties::holds;
 
-/// One entry, as it is meant and as it is written.
+/// One entry: what it means, and how it is written.
 type Written = (Meant, String);
 
 #[derive(Clone, Debug)]
@@ -65,7 +65,7 @@ fn limit(lint: Lint) -> BoxedStrategy<Option<Limit>> {
     }
 }
 
-/// Commas, equals signs and an address of IPv6 among them.
+/// The names of pools. Some contain commas, equals signs or an IPv6 address.
 fn pool() -> impl Strategy<Value = Option<String>> {
     prop_oneof![
         Just(None),
@@ -94,7 +94,7 @@ fn of_lint() -> impl Strategy<Value = Written> {
         )
     });
     parts
-        .prop_filter("says something", |(_, _, level, limit)| {
+        .prop_filter("sets something", |(_, _, level, limit)| {
             level.is_some() || limit.is_some()
         })
         .prop_map(|(lint, pool, level, limit)| {
@@ -206,8 +206,8 @@ fn a_wrong_entry_stops_no_other() {
                 .collect::<Vec<_>>()
                 .join(",");
             let (config, error) = lenient(&text);
-            let told = error.expect("the mistake is told").to_string();
-            assert!(told.contains(wrong.trim()), "{told}");
+            let error = error.expect("the mistake is reported").to_string();
+            assert!(error.contains(wrong.trim()), "{error}");
             let all: Vec<_> = before.iter().chain(after).cloned().collect();
             assert_eq!(
                 format!("{config:?}"),
