@@ -22,10 +22,10 @@ impl Unit {
     /// The phrase after "takes" in a message.
     pub(crate) fn phrase(self) -> &'static str {
         match self {
-            Unit::Time => "a time in quotes",
+            Unit::Time => "a duration in quotes",
             Unit::Count => "a whole number",
             Unit::Percent => "a percentage in quotes",
-            Unit::PerSecond => "a rate in quotes",
+            Unit::PerSecond => "a rate per second in quotes",
             Unit::None => "no limit",
         }
     }

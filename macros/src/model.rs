@@ -11,8 +11,7 @@ use crate::attributes::{self, any_foreign, makes_entry};
 use crate::errors::Errors;
 use crate::options::{Options, Turn};
 
-const GOES_ON: &str = "`#[track]` goes on an `async fn`, a fn that returns a future or a stream, \
-    an impl block, a trait or an inline module";
+const TARGETS: &str = "an `async fn`, a fn that returns a future or a stream, an impl block, a trait or an inline module";
 
 /// Whether the runtime tracks at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,19 +94,19 @@ impl Reader<'_> {
             Item::Macro(item) => (item.mac.path.to_token_stream(), "a macro"),
             Item::ForeignMod(item) => (item.abi.to_token_stream(), "an extern block"),
             Item::Verbatim(tokens) => {
-                let message = format!(
-                    "{GOES_ON}; this has no body, so put it on the trait or on the method in the impl"
-                );
+                let message = "`#[track]` cannot be applied to an item without a body; \
+                    apply it to the trait, or to the method in the impl";
                 return self.errors.at(tokens, message);
             }
-            item => (item.to_token_stream(), "something else"),
+            item @ Item::ExternCrate(_) => (item.to_token_stream(), "an extern crate"),
+            item => (item.to_token_stream(), "this item"),
         };
-        self.errors
-            .at(word, format!("{GOES_ON}; this is {what}, so remove it"));
+        let message = format!("`#[track]` cannot be applied to {what}; apply it to {TARGETS}");
+        self.errors.at(word, message);
     }
 
     fn implementation(&mut self, mut item: ItemImpl, options: Options) -> Node {
-        self.check_container(&options, "an impl block");
+        self.check_container(&options, "an impl block", "a method");
         if self.comes_later(&item.attrs, &options) {
             let attributes = std::mem::take(&mut item.attrs);
             return Node::later(attributes, options, item);
@@ -133,7 +132,7 @@ impl Reader<'_> {
     }
 
     fn definition(&mut self, mut item: ItemTrait, options: Options) -> Node {
-        self.check_container(&options, "a trait");
+        self.check_container(&options, "a trait", "a method");
         if self.comes_later(&item.attrs, &options) {
             let attributes = std::mem::take(&mut item.attrs);
             return Node::later(attributes, options, item);
@@ -163,10 +162,10 @@ impl Reader<'_> {
     }
 
     fn module(&mut self, mut item: ItemMod, options: Options) -> Node {
-        self.check_container(&options, "a module");
+        self.check_container(&options, "a module", "a function");
         let Some((_, content)) = &mut item.content else {
-            let message =
-                "`#[track]` cannot look into another file; put it on the impl blocks and fns there";
+            let message = "`#[track]` cannot read a module in another file; \
+                apply it to the impl blocks and functions in that file";
             self.errors.at(&item.ident, message);
             return Node::Untouched(item.into_token_stream());
         };
@@ -226,10 +225,10 @@ impl Reader<'_> {
         self.mode == Mode::On && options.turn == Turn::AsWritten && any_foreign(attributes)
     }
 
-    fn check_container(&mut self, options: &Options, what: &str) {
+    fn check_container(&mut self, options: &Options, what: &str, target: &str) {
         for word in options.words_among(&["name"]) {
             let message =
-                format!("`name` names one function, and this is {what}; move it to a method");
+                format!("`name` names a single function, but this is {what}; move it to {target}");
             self.errors.at(word, message);
         }
     }
@@ -237,7 +236,7 @@ impl Reader<'_> {
     fn check_bodyless(&mut self, options: &Options) {
         for word in options.words.iter().filter(|word| *word != "skip") {
             let message = format!(
-                "`{word}` means nothing here, since this method has no body; move it to the impl"
+                "`{word}` has no effect on a method without a body; move it to the method in the impl"
             );
             self.errors.at(word, message);
         }
@@ -247,7 +246,7 @@ impl Reader<'_> {
         let scoped = ["root", "returns_handle", "max_queries", "query_budget"];
         for word in options.words_among(&scoped) {
             let message = format!(
-                "`{word}` needs a function that runs as a future; make it `async`, or remove `{word}`"
+                "`{word}` applies only to a function that returns a future; make this one `async`, or remove `{word}`"
             );
             self.errors.at(word, message);
         }

@@ -34,7 +34,7 @@ pub(crate) fn entries(tokens: TokenStream, errors: &mut Errors) -> Vec<Entry> {
         match token {
             TokenTree::Punct(punct) if punct.as_char() == ',' => {
                 if chunk.is_empty() {
-                    errors.at(&punct, "nothing stands before this comma; remove it");
+                    errors.at(&punct, "unexpected comma; remove it");
                 } else if let Some(entry) = entry(std::mem::take(&mut chunk), errors) {
                     entries.push(entry);
                 }

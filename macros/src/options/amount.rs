@@ -28,11 +28,11 @@ pub(super) fn quoted(unit: Unit, text: &str) -> Result<Amount, String> {
         Unit::Time => match humantime::parse_duration(text) {
             Ok(Duration::ZERO) => Err(zero()),
             Ok(time) => Ok(Amount::Time(time)),
-            Err(error) => Err(format!("is no time: {error}")),
+            Err(error) => Err(format!("is not a valid duration: {error}")),
         },
         Unit::Percent => match whole(text.strip_suffix('%').unwrap_or("?"))? {
             percent @ ..=100 => Ok(Amount::Percent(percent)),
-            _ => Err(String::from("cannot be more than everything")),
+            _ => Err(String::from("cannot be more than 100%")),
         },
         Unit::PerSecond => whole(text.strip_suffix("/s").unwrap_or("?")).map(Amount::PerSecond),
         Unit::Count | Unit::None => unreachable!("BUG: this unit is not written in quotes"),

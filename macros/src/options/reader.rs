@@ -39,7 +39,7 @@ pub(super) fn read(entries: Vec<Entry>, errors: &mut Errors) -> Options {
     let mut options = reader.options;
     if options.skip {
         for word in options.words.iter().filter(|word| *word != "skip") {
-            let message = format!("`{word}` means nothing beside `skip`; remove one of the two");
+            let message = format!("`{word}` has no effect beside `skip`; remove one of the two");
             errors.at(word, message);
         }
     }
@@ -102,7 +102,8 @@ impl Reader<'_> {
                 false
             }
             Some(before) => {
-                let message = format!("`{word}` says the same as `{before}`; remove one");
+                let message =
+                    format!("`{word}` sets the same limit as `{before}`; remove one of the two");
                 self.complain(word, message);
                 false
             }
@@ -116,8 +117,8 @@ impl Reader<'_> {
                 format!("`{name}` is a group of lints; write `allow({name})`")
             }
             None => format!(
-                "unknown option `{name}`; `#[track]` takes {}, and the limit of a lint by the lint's name",
-                WORDS.map(|word| format!("`{word}`")).join(", "),
+                "unknown option `{name}`; `#[track]` takes {}, and the limit of a lint, as in `held_idle = \"60s\"`",
+                listed(WORDS.into_iter()),
             ),
         };
         self.complain(word, message);
@@ -315,13 +316,14 @@ impl Reader<'_> {
                     if reason.is_some() {
                         self.complain(&word, "`reason` is given twice; remove one");
                     }
-                    reason = self.string(&word, &value, "why this is right here");
+                    reason = self.string(&word, &value, "why this is intended");
                     right &= reason.is_some();
                 }
                 Value::None => lints.push(word),
                 Value::Assigned(_) | Value::List(_) => {
                     let message = format!(
-                        "`{level}` takes only the name of a lint; write `{level}({word})`, and its limit beside that"
+                        "`{level}` takes lints without values; write `{}`",
+                        level_without_limit(level, &word.to_string()),
                     );
                     self.complain(value.or(&word), message);
                     right = false;
@@ -344,6 +346,14 @@ impl Value {
             Value::List(group) => TokenTree::Group(group.clone()).into(),
             Value::None | Value::Assigned(_) => word.to_token_stream(),
         }
+    }
+}
+
+/// `allow(n_plus_one), n_plus_one = 20`, or `allow(outlived_scope)` where there is no such limit.
+fn level_without_limit(level: &str, lint: &str) -> String {
+    match Lint::named(lint).map(Lint::example) {
+        Some(limit) if !limit.is_empty() => format!("{level}({lint}), {lint} = {limit}"),
+        _ => format!("{level}({lint})"),
     }
 }
 

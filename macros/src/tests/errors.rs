@@ -1,4 +1,4 @@
-//! Every mistake, the word it is told on, and the remedy.
+//! Every mistake: the token that its error points to, what is wrong, and the remedy.
 
 use expect_test::{Expect, expect};
 use proc_macro2::{TokenStream, TokenTree};
@@ -6,39 +6,39 @@ use proc_macro2::{TokenStream, TokenTree};
 use super::expand;
 use crate::model::Mode;
 
-/// Each `compile_error!` as `guilty word: message`, which must be the same in both modes.
+/// Checks the errors, one line each: `first token of the span: message`. Both modes must report the same.
 #[track_caller]
 fn check(source: &str, expected: Expect) {
-    let on = complaints(expand(source, Mode::On));
-    let off = complaints(expand(source, Mode::Off));
-    assert_eq!(on, off, "both modes complain alike");
+    let on = reported(expand(source, Mode::On));
+    let off = reported(expand(source, Mode::Off));
+    assert_eq!(on, off, "both modes report the same errors");
     expected.assert_eq(&on);
 }
 
-fn complaints(tokens: TokenStream) -> String {
-    let mut complaints = String::new();
-    let mut word = None;
+fn reported(tokens: TokenStream) -> String {
+    let mut errors = String::new();
+    let mut guilty = None;
     let mut is_error = false;
     for token in tokens {
         match token {
-            // The first of `::core::compile_error!` carries the span.
-            TokenTree::Punct(punct) if punct.as_char() == ':' && word.is_none() => {
-                word = punct.span().source_text();
+            // The first token of `::core::compile_error!` has the span of the first guilty token.
+            TokenTree::Punct(punct) if punct.as_char() == ':' && guilty.is_none() => {
+                guilty = punct.span().source_text();
             }
             TokenTree::Ident(ident) if ident == "compile_error" => is_error = true,
             TokenTree::Group(group) if is_error => {
                 is_error = false;
                 let message: syn::LitStr = syn::parse2(group.stream()).expect("a message");
-                let word = word.take().unwrap_or_default();
-                complaints += &[&word, ": ", &message.value(), "\n"].concat();
+                let guilty = guilty.take().unwrap_or_default();
+                errors += &[&guilty, ": ", &message.value(), "\n"].concat();
             }
             _ => {}
         }
     }
-    complaints
+    errors
 }
 
-/// One option on a function that could take it.
+/// Checks one list of options, on a function to which every option applies.
 #[track_caller]
 fn option(option: &str, expected: Expect) {
     check(&format!("#[track({option})] async fn f() {{}}"), expected);
@@ -88,8 +88,8 @@ fn unknown_options() {
     option(
         "color",
         expect![[r#"
-        color: unknown option `color`; `#[track]` takes `name`, `skip`, `root`, `max_queries`, `returns_handle`, `allow`, `warn`, `deny`, `crate`, and the limit of a lint by the lint's name
-    "#]],
+            color: unknown option `color`; `#[track]` takes `name`, `skip`, `root`, `max_queries`, `returns_handle`, `allow`, `warn`, `deny`, `crate`, and the limit of a lint, as in `held_idle = "60s"`
+        "#]],
     );
     option(
         "3",
@@ -224,26 +224,26 @@ fn times() {
     option(
         "held_idle = 60",
         expect![[r#"
-        60: `held_idle` takes a time in quotes; write `held_idle = "60s"`
-    "#]],
+            60: `held_idle` takes a duration in quotes; write `held_idle = "60s"`
+        "#]],
     );
     option(
         "held_idle = \"60\"",
         expect![[r#"
-        "60": `held_idle` is no time: time unit needed, for example 60sec or 60ms; write `held_idle = "60s"`
-    "#]],
+            "60": `held_idle` is not a valid duration: time unit needed, for example 60sec or 60ms; write `held_idle = "60s"`
+        "#]],
     );
     option(
         "held_idle = \"soon\"",
         expect![[r#"
-        "soon": `held_idle` is no time: expected number at 0; write `held_idle = "60s"`
-    "#]],
+            "soon": `held_idle` is not a valid duration: expected number at 0; write `held_idle = "60s"`
+        "#]],
     );
     option(
         "held_idle = \"\"",
         expect![[r#"
-        "": `held_idle` is no time: value was empty; write `held_idle = "60s"`
-    "#]],
+            "": `held_idle` is not a valid duration: value was empty; write `held_idle = "60s"`
+        "#]],
     );
     option(
         "slow_query = \"0ms\"",
@@ -254,8 +254,8 @@ fn times() {
     option(
         "slow_query = \"-5s\"",
         expect![[r#"
-        "-5s": `slow_query` is no time: expected number at 0; write `slow_query = "200ms"`
-    "#]],
+            "-5s": `slow_query` is not a valid duration: expected number at 0; write `slow_query = "200ms"`
+        "#]],
     );
 }
 
@@ -282,14 +282,14 @@ fn percentages_and_rates() {
     option(
         "pool_pressure = \"101%\"",
         expect![[r#"
-        "101%": `pool_pressure` cannot be more than everything; write `pool_pressure = "90%"`
-    "#]],
+            "101%": `pool_pressure` cannot be more than 100%; write `pool_pressure = "90%"`
+        "#]],
     );
     option(
         "connection_churn = \"2\"",
         expect![[r#"
-        "2": `connection_churn` takes a rate in quotes; write `connection_churn = "2/s"`
-    "#]],
+            "2": `connection_churn` takes a rate per second in quotes; write `connection_churn = "2/s"`
+        "#]],
     );
     option(
         "connection_churn = \"0/s\"",
@@ -300,8 +300,8 @@ fn percentages_and_rates() {
     option(
         "connection_churn = \"2/min\"",
         expect![[r#"
-        "2/min": `connection_churn` takes a rate in quotes; write `connection_churn = "2/s"`
-    "#]],
+            "2/min": `connection_churn` takes a rate per second in quotes; write `connection_churn = "2/s"`
+        "#]],
     );
 }
 
@@ -368,20 +368,26 @@ fn levels() {
     option(
         "allow(n_plus_one = 3)",
         expect![[r#"
-        3: `allow` takes only the name of a lint; write `allow(n_plus_one)`, and its limit beside that
-    "#]],
+            3: `allow` takes lints without values; write `allow(n_plus_one), n_plus_one = 20`
+        "#]],
+    );
+    option(
+        "allow(outlived_scope(3))",
+        expect![[r#"
+            (3): `allow` takes lints without values; write `allow(outlived_scope)`
+        "#]],
     );
     option(
         "allow(n_plus_one, reason)",
         expect![[r#"
-        reason: `reason` takes a string; write `reason = "why this is right here"`
-    "#]],
+            reason: `reason` takes a string; write `reason = "why this is intended"`
+        "#]],
     );
     option(
         "allow(n_plus_one, reason = \"\")",
         expect![[r#"
-        "": `reason` is empty; write `reason = "why this is right here"`
-    "#]],
+            "": `reason` is empty; write `reason = "why this is intended"`
+        "#]],
     );
     option(
         "allow(n_plus_one, reason = \"a\", reason = \"b\")",
@@ -402,8 +408,8 @@ fn contradictions() {
     option(
         "max_queries = 3, query_budget = 4",
         expect![[r#"
-        query_budget: `query_budget` says the same as `max_queries`; remove one
-    "#]],
+            query_budget: `query_budget` sets the same limit as `max_queries`; remove one of the two
+        "#]],
     );
     option(
         "allow(slow_query), deny(slow_query)",
@@ -420,9 +426,9 @@ fn contradictions() {
     option(
         "skip, root, max_queries = 3",
         expect![[r#"
-        root: `root` means nothing beside `skip`; remove one of the two
-        max_queries: `max_queries` means nothing beside `skip`; remove one of the two
-    "#]],
+            root: `root` has no effect beside `skip`; remove one of the two
+            max_queries: `max_queries` has no effect beside `skip`; remove one of the two
+        "#]],
     );
 }
 
@@ -459,8 +465,8 @@ fn commas() {
     option(
         "root,, max_queries = 3",
         expect![[r#"
-        ,: nothing stands before this comma; remove it
-    "#]],
+            ,: unexpected comma; remove it
+        "#]],
     );
 }
 
@@ -476,7 +482,7 @@ fn all_at_once() {
         }"#,
         expect![[r#"
             max_query: unknown option `max_query`; did you mean `max_queries`?
-            60: `held_idle` takes a time in quotes; write `held_idle = "60s"`
+            60: `held_idle` takes a duration in quotes; write `held_idle = "60s"`
             rooot: unknown option `rooot`; did you mean `root`?
             slow: unknown lint `slow`; the lints are `outlived_scope`, `held_idle`, `held_too_long`, `implicit_rollback`, `pool_deadlock`, `pool_timeout`, `nested_acquire`, `pool_pressure`, `unaccounted_connections`, `close_blocked`, `connection_churn`, `duplicate_pool`, `outside_transaction`, `n_plus_one`, `redundant_query`, `query_budget`, `slow_query`
         "#]],
@@ -488,50 +494,56 @@ fn wrong_items() {
     check(
         "#[track] struct Repo;",
         expect![[r#"
-        Repo: `#[track]` goes on an `async fn`, a fn that returns a future or a stream, an impl block, a trait or an inline module; this is a struct, so remove it
-    "#]],
+            Repo: `#[track]` cannot be applied to a struct; apply it to an `async fn`, a fn that returns a future or a stream, an impl block, a trait or an inline module
+        "#]],
     );
     check(
         "#[track] pub enum Repo {}",
         expect![[r#"
-        Repo: `#[track]` goes on an `async fn`, a fn that returns a future or a stream, an impl block, a trait or an inline module; this is an enum, so remove it
-    "#]],
+            Repo: `#[track]` cannot be applied to an enum; apply it to an `async fn`, a fn that returns a future or a stream, an impl block, a trait or an inline module
+        "#]],
     );
     check(
         "#[track] const LIMIT: u8 = 3;",
         expect![[r#"
-        LIMIT: `#[track]` goes on an `async fn`, a fn that returns a future or a stream, an impl block, a trait or an inline module; this is a constant, so remove it
-    "#]],
+            LIMIT: `#[track]` cannot be applied to a constant; apply it to an `async fn`, a fn that returns a future or a stream, an impl block, a trait or an inline module
+        "#]],
     );
     check(
         "#[track] use sqlx::Pool;",
         expect![[r#"
-        use: `#[track]` goes on an `async fn`, a fn that returns a future or a stream, an impl block, a trait or an inline module; this is an import, so remove it
-    "#]],
+            use: `#[track]` cannot be applied to an import; apply it to an `async fn`, a fn that returns a future or a stream, an impl block, a trait or an inline module
+        "#]],
     );
     check(
         "#[track] mod repo;",
         expect![[r#"
-        repo: `#[track]` cannot look into another file; put it on the impl blocks and fns there
-    "#]],
+            repo: `#[track]` cannot read a module in another file; apply it to the impl blocks and functions in that file
+        "#]],
     );
     check(
         "#[track] extern \"C\" {}",
         expect![[r#"
-        extern: `#[track]` goes on an `async fn`, a fn that returns a future or a stream, an impl block, a trait or an inline module; this is an extern block, so remove it
-    "#]],
+            extern: `#[track]` cannot be applied to an extern block; apply it to an `async fn`, a fn that returns a future or a stream, an impl block, a trait or an inline module
+        "#]],
+    );
+    check(
+        "#[track] extern crate std as other;",
+        expect![[r#"
+            extern: `#[track]` cannot be applied to an extern crate; apply it to an `async fn`, a fn that returns a future or a stream, an impl block, a trait or an inline module
+        "#]],
     );
     check(
         "#[track] sqlx::migrate!();",
         expect![[r#"
-        sqlx: `#[track]` goes on an `async fn`, a fn that returns a future or a stream, an impl block, a trait or an inline module; this is a macro, so remove it
-    "#]],
+            sqlx: `#[track]` cannot be applied to a macro; apply it to an `async fn`, a fn that returns a future or a stream, an impl block, a trait or an inline module
+        "#]],
     );
     check(
         "#[track] async fn find(&self);",
         expect![[r#"
-        async: `#[track]` goes on an `async fn`, a fn that returns a future or a stream, an impl block, a trait or an inline module; this has no body, so put it on the trait or on the method in the impl
-    "#]],
+            async: `#[track]` cannot be applied to an item without a body; apply it to the trait, or to the method in the impl
+        "#]],
     );
 }
 
@@ -540,32 +552,32 @@ fn options_in_the_wrong_place() {
     check(
         "#[track(name = \"repo\")] impl Repo {}",
         expect![[r#"
-        name: `name` names one function, and this is an impl block; move it to a method
-    "#]],
+            name: `name` names a single function, but this is an impl block; move it to a method
+        "#]],
     );
     check(
         "#[track(name = \"repo\")] mod repo {}",
         expect![[r#"
-        name: `name` names one function, and this is a module; move it to a method
-    "#]],
+            name: `name` names a single function, but this is a module; move it to a function
+        "#]],
     );
     check(
         "#[track(root, max_queries = 3)] fn sync() {}",
         expect![[r#"
-        root: `root` needs a function that runs as a future; make it `async`, or remove `root`
-        max_queries: `max_queries` needs a function that runs as a future; make it `async`, or remove `max_queries`
-    "#]],
+            root: `root` applies only to a function that returns a future; make this one `async`, or remove `root`
+            max_queries: `max_queries` applies only to a function that returns a future; make this one `async`, or remove `max_queries`
+        "#]],
     );
     check(
         "#[track(returns_handle)] const fn sync() {}",
         expect![[r#"
-        returns_handle: `returns_handle` needs a function that runs as a future; make it `async`, or remove `returns_handle`
-    "#]],
+            returns_handle: `returns_handle` applies only to a function that returns a future; make this one `async`, or remove `returns_handle`
+        "#]],
     );
     check(
         "#[track] trait Repo { #[track(root)] async fn find(&self); }",
         expect![[r#"
-            root: `root` means nothing here, since this method has no body; move it to the impl
+            root: `root` has no effect on a method without a body; move it to the method in the impl
         "#]],
     );
     check(
