@@ -1,5 +1,7 @@
-//! The attribute `#[track]` of [sqlx-leash]. Use it through that crate, which pins this one: the two share a private
-//! contract.
+//! The attribute `#[track]` of [sqlx-leash].
+//!
+//! Use it through that crate, as `sqlx::track`. sqlx-leash depends on exactly one version of this crate, because the
+//! expansion calls hidden functions of the runtime.
 //!
 //! [sqlx-leash]: https://docs.rs/sqlx-leash
 
@@ -31,10 +33,24 @@ use crate::errors::Errors;
 use crate::model::Mode;
 use crate::options::Options;
 
-/// Tracks functions: counts their queries, follows the handles they take, and judges both when they return.
+/// Tracks a function: counts its statements at their call sites, follows the handles that it takes, and checks both
+/// when it returns.
 ///
-/// It goes on an `async fn`, on a fn that returns a future or a stream, on an impl block (also of a trait), on a
-/// trait with default bodies, and on an inline module, where it reaches all of these.
+/// Each execution of a tracked function is a *scope*. A *call site* is a place in its body that sends a statement or
+/// takes a handle: a connection, a transaction, a savepoint or a row stream. Each finding of a lint names the call
+/// sites and functions that caused it.
+///
+/// # Where it goes
+///
+/// | on | tracks |
+/// | --- | --- |
+/// | an `async fn` | the function |
+/// | a `fn` that returns a future: `impl Future`, `BoxFuture`, `Pin<Box<dyn Future>>` | the function; its scope is the execution of the future |
+/// | a `fn` that returns a stream: `impl Stream`, `BoxStream`, `Pin<Box<dyn Stream>>` | its call sites; the handles belong to the scope that reads the stream |
+/// | any other `fn` | its call sites; it has no scope |
+/// | an impl block, also of a trait | its methods |
+/// | a trait | its methods that have a body |
+/// | an inline module | all of the above in it, nested inline modules included |
 ///
 /// ```ignore
 /// use sqlx::{SqlitePool, track};
@@ -49,78 +65,261 @@ use crate::options::Options;
 ///         sqlx::query_as("SELECT * FROM exam WHERE id = ?").bind(id).fetch_one(&self.pool).await
 ///     }
 ///
-///     #[track(max_queries = 200, allow(n_plus_one, reason = "the nightly import"))]
-///     async fn import(&self, exams: &[Exam]) -> sqlx::Result<()> {
-///         // …
+///     // Refines the attribute of the impl block.
+///     #[track(max_queries = 200, allow(held_idle, reason = "parses a file in between"))]
+///     async fn import(&self, path: &Path) -> sqlx::Result<()> {
+///         let mut tx = self.pool.begin().await?;
+///         for exam in parse(path) {
+///             insert(&mut tx, &exam).await?;
+///         }
+///         tx.commit().await
 ///     }
 ///
 ///     #[track(skip)]
-///     async fn untracked(&self) {}
+///     async fn version(&self) -> u32 {
+///         3
+///     }
 /// }
 /// ```
 ///
-/// An attribute inside another one refines it: what is nearest to the function wins. Without the feature `track` of the
-/// runtime the options are checked all the same, and the item stays as it was written.
+/// ## One attribute inside another
+///
+/// A function inherits the options of the attributes around it, and its own attribute refines them: for each limit,
+/// each level and `crate`, the attribute nearest to the function wins. `root` and `returns_handle` are inherited as
+/// well, and an inner attribute cannot unset them. `name` and `skip` apply only to the item on which they stand.
+///
+/// Several attributes on one item are merged. Where two of them set the same option, the lower one wins.
 ///
 /// # Options
 ///
-/// | option | says |
-/// | --- | --- |
-/// | `name = "exams.find"` | what the function is called in reports, instead of `module::ExamRepo::find` |
-/// | `skip` | this one is not tracked, though its impl, trait or module is |
-/// | `root` | the function begins a unit of work of its own, within which queries are counted: a job in a worker, a request in a server |
-/// | `returns_handle` | the returned value holds a connection, transaction or stream although its type does not show it |
-/// | `max_queries = 3` | more queries than that in one execution are a `query_budget` finding; the limit of that lint |
-/// | `allow(lint, reason = "…")`, `warn(…)`, `deny(…)` | the level of one or more lints or groups, and why |
-/// | `crate = ::path` | where sqlx-leash is found, if not by its name in `Cargo.toml` |
-/// | *lint* `=` *limit* | the limit of a lint, by the lint's name |
+/// Commas separate the options. Each mistake is a compile error at the word in question, and all mistakes are
+/// reported at once.
 ///
-/// | limit of | written as | for example |
+/// | option | accepts | sets |
 /// | --- | --- | --- |
-/// | `held_idle`, `held_too_long`, `slow_query`, `unaccounted_connections`, `close_blocked` | a time with its unit | `held_idle = "1m 30s"`, `slow_query = "200ms"` |
-/// | `n_plus_one`, `redundant_query`, `query_budget`, `duplicate_pool` | a whole number | `n_plus_one = 20` |
-/// | `pool_pressure` | a percentage | `pool_pressure = "90%"` |
-/// | `connection_churn` | connections per second | `connection_churn = "2/s"` |
+/// | `name = "exams.find"` | a string | the function's name in reports |
+/// | `skip` | no value | that the item is not tracked |
+/// | `root` | no value | that the function starts a root scope |
+/// | `returns_handle` | no value | that the returned value holds a handle although its type does not show it |
+/// | `max_queries = 3` | a whole number | the number of statements that one execution may send |
+/// | `allow(lint, …)`, `warn(…)`, `deny(…)` | lints or groups, and a `reason` | the level of lints |
+/// | `held_idle = "60s"`, … | what the lint's limit is measured in | the limit of the lint of that name |
+/// | `crate = ::path` | a path | where the expansion finds sqlx-leash |
 ///
-/// `outlived_scope`, `pool_deadlock`, `pool_timeout`, `nested_acquire`, `outside_transaction` and `implicit_rollback` have
-/// none. The groups are `all`; `leaks` (`outlived_scope`, `held_idle`, `held_too_long`, `implicit_rollback`); `queries`
-/// (`outside_transaction`, `n_plus_one`, `redundant_query`, `query_budget`, `slow_query`); and `pool`, which is the rest. A
-/// lint named by itself beats its group, and a group beats `all`, in whatever order they stand.
+/// ## `name`
+///
+/// The name of the function in findings, events and snapshots, in place of its path (`module::ExamRepo::find`).
+/// Accepts a string that is not blank. An impl block, a trait or a module does not accept it, because it names a
+/// single function.
+///
+/// ```ignore
+/// #[track(name = "exams.find")]
+/// async fn find(pool: &SqlitePool, id: i64) -> sqlx::Result<Exam> {
+///     sqlx::query_as("SELECT * FROM exam WHERE id = ?").bind(id).fetch_one(pool).await
+/// }
+/// ```
+///
+/// ## `skip`
+///
+/// The item is not tracked, although it stands in a tracked impl block, trait or module. Accepts no value, and no
+/// other option beside it. The statements of a skipped function count for the tracked function that calls it. An
+/// attribute within a skipped impl block, trait or module still tracks its own item.
+///
+/// ```ignore
+/// #[track]
+/// impl Registry {
+///     #[track(skip)]
+///     async fn query(&self, name: &str) -> Option<Entry> {
+///         self.entries.get(name).cloned()
+///     }
+/// }
+/// ```
+///
+/// ## `root`
+///
+/// The scope of the function is a root scope, even when another tracked function calls it. Its statements do not
+/// count for the budgets of its callers, it does not hold the handles of its callers, and a handle that it returns
+/// belongs to no scope. Accepts no value.
+///
+/// Use it for a unit of work that starts inside another scope, such as a job in the loop of a worker.
+///
+/// ```ignore
+/// #[track(root)]
+/// async fn job(pool: &PgPool, id: i64) -> sqlx::Result<()> {
+///     sqlx::query("UPDATE job SET done = now() WHERE id = $1").bind(id).execute(pool).await?;
+///     Ok(())
+/// }
+/// ```
+///
+/// ## `returns_handle`
+///
+/// The returned value holds a handle although its type does not show it. The handles that are alive when the function
+/// returns then pass to the scope of the caller, and `outlived_scope` does not report them. Accepts no value.
+///
+/// The type shows a handle that is the returned value itself, or stands in a tuple, a collection, a `Box` or a
+/// struct. It does not show a handle that a type of yours keeps behind a `std::sync::Mutex`, the end of a channel or
+/// a `JoinHandle`, nor one behind the end of a channel for plain values (`Sender<u64>`).
+///
+/// ```ignore
+/// #[track(returns_handle)]
+/// async fn exporter(pool: &PgPool) -> sqlx::Result<Exporter> {
+///     let connection = pool.acquire().await?;
+///     let (sender, receiver) = tokio::sync::mpsc::channel(16);
+///     tokio::spawn(export(connection, receiver));
+///     Ok(Exporter { sender })
+/// }
+/// ```
+///
+/// ## `max_queries`
+///
+/// The number of statements that one execution of the function may send: the limit of the lint `query_budget`.
+/// Accepts a whole number of at least 1. With `max_queries = 3` the fourth statement is reported, before it is sent.
+///
+/// Statements of the functions that it calls count as well, and so do those of tasks that carry its scope
+/// (`in_current_scope`). Begin, commit, rollback and savepoints do not count. On an impl block, a trait or a module,
+/// each function has its own budget. `query_budget = 3` sets the same limit; one attribute accepts only one of the
+/// two.
+///
+/// ```ignore
+/// #[track(max_queries = 2)]
+/// async fn overview(pool: &PgPool) -> sqlx::Result<(Vec<Exam>, Vec<Patient>)> {
+///     let exams = sqlx::query_as("SELECT * FROM exam").fetch_all(pool).await?;
+///     let patients = sqlx::query_as("SELECT * FROM patient").fetch_all(pool).await?;
+///     Ok((exams, patients))
+/// }
+/// ```
+///
+/// ## `allow`, `warn`, `deny`
+///
+/// The level of one or more lints for this function. With `allow` the lint is not looked for. With `warn` a finding
+/// is logged at WARN. With `deny` it panics in the cases that [Panics](#panics) lists, and is logged at ERROR in all
+/// others. Accepts names of lints and groups, and a string as `reason`. The reason is for readers of the source; no
+/// report shows it.
+///
+/// The groups are `all`, and `leaks`, `pool` and `queries` of the table below. The name of a lint takes precedence
+/// over the name of its group, and its group over `all`, in any order. Two levels for the same name are an error.
+///
+/// ```ignore
+/// #[track(deny(all), warn(queries), allow(slow_query, reason = "a report over all years"))]
+/// async fn report(pool: &PgPool) -> sqlx::Result<Vec<Year>> {
+///     sqlx::query_as("SELECT year, count(*) FROM exam GROUP BY year").fetch_all(pool).await
+/// }
+/// ```
+///
+/// A level or limit in the attribute takes precedence over the environment variable `SQLX_LEASH`, over
+/// `leash::Config` and over the default. The settings `cap` and `off` of `SQLX_LEASH` and `Config` still apply to it.
+///
+/// ## Limits
+///
+/// The name of a lint sets its limit. A duration is written as the crate humantime reads it: `"200ms"`, `"1m 30s"`.
+/// No limit can be zero.
+///
+/// ```ignore
+/// #[track(held_idle = "60s", slow_query = "200ms")]
+/// async fn export(pool: &PgPool) -> sqlx::Result<()> {
+///     let mut connection = pool.acquire().await?;
+///     upload(sqlx::query("SELECT * FROM exam").fetch(&mut *connection)).await
+/// }
+/// ```
+///
+#[doc = include_str!("lints.md")]
+///
+/// The limit applies to the handles that the function takes (`held_idle`, `held_too_long`), to the statements that it
+/// sends (`slow_query`) and to the pools that it closes (`close_blocked`).
+///
+/// - `pool_pressure` and `unaccounted_connections` judge a pool, not a function. The attribute accepts their levels
+///   and limits, but these have no effect there: set them in `SQLX_LEASH` or `leash::Config`.
+/// - `n_plus_one`, `redundant_query`, `connection_churn` and `duplicate_pool` are reserved. The attribute accepts and
+///   checks their levels and limits, but this version does not look for them yet.
+///
+/// `leash::explain(lint)` returns the page of a lint: what it finds, an example that triggers it, and the fix.
+///
+/// ## `crate`
+///
+/// The path under which the expansion finds sqlx-leash. Accepts a path without generic arguments. By default, the
+/// attribute reads the name of the crate from your `Cargo.toml`. Set the path if your crate uses sqlx-leash through
+/// another crate that re-exports it.
+///
+/// ```ignore
+/// #[track(crate = ::database::sqlx)]
+/// async fn ping(pool: &PgPool) -> sqlx::Result<()> {
+///     sqlx::query("SELECT 1").execute(pool).await?;
+///     Ok(())
+/// }
+/// ```
+///
+/// # Off mode
+///
+/// Without the feature `track` of sqlx-leash, no option has an effect. The attribute accepts the same options,
+/// reports the same mistakes, and leaves the item as it is. Only one check is missing: whether an option applies to a
+/// function that another attribute macro rewrites.
+///
+/// # Panics
+///
+/// A tracked function panics where a finding is certain, its lint is at `deny`, and sqlx-leash is compiled with
+/// `debug_assertions`:
+///
+/// | lint | where | default in a debug build |
+/// | --- | --- | --- |
+/// | `outlived_scope` | when the function returns, at the function's name | `deny` |
+/// | `implicit_rollback` | the same | `warn` |
+/// | `query_budget` | at the statement over the budget, before it is sent | `deny` |
+/// | `pool_deadlock` | at the acquire that waits last | `deny` |
+/// | `pool_timeout` | at the acquire that timed out | `warn` |
+/// | `nested_acquire`, `outside_transaction` | at the acquire of the second permit, or the query that took it | `warn` |
+///
+/// The other lints never panic. In a release build, in a destructor and while unwinding there is no panic, and the
+/// finding is logged at ERROR. The same holds for a function that is cancelled or panics itself.
+/// `SQLX_LEASH=cap=warn` replaces these panics by events at WARN. Inside `leash::testing::findings` the findings are
+/// collected instead.
 ///
 /// # What is seen
 ///
-/// Each place in a body that awaits one of sqlx's methods (`fetch_one`, `execute`, `acquire`, `begin`, `commit` and their
-/// like, also as `Executor::execute(…)`) is a call site of its own, by file, line and column of the method's name. So is a
-/// `fetch` that makes a stream, and a query that is handed on before it is awaited, as in
-/// `timeout(limit, query("…").execute(&pool))`. They are found in nested blocks, closures and async blocks, and in the
-/// arguments of `join!`, `try_join!`, `select!`, `vec!`, `assert!`, `dbg!`, `matches!`, `pin!`, `stream!`, and of macros that
-/// format or log.
+/// These places are call sites:
 ///
-/// No types are known here, only words. A method of another library with the same name is called as ever: what is put
-/// around it returns what it returns.
+/// - an `.await` of one of sqlx's methods (`fetch_one`, `execute`, `acquire`, `begin`, `commit` and others), also in
+///   the form `Executor::execute(…)`,
+/// - a `fetch` that returns a stream,
+/// - a query that is passed to another function before it is awaited:
+///   `timeout(limit, query("…").execute(&pool))`.
+///
+/// The file, line and column of a call site are those of the method's name.
+///
+/// Call sites are found in nested blocks, closures and async blocks, and in the arguments of `join!`, `try_join!`,
+/// `select!`, `vec!`, `assert!`, `dbg!`, `matches!`, `pin!`, `stream!` and macros that format or log.
+///
+/// The attribute sees names, not types. If a method of another library has one of these names, the call behaves as
+/// before.
 ///
 /// # What is not seen
 ///
-/// - Inner `fn`s and other items within a body, and the arguments of other macros. What runs in the latter counts under the
-///   function, without a line of its own.
-/// - A future or stream behind an alias of yours, or behind `impl Future` with a promise beyond `Send`, `Sync`, `Unpin` and
-///   lifetimes. Such a fn has no scope of its own; its async blocks still have their call sites.
-/// - A `return` inside a macro, in a sync fn that returns a future or stream. If that is a `BoxFuture`, it runs without the
-///   scope; if it is an `impl Future`, the compiler objects.
+/// - Inner functions and other items in a body, unless they have an attribute of their own.
+/// - The arguments of other macros. Statements in them count for the function, without a call site.
+/// - A returned future or stream behind a type alias of your own, or with bounds other than `Send`, `Sync`, `Unpin`
+///   and lifetimes. Such a function has no scope; its async blocks still have call sites.
+/// - A `return` inside a macro, in a `fn` that returns a future or a stream. A `BoxFuture` returned in this way runs
+///   without the scope; with `impl Future` it is a compile error.
 ///
-/// Other attributes that rewrite the function (`#[instrument]`, `#[async_trait]`, `#[tokio::test]`) may stand above or below.
+/// A function that returns a stream has no scope either, so `root`, `returns_handle` and `max_queries` have no effect
+/// on it.
+///
+/// # Other attributes
+///
+/// Attributes that rewrite the function (`#[instrument]`, `#[async_trait]`, `#[tokio::test]`, `#[sqlx::test]`) may
+/// stand above or below `#[track]`. It expands after those below it, so that all of them see the code as you wrote
+/// it.
 ///
 /// # Cost
 ///
-/// Nothing is boxed and no argument is copied. The future is as large as without the attribute, but for what the runtime
-/// keeps about one execution. Only a sync fn that returns a `BoxFuture` or a `BoxStream` which it does not make by
-/// `Box::pin(…)` in its last line gets one box more.
+/// No argument is copied. A tracked future is two pointers larger, and the future of each query in it one pointer.
+/// Nothing is boxed, with one exception: a `fn` that returns a `BoxFuture` or a `BoxStream` allocates one more box,
+/// unless its last expression is `Box::pin(…)`.
 ///
 /// # What differs for the compiler
 ///
-/// An `async fn` becomes a `fn` that returns `impl Future`. Lints that look for the word `async` (`clippy::unused_async`,
-/// `async_fn_in_trait`) do not see it, and errors may speak of an `async` block where they spoke of an `async fn`; they stand
-/// on the same code. An `#[expect(…)]` on a tracked item counts as `#[allow(…)]`.
+/// An `async fn` becomes a `fn` that returns `impl Future`, so lints about the keyword `async`
+/// (`clippy::unused_async`, `async_fn_in_trait`) do not see it. Errors point to the same code, but may mention an
+/// `async` block instead of an `async fn`. An `#[expect(…)]` on a tracked item counts as `#[allow(…)]`.
 #[proc_macro_attribute]
 pub fn track(
     options: proc_macro::TokenStream,
@@ -129,7 +328,7 @@ pub fn track(
     attribute(options.into(), &item.into(), Mode::On).into()
 }
 
-/// [`macro@track`] while the runtime does not track: the same options and the same errors, and the item as written.
+/// The off mode of [`macro@track`]: accepts the same options, reports the same errors, and leaves the item as written.
 #[proc_macro_attribute]
 pub fn track_off(
     options: proc_macro::TokenStream,
@@ -138,7 +337,7 @@ pub fn track_off(
     attribute(options.into(), &item.into(), Mode::Off).into()
 }
 
-/// The whole attribute.
+/// Expands the attribute, on tokens that unit tests can make as well.
 fn attribute(options: TokenStream, item: &TokenStream, mode: Mode) -> TokenStream {
     let mut errors = Errors::default();
     let options = Options::read(parse::entries(options, &mut errors), &mut errors);
@@ -153,7 +352,7 @@ fn attribute(options: TokenStream, item: &TokenStream, mode: Mode) -> TokenStrea
     let node = model::read(parsed.clone(), &options, mode, &mut errors);
     match errors.into_compile_errors() {
         None => expand::expand(node),
-        // The item stays, so that its callers do not complain as well.
+        // Keep the item: without it, the compiler would also report each use of it as unresolved.
         Some(errors) => {
             attributes::strip(&mut parsed);
             let item = parsed.into_token_stream();

@@ -1,5 +1,6 @@
 //! The whole attribute on tokens.
 
+mod documentation;
 mod errors;
 mod evidence;
 mod expansion;
