@@ -1,7 +1,8 @@
-//! The judges, a file a lint: each looks at what was recorded, and reports a finding where its lint says so.
+//! The judges, a file a lint: each looks at what was recorded, and reports a finding where its lint applies.
 //!
-//! A judge asks [`judge`] for the level in force, puts a finding together, and hands it to [`emit`], which knows who is
-//! told and how often. Where the program must panic, the judge returns a [`Reaction`], and its caller acts on it.
+//! A judge asks [`judge`] for the level in force, puts a finding together with the builder of `finding/build.rs`, and reports
+//! it by [`emit`], which decides where it is reported and how often. Where the program must panic, the judge returns a
+//! [`Reaction`], and its caller acts on it.
 
 mod budget;
 mod closing;

@@ -1,4 +1,5 @@
-//! The events: statements, findings, pools, the periodic report. Written from plain data; nothing is counted or decided here.
+//! The events: statements, findings, pools, the periodic report. They are written from plain data; this module neither counts
+//! nor decides.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,21 +35,21 @@ pub(crate) struct Query<'a> {
     pub(crate) time: Duration,
     pub(crate) rows: u64,
     pub(crate) affected: u64,
-    /// How many calls this one made at its call site.
+    /// The number of calls at its call site, this one included.
     pub(crate) calls: u64,
 }
 
-/// An event, told in safety.
+/// Emits an event; a panic of the subscriber ends here.
 macro_rules! say {
     ($($event:tt)*) => {
         _ = foreign::subscriber(|| event!($($event)*))
     };
 }
 
-/// One event at DEBUG per statement.
+/// Emits one event at DEBUG for a statement.
 #[inline]
 pub(crate) fn query(query: &Query<'_>) {
-    // Asks nobody, and is all that a statement costs where nobody listens.
+    // This comparison is all that a statement costs where no subscriber takes DEBUG.
     if Level::DEBUG <= LevelFilter::current() {
         _ = foreign::subscriber(|| emit_query(query));
     }
@@ -84,7 +85,7 @@ fn emit_query(query: &Query<'_>) {
     );
 }
 
-/// The database's own code where there is one, else the kind of error.
+/// The database's error code; without one, the kind of error.
 fn error_type(error: &sqlx::Error) -> String {
     if let sqlx::Error::Database(error) = error
         && let Some(code) = error.code()
@@ -99,7 +100,7 @@ fn error_type(error: &sqlx::Error) -> String {
         .to_owned()
 }
 
-/// One event for a finding, inside `span`; `false` when nobody listens.
+/// Emits one event for a finding, inside `span`. Returns whether a subscriber takes it.
 pub(crate) fn finding(finding: &Finding, span: &Span, text: &str) -> bool {
     macro_rules! emit {
         ($level:expr) => {{
@@ -132,35 +133,35 @@ pub(crate) fn finding(finding: &Finding, span: &Span, text: &str) -> bool {
     foreign::subscriber(|| span.in_scope(emit)).unwrap_or(false)
 }
 
-/// A finding that nobody listens for, in a debug build.
+/// Prints a finding on stderr, in a debug build where no subscriber takes it.
 pub(crate) fn printed(text: &str) {
-    // Where nobody reads what is printed, that is no reason to panic.
+    // `eprintln!` panics where stderr is closed, which must not reach the program.
     _ = foreign::subscriber(|| eprintln!("{}", text.trim_end()));
 }
 
-/// An `on_finding` callback panicked; the panic's own message has gone to the panic hook.
+/// An `on_finding` callback panicked; the panic hook has the message.
 pub(crate) fn callback_panicked(lint: Lint) {
     say!(target: GENERAL, Level::ERROR, lint = lint.name(), "a callback of `on_finding` panicked");
 }
 
-/// The configuration of the environment is wrong; what is right of it applies.
+/// The environment's configuration has mistakes; its correct entries apply.
 pub(crate) fn configuration(error: &ConfigError) {
     let variable = config::VARIABLE;
-    let told = foreign::subscriber(|| {
+    let taken = foreign::subscriber(|| {
         let enabled = event_enabled!(target: GENERAL, Level::ERROR);
         if enabled {
             event!(target: GENERAL, Level::ERROR, "{variable}: {error}; the other entries apply");
         }
         enabled
     });
-    if told != Some(true) {
+    if taken != Some(true) {
         printed(&format!(
             "error: {variable}: {error}; the other entries apply"
         ));
     }
 }
 
-/// A handle that was reported as idle is given back.
+/// A handle that was reported as idle is released.
 pub(crate) fn idle_handle_returned(place: Place, pool: &PoolState, span: &Span, hold: Hold) {
     let emit = || {
         event!(
@@ -183,7 +184,7 @@ pub(crate) fn idle_handle_returned(place: Place, pool: &PoolState, span: &Span, 
     _ = foreign::subscriber(|| span.in_scope(emit));
 }
 
-/// A pool is as it should be again.
+/// A pool has recovered from what was reported.
 pub(crate) fn pool_recovered(pool: &PoolState, how: &str) {
     say!(
         target: POOL,
@@ -194,7 +195,7 @@ pub(crate) fn pool_recovered(pool: &PoolState, how: &str) {
     );
 }
 
-/// The return of a connection took too long, and the connection was closed.
+/// A connection was closed because its return took too long.
 pub(crate) fn return_cut(place: Place, pool: &PoolState, limit: Duration) {
     say!(
         target: POOL,
@@ -208,7 +209,7 @@ pub(crate) fn return_cut(place: Place, pool: &PoolState, limit: Duration) {
     );
 }
 
-/// A thread of ours could not be started.
+/// A thread of the tracker could not be started.
 pub(crate) fn no_thread(what: &str, error: &std::io::Error) {
     say!(target: GENERAL, Level::ERROR, %error, "the thread of the {what} could not be started");
 }
@@ -256,7 +257,7 @@ pub(crate) fn pool(pool: &PoolStats, line: &str) {
     );
 }
 
-/// The pools that nobody used in an interval.
+/// The pools that were not used in an interval.
 pub(crate) fn idle_pools(names: &[&str]) {
     say!(target: POOL, Level::INFO, pools = names.len(), "idle: {}", names.join(", "));
 }

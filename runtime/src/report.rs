@@ -1,4 +1,4 @@
-//! What people and logs read of the tracker: snapshots, tables, lines, the periodic report.
+//! Snapshots, and what is printed of them: the table, lines, the periodic report.
 
 pub(crate) mod collect;
 mod line;

@@ -1,4 +1,4 @@
-//! The watchdog: one plain thread for the process, which looks for what no query would notice.
+//! The watchdog: one plain thread for the process, which finds what no query would notice.
 //!
 //! It starts with the first pool, and ends with the last pool and the last handle. While no handle is alive it sleeps until
 //! it is woken; while handles are alive it looks once a second, and while an acquire waits for a permit, every 50 ms.
@@ -20,7 +20,7 @@ use pace::{CLOSELY, Next, SAMPLE, sleep_until};
 /// Whether the thread runs.
 static RUNS: Mutex<bool> = Mutex::new(false);
 
-/// From now on there is a watchdog.
+/// Starts the watchdog, if it does not run.
 pub(crate) fn start() {
     if std::mem::replace(&mut *sync::lock(&RUNS), true) {
         return;
@@ -40,7 +40,7 @@ fn run() {
         let woken = sleep_until(next);
         let now = Instant::now();
         if freeze::awake(now) {
-            // What seems long now was not lived through: this pass is skipped.
+            // The process stood still, so all times look too long: this pass is skipped.
             continue;
         }
         next = if woken {
@@ -54,14 +54,14 @@ fn run() {
     }
 }
 
-/// Whether there is neither a pool nor a handle that outlives its pool: then this thread ends.
+/// Whether neither a pool nor a handle is left. Then this thread ends.
 fn nothing_is_left() -> bool {
     let is_left = || registry::number() > 0 || live::size().0 > 0;
     if is_left() {
         return false;
     }
     let mut runs = sync::lock(&RUNS);
-    // A pool may have been made meanwhile, by a thread that saw this one still run.
+    // Another thread may have made a pool meanwhile, and have seen this thread still running.
     *runs = is_left();
     !*runs
 }

@@ -15,8 +15,8 @@ use crate::site::tally::Tally;
 use crate::source::function::Function;
 use crate::source::place::Place;
 
-/// `tally`'s statement, about to be sent at `site`, is the one over the budget of these scopes. The message to panic with at
-/// the site, and the function whose budget it is, where the lint is at deny.
+/// The statement of `tally`, about to be sent at `site`, is the one over the budget of these scopes. Where the lint is at deny,
+/// returns the function whose budget it is, and the message to panic with at the site.
 pub(crate) fn query_budget(
     scopes: &[&Scope],
     tally: &'static Tally,
@@ -93,7 +93,7 @@ fn of_scope(
     })
 }
 
-/// How to send one statement in place of many.
+/// How to send one statement instead of many.
 fn in_one_statement(most: &Tally, times: u64) -> Option<String> {
     let instead = match (times, most.writes()) {
         (0 | 1, _) => return None,
@@ -131,13 +131,13 @@ mod tests {
 
     #[test]
     fn ordinals_are_english() {
-        let told: Vec<_> = [1, 2, 3, 4, 11, 12, 13, 21, 101, 111]
+        let ordinals: Vec<_> = [1, 2, 3, 4, 11, 12, 13, 21, 101, 111]
             .map(ordinal)
             .into_iter()
             .collect();
         let expected = [
             "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "101st", "111th",
         ];
-        assert_eq!(told, expected);
+        assert_eq!(ordinals, expected);
     }
 }

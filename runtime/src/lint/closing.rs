@@ -14,7 +14,7 @@ use crate::measure::units::{count, short};
 use crate::pool_state::PoolState;
 use crate::pool_state::closing::Closing;
 
-/// `closing` has waited for longer than the limit.
+/// The call `closing` has waited for longer than the limit.
 pub(crate) fn close_blocked(
     rules: &Rules,
     pool: &PoolState,

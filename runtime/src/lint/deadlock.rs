@@ -13,7 +13,7 @@ use crate::finding::{Certainty, Fact, Finding, Lint, Related};
 use crate::handle::Handle;
 use crate::measure::units::{count, short};
 
-/// Reports it; where it is at deny, the waiter that came last must panic with the message.
+/// Reports a deadlock. Where the lint is at deny, the waiter that came last must panic.
 pub(crate) fn pool_deadlock(rules: &Rules, stuck: &Stuck) -> Reaction {
     let Some(Edge { waiter: last, .. }) = stuck.last() else {
         return Reaction::Go;
@@ -34,14 +34,14 @@ pub(crate) fn pool_deadlock(rules: &Rules, stuck: &Stuck) -> Reaction {
             last.place.function,
             Some(&last.pool),
         ));
-    // It is the waiter's own poll that panics.
+    // The waiter panics, in its own poll.
     finding.report(Audience {
         may_panic: true,
         ..Audience::watching(last)
     })
 }
 
-/// The names of the pools in it.
+/// The names of the pools of the holders.
 fn pools(stuck: &Stuck) -> Vec<String> {
     let mut names: Vec<_> = stuck
         .holders()
@@ -83,7 +83,7 @@ pub(super) fn cause(stuck: &Stuck) -> String {
     }
 }
 
-/// Where the permits are held, the way from there to the last wait, and where the other holders wait.
+/// The places where the permits are held, the functions from there to the last wait, and the places of the other waits.
 pub(super) fn places(stuck: &Stuck) -> Vec<Related> {
     let now = Instant::now();
     let is_across = pools(stuck).len() > 1;

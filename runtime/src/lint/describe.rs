@@ -1,4 +1,4 @@
-//! How findings speak of handles, permits and places.
+//! How findings describe handles, permits and places.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use crate::source::place::Place;
 /// This many places are listed one by one.
 pub(super) const LISTED: usize = 6;
 
-/// What a handle is, to a reader.
+/// The name of what is held, with its article.
 pub(super) fn noun(info: &HandleInfo) -> &'static str {
     match (info.activity, info.transaction_depth) {
         (Activity::Streaming, _) => "a row stream",
@@ -28,7 +28,7 @@ pub(super) fn definite(noun: &str) -> String {
     noun.replacen("a ", "the ", 1)
 }
 
-/// The function that asked for a handle, or where it did.
+/// The function that asked for a handle; without one, the place.
 pub(super) fn taker(place: Place) -> String {
     place.function.map_or_else(
         || format!("code at {}:{}", place.file, place.line),
@@ -36,7 +36,7 @@ pub(super) fn taker(place: Place) -> String {
     )
 }
 
-/// What a handle does now, as a fact.
+/// The activity of a handle, as a fact.
 pub(super) fn doing(info: &HandleInfo) -> Fact {
     match info.activity {
         Activity::Idle => Fact::new("idle for", short(info.idle.unwrap_or_default())),
@@ -46,7 +46,7 @@ pub(super) fn doing(info: &HandleInfo) -> Fact {
     }
 }
 
-/// Its last operation, and where.
+/// The last operation of a handle, and its place.
 pub(super) fn last(info: &HandleInfo) -> Option<Fact> {
     let last = info.operations.first()?;
     let at = last
@@ -57,7 +57,7 @@ pub(super) fn last(info: &HandleInfo) -> Option<Fact> {
     Some(Fact::new("last", format!("{}{at}", last.summary)))
 }
 
-/// Everything that is known of a live handle.
+/// All facts about a live handle.
 pub(super) fn facts(info: &HandleInfo, max_connections: u32) -> Vec<Fact> {
     let mut facts = vec![Fact::new("held for", short(info.age)), doing(info)];
     if info.transaction_depth > 1 {
@@ -75,7 +75,7 @@ pub(super) fn permit(info: &HandleInfo, max_connections: u32) -> Fact {
     Fact::new("holds", format!("1 of {permits} of pool {}", info.pool))
 }
 
-/// How busy a handle was.
+/// How the time of a hold was spent.
 pub(super) fn split(info: &HandleInfo) -> Fact {
     let hold = Hold {
         busy: info.busy_total,
@@ -85,7 +85,7 @@ pub(super) fn split(info: &HandleInfo) -> Fact {
     Fact::new("spent", hold.split())
 }
 
-/// How to allow a lint where it was found, and where to read more.
+/// How to allow the lint in this place, and where to read more.
 pub(super) fn closing_notes(
     lint: Lint,
     function: Option<&Function>,
@@ -101,7 +101,7 @@ pub(super) fn closing_notes(
     )]
 }
 
-/// A pool's permits in one fact.
+/// The permits of a pool, as one fact.
 pub(super) fn permits(pool: &PoolState) -> Fact {
     let waiting = pool.permits.waiting();
     Fact::new(
@@ -114,7 +114,7 @@ pub(super) fn permits(pool: &PoolState) -> Fact {
     )
 }
 
-/// Who holds what, grouped by place, the place of the oldest first.
+/// The handles that are held, grouped by place, the place of the oldest first.
 pub(super) fn holders(claims: &[Arc<Handle>]) -> Vec<Related> {
     let now = Instant::now();
     let held = claims.iter().filter(|claim| claim.is_held());
@@ -173,12 +173,12 @@ pub(super) struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
-    /// By the place where they were taken, in the order of their oldest.
+    /// Groups by place, in the order of the oldest handles.
     pub(super) fn all(handles: impl IntoIterator<Item = &'a Handle>) -> Vec<Self> {
         Self::by(handles, |_, _| true)
     }
 
-    /// By place and pool.
+    /// Groups by place and pool.
     pub(super) fn of_pools(handles: impl IntoIterator<Item = &'a Handle>) -> Vec<Self> {
         Self::by(handles, |one, other| one.pool.id() == other.pool.id())
     }

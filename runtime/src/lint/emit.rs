@@ -1,4 +1,4 @@
-//! A finding on its way to those who want to know.
+//! How a finding is reported: to callbacks, a test's collector, the log, or as a panic; and how often.
 
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -18,9 +18,9 @@ use crate::scope::foreign::{self, Panicked};
 use crate::snapshot::LintStats;
 use crate::{config, log, sync};
 
-/// What was just logged is not logged again for this long.
+/// A finding like one that was logged less than this ago is suppressed.
 const QUIET: Duration = Duration::from_mins(1);
-/// So many places are told apart when suppressing; beyond, places may share.
+/// Suppression keeps this many places apart; further ones share entries.
 const PLACES: u64 = 4096;
 
 type Callback = Arc<dyn Fn(&Finding) + Send + Sync>;
@@ -30,24 +30,24 @@ static FOUND: [AtomicU64; Lint::ALL.len()] = [const { AtomicU64::new(0) }; Lint:
 static SUPPRESSED: [AtomicU64; Lint::ALL.len()] = [const { AtomicU64::new(0) }; Lint::ALL.len()];
 static LOGGED: Lazy<DashMap<u64, Logged, FxBuildHasher>> = Lazy::new(DashMap::default);
 
-/// What was logged of a place, and what was not.
+/// When a finding of a place was logged last, and how many were suppressed since.
 struct Logged {
     when: Instant,
     suppressed: u64,
 }
 
-/// What the program's path has to do about a finding.
+/// What the caller of a judge must do.
 #[must_use]
 #[derive(Debug)]
 pub(crate) enum Reaction {
-    /// Go on: it is told, or need not be.
+    /// Continue: everything is reported.
     Go,
     /// Panic with this message.
     Panic(String),
 }
 
 impl Reaction {
-    /// This one, or the other where this is to go on: one panic is enough.
+    /// The first of the two that panics: one panic is enough.
     pub(crate) fn or(self, other: Self) -> Self {
         match self {
             Reaction::Go => other,
@@ -59,29 +59,29 @@ impl Reaction {
 /// How a finding is logged.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Log {
-    /// The first of its place in full, then at most a line a minute.
+    /// The first finding of its place in full, then at most one line a minute.
     PerPlace,
-    /// In full: who tells it minds the pool's episodes.
+    /// In full: the judge itself reports once per episode of the pool.
     Full,
-    /// In a line.
+    /// As one line.
     Line,
-    /// Not at all: one like it was just told.
+    /// Not at all: a finding like it was just logged.
     Quiet,
 }
 
-/// Who is told, and how.
+/// Where a finding is reported, and how.
 pub(crate) struct Audience<'a> {
-    /// Where it belongs: request and trace ids are on it.
+    /// The span that the event is emitted in, so that request and trace ids are on it.
     pub(crate) span: &'a Span,
-    /// Who hears of it instead of the log.
+    /// Takes the finding in place of the log.
     pub(crate) collector: Option<Collector>,
-    /// The program is on the path that the finding is about: a panic may follow.
+    /// The program runs on the path that the finding is about, so it may panic there.
     pub(crate) may_panic: bool,
     pub(crate) log: Log,
 }
 
 impl<'a> Audience<'a> {
-    /// Those of a handle.
+    /// The audience of a handle.
     pub(crate) fn of(handle: &'a Handle, collector: Option<&Collector>, may_panic: bool) -> Self {
         Self {
             span: &handle.span,
@@ -91,7 +91,7 @@ impl<'a> Audience<'a> {
         }
     }
 
-    /// Those of a handle, told from elsewhere.
+    /// The audience of a handle that another thread looks at: no panic may follow.
     pub(crate) fn watching(handle: &'a Handle) -> Self {
         let scope = handle.scope();
         let collector = scope.as_ref().and_then(|scope| scope.collector());
@@ -100,7 +100,7 @@ impl<'a> Audience<'a> {
 }
 
 impl<'a> Audience<'a> {
-    /// Those of a whole pool: who listens to somebody who uses it. In full, since a pool's judge minds its episodes.
+    /// The audience of a whole pool: a test that collects the findings of one of its users, else the log, in full.
     pub(super) fn of_pool(span: &'a Span, claims: &[Arc<Handle>]) -> Self {
         let collector = claims.iter().find_map(|claim| {
             let scope = claim.scope()?;
@@ -116,7 +116,7 @@ impl<'a> Audience<'a> {
 }
 
 impl Finding {
-    /// Reports it to everyone who wants to know. Holds no lock meanwhile.
+    /// Reports the finding. Holds no lock meanwhile.
     pub(crate) fn report(self, audience: Audience<'_>) -> Reaction {
         FOUND[self.lint as usize].fetch_add(1, Relaxed);
         if let Some(collector) = audience.collector {
@@ -134,7 +134,7 @@ impl Finding {
             && !std::thread::panicking();
         if panics {
             let rendered = self.render();
-            // The whole text is the panic's.
+            // One line is enough here: the panic has the whole text.
             log::finding(&self, span, &self.to_string());
             return Reaction::Panic(rendered);
         }
@@ -145,7 +145,7 @@ impl Finding {
             Log::Quiet => Logging::Quiet,
         };
         let text = match logging {
-            // A line's end, so that the event's fields stand on a line of their own.
+            // The line break puts the event's fields on a line of their own.
             Logging::Full => self.render() + "\n",
             Logging::Line(line) => line,
             Logging::Quiet => {
@@ -160,7 +160,7 @@ impl Finding {
     }
 
     fn call_back(&self) {
-        // The callbacks are cloned out: one that registers another, or whose queries find something, must not meet the lock.
+        // The callbacks are cloned out, because a callback may register another one, or cause a finding itself.
         let callbacks = sync::read(&CALLBACKS).clone();
         for callback in callbacks {
             if let Err(Panicked) = foreign::callback(|| callback(self)) {
@@ -179,7 +179,7 @@ impl Finding {
         }
     }
 
-    /// `None`: say nothing. Otherwise how many were not said since the last time.
+    /// `None` if the finding is suppressed, else the number of findings suppressed since the last one that was logged.
     fn may_log(&self) -> Option<u64> {
         let mut place = FxBuildHasher.hash_one((self.lint, &self.primary));
         if LOGGED.len() as u64 >= PLACES && !LOGGED.contains_key(&place) {
@@ -202,12 +202,12 @@ impl Finding {
             return None;
         }
         logged.when = now;
-        // At least one: it is not the first, so it is told in a line.
+        // At least one: this is not the first finding of its place, so it is logged as a line.
         Some(std::mem::take(&mut logged.suppressed).max(1))
     }
 }
 
-/// What is logged of a finding.
+/// How much of a finding is logged.
 enum Logging {
     Full,
     Line(String),
@@ -216,16 +216,19 @@ enum Logging {
 
 /// Calls `callback` with every finding that is not allowed, before any panic.
 ///
-/// It runs on the thread that found it, with no lock held and outside of all scopes: what it sends or takes is no function's
-/// doing. A panic in it is caught and logged. What is found in a callback is told to no callback. It stays for the rest of
-/// the process.
+/// The callback stays for the rest of the process. It runs on the thread that found it, outside of all scopes: its statements
+/// and handles belong to no function. A panic in it is caught and logged. A finding that a callback causes is reported to no
+/// callback.
 ///
-/// It may be the watchdog's thread, or one that holds the permit that it would wait for: send statements from a task.
+/// # Locking
+///
+/// No lock is held while a callback runs. Its thread may be the watchdog's, or one that holds the permit that the callback
+/// would wait for: to use a pool, spawn a task.
 pub fn on_finding(callback: impl Fn(&Finding) + Send + Sync + 'static) {
     sync::write(&CALLBACKS).push(Arc::new(callback));
 }
 
-/// One row per lint.
+/// The number of findings of each lint.
 pub(crate) fn read_all() -> Vec<LintStats> {
     Lint::ALL
         .into_iter()

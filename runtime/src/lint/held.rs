@@ -12,7 +12,7 @@ use crate::handle::Handle;
 use crate::measure::units::{count, short};
 use crate::snapshot::{Activity, HandleInfo};
 
-/// `handle`, which does since then what it does, has not talked to the database for so long.
+/// `handle`, whose activity began at `since`, has been without use for `quiet`.
 pub(crate) fn held_idle(rules: &Rules, handle: &Handle, since: Instant, quiet: Duration) {
     let pool = handle.pool.name();
     let (Some(limit), Some(level)) = (
@@ -55,7 +55,7 @@ pub(crate) fn held_idle(rules: &Rules, handle: &Handle, since: Instant, quiet: D
     let _: Reaction = finding.report(Audience::watching(handle));
 }
 
-/// How long it has not been used, and what it was used for last.
+/// How long the handle has not been used, and what it was used for last.
 fn unused(info: &HandleInfo, copies: bool, quiet: Duration) -> Vec<Fact> {
     if info.activity != Activity::Streaming {
         let idle = Fact::new("idle for", short(quiet));
@@ -73,7 +73,7 @@ fn unused(info: &HandleInfo, copies: bool, quiet: Duration) -> Vec<Fact> {
     )]
 }
 
-/// `handle` has been held for so long, busy or not.
+/// `handle` has been held for this time, busy or not.
 pub(crate) fn held_too_long(rules: &Rules, handle: &Handle, held: Duration) {
     let pool = handle.pool.name();
     let (Some(limit), Some(level)) = (
@@ -136,7 +136,7 @@ fn cause(info: &HandleInfo, copies: bool) -> String {
     }
 }
 
-/// Where the handle is now, as far as that is known.
+/// The places that show where the handle is now.
 fn now_at(handle: &Handle, info: &HandleInfo) -> Vec<Related> {
     let mut places = Vec::new();
     if let Some(done) = info.operations.first()
@@ -188,7 +188,7 @@ fn help(handle: &Handle, info: &HandleInfo, copies: bool) -> Vec<String> {
     help
 }
 
-/// How to set the limit for what is meant to be held that long.
+/// How to raise the limit for a handle that is meant to be held that long.
 fn longer(lint: Lint, handle: &Handle) -> String {
     match handle.place.function {
         Some(_) => format!("or raise the limit of this function: `#[track({lint} = \"60s\")]`"),

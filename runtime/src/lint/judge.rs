@@ -5,7 +5,7 @@ use crate::finding::{Level, Lint};
 use crate::handle::Handle;
 use crate::source::function::Function;
 
-/// The level of a lint where `function` runs and `pool` is concerned; `None` where it is allowed.
+/// The level of a lint for a function and a pool; `None` where the lint is allowed.
 pub(super) fn judge(
     rules: &Rules,
     lint: Lint,
@@ -16,7 +16,7 @@ pub(super) fn judge(
     (level != Level::Allow).then_some(level)
 }
 
-/// The same where a handle was asked for.
+/// The level of a lint for the place where a handle was asked for.
 pub(super) fn judge_handle(rules: &Rules, lint: Lint, handle: &Handle) -> Option<Level> {
     judge(
         rules,

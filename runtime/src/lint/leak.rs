@@ -1,4 +1,4 @@
-//! Handles that stay when they should have gone.
+//! Handles that outlive the scope that took them.
 
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ use crate::source::function::Function;
 
 /// A scope ended, and `handle` is still alive although nothing that the scope returned can contain it.
 ///
-/// `returned` tells a return from a cancellation or panic.
+/// `returned` is false where the scope was cancelled or panicked.
 pub(crate) fn outlived_scope(scope: &Scope, handle: &Handle, returned: bool) -> Reaction {
     let function = scope.function();
     let pool = handle.pool.name();
@@ -68,10 +68,10 @@ pub(crate) fn outlived_scope(scope: &Scope, handle: &Handle, returned: bool) -> 
     finding.report(Audience::of(handle, scope.collector(), returned))
 }
 
-/// The functions between the one that took it and this one.
+/// The functions between the one that took the handle and this one.
 fn handed_up_through(handle: &Handle, function: &Function) -> Vec<Related> {
     let mut by = handle.handed_up_by();
-    // The last one is this scope itself.
+    // The last one is this function itself.
     by.pop();
     by.into_iter()
         .filter(|passed| passed.name() != function.name())

@@ -15,17 +15,17 @@ use crate::scope::Scope;
 use crate::snapshot::{Activity, HandleInfo};
 use crate::source::function::Function;
 
-/// A handle that the taker of another holds.
+/// A handle that is held while another one is taken.
 struct Holding {
     handle: Arc<Handle>,
     certainty: Certainty,
-    /// The functions between the holder's and the taker's.
+    /// The functions between the one that holds it and the one that takes the other.
     between: Vec<&'static Function>,
 }
 
-/// `second` was just granted. Where a lint about it is at deny, the acquire must panic.
+/// `second` was just granted. Where one of the lints is at deny, the acquire must panic.
 pub(crate) fn on_granted(second: &Handle) -> Reaction {
-    // Mostly, nothing else of the pool is held.
+    // In most cases nothing else of the pool is held.
     if second.pool.held() <= 1 {
         return Reaction::Go;
     }
@@ -50,7 +50,7 @@ pub(crate) fn on_granted(second: &Handle) -> Reaction {
     outside.or(nested)
 }
 
-/// What the scopes around `second` hold of its pool, nearest first.
+/// The handles of the same pool that the scopes around `second` hold, nearest first.
 fn holdings(second: &Handle, scope: &Scope) -> Vec<Holding> {
     let mut found = Vec::new();
     let mut between: Vec<&'static Function> = Vec::new();
@@ -177,7 +177,7 @@ fn nested_acquire(
     finding.report(Audience::of(second, scope.collector(), true))
 }
 
-/// How large a pool must be to be free of deadlock, by what was seen so far.
+/// The size at which a pool is free of deadlock, by what was seen so far.
 struct SafeSize {
     tasks: u64,
     nesting: u64,
@@ -214,7 +214,7 @@ impl SafeSize {
     }
 }
 
-/// How to do with `first` alone, for who takes `second` while it is held.
+/// How the code that takes `second` can do with `first` alone.
 pub(super) fn help(second: &Handle, first: &HandleInfo, same_function: bool) -> Vec<String> {
     let variable = variable(first);
     let instead = if first.activity == Activity::Streaming {
@@ -245,7 +245,7 @@ pub(super) fn help_to_give_back(first: &HandleInfo) -> String {
     format!("or release the first one before: `{back}`")
 }
 
-/// What people call it.
+/// The usual name of its variable.
 fn variable(handle: &HandleInfo) -> &'static str {
     if handle.transaction_depth > 0 {
         "tx"
@@ -261,8 +261,8 @@ fn through(holding: &Holding) -> impl Iterator<Item = Related> {
         .map(|function| Related::new("called through here", function.place()))
 }
 
-/// How many tasks hold or wait for permits of the pool now: by the outermost scope in each, and what has no scope by its
-/// number.
+/// The number of tasks that hold or wait for permits of the pool now. A task is known by its outermost scope; without a
+/// scope, by the address of its waker.
 pub(super) fn tasks(of: &Handle) -> u64 {
     let mut tasks: Vec<usize> = live::all()
         .iter()

@@ -1,4 +1,4 @@
-//! Nearly all permits of a pool stay in use.
+//! Nearly all permits of a pool are in use, sample after sample.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,13 +24,13 @@ pub(crate) struct PressureSamples {
 }
 
 impl PressureSamples {
-    /// Whether there is something to report when it is over.
+    /// Whether the end of the pressure is to be reported.
     pub(crate) fn is_on(&self) -> bool {
         self.reported
     }
 }
 
-/// From so many on, it is no peak.
+/// The number of samples in a row that are more than a peak.
 const SAMPLES: u32 = 3;
 
 /// One sample of `pool`, whose claims are `claims`.

@@ -1,4 +1,4 @@
-//! A transaction that had written was dropped, in a scope that says that all went well.
+//! A transaction that had written was dropped, in a scope that returned no error.
 
 use std::ptr;
 
@@ -12,7 +12,7 @@ use crate::scope::{Lost, Scope};
 use crate::source::function::Function;
 use crate::source::place::Place;
 
-/// `scope` returned, and not an error.
+/// `scope` has lost a transaction, and returned no error.
 pub(crate) fn implicit_rollback(scope: &Scope, lost: &Lost) -> Reaction {
     let function = scope.function();
     let Some(level) = judge(
@@ -74,11 +74,11 @@ pub(crate) fn implicit_rollback(scope: &Scope, lost: &Lost) -> Reaction {
     })
 }
 
-/// Where a transaction was dropped, seen from the function that is judged for it.
+/// Where a transaction was dropped, as seen from the function that is judged for it.
 enum Dropped {
-    /// In its own body, out of a variable.
+    /// In the function's own body, where a variable held it.
     Here,
-    /// There, or in what it calls; or for an error that was dealt with.
+    /// There or in a function that it calls; or because of an error that was handled.
     Perhaps(&'static str),
     /// In code without `#[track]`.
     Unseen,
@@ -110,15 +110,15 @@ fn dropped(lost: &Lost, function: &'static Function) -> Dropped {
         let Place {
             file, line, column, ..
         } = lost.begun;
-        // As in `timeout(limit, pool.begin())`. The place of a connection that the attribute knows is not that of a begin
-        // that it does not know.
+        // As in `timeout(limit, pool.begin())`. Where the attribute knows the acquire but not the begin, the place is the
+        // acquire's.
         return if !lost.is_taken_at_site && function.has(file, line, column) {
             Dropped::Perhaps(PASSED_ON)
         } else {
             Dropped::Unseen
         };
     }
-    // It came back from a callee, or as an argument.
+    // A callee returned it, or it is an argument.
     let Some(handed_up_at) = lost.handed_up_at else {
         return Dropped::Perhaps(PASSED_ON);
     };

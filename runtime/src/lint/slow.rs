@@ -18,7 +18,7 @@ use crate::scope::context;
 use crate::site::tally::{Outcome, Tally};
 use crate::source::place::Place;
 
-/// A statement has ended, and it was not reported yet that it is slow.
+/// A statement has ended that was not reported as slow while it ran.
 #[inline]
 pub(crate) fn slow_query_ended(
     tally: &'static Tally,
@@ -50,7 +50,7 @@ fn ended(tally: &'static Tally, handle: Option<&Arc<Handle>>, time: Duration, ou
     let _: Reaction = finding.report(audience);
 }
 
-/// A statement on `handle`, begun at `since`, has run for so long and still does.
+/// The statement on `handle` that began at `since` has run for `time`, and still runs.
 pub(crate) fn slow_query_running(
     rules: &Rules,
     handle: &Handle,
@@ -120,7 +120,7 @@ fn slow_query(
     Some(finding)
 }
 
-/// A statement's text in one line, cut where it gets long.
+/// A statement's text on one line, cut at a length that a reader can take in.
 fn one_line(sql: &str) -> String {
     const LONGEST: usize = 120;
     let line = sql.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -1,4 +1,4 @@
-//! An acquire timed out: who holds what, and why there was no permit.
+//! An acquire timed out: what holds the permits, and why none was free.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,7 +19,7 @@ use crate::pool_state::episode::Novelty;
 use crate::pool_state::registry;
 use diagnose::diagnose;
 
-/// `waiter`, which still counts as waiting, was not given a permit in time. Where the lint is at deny, the acquire must panic.
+/// No permit was granted to `waiter` in time; it still counts as waiting. Where the lint is at deny, the acquire must panic.
 pub(crate) fn pool_timeout(waiter: &Handle) -> Reaction {
     let (Some(level), Some(pool)) = (
         judge_handle(&config::rules(), Lint::PoolTimeout, waiter),

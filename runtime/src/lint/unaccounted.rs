@@ -17,12 +17,12 @@ use crate::measure::freeze;
 use crate::measure::units::{count, short};
 use crate::pool_state::registry::ErasedPool;
 
-/// Connections in use that no handle, waiter or return accounts for. A waiter may be connecting, and is taken to be; so is
-/// sqlx, where the pool is to have a least number of connections.
+/// The number of connections in use that no handle, waiter or return accounts for. Each waiter counts as connecting; so does
+/// sqlx itself, where the pool has a minimum of connections.
 pub(super) fn unexplained(pool: &dyn ErasedPool) -> u64 {
     let state = pool.state();
     let permits = &state.permits;
-    // In this order: what moves on meanwhile is counted twice rather than not at all.
+    // In this order, a claim that changes its state meanwhile counts twice rather than not at all.
     let in_use = u64::from(pool.size().saturating_sub(pool.idle()));
     let known = permits.waiting() + permits.taken();
     let sqlx_may_connect =
@@ -38,7 +38,7 @@ pub(crate) struct Unaccounted {
 }
 
 impl Unaccounted {
-    /// Whether there is more to see.
+    /// Whether a further sample is needed.
     pub(crate) fn is_on(&self) -> bool {
         self.since.is_some()
     }
@@ -105,7 +105,7 @@ pub(crate) fn unaccounted_connections(
     let _: Reaction = finding.report(Audience::of_pool(span, &claims));
 }
 
-/// `handle`, and this number in all, were given back, and the longest of them `gone` ago.
+/// `hanging` connections were released and are not free yet; `handle`, the first of them, was released `gone` ago.
 fn hanging_return(handle: &Handle, gone: Duration, hanging: usize, level: Level) -> Finding {
     let name = handle.pool.name();
     let gone = short(gone);

@@ -10,19 +10,19 @@ use crate::scope::Scope;
 use crate::snapshot::Activity;
 use crate::source::function::Function;
 
-/// Pools that wait for each other, or for themselves.
+/// Pools whose holders wait for each other, or for themselves.
 #[derive(Clone, Debug)]
 pub(crate) struct Stuck {
-    /// What is held, oldest first.
+    /// One edge for each permit, by the age of the holder, oldest first.
     pub(crate) edges: Vec<Edge>,
-    /// What its holders wait for, each once, oldest first.
+    /// The claims that the holders wait for, each once, oldest first.
     pub(crate) waiters: Vec<Arc<Handle>>,
     pub(crate) certainty: Certainty,
-    /// Why it is no more than likely.
+    /// The reason why it is only likely.
     pub(crate) doubt: Option<&'static str>,
 }
 
-/// A permit that is not given back before another is there.
+/// A permit whose holder releases it only after another permit is granted.
 #[derive(Clone, Debug)]
 pub(crate) struct Edge {
     pub(crate) holder: Arc<Handle>,
@@ -30,7 +30,7 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
-    /// The functions between the holder's and the waiter's, outermost first.
+    /// The functions between that of the holder and that of the waiter, outermost first.
     pub(crate) fn between(&self) -> Vec<&'static Function> {
         let (Some(owner), Some(scope)) = (self.holder.scope(), self.waiter.scope()) else {
             return Vec::new();
@@ -51,17 +51,18 @@ impl Stuck {
         self.edges.iter().map(|edge| &edge.holder)
     }
 
-    /// The one whose holder came to wait last: by this it became what it is.
+    /// The edge whose waiter came last, and so completed the deadlock.
     pub(crate) fn last(&self) -> Option<&Edge> {
         self.edges.iter().max_by_key(|edge| edge.waiter.id())
     }
 
-    /// Whether a permit of this pool is among them.
+    /// Whether a permit of this pool is part of the deadlock.
     pub(crate) fn concerns(&self, pool: u64) -> bool {
         self.holders().any(|held| held.pool.id() == pool)
     }
 
-    /// The same claims in the same roles: what was so in between as well, because a claim waits once and is held once.
+    /// Whether both have the same claims in the same roles. A claim waits once and is held once, so what two passes see was
+    /// so in between as well.
     pub(crate) fn is_like(&self, other: &Stuck) -> bool {
         let ids = |stuck: &Stuck| -> Vec<_> {
             let edges = stuck.edges.iter();
@@ -73,17 +74,17 @@ impl Stuck {
     }
 }
 
-/// For each pool, its holders and what each waits for.
+/// For each pool, its holders, each with the claim that it waits for.
 type Blocked<'a> = FxHashMap<u64, Vec<(&'a Arc<Handle>, &'a Arc<Handle>)>>;
 
-/// The address of a scope, to tell scopes apart.
+/// The address of a scope: its identity.
 type ScopeId = usize;
 
 fn id(scope: &Scope) -> ScopeId {
     std::ptr::from_ref(scope).addr()
 }
 
-/// Everything that is stuck among these claims. Pools that wait for each other come as one.
+/// All deadlocks among these claims. Pools whose holders wait for each other are one deadlock.
 pub(crate) fn deadlocked(claims: &[Arc<Handle>]) -> Vec<Stuck> {
     let mut held: FxHashMap<u64, Vec<&Arc<Handle>>> = FxHashMap::default();
     let mut waiting: Vec<(&Arc<Handle>, Arc<Scope>)> = Vec::new();
@@ -96,7 +97,7 @@ pub(crate) fn deadlocked(claims: &[Arc<Handle>]) -> Vec<Stuck> {
             held.entry(claim.pool.id()).or_default().push(claim);
         }
     }
-    // Only pools of which every permit is in a known hand can be stuck.
+    // A pool can be deadlocked only if a known handle holds each of its permits.
     held.retain(|_, holders| {
         holders.first().is_some_and(|first| {
             holders.len() as u64 >= u64::from(first.pool.limits.max_connections)
@@ -107,14 +108,14 @@ pub(crate) fn deadlocked(claims: &[Arc<Handle>]) -> Vec<Stuck> {
         return Vec::new();
     }
 
-    // Which claim a scope, or one further in of the same task, waits for.
+    // For each scope, the claims that it or a scope further in of the same task waits for.
     let mut waits: FxHashMap<ScopeId, Vec<&Arc<Handle>>> = FxHashMap::default();
     for (claim, scope) in &waiting {
         for around in scope.chain_of_task() {
             waits.entry(id(around)).or_default().push(claim);
         }
     }
-    // From all that may be stuck, take away what can go on, until nothing is left to take away.
+    // Removes a pool that has a holder that can continue, until no such pool is left.
     let mut edges = Blocked::default();
     loop {
         edges.clear();
@@ -137,7 +138,7 @@ pub(crate) fn deadlocked(claims: &[Arc<Handle>]) -> Vec<Stuck> {
     group(&edges)
 }
 
-/// What keeps a holder from ever giving its permit back: a claim on a pool that may be stuck.
+/// The claim that keeps a holder from releasing its permit, if that claim is on a pool that may be deadlocked.
 fn blocker<'a>(
     holder: &Arc<Handle>,
     waits: &FxHashMap<ScopeId, Vec<&'a Arc<Handle>>>,
@@ -145,7 +146,7 @@ fn blocker<'a>(
 ) -> Option<&'a Arc<Handle>> {
     let activity = holder.glance().activity;
     let is_lent = activity == Activity::Lent;
-    // A statement that runs will end.
+    // A running statement ends by itself.
     if !is_lent && activity != Activity::Idle && !holder.is_stream_left_standing() {
         return None;
     }
@@ -158,13 +159,13 @@ fn blocker<'a>(
         .find(|claim| {
             let inner = claim.scope();
             inner.is_some_and(|inner| holder.is_held_for(claim, &inner).is_some())
-                // What plain sqlx does with it is not seen, unless nothing can be done before the wait is over.
+                // Code that is not seen may use and release a lent connection, unless the source leaves it no way.
                 && !(is_lent && leaves_a_way_out(holder, claim).is_some())
         })
         .copied()
 }
 
-/// Pools whose edges lead into each other belong together.
+/// Joins the pools whose edges lead into each other.
 fn group(edges: &Blocked<'_>) -> Vec<Stuck> {
     let mut pools: Vec<u64> = edges.keys().copied().collect();
     pools.sort_unstable();
@@ -180,7 +181,7 @@ fn group(edges: &Blocked<'_>) -> Vec<Stuck> {
                 together.push((*holder, *waiter));
                 todo.push(waiter.pool.id());
             }
-            // The other direction, too: who waits for this pool.
+            // Against the edges, too: the pools whose holders wait for this one.
             let into = edges
                 .iter()
                 .filter(|(_, blocked)| blocked.iter().any(|(_, waiter)| waiter.pool.id() == pool));
@@ -219,7 +220,7 @@ fn stuck(mut edges: Vec<(&Arc<Handle>, &Arc<Handle>)>) -> Stuck {
     }
 }
 
-/// Why a holder might give its permit back although one of its scopes waits.
+/// The reason why a holder might release its permit although one of its scopes waits.
 fn doubt(holder: &Handle, waiter: &Handle) -> Option<&'static str> {
     match holder.glance().activity {
         Activity::Idle => leaves_a_way_out(holder, waiter),
@@ -230,7 +231,7 @@ fn doubt(holder: &Handle, waiter: &Handle) -> Option<&'static str> {
     }
 }
 
-/// How the source lets a holder go on while one of its scopes waits.
+/// How the source allows a holder to continue while one of its scopes waits, if it does.
 fn leaves_a_way_out(holder: &Handle, waiter: &Handle) -> Option<&'static str> {
     let Some(site) = holder.site else {
         return Some("a permit among them was taken in code without `#[track]`");

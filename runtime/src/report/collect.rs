@@ -9,10 +9,13 @@ use crate::scope::Scope;
 use crate::site::{acquires, tally};
 use crate::snapshot::{Snapshot, TrackerStats};
 
-/// What the tracker knows now: counters, live handles, waiters, pools, its own size.
+/// Returns what the tracker knows now: counters, live handles, waiters, pools, its own size.
 ///
-/// Costs a walk over everything that lives, with no lock held that a query needs for longer than it takes to copy a
-/// part of the map.
+/// The cost is a walk over everything that lives.
+///
+/// # Locking
+///
+/// A statement or an acquire on another thread waits at most while one shard of the live map is copied.
 pub fn snapshot() -> Snapshot {
     let mut sites = tally::read_all();
     sites.sort_by_key(|site| Reverse(site.time.total));

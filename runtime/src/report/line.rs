@@ -1,4 +1,4 @@
-//! A pool, a call site: each in one line.
+//! A pool or a call site in one line.
 
 use crate::measure::units::{count, short};
 use crate::snapshot::{PoolStats, SiteStats};
@@ -55,7 +55,7 @@ pub(super) fn site_line(site: &SiteStats) -> String {
     )
 }
 
-/// Where a row of counters stands.
+/// The place of a row of counters.
 pub(super) fn place_of(site: &SiteStats) -> String {
     match &site.file {
         Some(file) => format!("{file}:{}:{}", site.line, site.column),

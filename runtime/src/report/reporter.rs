@@ -8,11 +8,11 @@ use super::line::{pool_line, site_line};
 use crate::snapshot::Snapshot;
 use crate::{config, log, sync};
 
-/// What was reported last; the next report says what came since.
+/// The last snapshot that was reported; the next report shows the difference.
 static LAST: Mutex<Option<Snapshot>> = Mutex::new(None);
 
-/// Reports now what happened since the last report, as events at INFO: a line per pool at target `sqlx_leash::pool` (idle
-/// pools share one), a line per call site at `sqlx_leash::sites`.
+/// Reports what happened since the last report, as events at INFO: a line for each pool at target `sqlx_leash::pool` (idle
+/// pools share one line), a line for each call site at target `sqlx_leash::sites`.
 pub fn report() {
     let now = snapshot();
     let earlier = sync::lock(&LAST).replace(now.clone());
@@ -32,8 +32,8 @@ pub fn report() {
     }
 }
 
-/// Reports every `report` interval (60 s unless configured) from a thread of its own, until the process ends. Further calls
-/// change nothing. See [`report`].
+/// Starts a thread that [reports](report) at an interval, 60 s unless configured, until the process ends. Further calls do
+/// nothing.
 pub fn spawn_reporter() {
     static SPAWNED: AtomicBool = AtomicBool::new(false);
     if SPAWNED.swap(true, Relaxed) {
@@ -42,7 +42,7 @@ pub fn spawn_reporter() {
     let thread = std::thread::Builder::new().name("sqlx-leash-reporter".to_owned());
     let spawned = thread.spawn(|| {
         loop {
-            // Another configuration may set another interval, which begins anew.
+            // A configuration that is installed meanwhile may set another interval, which begins then.
             let is_over = !config::wait_for_installation(config::report_interval());
             if is_over && !config::is_off() {
                 report();

@@ -23,7 +23,7 @@ const COLUMNS: [&str; 11] = [
     "function",
     "call site",
 ];
-/// A place that queues for less than this, and always gets what it queues for, has no line.
+/// A place has a line of its own where its waits are at least this long, or where one failed.
 const A_LONG_WAIT: Duration = Duration::from_millis(100);
 /// Columns of numbers, aligned right.
 const NUMBERS: usize = 8;
@@ -54,7 +54,7 @@ impl fmt::Display for Snapshot {
     }
 }
 
-/// `clinic::numbering::Numbering::take` -> `Numbering::take`: the file's path says the rest.
+/// Shortens `clinic::numbering::Numbering::take` to `Numbering::take`: the file's path shows the rest.
 fn short_name(function: &str) -> &str {
     let mut parts = function.rmatch_indices("::").map(|(at, _)| at);
     match (parts.next(), parts.next()) {
@@ -64,7 +64,7 @@ fn short_name(function: &str) -> &str {
 }
 
 fn row(site: &SiteStats) -> [String; COLUMNS.len()] {
-    // Rows read and rows written are one column: a statement rarely does both, and the snapshot has both.
+    // One column for rows read and rows written: a statement rarely does both, and the snapshot has both numbers.
     let rows = site.rows_returned.max(site.rows_affected);
     let statement = if site.texts > 1 {
         format!("{} (about {})", site.summary, site.texts)

@@ -1,8 +1,8 @@
 //! How closely the watchdog looks, and what wakes it.
 //!
-//! A thread that looks closely is not woken for nothing: what happens to handles reads the pace first. Each of these reads
-//! comes after a counter of the pool was changed, and each change of the pace comes before a look at the counters, all of
-//! them `SeqCst`: so either the caller sees the pace and rings, or the watchdog sees the counter and stays up.
+//! Code that takes handles reads the pace before it rings, so that a watchdog that looks closely is not woken for nothing. It
+//! changes the pool's counter first and reads the pace then; the watchdog sets the pace first and reads the counters then. All
+//! four are `SeqCst`: either the caller sees the pace and rings, or the watchdog sees the counter and stays up.
 
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex};
@@ -13,23 +13,23 @@ use crate::pool_state::{PoolState, registry};
 use crate::source::function::Function;
 use crate::sync;
 
-/// How often it looks while an acquire waits.
+/// The time between two passes while an acquire waits.
 pub(super) const CLOSELY: Duration = Duration::from_millis(50);
-/// How often it looks while handles are alive; samples of pools are taken at this distance.
+/// The time between two passes while handles are alive, and between two samples of a pool.
 pub(super) const SAMPLE: Duration = Duration::from_secs(1);
 
-/// A wait that may end sooner than this is looked at closely whatever it waits for.
+/// On a pool whose `acquire_timeout` is shorter than this, every wait is looked at closely.
 const SHORT_TIMEOUT: Duration = Duration::from_secs(4);
 
 static PACE: AtomicU8 = AtomicU8::new(CLOSE);
-/// It sleeps until it is woken.
+/// The watchdog sleeps until it is woken.
 const ASLEEP: u8 = 0;
-/// It looks now and then.
+/// The watchdog looks once a second, or when something is due.
 const RELAXED: u8 = 1;
-/// It looks every [`CLOSELY`].
+/// The watchdog looks every [`CLOSELY`].
 const CLOSE: u8 = 2;
 
-/// Whether somebody wants it to look soon.
+/// Whether the bell was rung since the watchdog went to sleep.
 static RUNG: Mutex<bool> = Mutex::new(false);
 static BELL: Condvar = Condvar::new();
 
@@ -53,7 +53,7 @@ impl Next {
     }
 }
 
-/// Has it look soon.
+/// Wakes the watchdog: it looks soon.
 pub(crate) fn wake() {
     *sync::lock(&RUNG) = true;
     BELL.notify_all();
@@ -101,13 +101,13 @@ pub(super) fn may_be_stuck(pool: &PoolState) -> bool {
     pool.may_be_short() || pool.limits.acquire_timeout < SHORT_TIMEOUT
 }
 
-/// Sleeps until the next look; returns whether it was woken before.
+/// Sleeps until the next pass is due. Returns whether the bell rang before.
 pub(super) fn sleep_until(next: Next) -> bool {
     let any = |is: fn(&PoolState) -> bool| registry::all().iter().any(|pool| is(pool.state()));
     match next {
         Next::WhenWoken => {
             PACE.store(ASLEEP, SeqCst);
-            // A handle that was asked for since the last look may not have seen that.
+            // The caller that asked for a handle since the last pass may not have seen that.
             if any(PoolState::is_used) {
                 PACE.store(RELAXED, SeqCst);
                 return sleep(Some(CLOSELY));
@@ -125,7 +125,7 @@ pub(super) fn sleep_until(next: Next) -> bool {
     sleep(next.interval())
 }
 
-/// Sleeps for `interval`, or until it is woken; returns whether it was.
+/// Sleeps for `interval`, or until the bell rings. Returns whether it rang.
 fn sleep(interval: Option<Duration>) -> bool {
     let rung = sync::lock(&RUNG);
     let mut rung = sync::wait_while(&BELL, rung, interval, |rung| !*rung);

@@ -186,7 +186,7 @@ impl Watch {
     }
 }
 
-/// Judges the handles that are held. Returns those that wait, and when the next of the others is due.
+/// Judges the handles that are held. Returns the claims that wait, and when the next hold is due.
 fn look_at<'a>(
     rules: &Rules,
     claims: &'a [Arc<Handle>],
@@ -284,7 +284,7 @@ mod tests {
         }
     }
 
-    /// Handles of full pools: one in ten belongs to a scope that waits, as many run a statement, the others are idle.
+    /// Handles of full pools: one in ten belongs to a scope that waits, one in ten runs a statement, the others are idle.
     fn handles(pools: &[Arc<PoolState>], scopes: &[Arc<Scope>]) -> Vec<Held> {
         let tally = tally::without_site("SELECT 1");
         (0..HANDLES)
@@ -317,7 +317,7 @@ mod tests {
         waits.collect()
     }
 
-    /// Times are asserted where there is optimisation; elsewhere the numbers mean nothing.
+    /// Times are asserted in an optimised build only; elsewhere the numbers mean nothing.
     #[test]
     fn a_pass_over_a_hundred_thousand_handles_and_ten_thousand_waiters() {
         static PASSES: AtomicBool = AtomicBool::new(true);
@@ -336,7 +336,7 @@ mod tests {
             best = best.min(now.elapsed());
         }
 
-        // What a query does meanwhile: take a handle, use it, give it back.
+        // Meanwhile, another thread does what a query does: it takes a handle, uses it, releases it.
         let tally = tally::without_site("SELECT 1");
         let pool = Arc::clone(&pools[0]);
         let query = std::thread::spawn(move || {
@@ -368,7 +368,7 @@ mod tests {
         );
         if !cfg!(debug_assertions) {
             assert!(best < Duration::from_millis(50), "{best:?}");
-            // The longest may be the scheduler's.
+            // The longest time may be the scheduler's.
             assert!(at(999) < Duration::from_millis(1), "{:?}", at(999));
         }
         drop((held, waiting));

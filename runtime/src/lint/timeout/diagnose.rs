@@ -15,7 +15,7 @@ use crate::pool_state::connect_probe::{Answer, ConnectProbe};
 use crate::pool_state::episode::Diagnosis;
 use crate::pool_state::registry::ErasedPool;
 
-/// A task that was woken is polled sooner than this, unless something blocks its runtime.
+/// A runtime that takes longer than this to poll a task that was woken is blocked.
 const STALL: Duration = Duration::from_millis(500);
 
 pub(super) fn diagnose(waiter: &Handle, pool: &dyn ErasedPool, now: Instant) -> Diagnosis {
@@ -48,7 +48,7 @@ fn of_deadlock(stuck: &Stuck) -> Diagnosis {
     diagnosis
 }
 
-/// One timeout, and what is known around it.
+/// One timeout, with what is known at that time.
 pub(super) struct Case<'a> {
     pub(super) waiter: &'a Handle,
     pub(super) pool: &'a dyn ErasedPool,
@@ -59,7 +59,7 @@ pub(super) struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// From what can be proven to what can only be ruled out.
+    /// The first verdict that applies: those that can be proven come first.
     fn diagnose(&self, stuck: Option<&Stuck>) -> Diagnosis {
         self.clock()
             .or_else(|| stuck.map(of_deadlock))
@@ -73,7 +73,7 @@ impl Case<'_> {
             .unwrap_or_else(|| self.unknown())
     }
 
-    /// What is known of the pool, whatever the verdict.
+    /// The facts about the pool, whatever the verdict.
     fn facts(&self, state: &PoolState) -> Vec<Fact> {
         let waiting = self.claims.iter().filter(|claim| claim.is_waiting());
         let longest = waiting.map(|claim| claim.has_waited(self.now)).max();
@@ -102,7 +102,7 @@ impl Case<'_> {
         self.waiter.pool.limits.acquire_timeout
     }
 
-    /// Time itself did not pass as the pool believes.
+    /// The clock did not run as the pool believes.
     fn clock(&self) -> Option<Diagnosis> {
         let certain = |cause| Diagnosis::new(Verdict::Unknown, Certainty::Certain, cause);
         if self.waited < self.timeout() / 2 {
@@ -125,10 +125,10 @@ impl Case<'_> {
         })
     }
 
-    /// The runtime did not poll what was ready.
+    /// The runtime did not poll the waiter although it was woken.
     fn stall(&self) -> Option<Diagnosis> {
         let late = self.waited.saturating_sub(self.timeout());
-        // Only this waiter's polls: others may not be polled by their own task, as a stream of futures that is not read.
+        // Only this waiter's polls count: another waiter's own task may not poll it, as in a stream of futures that is not read.
         let slowest = self.waiter.slowest_poll(self.now).max(late);
         if slowest < STALL.max(self.timeout() / 4) {
             return None;
@@ -147,18 +147,18 @@ impl Case<'_> {
         )
     }
 
-    /// What a connect of our own showed, if it says something about this wait.
+    /// The last side connect, if it says something about this wait.
     pub(super) fn probe(&self) -> Option<ConnectProbe> {
         let (pool, asked) = (&self.waiter.pool, self.waiter.asked());
         pool.probes.during(asked, pool.granted())
     }
 
-    /// The handles that have their permits.
+    /// The handles that hold their permits.
     pub(super) fn held(&self) -> impl Iterator<Item = &Arc<Handle>> + Clone {
         self.claims.iter().filter(|claim| claim.is_held())
     }
 
-    /// Permits granted while this one was waited for.
+    /// The number of permits granted during this wait.
     pub(super) fn granted(&self) -> u64 {
         self.waiter
             .pool
@@ -166,7 +166,7 @@ impl Case<'_> {
             .saturating_sub(self.waiter.granted_before())
     }
 
-    /// Whether no permit is free; at any moment some are on their way from one holder to the next.
+    /// Whether no permit is free. At any moment some of them pass from one holder to the next.
     pub(super) fn is_full(&self) -> bool {
         let (state, pool) = (&self.waiter.pool, self.pool);
         let known = state.permits.taken();

@@ -76,7 +76,7 @@ impl Case<'_> {
         )
     }
 
-    /// Handles that have been since half of this wait ago what `since` asks for, each with the time.
+    /// The handles whose state began, by `since`, before half of this wait, each with the time.
     fn held_for_half_of_the_wait(
         &self,
         since: impl Fn(&Handle) -> Option<Instant>,
@@ -142,7 +142,7 @@ impl Case<'_> {
     }
 }
 
-/// How the function that holds a connection idle can do without.
+/// How the function that holds a connection idle can release it.
 fn release(holder: &Handle) -> String {
     let taker = taker(holder.place);
     if holder.glance().activity == Activity::Streaming {

@@ -35,7 +35,7 @@ impl Case<'_> {
                 Certainty::Likely,
                 format!("a connect to {address} began {ago} ago and has no answer yet"),
             ),
-            // A server that is merely slow to answer has a part of the wait for it.
+            // A server that is only slow may take a part of the wait to answer.
             Answer::GivenUp(after) if *after < self.waited / 4 => return None,
             Answer::GivenUp(after) => (
                 Certainty::Likely,
