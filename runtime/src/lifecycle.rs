@@ -1,4 +1,4 @@
-//! What happens to an acquire, a statement and a pool, in order: recorded, judged, reported.
+//! The steps of an acquire, a statement and a pool. Each step is recorded, then judged, then reported.
 
 pub(crate) mod acquire;
 pub(crate) mod startup;

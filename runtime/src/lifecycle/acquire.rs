@@ -1,6 +1,7 @@
-//! An acquire, step by step: recorded, judged, reported.
+//! The steps of an acquire: recorded, judged, reported.
 //!
-//! An acquire is judged while it still counts as waiting, so the future that runs it does all three.
+//! An acquire that times out is judged while it still counts as waiting. Only the future that runs the acquire can keep
+//! that order, so it does all three.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -24,29 +25,32 @@ use crate::site;
 use crate::watchdog::pace;
 
 pin_project! {
-    /// Waits for a permit by way of `acquire`, which is sqlx's. Gives no claim where everything is switched off.
+    /// Acquires a permit by polling `acquire`, which is sqlx's future. Returns no claim where everything is switched
+    /// off.
+    ///
+    /// Panics at the acquire's place where a lint about it is at deny and its finding is certain.
     pub(crate) struct Claiming<F> {
         // Polled outside of all scopes: it runs the pool's hooks, whose statements are not the caller's.
         #[pin]
         acquire: F,
         stage: Stage,
-        // A connect of its own, to learn why there is no connection.
+        // A connect that runs beside the wait and shows why no connection comes. The watchdog asks for it.
         probe: Option<BoxFuture<'static, ()>>,
     }
 }
 
 enum Stage {
-    /// Not polled yet: nobody waits.
+    /// Not polled yet, so it does not wait.
     New(Arc<PoolState>, Origin, Purpose),
     Waiting(Waiting),
-    /// Everything was switched off when it was polled first.
+    /// Everything was switched off at the first poll.
     Untracked,
     Ended,
 }
 
-/// How a claim came to its end.
+/// How far the claim had come when sqlx's acquire was ready.
 enum Claimed {
-    /// With its first poll: it never waited.
+    /// The first poll was ready, so it never waited.
     AtOnce(Asked),
     Waited(Waiting),
     Untracked,
@@ -63,7 +67,11 @@ impl<F> Claiming<F> {
 }
 
 impl<T, F: Future<Output = Result<T, Error>>> Claiming<F> {
-    /// Waits; returns the claim with how it has ended.
+    /// Polls the acquire. Returns its result with the claim, which the caller must grant or end.
+    ///
+    /// # Panics
+    ///
+    /// If the watchdog has left a message to panic with. It does so for a certain `pool_deadlock` at deny.
     fn poll_claim(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -160,7 +168,7 @@ impl<T, F: Future<Output = Result<T, Error>>> Future for Claiming<F> {
 }
 
 pin_project! {
-    /// Waits for the first connection of a pool that is being made, by way of `connect`, which is sqlx's.
+    /// Waits for the first connection of a pool that is being made, by polling `connect`, which is sqlx's future.
     pub(crate) struct Opening<F> {
         #[pin]
         claiming: Claiming<F>,
@@ -182,7 +190,7 @@ impl<T, F: Future<Output = Result<T, Error>>> Future for Opening<F> {
         let (claimed, result) = ready!(self.project().claiming.poll_claim(cx));
         match (claimed, &result) {
             (claimed, Err(error @ Error::PoolTimedOut)) => claimed.fail(error),
-            // Nobody has a permit: sqlx has given back what it took, or reports itself what is wrong.
+            // No permit is held: sqlx has released its first connection, or returns an error that explains itself.
             (Claimed::Waited(waiting), _) => waiting.forget(),
             (Claimed::AtOnce(_) | Claimed::Untracked, _) => {}
         }
@@ -191,7 +199,11 @@ impl<T, F: Future<Output = Result<T, Error>>> Future for Opening<F> {
 }
 
 impl Claimed {
-    /// No permit came.
+    /// Counts an acquire that ended with an error, and judges it if it timed out.
+    ///
+    /// # Panics
+    ///
+    /// Where `pool_timeout` is at deny and the finding is certain.
     fn fail(self, error: &Error) {
         let waiting = match self {
             Claimed::AtOnce(asked) => begin_to_wait(asked),
@@ -200,7 +212,7 @@ impl Claimed {
         };
         waiting.count_failure(error);
         let handle = Arc::clone(waiting.handle());
-        // While it still counts as waiting, so that the diagnosis sees it among the waiters.
+        // Judged while it still counts as waiting, so that the diagnosis sees it among the waiters.
         let reaction = match error {
             Error::PoolTimedOut => lint::pool_timeout(&handle),
             _ => Reaction::Go,
@@ -212,7 +224,7 @@ impl Claimed {
     }
 }
 
-// In each of these the claim is counted first and the watchdog asked then: see `watchdog/pace.rs`.
+// Each of these counts the claim first and calls `pace` then. `watchdog/pace.rs` says why the order matters.
 
 fn begin_to_wait(asked: Asked) -> Waiting {
     let waiting = Waiting::begin(asked);
@@ -233,7 +245,7 @@ fn hold_at_once(asked: Asked) -> Held {
     held
 }
 
-/// A permit that nobody waited for, by `try_acquire`. No handle where everything is switched off.
+/// Records a permit of `try_acquire`, which never waits. Returns `None` where everything is switched off.
 pub(crate) fn try_acquired(pool: &Arc<PoolState>, origin: Origin) -> Option<Held> {
     if startup::is_off() {
         return None;
@@ -248,7 +260,7 @@ pub(crate) fn try_acquired(pool: &Arc<PoolState>, origin: Origin) -> Option<Held
     }))
 }
 
-/// A connect beside the acquire that waits, where one may be made.
+/// Returns a connect to run beside the acquire that waits; `None` if its pool is gone.
 fn probe(waiter: &Handle) -> Option<BoxFuture<'static, ()>> {
     let pool = registry::find(waiter.pool.id())?;
     let probing = Probing(Arc::clone(&waiter.pool));
@@ -260,7 +272,7 @@ fn probe(waiter: &Handle) -> Option<BoxFuture<'static, ()>> {
     }))
 }
 
-/// A connect that runs. Dropped before it has ended, it was abandoned.
+/// A connect that runs. If it is dropped before its end, it is recorded as given up.
 struct Probing(Arc<PoolState>);
 
 impl Drop for Probing {

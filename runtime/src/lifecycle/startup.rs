@@ -1,4 +1,5 @@
-//! What happens once a process and once a pool: the environment is read, a pool is registered, used first, closed, gone.
+//! What happens once in a process (the environment is read) and once in a pool's life (it is registered, first used,
+//! closed, dropped).
 
 use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -13,8 +14,9 @@ use crate::site::Site;
 use crate::source::place::Place;
 use crate::watchdog::{self, pace};
 
-/// Whether everything is switched off at run time. The first call reads the environment: in a program without a pool that
-/// is the first statement's.
+/// Whether everything is switched off at run time.
+///
+/// The first call reads the environment. In a program without a pool, the first statement makes that call.
 #[inline]
 pub(crate) fn is_off() -> bool {
     if !config::is_loaded() {
@@ -23,7 +25,7 @@ pub(crate) fn is_off() -> bool {
     config::is_off()
 }
 
-/// Reads the environment, if that was not done yet, and reports what is wrong with it.
+/// Reads the environment if that was not done yet, and logs its error once.
 #[cold]
 pub(crate) fn load() {
     if let Some(error) = config::load() {
@@ -31,25 +33,28 @@ pub(crate) fn load() {
     }
 }
 
-/// A pool is known from now on, and there is a watchdog.
+/// Registers a pool, and starts the watchdog if it does not run.
 pub(crate) fn pool_made(pool: Weak<dyn ErasedPool>, id: u64) {
     registry::register(pool, id);
     watchdog::start();
 }
 
-/// Ends what [`pool_made`] began.
+/// Unregisters a pool that is being dropped.
 pub(crate) fn pool_gone(id: u64) {
     registry::unregister(id);
-    // With the last pool and its last handle goes the watchdog.
+    // The watchdog ends with the last pool and the last handle, and must wake to see that.
     if registry::number() == 0 {
         pace::wake();
     }
 }
 
-/// A pool is used, perhaps for the first time: then it has its name, and is introduced.
+/// Called at each use of a pool.
+///
+/// The first use logs the pool's start line, because by then the pool has its name. The process's first pool logs the
+/// process's start line before.
 #[inline]
 pub(crate) fn pool_used(pool: &PoolState) {
-    // No `Once`: a subscriber may use a pool of its own, and come back here.
+    // A `Once` would deadlock: the subscriber may use a pool itself, and so re-enter this function.
     static INTRODUCED: AtomicBool = AtomicBool::new(false);
     if pool.is_first_use() && !config::is_off() {
         if !INTRODUCED.swap(true, Relaxed) {
@@ -59,7 +64,9 @@ pub(crate) fn pool_used(pool: &PoolState) {
     }
 }
 
-/// A call begins to wait for the pool to close, at `caller` unless a call site is being polled.
+/// Records a call that waits for the pool to close, until the guard is dropped.
+///
+/// Its place is the call site that is being polled, else `caller`.
 pub(crate) fn closing_begins(pool: &PoolState, caller: Place) -> ClosingGuard {
     let place = context::site().map_or(caller, Site::place);
     let collector = context::scope().and_then(|scope| scope.collector().cloned());

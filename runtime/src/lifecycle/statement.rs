@@ -1,4 +1,4 @@
-//! A statement, step by step: recorded when it begins, when it ends and when it is cancelled; judged; reported.
+//! The steps of a statement. Its beginning and its end, or its cancellation, are recorded, then judged, then reported.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,23 +13,23 @@ use crate::site::tally::{self, Outcome, Tally};
 use crate::site::{self, Site};
 use crate::snapshot::Activity;
 
-/// A statement whose result is awaited as a whole, handed over but not begun: a future that was never polled is no call.
+/// A statement whose result is awaited as a whole. It has not begun: a future that is never polled is no call.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     site: Option<&'static Site>,
 }
 
-/// A statement whose rows the consumer reads one by one, handed over but not begun.
+/// A statement whose rows the consumer reads one by one. It has not begun.
 #[derive(Debug)]
 pub(crate) struct PreparedRows {
     site: Option<&'static Site>,
 }
 
-/// A statement whose counters are known, not begun.
+/// A statement that knows its counters. It has not begun.
 #[derive(Debug)]
 pub(crate) struct Ready {
     tally: &'static Tally,
-    /// Where it is sent, if that is known already.
+    /// The call site, where it is known already.
     site: Option<&'static Site>,
     activity: Activity,
 }
@@ -42,7 +42,11 @@ impl Prepared {
         }
     }
 
-    /// The statement begins now. It belongs to where it is awaited.
+    /// Begins the statement. It belongs to the call site that awaits it, else to the one that made the future.
+    ///
+    /// # Panics
+    ///
+    /// As [`Ready::begin`].
     pub(crate) fn begin(self, sql: &str, system: System, handle: Option<Arc<Handle>>) -> Running {
         if startup::is_off() {
             return Running::uncounted(handle, system);
@@ -65,12 +69,14 @@ impl PreparedRows {
         }
     }
 
-    /// Where the stream was made, if that is a call site.
+    /// The call site that made the stream.
     pub(crate) fn site(&self) -> Option<&'static Site> {
         self.site
     }
 
-    /// Looks the text up now, while it is at hand. The statement belongs to where the stream was made.
+    /// Looks the counters up, before the text is handed to the driver.
+    ///
+    /// The statement belongs to the call site that made the stream, else to the current one.
     pub(crate) fn look_up(self, sql: &str) -> Ready {
         let site = self.site.or_else(context::site);
         Ready {
@@ -81,7 +87,7 @@ impl PreparedRows {
     }
 }
 
-/// The counters for a text: the call site's where it is known, else the function's, else the text's alone.
+/// The counters of a text: those at the call site, else those in the function, else those of the text alone.
 fn look_up(site: Option<&'static Site>, sql: &str) -> &'static Tally {
     match (site, context::function()) {
         (Some(site), _) => site.tally(sql),
@@ -91,13 +97,13 @@ fn look_up(site: Option<&'static Site>, sql: &str) -> &'static Tally {
 }
 
 impl Ready {
-    /// The statement begins now.
+    /// Begins the statement.
     ///
     /// # Panics
     ///
-    /// At its call site, where it is the one over a budget that is at deny.
+    /// At its call site, in a debug build, if it is the first one over a budget and `query_budget` is at deny.
     pub(crate) fn begin(self, system: System, handle: Option<Arc<Handle>>) -> Running {
-        // A pool of `Any` knows where it leads; the type does not.
+        // The type `Any` does not show the database system. The handle's pool knows it.
         let system = handle
             .as_ref()
             .map_or(system, |handle| handle.pool.endpoint.system);
@@ -105,13 +111,13 @@ impl Ready {
             return Running::uncounted(handle, system);
         }
         let tally = self.tally;
-        // However many layers see a statement, the outermost counts it.
+        // Several layers may see a statement. Only the outermost counts it.
         let counts = !counted::is_counted();
         if counts && let Some(scope) = context::scope() {
             let broken = scope.count_statement(tally);
             if !broken.is_empty() {
                 let site = self.site.or_else(context::site);
-                // There is no statement yet that a panic could cancel.
+                // The statement has not begun, so the panic cancels nothing.
                 if let Some((function, message)) = lint::query_budget(&broken, tally, site) {
                     site::panic_at(site, Some(function), &message);
                 }
@@ -125,24 +131,24 @@ impl Ready {
     }
 }
 
-/// A statement that has begun. Dropped before [`end`](Running::end), it was cancelled.
+/// A statement that has begun. If it is dropped before [`end`](Running::end), it is recorded as cancelled.
 #[derive(Debug)]
 pub(crate) struct Running {
-    /// Its tally, and how many calls this one makes there.
+    /// Its tally, and the number of calls there including this one. `None` if the statement is not counted here.
     counted: Option<(&'static Tally, u64)>,
     handle: Option<Arc<Handle>>,
     system: System,
-    /// When the current stretch began, of waiting for the database or for the consumer.
+    /// When the current stretch began. A stretch is the database's or, in a stream, the consumer's.
     began: Instant,
-    /// What earlier stretches of the database took.
+    /// The sum of the database's earlier stretches.
     waited: Duration,
-    /// What those of the consumer took.
+    /// The sum of the consumer's earlier stretches.
     paused_for: Duration,
-    /// The consumer has a row and has not asked for the next: its time is not the statement's.
+    /// Whether the consumer has a row and has not asked for the next. That time is not the statement's.
     paused: bool,
     rows: u64,
     affected: u64,
-    /// The database has begun to answer.
+    /// Whether the database has begun to answer.
     answered: bool,
     ended: bool,
 }
@@ -169,7 +175,7 @@ impl Running {
         }
     }
 
-    /// One of which nothing is counted: everything is switched off.
+    /// A statement that is not counted, because everything is switched off.
     fn uncounted(handle: Option<Arc<Handle>>, system: System) -> Self {
         Self::new(handle, system, None, Instant::now())
     }
@@ -186,7 +192,7 @@ impl Running {
 
     pub(crate) fn affected(&mut self, rows: u64) {
         self.answered = true;
-        // SQLite and PostgreSQL report a number for reads, too.
+        // SQLite and PostgreSQL report a number for reads as well.
         if self
             .counted
             .as_ref()
@@ -196,7 +202,7 @@ impl Running {
         }
     }
 
-    /// A row goes to the consumer of a stream.
+    /// Counts a row that a stream yields.
     #[inline]
     pub(crate) fn yielded_row(&mut self) {
         self.row();
@@ -205,7 +211,9 @@ impl Running {
         }
     }
 
-    /// The consumer has something: until it asks again, time is its own. Rows that lie ready cost no clock read.
+    /// The stream yields. Time is the consumer's until the stream waits for the database again.
+    ///
+    /// The clock is read only where waiting and yielding alternate, so rows that are ready already cost no clock read.
     #[inline]
     pub(crate) fn pause(&mut self) {
         if !self.paused {
@@ -219,7 +227,7 @@ impl Running {
         }
     }
 
-    /// The stream has nothing ready: the database is being waited for.
+    /// The stream has nothing ready. Time is the database's until the stream yields.
     #[inline]
     pub(crate) fn resume(&mut self) {
         if self.paused {
@@ -233,7 +241,7 @@ impl Running {
         }
     }
 
-    /// The statement is over.
+    /// Ends the statement, with sqlx's error if it failed.
     pub(crate) fn end(&mut self, error: Option<&sqlx::Error>) {
         self.finish(
             if error.is_none() {
@@ -257,11 +265,11 @@ impl Running {
         };
         let failed = match outcome {
             Outcome::Ok => false,
-            // Whoever drops a stream that has answered has had enough.
+            // A stream that is dropped after it has answered did not fail: its consumer needed no more rows.
             Outcome::Cancelled => !self.answered,
             Outcome::Error => true,
         };
-        let told_slow = self
+        let reported_slow = self
             .handle
             .as_ref()
             .is_some_and(|handle| handle.end_statement(now, failed));
@@ -272,7 +280,8 @@ impl Running {
             if tally.ends_transaction() && outcome == Outcome::Ok {
                 handle.note_end_by_text();
             } else if tally.writes() {
-                // Rows that were read before the consumer had enough were written, too; an error takes all of it back.
+                // The rows that were read from a dropped stream, as of `RETURNING`, were written. An error undoes the
+                // whole statement.
                 let wrote = match outcome {
                     Outcome::Ok => self.affected > 0 || self.rows > 0 || tally.changes_schema(),
                     Outcome::Cancelled => self.affected > 0 || self.rows > 0,
@@ -282,7 +291,7 @@ impl Running {
             }
         }
         tally.finish(outcome, time, self.rows, self.affected);
-        if !told_slow {
+        if !reported_slow {
             lint::slow_query_ended(tally, self.handle.as_ref(), time, outcome);
         }
         log::query(&log::Query {
@@ -301,8 +310,8 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // sqlx's MySQL driver forgets the answer to a PREPARE that was given up, and takes it for that to the next
-        // statement. From the first row on it knows what is still to come.
+        // If a PREPARE is cancelled before its answer arrives, sqlx's MySQL driver reads that answer as the next
+        // statement's. Once a row has arrived, it knows how much to skip.
         if !self.ended
             && !self.answered
             && self.system.forgets_abandoned_answers()
