@@ -1,4 +1,4 @@
-//! What the expansion of `#[track]` runs: futures and streams that know where they are.
+//! The futures and streams that the expansion of `#[track]` makes. Each knows its call site or its function.
 
 #[cfg(test)]
 mod tests;
@@ -24,7 +24,7 @@ pub(crate) mod returned;
 use returned::Returned;
 
 pin_project! {
-    /// A future that runs at a call site.
+    /// A future that is polled at a call site.
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     #[derive(Debug)]
     pub struct At<F> {
@@ -34,7 +34,7 @@ pin_project! {
     }
 }
 
-/// Makes a call site of `function` the current one while `future` is polled.
+/// Wraps `future` so that a call site of `function` is the current one while it is polled.
 #[inline]
 pub fn at<F: IntoFuture>(
     function: &'static TrackedFn,
@@ -50,7 +50,7 @@ pub fn at<F: IntoFuture>(
 impl<F: Future> Future for At<F> {
     type Output = F::Output;
 
-    /// The place of the caller is that of the `.await`, unless something stands between.
+    /// The caller's location is that of the user's `.await`, unless other code polls in between.
     #[inline]
     #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -60,33 +60,36 @@ impl<F: Future> Future for At<F> {
     }
 }
 
-/// The argument of a call that makes a stream: until [`leave`], the site is the current one. An identity.
+/// Makes a call site of `function` the current one until [`leave`], and returns `value` as it is.
+///
+/// The expansion puts it around an argument of the call that makes a stream, and [`leave`] around the call.
 #[inline]
 pub fn enter<T>(function: &'static TrackedFn, site: usize, value: T) -> T {
     context::enter_site(function.site(site));
     value
 }
 
-/// Ends what [`enter`] began. An identity.
+/// Ends what [`enter`] began, and returns `value` as it is.
 #[inline]
 pub fn leave<T>(value: T) -> T {
     context::leave_site();
     value
 }
 
-/// Says which function a scope is of.
+/// Names the function of a [`Scoped`] future.
 ///
-/// A type for each way to say it, and no reference: the compiler forgets lifetimes in the type of what a future holds across
-/// an await, also `'static`, and then `join!` around it would no longer be `Send`.
+/// Each implementor is a named type that hides its reference. In the types of the values that a future holds across an
+/// await, the compiler forgets lifetimes, even `'static`. With a bare reference as the type argument, `join!` around
+/// the future would not be `Send`.
 pub trait Names {
-    /// What is entered for each poll.
+    /// The kind of frame that each poll enters.
     const KIND: FrameKind;
 
     /// The function.
     fn function(&self) -> &'static TrackedFn;
 }
 
-/// A scope of its own.
+/// A scope that is made when its future first needs one.
 #[derive(Debug)]
 pub struct Named(&'static TrackedFn);
 
@@ -99,7 +102,7 @@ impl Names for Named {
     }
 }
 
-/// A scope that is made already, whatever stands around it on the stack.
+/// A scope that was made beforehand. The frames on the thread's stack are not around it.
 #[derive(Debug)]
 pub(crate) struct Carried(&'static TrackedFn);
 
@@ -112,18 +115,18 @@ impl Names for Carried {
 }
 
 pin_project! {
-    /// A future in a scope of its own.
+    /// A future that runs in a scope.
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct Scoped<M, F, J>
     where
         M: Names,
     {
-        // `None` once it is dropped, which happens inside the scope.
+        // `None` once it was dropped, inside the scope.
         #[pin]
         future: Option<F>,
         judge: J,
         names: M,
-        // `None` before the first statement or handle, and again when the future has returned.
+        // `None` before the first statement or handle, and again once the future has returned.
         scope: Option<Arc<Scope>>,
     }
 
@@ -134,7 +137,7 @@ pin_project! {
                 return;
             };
             let (function, polled_at) = (this.names.function(), scope.polled_at());
-            // Also where the future's drop panics.
+            // A guard, so that the scope ends even if the future's drop panics.
             let abandoned = Abandoned(this.scope);
             let entered = context::enter(function, M::KIND, abandoned.0, polled_at);
             this.future.set(None);
@@ -144,8 +147,8 @@ pin_project! {
     }
 }
 
-/// Ends the scope of a future that was cancelled or has panicked: nothing was returned, so whatever is left has outlived
-/// it. No panic here.
+/// Ends the scope of a future that was cancelled or has panicked. Nothing was returned, so every handle that is left
+/// has outlived the scope. It is reported without a panic.
 struct Abandoned<'a>(&'a mut Option<Arc<Scope>>);
 
 impl Drop for Abandoned<'_> {
@@ -159,7 +162,10 @@ impl Drop for Abandoned<'_> {
     }
 }
 
-/// Runs `future` in a scope of `function`. When it returns, `judge` is given the value if the scope still holds something.
+/// Runs `future` in a scope of `function`.
+///
+/// When the future returns, `judge` is called with the value if the scope still holds a handle or has lost a
+/// transaction.
 #[inline]
 pub fn scope<F, J>(function: &'static TrackedFn, future: F, judge: J) -> Scoped<Named, F, J>
 where
@@ -174,7 +180,7 @@ where
     }
 }
 
-/// Runs `future` in a scope that is made already.
+/// Runs `future` in a scope that was made beforehand.
 pub(crate) fn in_scope<F, J>(scope: Arc<Scope>, future: F, judge: J) -> Scoped<Carried, F, J>
 where
     F: Future,
@@ -196,14 +202,14 @@ where
 {
     type Output = F::Output;
 
-    /// The place of the caller is that of the `.await`, unless something stands between.
+    /// The caller's location is that of the user's `.await`, unless other code polls in between.
     #[inline]
     #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let function = this.names.function();
         let future = this.future.as_pin_mut();
-        let future = future.expect("BUG: a future is dropped with what it is in");
+        let future = future.expect("BUG: only the drop empties `future`");
         let entered = context::enter(function, M::KIND, this.scope, Location::caller());
         let poll = future.poll(cx);
         drop(entered);
@@ -217,17 +223,17 @@ where
     }
 }
 
-/// A scope that has returned and still holds something.
+/// A scope that has returned, and still holds a handle or has lost a transaction.
 #[derive(Debug)]
 pub struct Ended {
     scope: Arc<Scope>,
 }
 
 impl Ended {
-    /// Judges what the scope has lost; what it holds passes to the scope around it, whatever was returned.
+    /// Judges the transactions that the scope has lost. Its handles pass to the scope around it, whatever was returned.
     pub(crate) fn hand_up<T>(&self, value: &T) {
         if !returned::failed(value) {
-            // A panic would have no place in the user's file.
+            // Reported without a panic, which would have no place in the user's file.
             for lost in self.scope.take_lost() {
                 let _: Reaction = lint::implicit_rollback(&self.scope, &lost);
             }
@@ -235,30 +241,32 @@ impl Ended {
         owner::end_handing_up(&self.scope);
     }
 
-    /// Judges what the scope holds and has lost, by what is known of the value that it returned.
+    /// Judges the handles that the scope holds and the transactions that it has lost, by what is known of the returned
+    /// value.
     ///
     /// # Panics
     ///
-    /// At the caller's location, where `outlived_scope` or `implicit_rollback` is at deny.
+    /// At the caller's location, in a debug build, where `outlived_scope` or `implicit_rollback` is at deny and its
+    /// finding is certain.
     #[track_caller]
     pub fn judge(&self, returned: Returned) {
         let mut panic = None;
-        // All are told; one panic is enough.
-        let mut heed = |reaction| {
+        // All are reported. The first that must panic supplies the message.
+        let mut act_on = |reaction| {
             if let Reaction::Panic(message) = reaction {
                 panic.get_or_insert(message);
             }
         };
         if returned.failed == Some(false) {
             for lost in self.scope.take_lost() {
-                heed(lint::implicit_rollback(&self.scope, &lost));
+                act_on(lint::implicit_rollback(&self.scope, &lost));
             }
         }
         if returned.may_hold || self.scope.function().may_return_handle() {
             owner::end_handing_up(&self.scope);
         } else {
             for handle in owner::end_holding_nothing(&self.scope) {
-                heed(lint::outlived_scope(&self.scope, &handle, true));
+                act_on(lint::outlived_scope(&self.scope, &handle, true));
             }
         }
         if let Some(message) = panic {
@@ -268,7 +276,7 @@ impl Ended {
 }
 
 pin_project! {
-    /// A stream that knows its function.
+    /// A stream that is polled under the name of its function.
     #[must_use = "streams do nothing unless polled"]
     #[derive(Debug)]
     pub struct ScopedStream<S> {
@@ -278,7 +286,7 @@ pin_project! {
     }
 }
 
-/// Gives `stream` the name of `function`. What it takes belongs to the scope of whoever reads it.
+/// Polls `stream` under the name of `function`. Its handles belong to the scope of the code that polls it.
 #[inline]
 pub fn scope_stream<S: Stream>(function: &'static TrackedFn, stream: S) -> ScopedStream<S> {
     ScopedStream { function, stream }

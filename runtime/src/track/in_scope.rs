@@ -1,4 +1,4 @@
-//! Scopes without a tracked function: named ones, and those that a task carries.
+//! Scopes without a tracked function: named scopes, and scopes that a task carries.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,9 +17,22 @@ use crate::site::TrackedFn;
 use crate::source::function::Function;
 use crate::sync;
 
-/// Runs `future` in a scope of its own, named `name`: for code that is no function, or cannot have the attribute.
+/// Runs `future` in a scope of its own, named `name`: for code that is no function, or that cannot have the attribute.
 ///
-/// What it returns counts as able to hold a handle: handles pass to the enclosing scope.
+/// The output counts as able to hold a handle. Handles that are alive when the future returns pass to the enclosing
+/// scope, or out of all scopes if there is none.
+///
+/// # Panics
+///
+/// The return never panics, whatever the levels: `outlived_scope` is not judged here, and `implicit_rollback` is
+/// reported only, because a panic would have no place in your file. An acquire or statement within `future` panics as
+/// it does elsewhere.
+///
+/// # Locking
+///
+/// The call looks `name` up in a table of the process, under a mutex that is held for the look-up. Polling the future
+/// does not. A name of one place in the source is stored at its first call, and stays for the rest of the process. The
+/// table keeps 4,096 names apart; further names of one place share an entry.
 #[track_caller]
 pub fn scope<F: Future>(name: &'static str, future: F) -> InScope<F> {
     let function = named_function(name, Location::caller());
@@ -32,9 +45,11 @@ pub fn scope<F: Future>(name: &'static str, future: F) -> InScope<F> {
 
 /// Carries the current scope into a task.
 pub trait ScopeExt: Future + Sized {
-    /// The future, as a branch of the scope that is current now: for `tokio::spawn(work().in_current_scope())`.
+    /// Returns the future as a branch of the scope that is current at this call, as in
+    /// `tokio::spawn(work().in_current_scope())`.
     ///
-    /// Its queries count there; what it takes is its own, and handed up when it ends.
+    /// Its statements count in that scope. Its handles are its own; those that are alive when it ends are handed up. If
+    /// no scope is current, the future runs as it is.
     fn in_current_scope(self) -> InScope<Self> {
         let inner = match context::scope() {
             Some(parent) => Inner::Carried {
@@ -59,7 +74,7 @@ fn hand_up<F: Future>(ended: &Ended, value: &F::Output) {
 type HandUp<F> = fn(&Ended, &<F as Future>::Output);
 
 pin_project! {
-    /// A future in a scope that is no tracked function's.
+    /// The future of [`scope`] and of [`in_current_scope`](ScopeExt::in_current_scope).
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct InScope<F: Future> {
         #[pin]
@@ -94,11 +109,11 @@ impl<F: Future> fmt::Debug for InScope<F> {
     }
 }
 
-/// So many named scopes are told apart; beyond, those of one place share a name.
+/// The number of names that are kept apart. Further names of one place share an entry.
 const NAMES: usize = 4096;
 const FURTHER_NAMES: &str = "(further names of this place)";
 
-/// The functions that stand for named scopes: one for each name and place in the source.
+/// Returns the function that stands for a named scope: one for each name and place in the source.
 pub(crate) fn named_function(
     name: &'static str,
     location: &'static Location<'static>,
@@ -106,7 +121,7 @@ pub(crate) fn named_function(
     type Functions = HashMap<(&'static str, &'static Location<'static>), &'static TrackedFn>;
     static NAMED: Lazy<Mutex<Functions>> = Lazy::new(Mutex::default);
     let mut named = sync::lock(&NAMED);
-    // A name may be made, and leaked, while the program runs.
+    // Limited, because a program may make names at run time and leak them.
     let is_one_more = named.len() >= NAMES && !named.contains_key(&(name, location));
     let name = if is_one_more { FURTHER_NAMES } else { name };
     named.entry((name, location)).or_insert_with(|| {

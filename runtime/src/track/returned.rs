@@ -1,7 +1,8 @@
-//! Whether a value can contain a handle, decided by its type, and whether it is an error.
+//! Whether a returned value can contain a handle, decided by its type, and whether it is an error.
 //!
-//! Handles are not `UnwindSafe`, plain values are. Where method resolution finds that a type is, it takes the implementation
-//! nearest to the receiver; a generic type is not known to be, and may hold one.
+//! Handles are not `UnwindSafe`; plain values are. The macro `returned!` calls [`Inspect::inspect`] on a [`Value`]
+//! behind six references. Method resolution removes them one by one, and takes the first implementation whose bounds
+//! hold. A generic type is not known to be `UnwindSafe`, so it may hold a handle.
 
 use std::any::type_name;
 use std::fmt::Display;
@@ -11,75 +12,77 @@ use std::panic::UnwindSafe;
 
 use rustc_hash::FxBuildHasher;
 
-/// A value to be judged.
+/// A returned value.
 #[derive(Debug)]
 pub struct Value<'a, T>(pub &'a T);
 
-/// What the type of a returned value tells. One trait for all of it: the compiler tries each that is in scope.
+/// Inspects a returned value by its type.
+///
+/// All cases implement one trait, because method resolution tries each trait in scope.
 pub trait Inspect {
-    /// What is known of the value.
+    /// Whether the value may hold a handle, and whether it is an error.
     fn inspect(&self) -> Returned;
 }
 
-/// Neither side can hold one.
+/// Neither side can hold a handle.
 impl<T: UnwindSafe, E: Display> Inspect for &&&&&Value<'_, Result<T, E>> {
     fn inspect(&self) -> Returned {
-        Returned::told(hides::<T>(), self.0.is_err())
+        Returned::known(hides::<T>(), self.0.is_err())
     }
 }
 
-/// The error may hold one: it is no error to be shown.
+/// The error may hold a handle: it is not `Display`.
 impl<T: UnwindSafe, E> Inspect for &&&&Value<'_, Result<T, E>> {
     fn inspect(&self) -> Returned {
         let failed = self.0.is_err();
-        Returned::told(failed || hides::<T>(), failed)
+        Returned::known(failed || hides::<T>(), failed)
     }
 }
 
-/// The success may hold one, the error cannot.
+/// The success may hold a handle, the error cannot.
 impl<T, E: Display> Inspect for &&&Value<'_, Result<T, E>> {
     fn inspect(&self) -> Returned {
         let failed = self.0.is_err();
-        Returned::told(!failed, failed)
+        Returned::known(!failed, failed)
     }
 }
 
-/// Both sides may hold one.
+/// Both sides may hold a handle.
 impl<T, E> Inspect for &&Value<'_, Result<T, E>> {
     fn inspect(&self) -> Returned {
-        Returned::told(true, self.0.is_err())
+        Returned::known(true, self.0.is_err())
     }
 }
 
-/// `?` returns a `None` as well.
+/// An `Option` that cannot hold a handle. `None` counts as failed, because `?` returns it, too.
 impl<T: UnwindSafe> Inspect for &&&Value<'_, Option<T>> {
     fn inspect(&self) -> Returned {
-        Returned::told(hides::<T>(), self.0.is_none())
+        Returned::known(hides::<T>(), self.0.is_none())
     }
 }
 
-/// It may hold one.
+/// An `Option` that may hold a handle.
 impl<T> Inspect for &&Value<'_, Option<T>> {
     fn inspect(&self) -> Returned {
-        Returned::told(true, self.0.is_none())
+        Returned::known(true, self.0.is_none())
     }
 }
 
-/// Any other type that cannot hold one.
+/// Any other type that cannot hold a handle.
 impl<T: UnwindSafe> Inspect for &Value<'_, T> {
     fn inspect(&self) -> Returned {
-        Returned::told(hides::<T>(), failed(self.0))
+        Returned::known(hides::<T>(), failed(self.0))
     }
 }
 
 /// Any other type.
 impl<T> Inspect for Value<'_, T> {
     fn inspect(&self) -> Returned {
-        Returned::told(true, failed(self.0))
+        Returned::known(true, failed(self.0))
     }
 }
 
-/// Containers that are `UnwindSafe` whatever they hold.
+/// Containers that are `UnwindSafe` whatever they contain.
 const OPAQUE: [&str; 13] = [
     "AssertUnwindSafe",
     "Mutex",
@@ -96,8 +99,9 @@ const OPAQUE: [&str; 13] = [
     "UnboundedReceiver",
 ];
 
-/// Whether the type names such a container of anything but plain values of std. What stands inside a type of the
-/// user's own is not named; `returns_handle` says it.
+/// Whether the type's name has such a container of anything but plain values of std.
+///
+/// The name does not show the fields of the user's own types. `returns_handle` declares a handle in one.
 pub(crate) fn hides<T>() -> bool {
     hides_in(type_name::<T>())
 }
@@ -111,7 +115,7 @@ pub(crate) fn hides_in(name: &str) -> bool {
     {
         let last = path.rsplit("::").next().unwrap_or(path);
         if last == "JoinHandle" {
-            // Whoever waits for the task has what the task has, whatever it returns.
+            // The task may hold a handle, whatever its output is.
             return true;
         }
         if OPAQUE.contains(&last) {
@@ -124,23 +128,23 @@ pub(crate) fn hides_in(name: &str) -> bool {
     opaque && !plain
 }
 
-/// What is known of a value that a function returned.
+/// Whether a returned value may hold a handle, and whether it is an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Returned {
-    /// It may hold a handle.
+    /// Whether it may hold a handle.
     pub may_hold: bool,
-    /// It is an `Err` or a `None`. `None` where that is not known.
+    /// Whether it is an `Err` or a `None`, where that is known.
     pub failed: Option<bool>,
 }
 
 impl Returned {
-    /// What is known where part of the type is not told.
+    /// For a type that is not fully written out, as with `impl Trait`.
     pub const UNKNOWN: Self = Self {
         may_hold: true,
         failed: None,
     };
 
-    fn told(may_hold: bool, failed: bool) -> Self {
+    fn known(may_hold: bool, failed: bool) -> Self {
         Self {
             may_hold,
             failed: Some(failed),
@@ -155,14 +159,14 @@ pub(crate) fn failed<T>(value: &T) -> bool {
 
 /// Whether two values are the same variant of one generic enum.
 fn is_variant<T, U>(one: &T, other: &U) -> bool {
-    let of = |name: &'static str| name.split('<').next();
-    // Discriminants of two types cannot be compared. What they hash is the number of the variant, which is the same for
-    // each `T` of an `Option<T>`.
-    of(type_name::<T>()) == of(type_name::<U>())
+    let without_arguments = |name: &'static str| name.split('<').next();
+    // Discriminants of two types cannot be compared. Each hashes as the number of its variant, which is the same for
+    // every `T` of an `Option<T>`.
+    without_arguments(type_name::<T>()) == without_arguments(type_name::<U>())
         && FxBuildHasher.hash_one(discriminant(one)) == FxBuildHasher.hash_one(discriminant(other))
 }
 
-/// What is known of a returned value.
+/// Inspects the value that the expression refers to.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __returned {
@@ -186,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_tells_whether_it_failed() {
+    fn a_result_shows_whether_it_failed() {
         let returned = |may_hold, failed| Returned { may_hold, failed };
         assert_eq!(
             returned!(&Ok::<u8, String>(1)),
@@ -213,14 +217,14 @@ mod tests {
     }
 
     #[test]
-    fn a_generic_value_tells_whether_it_failed() {
+    fn a_generic_value_shows_whether_it_failed() {
         #[track_caller]
         fn check<T>(value: &T, failed: bool) {
             assert_eq!(generic(value).failed, Some(failed));
         }
         check(&Ok::<u8, u8>(1), false);
         check(&Err::<u8, u8>(1), true);
-        // Types whose variants are told apart by what they hold.
+        // Types without a tag: the contents show the variant.
         check(&Ok::<_, ()>(Box::new(1)), false);
         check(&Err::<Box<u8>, ()>(()), true);
         check(&Ok::<(), _>(()).map_err(|()| "no"), false);
@@ -231,7 +235,7 @@ mod tests {
         check(&None::<&u8>, true);
         check(&Some(Err::<u8, u8>(1)), false);
         check(&Some(None::<u8>), false);
-        // None of either.
+        // Neither a `Result` nor an `Option`.
         check(&1, false);
         check(&std::cmp::Ordering::Less, false);
         check(&std::ops::ControlFlow::<u8, u8>::Break(1), false);
@@ -239,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn opaque_containers_of_what_is_not_plain_may_hold() {
+    fn an_opaque_container_of_other_than_plain_values_may_hold() {
         assert!(hides_in(
             "alloc::sync::Arc<std::sync::poison::mutex::Mutex<app::UnitOfWork>>"
         ));

@@ -1,4 +1,4 @@
-//! The attribute and the runtime together, on what is no database.
+//! The attribute and the runtime together, without a database.
 
 mod awaits;
 
@@ -16,11 +16,11 @@ use crate::site::{self, Site};
 use crate::source::function::Function;
 use crate::source::place::Place;
 
-/// What a pool sees of an acquire.
+/// The surroundings of an acquire, as seen from inside it.
 struct Seen {
     site: &'static Site,
     awaited_at: &'static Location<'static>,
-    /// The functions around, innermost first, and where each is polled.
+    /// The functions around it, innermost first, and where each is polled.
     functions: Vec<(&'static Function, &'static Location<'static>)>,
 }
 
@@ -64,7 +64,7 @@ impl Pool {
     }
 }
 
-/// Runs what never waits.
+/// Runs a future that never waits.
 fn run<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
@@ -149,7 +149,7 @@ fn a_handle_stays_or_not() {
 }
 
 #[test]
-fn a_panic_stands_on_the_users_word() {
+fn a_panic_is_located_at_the_users_word() {
     thread_local! {
         static AT: Cell<Option<(u32, u32)>> = const { Cell::new(None) };
     }

@@ -1,4 +1,4 @@
-//! Where a future is awaited, as seen from inside.
+//! Where a future is awaited, as seen from inside it.
 
 use std::future::Future;
 use std::panic::Location;
@@ -25,7 +25,7 @@ static FUNCTION: TrackedFn = TrackedFn::new(Function::written(
 
 type At = Option<&'static Location<'static>>;
 
-/// Runs what never waits.
+/// Runs a future that never waits.
 fn run<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut std::task::Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
@@ -33,12 +33,12 @@ fn run<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// An acquire that tells where it is awaited.
+/// An acquire that returns where it is awaited.
 fn acquire() -> impl Future<Output = At> {
     track::at(&FUNCTION, 0, async { awaited_at() })
 }
 
-/// A tracked function that tells where it is awaited.
+/// A tracked function that returns where it is awaited.
 fn find() -> impl Future<Output = At> {
     let body = async { scope().map(|scope| scope.polled_at()) };
     track::scope(&FUNCTION, body, |_, _| {})
@@ -56,7 +56,7 @@ fn is_elsewhere(at: At) {
 }
 
 #[test]
-fn a_direct_await_is_seen_where_it_stands() {
+fn a_direct_await_is_seen_at_its_place() {
     run(async {
         is_here(acquire().await);
         is_here(find().await);
@@ -67,7 +67,7 @@ fn a_direct_await_is_seen_where_it_stands() {
 }
 
 #[test]
-fn what_polls_from_elsewhere_is_seen_there() {
+fn a_combinator_is_seen_where_it_polls() {
     run(async {
         is_elsewhere(acquire().map(|at| at).await);
         is_elsewhere(find().map(|at| at).await);
@@ -93,7 +93,7 @@ fn a_future_behind_a_pointer_is_seen_elsewhere() {
 }
 
 #[test]
-fn a_wrapper_in_between_is_seen_in_its_own_place() {
+fn a_wrapper_is_seen_at_its_own_await() {
     async fn wrapped(future: impl Future<Output = At>) -> (At, u32) {
         (future.await, line!())
     }
