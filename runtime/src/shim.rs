@@ -1,6 +1,6 @@
-//! sqlx's types under sqlx's names, tracked: each takes the calls of sqlx's apart and passes them on.
+//! Tracked types under sqlx's names. Each takes a call apart, records it, and passes it on to sqlx.
 
-// First, so that what it says is said first.
+// First, so that its error comes before those that it explains.
 mod one_sqlx;
 
 mod acquire;

@@ -1,4 +1,4 @@
-//! `Acquire`: the tracked trait in sqlx's shape, and sqlx's own for those who ask for it (the migrator).
+//! `Acquire`: the tracked trait in sqlx's shape, and implementations of sqlx's own for the migrator.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -15,22 +15,36 @@ use super::transaction::Transaction;
 use crate::handle::asked::Purpose;
 use crate::scope::origin::{self, Origin};
 
-/// sqlx's `Acquire`, giving tracked connections and transactions.
+/// sqlx's `Acquire`, which returns tracked connections and transactions.
+///
+/// # Panics
+///
+/// The futures of `&Pool` panic as that of [`Pool::acquire`]. The other implementors acquire no permit, and no lint
+/// stops them.
 pub trait Acquire<'c> {
     /// The database.
     type Database: Database;
 
-    /// The connection. Derefs to a tracked one, which derefs to the driver's.
+    /// The connection. It dereferences to a tracked one, which dereferences to the driver's.
     type Connection: Deref<Target = dyn AnyConn<Self::Database> + 'c> + DerefMut + Send;
 
-    /// Gives a connection.
+    /// Acquires a connection from a pool, or borrows the one that the implementor has.
+    ///
+    /// # Panics
+    ///
+    /// The future of a `&Pool` panics in a debug build where `pool_deadlock` (denied by default), `pool_timeout` or
+    /// `nested_acquire` is at deny and its finding is certain.
     fn acquire(self) -> BoxFuture<'c, Result<Self::Connection, Error>>;
 
-    /// Begins a transaction.
+    /// Begins a transaction, or a savepoint inside one.
+    ///
+    /// # Panics
+    ///
+    /// The future of a `&Pool` panics as that of [`acquire`](Acquire::acquire).
     fn begin(self) -> BoxFuture<'c, Result<Transaction<'c, Self::Database>, Error>>;
 }
 
-/// A connection that [`Acquire`] took from a pool.
+/// A pool's connection, as the [`Acquire`] of `&Pool` returns it.
 pub struct Acquired<'c, DB: Database> {
     conn: Conn<'c, DB>,
 }
@@ -120,7 +134,7 @@ macro_rules! acquire_from_borrowed {
             }
         }
 
-        // The migrator asks for sqlx's own.
+        // sqlx's own trait, for the migrator.
         impl<'c, DB: Database> sqlx::Acquire<'c> for &'c mut $ty {
             type Database = DB;
             type Connection = &'c mut DB::Connection;
@@ -143,7 +157,7 @@ acquire_from_borrowed!(Transaction<'_, DB>, |this| this.conn_mut());
 acquire_from_borrowed!(Conn<'_, DB>, |this| this);
 acquire_from_borrowed!((dyn AnyConn<DB> + '_), |this| this);
 
-/// A connection for plain sqlx: what happens with it is not seen, who holds it is.
+/// A pool's connection for plain sqlx. The statements on it are not seen, but its handle is.
 pub struct LentConnection<DB: Database> {
     conn: Conn<'static, DB>,
     by_migrator: bool,
@@ -165,9 +179,9 @@ impl<DB: Database> DerefMut for LentConnection<DB> {
 
 impl<DB: Database> Drop for LentConnection<DB> {
     fn drop(&mut self) {
-        // The migrator may have been given up in the middle of sqlx's own `begin`, or with its lock of the session: closing
-        // is what certainly ends both. SQLite's driver ends its transactions, and a database in memory ends with its last
-        // connection.
+        // The migrator may have been cancelled inside sqlx's own `begin`, or while it held its session lock. Only
+        // closing the connection certainly ends both. SQLite is left out: its driver ends its transactions itself, and
+        // an in-memory database is lost with its last connection.
         let on_a_server = self
             .conn
             .handle()
@@ -205,10 +219,10 @@ impl<'c, DB: Database> sqlx::Acquire<'c> for &'_ Pool<DB> {
     #[track_caller]
     fn begin(self) -> BoxFuture<'c, Result<sqlx::Transaction<'c, DB>, Error>> {
         let pool = self.lend(origin::caller(Location::caller())).clone();
-        // In a task of its own it runs to its end, whatever happens to who asked for it: a begin of sqlx's that is
-        // dropped half-way leaves its connection inside a transaction.
+        // Spawned, so that it completes even if the caller is cancelled: when sqlx's `begin` is dropped before its end,
+        // the connection goes back to the pool inside a transaction.
         let begun = sqlx_core::rt::spawn(async move { pool.begin().await });
-        // A match, because `Ok(…?)` reads as if it did nothing: it gives the transaction its shorter lifetime.
+        // Not a no-op: rebuilding the `Ok` shortens the transaction's lifetime from `'static` to `'c`.
         Box::pin(async move {
             match begun.await {
                 Ok(transaction) => Ok(transaction),
@@ -218,7 +232,7 @@ impl<'c, DB: Database> sqlx::Acquire<'c> for &'_ Pool<DB> {
     }
 }
 
-/// For drivers' implementations of [`Acquire`].
+/// Begins a transaction on a driver's connection, for the implementations of [`Acquire`] that `impl_backend!` writes.
 #[doc(hidden)]
 pub fn begin_borrowed<'c, DB: Database>(
     connection: &'c mut DB::Connection,

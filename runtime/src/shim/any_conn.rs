@@ -1,4 +1,4 @@
-//! A connection behind whatever holds it.
+//! The connection that `Acquire` returns, whatever type holds it.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -8,22 +8,26 @@ use sqlx::Database;
 use super::conn::Conn;
 use super::in_use::Tracked;
 
-/// What a connection got through [`Acquire`](super::Acquire) dereferences to: a connection of a pool, of a transaction, or of
-/// the driver's own.
+/// The `Deref` target of the connections that [`Acquire`](super::Acquire) returns: a pool's connection, a
+/// transaction's, or the driver's own.
 ///
-/// A trait object, because `&'c mut` of it can be had from anything that holds a connection for longer than `'c`; of a
-/// [`Conn`], which is named with its lifetime, it cannot. As an [`Executor`](sqlx::Executor) it is the same, and it
-/// dereferences to the driver's connection as well.
+/// It is an [`Executor`](sqlx::Executor), and dereferences to the driver's connection, exactly as [`Conn`] does. It is
+/// a trait object because every holder of a connection for longer than `'c` can be borrowed as `&'c mut dyn AnyConn`;
+/// as `&'c mut Conn` it cannot, because the type of a [`Conn`] names its own lifetime.
+///
+/// # Panics
+///
+/// As an executor, it panics as [`Conn`] does.
 pub trait AnyConn<DB: Database>: Send {
-    /// The driver's connection.
+    /// The driver's connection, for reading.
     #[doc(hidden)]
     fn lent(&self) -> &DB::Connection;
 
-    /// The driver's connection, for plain sqlx.
+    /// The driver's connection, for use by plain sqlx. Its handle counts as lent from here on.
     #[doc(hidden)]
     fn lend(&mut self) -> &mut DB::Connection;
 
-    /// The handle, where there is one, and the driver's connection for use under it.
+    /// The driver's connection, for use under its handle, and the handle if it has one.
     #[doc(hidden)]
     fn tracked(&mut self) -> Tracked<'_, DB>;
 }

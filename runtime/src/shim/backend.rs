@@ -1,4 +1,4 @@
-//! What the tracked face needs of a driver.
+//! The operations of a driver that the tracked executors need.
 
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
@@ -6,12 +6,15 @@ use sqlx::{Database, Describe, Either, Error, SqlStr};
 
 use super::sent::Sent;
 
-/// A database whose pools can be tracked: what code generic over the database needs, beside sqlx's own bounds, to execute
-/// on `&Pool<DB>`.
+/// A database whose pools can be tracked. Code that is generic over the database needs this bound, beside sqlx's own,
+/// to execute on `&Pool<DB>`.
 ///
-/// Implemented for all of sqlx's databases. Its methods forward to the driver; they exist because a bound
-/// `&mut DB::Connection: Executor` in an implementation of `Executor` makes the compiler overflow in crates that never heard
-/// of this one. A third-party driver implements it with [`impl_backend!`](crate::impl_backend).
+/// It is implemented for all of sqlx's databases. A third-party driver implements it with
+/// [`impl_backend!`](crate::impl_backend).
+///
+/// The methods forward to the driver. An implementation of `Executor` cannot call the driver's by a bound
+/// `&mut DB::Connection: Executor`: such a bound makes the compiler overflow in crates that merely have this one in
+/// their dependency graph.
 pub trait Backend: Database {
     /// Forwards to the connection's `Executor::fetch_many`.
     #[doc(hidden)]

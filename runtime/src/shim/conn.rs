@@ -1,4 +1,4 @@
-//! A connection under a handle: pooled, or borrowed from somewhere.
+//! A connection under a handle: a pool's own, or a borrowed one.
 
 use std::fmt;
 use std::future::Future;
@@ -13,36 +13,43 @@ use super::lent;
 use crate::handle::Handle;
 use crate::handle::held::Held;
 
-/// What a tracked connection or transaction dereferences to.
+/// The `Deref` target of a tracked connection or transaction.
 ///
-/// `&mut Conn` is an [`Executor`](sqlx::Executor), and dereferences further to the driver's own connection, which is then
-/// *lent*: what plain sqlx does with it is not seen, until the connection is used through its handle again.
+/// `&mut Conn` is an [`Executor`](sqlx::Executor). It dereferences to the driver's own connection, which is then
+/// *lent*: until the connection is used through its handle again, what plain sqlx does with it is not seen.
+///
+/// # Panics
+///
+/// As an executor: in a debug build, a statement panics at its call site if it is the first one over a budget and
+/// `query_budget` is at deny, which is the default. The future or stream panics when it is first polled, before
+/// anything is sent.
 pub struct Conn<'c, DB: Database> {
     // Dropped first: the handle ends before sqlx's value, whose drop spawns a task and panics outside a runtime.
     permit: Permit,
     source: Source<'c, DB>,
-    /// Keeps the type, and what refers to it, `!UnwindSafe`: so `#[track]` knows a value that may hold a handle.
+    /// Makes this type `!UnwindSafe`, and with it every type that holds one. `#[track]` takes a value of such a type
+    /// for one that may hold a handle.
     marker: PhantomData<Box<dyn Send + Sync>>,
 }
 
-/// The claim on a permit that goes with a connection.
+/// The claim on the connection's permit.
 enum Permit {
-    /// It ends with this value.
+    /// This value owns the claim, and ends it when it is dropped.
     Own(Held),
-    /// It is somebody else's further out.
+    /// The value that lent the connection owns the claim.
     Lent(Arc<Handle>),
-    /// The connection is not from a pool that is known.
+    /// There is none: the connection is not from a pool that is tracked.
     None,
 }
 
 enum Source<'c, DB: Database> {
     Pooled(sqlx::pool::PoolConnection<DB>),
     Borrowed(&'c mut DB::Connection),
-    /// Taken out; nothing is left to use.
+    /// The connection was moved out, and the value is not used any more.
     Taken,
 }
 
-const TAKEN: &str = "BUG: a connection is taken out only by who consumes it";
+const TAKEN: &str = "BUG: the connection was moved out of a `Conn` that is still used";
 
 impl<'c, DB: Database> Conn<'c, DB> {
     fn build(permit: Permit, source: Source<'c, DB>) -> Self {
@@ -53,7 +60,7 @@ impl<'c, DB: Database> Conn<'c, DB> {
         }
     }
 
-    /// A pool's connection, with the claim on its permit unless everything is switched off.
+    /// A pool's connection with the claim on its permit, which is `None` where everything is switched off.
     pub(super) fn pooled(
         (held, connection): (Option<Held>, sqlx::pool::PoolConnection<DB>),
     ) -> Self {
@@ -63,12 +70,12 @@ impl<'c, DB: Database> Conn<'c, DB> {
         )
     }
 
-    /// A connection of somebody else's, with the handle that it was lent from, where that is known.
+    /// A driver's connection that is borrowed, with the handle that lent it, if that is known.
     pub(super) fn borrowed(connection: &'c mut DB::Connection) -> Self {
         Self::from_tracked(tracked_borrowed(connection))
     }
 
-    /// The connection of somebody else's handle.
+    /// A connection that is borrowed from another `Conn`, with that one's handle.
     pub(super) fn from_tracked(tracked: Tracked<'c, DB>) -> Self {
         let permit = tracked.handle.map_or(Permit::None, Permit::Lent);
         Self::build(permit, Source::Borrowed(tracked.connection))
@@ -91,7 +98,7 @@ impl<'c, DB: Database> Conn<'c, DB> {
         }
     }
 
-    /// Both at once.
+    /// The handle and the driver's connection at once.
     pub(super) fn parts(&mut self) -> (Option<&Arc<Handle>>, &mut DB::Connection) {
         let handle = match &self.permit {
             Permit::Own(held) => Some(held.handle()),
@@ -106,7 +113,7 @@ impl<'c, DB: Database> Conn<'c, DB> {
         (handle, connection)
     }
 
-    /// The connection must not go back into the pool as it is.
+    /// Has the pool's connection closed when it is dropped: it must not go back to the pool as it is.
     pub(super) fn poison(&mut self) {
         if let Some(handle) = self.handle() {
             handle.poison();
@@ -120,7 +127,7 @@ impl<'c, DB: Database> Conn<'c, DB> {
         }
     }
 
-    /// Gives the connection back to its pool ahead of the drop; nothing is left to use.
+    /// Returns the connection to its pool before the drop. The value must not be used afterwards.
     pub(super) fn give_back(&mut self) -> impl Future<Output = ()> + Send + use<DB> + 'static {
         let held = self.take_own();
         let returned = match &mut self.source {
@@ -142,7 +149,7 @@ impl<'c, DB: Database> Conn<'c, DB> {
         }
     }
 
-    /// sqlx's own pool connection and the claim on its permit.
+    /// Moves sqlx's own pool connection out, with the claim on its permit.
     pub(super) fn take_pooled(mut self) -> (Option<Held>, sqlx::pool::PoolConnection<DB>) {
         let held = self.take_own();
         match std::mem::replace(&mut self.source, Source::Taken) {
@@ -210,13 +217,14 @@ impl<DB: Database> Drop for Conn<'_, DB> {
             return;
         };
         if held.handle().is_poisoned() {
-            // The handle ends first; sqlx closes the connection in a task of its own, in 5 s at most.
+            // The handle ends first. sqlx spawns a task that closes the connection, and drops it if that takes 5 s.
             drop(held);
             connection.close_on_drop();
         } else {
-            // What sqlx does when its value is dropped, but so that the end of it is seen.
+            // The same as sqlx's own drop, but in a task that is followed to its end.
             let returned = held.return_by(Box::pin(connection.return_to_pool()));
-            // Outside a runtime either of the two panics: together they would abort.
+            // Outside a runtime `spawn` panics, and so does this drop if the pool keeps a minimum of connections. In
+            // the other order the drop would panic while `spawn` unwinds, and abort the process.
             drop(connection);
             sqlx_core::rt::spawn(returned);
         }

@@ -1,4 +1,4 @@
-//! The tracked `Connection`: sqlx's methods, on sqlx's connections, beginning tracked transactions.
+//! The tracked `Connection`: sqlx's methods, whose `begin` returns a tracked transaction.
 
 use std::future::Future;
 
@@ -14,7 +14,10 @@ use super::transaction::Transaction;
 use crate::handle::ControlGuard;
 use crate::pool_state::counters::Control;
 
-/// sqlx's `Connection`, beginning tracked transactions. Implemented for all of sqlx's connections.
+/// sqlx's `Connection`, whose `begin` returns a tracked transaction. Implemented for all of sqlx's connections.
+///
+/// No lint stops these methods. The statements within [`transaction`](Connection::transaction) are those of its
+/// callback, and panic as on any [`Conn`].
 pub trait Connection: Send {
     /// The database.
     type Database: Database;
@@ -23,12 +26,19 @@ pub trait Connection: Send {
     type Options: ConnectOptions;
 
     /// Closes this connection gracefully.
+    ///
+    /// A pool's [`Conn`] is dropped at the call and closed in a task, and this future is ready at once: see
+    /// [`PoolConnection::close_on_drop`](crate::pool::PoolConnection::close_on_drop).
     fn close(self) -> impl Future<Output = Result<(), Error>> + Send + 'static;
 
     #[doc(hidden)]
     fn close_hard(self) -> impl Future<Output = Result<(), Error>> + Send + 'static;
 
     /// Checks whether the connection is still valid.
+    ///
+    /// # Errors
+    ///
+    /// If it is not valid any more.
     fn ping(&mut self) -> impl Future<Output = Result<(), Error>> + Send + '_;
 
     /// Begins a transaction, or sets a savepoint in the one that is open.
@@ -36,7 +46,11 @@ pub trait Connection: Send {
         &mut self,
     ) -> impl Future<Output = Result<Transaction<'_, Self::Database>, Error>> + Send + '_;
 
-    /// Begins a transaction with a statement of one's own.
+    /// Begins a transaction with the given statement.
+    ///
+    /// # Errors
+    ///
+    /// If the connection is in a transaction already, or if the statement does not begin one.
     fn begin_with(
         &mut self,
         statement: impl SqlSafeStr,
@@ -47,7 +61,12 @@ pub trait Connection: Send {
     /// Whether the connection is in a transaction, as far as the driver knows.
     fn is_in_transaction(&self) -> bool;
 
-    /// Runs a function inside a transaction, which is committed if it returns `Ok` and rolled back if not.
+    /// Runs a callback inside a transaction. The transaction is committed if the callback returns `Ok`, else rolled
+    /// back.
+    ///
+    /// # Errors
+    ///
+    /// The callback's, or sqlx's where the transaction cannot begin or end.
     fn transaction<'a, F, R, E>(
         &'a mut self,
         callback: F,
@@ -61,17 +80,17 @@ pub trait Connection: Send {
         R: Send,
         E: From<Error> + Send;
 
-    /// Statements cached in the connection.
+    /// The number of statements cached in the connection.
     fn cached_statements_size(&self) -> usize
     where
         Self::Database: HasStatementCache;
 
-    /// Removes all statements from the cache.
+    /// Removes all statements from the cache, and closes them on the server if needed.
     fn clear_cached_statements(&mut self) -> impl Future<Output = Result<(), Error>> + Send + '_
     where
         Self::Database: HasStatementCache;
 
-    /// Gives back buffer space beyond the default.
+    /// Releases buffer space beyond the default capacity.
     fn shrink_buffers(&mut self);
 
     #[doc(hidden)]
@@ -80,7 +99,7 @@ pub trait Connection: Send {
     #[doc(hidden)]
     fn should_flush(&self) -> bool;
 
-    /// Connects to the database that a URL names.
+    /// Connects to the database that `url` names.
     fn connect(url: &str) -> impl Future<Output = Result<Self, Error>> + Send + 'static
     where
         Self: sqlx::Connection + Sized,
@@ -88,7 +107,7 @@ pub trait Connection: Send {
         <Self as sqlx::Connection>::connect(url)
     }
 
-    /// Connects with options.
+    /// Connects with the given options.
     fn connect_with(
         options: &<Self as sqlx::Connection>::Options,
     ) -> impl Future<Output = Result<Self, Error>> + Send + '_
@@ -99,7 +118,8 @@ pub trait Connection: Send {
     }
 }
 
-/// Runs a function inside a transaction. No function, whose future would have to outlive the function's types.
+/// Runs a callback inside a transaction. This is no function, because its future would have to outlive its type
+/// parameters.
 macro_rules! in_transaction {
     ($connection:ident, $callback:ident) => {
         async move {
@@ -203,7 +223,7 @@ impl<C: sqlx::Connection> Connection for C {
     }
 }
 
-/// A connection under its handle: what it begins is known to the handle.
+/// A connection under its handle, which records the operations on it.
 impl<DB: Database> Connection for Conn<'_, DB> {
     type Database = DB;
     type Options = <DB::Connection as sqlx::Connection>::Options;

@@ -21,10 +21,10 @@ use crate::scope::origin::Origin;
 
 type SqlxCopyIn = sqlx::postgres::PgCopyIn<sqlx::pool::PoolConnection<Postgres>>;
 
-/// sqlx's `PgCopyIn<C>`: its own for a borrowed connection, a tracked one for a pooled one.
+/// sqlx's `PgCopyIn<C>`: sqlx's own for a borrowed connection, and a tracked one for a pool's connection.
 pub type PgCopyIn<C> = <C as CopiesIn>::Copy;
 
-/// What a COPY holds while it runs.
+/// A connection, owned or borrowed, that a COPY holds while it runs.
 #[doc(hidden)]
 pub trait CopiesIn {
     /// The COPY that runs on it.
@@ -43,14 +43,14 @@ impl<'c> CopiesIn for &'c mut PgConnection {
     type Copy = sqlx::postgres::PgCopyIn<&'c mut PgConnection>;
 }
 
-/// A tracked `COPY FROM STDIN` on a connection of a pool. sqlx's `PgCopyIn` in all but name.
+/// A tracked `COPY FROM STDIN` on a connection of a pool. It has all methods of sqlx's `PgCopyIn`.
 #[must_use = "connection will error on next use if `.finish()` or `.abort()` is not called"]
 #[derive(Debug)]
 pub struct PgPoolCopyIn {
     // Dropped first: see `Conn`.
     held: Option<Held>,
     copy: CopyIn,
-    /// Chunks sent.
+    /// The number of chunks sent.
     sent: u64,
 }
 
@@ -83,12 +83,12 @@ impl PgPoolCopyIn {
         self.copy.is_textual()
     }
 
-    /// How many columns are expected.
+    /// The number of columns that PostgreSQL expects.
     pub fn num_columns(&self) -> usize {
         self.copy.num_columns()
     }
 
-    /// Whether a column is expected as text.
+    /// Whether PostgreSQL expects a column as text.
     ///
     /// # Panics
     ///
@@ -105,7 +105,11 @@ impl PgPoolCopyIn {
         Ok(self)
     }
 
-    /// Sends all that `source` has.
+    /// Sends the data of `source` up to its end.
+    ///
+    /// # Errors
+    ///
+    /// If `source` cannot be read, or the connection fails.
     pub async fn read_from(
         &mut self,
         source: impl sqlx_core::io::AsyncRead + Unpin,
@@ -129,7 +133,11 @@ impl PgPoolCopyIn {
         }
     }
 
-    /// Discards what was sent.
+    /// Ends the COPY with an error, so that PostgreSQL discards the data, and returns the connection to its pool.
+    ///
+    /// # Errors
+    ///
+    /// If the server answers with another error than that the COPY was aborted.
     pub async fn abort(self, msg: impl Into<String>) -> Result<(), Error> {
         self.sending();
         let Self { held, copy, .. } = self;
@@ -138,9 +146,13 @@ impl PgPoolCopyIn {
         result
     }
 
-    /// Completes the COPY and gives the rows affected.
+    /// Completes the COPY, returns the connection to its pool, and returns the number of rows affected.
+    ///
+    /// # Errors
+    ///
+    /// If the server refuses the data.
     pub async fn finish(self) -> Result<u64, Error> {
-        // The server may take its time: it checks what it was given.
+        // Checking the data may take the server a while.
         self.sending();
         let Self { held, copy, .. } = self;
         let result = copy.0.finish().await;
@@ -152,12 +164,20 @@ impl PgPoolCopyIn {
 /// sqlx's `PgPoolCopyExt`, for the tracked pool.
 pub trait PgPoolCopyExt {
     /// Begins a `COPY FROM STDIN` on a connection of the pool.
+    ///
+    /// # Panics
+    ///
+    /// As [`Pool::acquire`].
     fn copy_in_raw<'a>(
         &'a self,
         statement: &'a str,
     ) -> impl Future<Output = Result<PgPoolCopyIn, Error>> + Send + 'a;
 
-    /// Begins a `COPY TO STDOUT` on a connection of the pool.
+    /// Begins a `COPY TO STDOUT` on a connection of the pool, and returns the stream of its data.
+    ///
+    /// # Panics
+    ///
+    /// As [`Pool::acquire`].
     fn copy_out_raw<'a>(
         &'a self,
         statement: &'a str,
@@ -202,7 +222,9 @@ impl PgPoolCopyExt for Pool<Postgres> {
 }
 
 impl Pool<Postgres> {
-    /// sqlx takes the connection itself, inside `copy`: the wait lasts until the COPY has begun.
+    /// Acquires a permit by polling `copy`.
+    ///
+    /// sqlx acquires the connection inside `copy`, so the claim counts as waiting until the COPY has begun.
     async fn begin_copy<T>(
         &self,
         origin: Origin,
@@ -217,11 +239,11 @@ impl Pool<Postgres> {
     }
 }
 
-/// The data of a COPY, and the handle it comes by.
+/// The data of a COPY, with the handle of its connection.
 struct CopyOut {
     held: Option<Held>,
     stream: BoxStream<'static, Result<Bytes, Error>>,
-    /// Messages read.
+    /// The number of messages read.
     read: u64,
 }
 
@@ -234,7 +256,7 @@ impl Stream for CopyOut {
         if let Some(held) = &self.held {
             let (handle, now) = (held.handle(), Instant::now());
             match item {
-                // sqlx's stream keeps its connection until it is dropped, and so does this one.
+                // The handle ends with the drop of this stream.
                 Poll::Ready(None) => handle.become_idle(now),
                 Poll::Ready(Some(_)) => handle.copied(self.read, now),
                 Poll::Pending => handle.await_copy(now),

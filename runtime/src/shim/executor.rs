@@ -1,7 +1,7 @@
 //! Tracked executors: `&mut Conn` and `&Pool`.
 //!
-//! Every method of sqlx's trait is overridden: the provided ones box again at each step. No `Executor` bound stands in an
-//! implementation here, see [`Backend`].
+//! Every method of sqlx's trait is overridden, because the provided ones box once more at each step. The
+//! implementations have no `Executor` bound; [`Backend`] says why.
 
 use std::panic::Location;
 
@@ -26,7 +26,7 @@ use crate::pool_state::counters::Control;
 use crate::scope::origin::Origin;
 
 impl<'e, DB: Backend> Tracked<'e, DB> {
-    /// Runs a statement whose rows are wanted in a form of their own: `take` is given each step.
+    /// Runs a statement to its end, and collects a `T` by passing it to `take` with each step.
     async fn run<T: Default>(
         self,
         prepared: Prepared,
@@ -118,13 +118,20 @@ fn count<DB: Backend>(running: &mut Running, step: &Step<DB>) {
     }
 }
 
-/// As sqlx's `fetch_one` does.
+/// Turns a missing row into an error, as sqlx's `fetch_one` does.
 fn one<T>(row: Option<T>) -> Result<T, Error> {
     row.ok_or(Error::RowNotFound)
 }
 
 macro_rules! executor {
     ($ty:ty) => {
+        /// Sends statements on this connection.
+        ///
+        /// # Panics
+        ///
+        /// In a debug build, a statement panics at its call site if it is the first one over a budget and
+        /// `query_budget` is at deny, which is the default. The future or stream panics when it is first polled, before
+        /// anything is sent.
         impl<'c, DB: Backend> Executor<'c> for &'c mut $ty {
             type Database = DB;
 
@@ -230,8 +237,10 @@ macro_rules! executor {
 executor!(Conn<'_, DB>);
 executor!((dyn AnyConn<DB> + '_));
 
-/// A stream that holds a connection of its own. As in sqlx, a generator: the connection and what borrows it live together.
-/// Not sqlx's, which hands each row over through a mutex.
+/// A stream of the pool, which holds a connection of its own.
+///
+/// It is a generator, as in sqlx, because the driver's stream borrows the connection. sqlx's own `try_stream!` is not
+/// used: it hands each row over through a mutex.
 macro_rules! pool_stream {
     ($pool:ident, $query:ident, $step:ident => $item:expr) => {{
         let (prepared, sent) = (PreparedRows::new(), Sent::new($query));
@@ -252,6 +261,13 @@ macro_rules! pool_stream {
     }};
 }
 
+/// Sends each statement on a connection that it acquires from the pool.
+///
+/// # Panics
+///
+/// In a debug build, the future or stream panics where a lint is at deny and its finding is certain. The acquire panics
+/// as [`Pool::acquire`], and for `outside_transaction` when the permit is granted. The statement panics at its call
+/// site if it is the first one over a budget, for `query_budget`, which is denied by default.
 impl<'p, DB: Backend> Executor<'p> for &'_ Pool<DB> {
     type Database = DB;
 

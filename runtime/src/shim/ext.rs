@@ -1,4 +1,4 @@
-//! What pools and handles can do beside what sqlx's can.
+//! The methods that pools and handles have beyond sqlx's.
 
 use std::panic::Location;
 
@@ -11,17 +11,19 @@ use super::pool_connection::PoolConnection;
 use super::transaction::Transaction;
 use crate::scope::origin;
 
-/// What a pool can do beside what sqlx's can.
+/// The methods that a pool has beyond sqlx's.
 pub trait PoolExt: Sized {
     /// The pool's database.
     type Database: Database;
 
-    /// Names the pool in logs, findings and configuration, in place of where it leads.
+    /// Names the pool in logs, findings and configuration. Without a name, its address and database stand there.
+    ///
+    /// The clones of a pool share the name. Set it before the first use of the pool, which logs the pool's start line.
     #[must_use]
     fn named(self, name: impl Into<String>) -> Self;
 
-    /// The pool as plain sqlx knows it, for crates that take sqlx's own type. What they take from it is not seen: from now
-    /// on the pool's unexplained permits count as lent.
+    /// The pool as sqlx's own type, for crates that take it. The connections that they acquire are not seen: from this
+    /// call on, the permits of the pool that no known handle holds count as lent.
     #[track_caller]
     fn as_sqlx(&self) -> &sqlx::Pool<Self::Database>;
 }
@@ -40,10 +42,10 @@ impl<DB: Database> PoolExt for Pool<DB> {
     }
 }
 
-/// What a handle can do beside what sqlx's can.
+/// The methods that a handle has beyond sqlx's.
 pub trait HandleExt: Sized {
-    /// Says that this handle is meant to live long, and why. It is then exempt from the lints about leaks and holding, and
-    /// shown as reserved.
+    /// Declares that this handle is meant to live long, and why. It is then exempt from the lints about leaks and
+    /// holding, and is shown as reserved. The first reason stands.
     #[must_use]
     fn long_lived(self, reason: impl Into<String>) -> Self;
 }

@@ -1,4 +1,4 @@
-//! A connection in use under its handle.
+//! A driver's connection together with its handle.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use sqlx::Database;
 use super::lent;
 use crate::handle::Handle;
 
-/// A connection in use under its handle.
+/// A driver's connection, and the handle under which it is used, if it has one.
 #[doc(hidden)]
 pub struct Tracked<'e, DB: Database> {
     pub(super) handle: Option<Arc<Handle>>,
@@ -23,7 +23,7 @@ impl<DB: Database> fmt::Debug for Tracked<'_, DB> {
     }
 }
 
-/// For drivers' implementations of [`AnyConn`].
+/// Finds the handle that lent a driver's connection, for the implementations of `AnyConn` that `impl_backend!` writes.
 #[doc(hidden)]
 pub fn tracked_borrowed<DB: Database>(connection: &mut DB::Connection) -> Tracked<'_, DB> {
     Tracked {

@@ -1,7 +1,7 @@
-//! What is known of sqlx's own databases and not said by their traits.
+//! Properties of sqlx's own databases that sqlx's traits do not have.
 //!
-//! Found by type at run time, so that code generic over the database needs no bound for it; the compiler resolves each
-//! comparison of types when it compiles for a database.
+//! They are found by a downcast, so that code generic over the database needs no further bound. The compiler resolves
+//! each downcast when it compiles for a database.
 
 use std::any::Any;
 
@@ -14,7 +14,7 @@ pub(super) fn system<DB: Database>() -> System {
     System::named(DB::NAME)
 }
 
-/// Rows written, by a driver that is known.
+/// The number of rows affected; 0 of a driver that is not known.
 pub(super) fn rows_affected<DB: Database>(result: &DB::QueryResult) -> u64 {
     let result: &dyn Any = result;
     #[cfg(feature = "postgres")]
@@ -37,7 +37,7 @@ pub(super) fn rows_affected<DB: Database>(result: &DB::QueryResult) -> u64 {
     0
 }
 
-/// Where connect options lead, without user or password.
+/// The endpoint that connect options lead to, without user or password.
 pub(super) fn endpoint<DB: Database>(
     options: &<DB::Connection as sqlx::Connection>::Options,
 ) -> Endpoint {
@@ -74,7 +74,7 @@ pub(super) fn endpoint<DB: Database>(
     #[cfg(feature = "_sqlite")]
     if let Some(options) = options.downcast_ref::<sqlx::sqlite::SqliteConnectOptions>() {
         let file = options.get_filename().display().to_string();
-        // sqlx gives each in-memory database a name of its own, which says nothing to a reader.
+        // sqlx generates a name for each in-memory database, which would mean nothing to a reader.
         let address = if file.contains("sqlx-in-memory-") {
             ":memory:".to_owned()
         } else {

@@ -1,7 +1,7 @@
-//! Which handle a plain connection was just lent from, on this thread.
+//! The handle that last lent its plain connection on this thread.
 //!
-//! `Connection::begin` and the like are called on the plain connection right after it was dereferenced; the address finds
-//! the way back. An entry counts only while its handle is alive and still lent, so a stale one finds nothing.
+//! `Connection::begin` and the like are called on the plain connection right after the dereference that lends it. The
+//! address of the connection then finds the handle. It finds none once the handle has ended or is itself in use again.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
@@ -21,7 +21,7 @@ pub(super) fn note<C>(connection: &C, handle: &Arc<Handle>) {
         LAST.try_with(|last| *last.borrow_mut() = (address(connection), Arc::downgrade(handle)));
 }
 
-/// The handle that `connection` was lent from.
+/// The handle that has lent `connection`, if it was the last on this thread and still is lent.
 pub(super) fn of<C>(connection: &C) -> Option<Arc<Handle>> {
     let (last, handle) = LAST.try_with(|last| last.borrow().clone()).ok()?;
     (last == address(connection))

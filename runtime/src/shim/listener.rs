@@ -1,4 +1,4 @@
-//! The tracked `PgListener`: a reserved handle.
+//! The tracked `PgListener`, whose handle is reserved.
 
 use std::fmt;
 use std::future::Future;
@@ -23,15 +23,15 @@ use crate::handle::held::Held;
 use crate::lifecycle::acquire::Claiming;
 use crate::scope::origin::Origin;
 
-/// sqlx's `PgListener`, tracked: shown as a handle reserved for listening.
+/// sqlx's `PgListener`, tracked. Its handle is shown as reserved for listening.
 pub struct PgListener {
-    // Dropped first: see `Conn`. `None` where its pool is its own, or everything is switched off.
+    // Dropped first: see `Conn`. `None` where the listener has a pool of its own, or everything is switched off.
     held: Option<Held>,
     listener: sqlx::postgres::PgListener,
 }
 
 impl PgListener {
-    /// Connects a listener with a connection of its own.
+    /// Connects a listener with a connection of its own, which is no pool's and has no handle.
     pub async fn connect(url: &str) -> Result<Self, Error> {
         Ok(Self {
             held: None,
@@ -39,7 +39,15 @@ impl PgListener {
         })
     }
 
-    /// Takes a connection of `pool` to listen on.
+    /// Acquires a connection of `pool` for the listener.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pool::acquire`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Pool::acquire`].
     #[track_caller]
     pub fn connect_with(pool: &Pool<Postgres>) -> impl Future<Output = Result<Self, Error>> {
         let origin = Origin::caller(Location::caller());
@@ -58,22 +66,24 @@ impl PgListener {
         }
     }
 
-    /// Sets whether the listener goes on when its pool closes.
+    /// Sets whether [`recv`](Self::recv) and [`try_recv`](Self::try_recv) keep waiting when the pool closes. By default
+    /// they return [`Error::PoolClosed`].
     pub fn ignore_pool_close_event(&mut self, val: bool) {
         self.listener.ignore_pool_close_event(val);
     }
 
-    /// Sets whether a lost connection is made anew at once.
+    /// Sets whether [`try_recv`](Self::try_recv) replaces a lost connection before it returns `None`, which is the
+    /// default, or when it is called next.
     pub fn eager_reconnect(&mut self, val: bool) {
         self.listener.eager_reconnect(val);
     }
 
-    /// Listens on a channel.
+    /// Starts listening on a channel.
     pub async fn listen(&mut self, channel: &str) -> Result<(), Error> {
         self.listener.listen(channel).await
     }
 
-    /// Listens on channels.
+    /// Starts listening on several channels.
     pub async fn listen_all(
         &mut self,
         channels: impl IntoIterator<Item = &str>,
@@ -91,22 +101,22 @@ impl PgListener {
         self.listener.unlisten_all().await
     }
 
-    /// The next notification, reconnecting where the connection was lost.
+    /// Waits for the next notification. Replaces a lost connection; notifications sent meanwhile are lost.
     pub async fn recv(&mut self) -> Result<PgNotification, Error> {
         self.listener.recv().await
     }
 
-    /// The next notification; `None` when the connection was lost.
+    /// Waits for the next notification. Returns `None` if the connection was lost.
     pub async fn try_recv(&mut self) -> Result<Option<PgNotification>, Error> {
         self.listener.try_recv().await
     }
 
-    /// The next notification that is here already.
+    /// Returns the next notification that has arrived already, if any.
     pub fn next_buffered(&mut self) -> Option<PgNotification> {
         self.listener.next_buffered()
     }
 
-    /// The notifications as a stream.
+    /// Returns the notifications as a stream, which keeps the connection.
     pub fn into_stream(self) -> impl Stream<Item = Result<PgNotification, Error>> + Unpin {
         let Self { held, listener } = self;
         Notifications {
@@ -120,7 +130,7 @@ impl PgListener {
     }
 }
 
-/// A listener's notifications, and the handle they come by.
+/// A listener's notifications, with the handle of its connection.
 struct Notifications<S> {
     _held: Option<Held>,
     stream: S,
@@ -156,7 +166,7 @@ impl<'c> Acquire<'c> for &'c mut PgListener {
 impl<'c> Executor<'c> for &'c mut PgListener {
     type Database = Postgres;
 
-    // The provided ones would begin a stream at the call, before it is known where the future is awaited.
+    // The provided methods would begin a stream at the call, before the call site that awaits the future is known.
     fn execute<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<PgQueryResult, Error>>
     where
         'c: 'e,

@@ -1,4 +1,4 @@
-//! Which names of sqlx are shadowed, module by module.
+//! The names of sqlx that are shadowed, module by module.
 
 /// sqlx's `pool`, with the tracked types in place of its own.
 pub mod pool {
@@ -15,7 +15,7 @@ pub mod prelude {
     pub use sqlx::prelude::*;
 }
 
-/// sqlx's `testing`, whose tests are given tracked pools.
+/// sqlx's `testing`, which passes tracked pools to the tests.
 #[cfg(feature = "migrate")]
 #[doc(hidden)]
 pub mod testing {
@@ -83,9 +83,9 @@ pub type SqlitePoolOptions = super::PoolOptions<sqlx::Sqlite>;
 #[cfg(feature = "_sqlite")]
 pub type SqliteTransaction<'c> = super::Transaction<'c, sqlx::Sqlite>;
 
-/// A tracked pool of connections to whatever the URL names.
+/// A tracked pool whose URL selects the database.
 #[cfg(feature = "any")]
 pub type AnyPool = super::Pool<sqlx::Any>;
-/// Options of a tracked pool of connections to whatever the URL names.
+/// Options of a tracked pool whose URL selects the database.
 #[cfg(feature = "any")]
 pub type AnyPoolOptions = super::PoolOptions<sqlx::Any>;

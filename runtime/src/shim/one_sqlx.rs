@@ -1,6 +1,6 @@
-//! A guard: what is tracked is rebuilt on sqlx-core, so sqlx must be built on the same one.
+//! Checks that sqlx is built on the same copy of sqlx-core as the tracked types.
 //!
-//! Two copies in one build make a hundred errors about types that look alike. This one says what to do.
+//! Two copies cause a hundred errors about types of the same name. This error comes first, and says how to fix it.
 
 #[diagnostic::on_unimplemented(
     message = "this build has two copies of sqlx-core, one below sqlx and one below sqlx-leash",

@@ -1,6 +1,7 @@
-//! How a pool is made: it is connected by its options.
+//! Making a pool: its options connect it.
 //!
-//! Its first connection is a wait like any other, before there is a pool to wait for.
+//! The first connect is tracked as a wait for a permit. sqlx has not made the pool by then, so a stand-in takes its
+//! place.
 
 use std::future::Future;
 use std::panic::Location;
@@ -32,14 +33,31 @@ impl<DB: Database> PoolOptions<DB> {
         }
     }
 
-    /// Connects, opening at least one connection at once.
+    /// Makes a pool, and opens at least one connection at once.
+    ///
+    /// # Errors
+    ///
+    /// If the URL cannot be parsed, or the first connect fails.
+    ///
+    /// # Panics
+    ///
+    /// In a debug build, the future panics if the first connect times out, where `pool_timeout` is at deny and its
+    /// finding is certain.
     #[track_caller]
     pub fn connect(self, url: &str) -> impl Future<Output = Result<Pool<DB>, Error>> {
         let place = origin::caller(Location::caller());
         async move { open(self.inner, url.parse()?, place).await }
     }
 
-    /// Connects, opening at least one connection at once.
+    /// Makes a pool with the given connect options, and opens at least one connection at once.
+    ///
+    /// # Errors
+    ///
+    /// If the first connect fails.
+    ///
+    /// # Panics
+    ///
+    /// As [`connect`](PoolOptions::connect).
     #[track_caller]
     pub fn connect_with(
         self,
@@ -49,7 +67,7 @@ impl<DB: Database> PoolOptions<DB> {
         open(self.inner, options, place)
     }
 
-    /// A pool that opens connections as needed.
+    /// Makes a pool that opens connections when they are needed.
     ///
     /// # Errors
     ///
@@ -60,7 +78,7 @@ impl<DB: Database> PoolOptions<DB> {
         Ok(Pool::track(self.inner.connect_lazy(url)?, place))
     }
 
-    /// A pool that opens connections as needed.
+    /// Makes a pool with the given connect options, which opens connections when they are needed.
     #[track_caller]
     pub fn connect_lazy_with(self, options: <DB::Connection as Connection>::Options) -> Pool<DB> {
         let place = origin::caller(Location::caller());
@@ -69,13 +87,29 @@ impl<DB: Database> PoolOptions<DB> {
 }
 
 impl<DB: Database> Pool<DB> {
-    /// Connects with default pool options, opening one connection at once.
+    /// Makes a pool with default options, and opens one connection at once.
+    ///
+    /// # Errors
+    ///
+    /// If the URL cannot be parsed, or the first connect fails.
+    ///
+    /// # Panics
+    ///
+    /// As [`PoolOptions::connect`].
     #[track_caller]
     pub fn connect(url: &str) -> impl Future<Output = Result<Self, Error>> {
         PoolOptions::<DB>::new().connect(url)
     }
 
-    /// Connects with default pool options and the given connect options, opening one connection at once.
+    /// Makes a pool with default options and the given connect options, and opens one connection at once.
+    ///
+    /// # Errors
+    ///
+    /// If the first connect fails.
+    ///
+    /// # Panics
+    ///
+    /// As [`PoolOptions::connect`].
     #[track_caller]
     pub fn connect_with(
         options: <DB::Connection as Connection>::Options,
@@ -83,7 +117,7 @@ impl<DB: Database> Pool<DB> {
         PoolOptions::<DB>::new().connect_with(options)
     }
 
-    /// A pool with default options that opens connections as needed.
+    /// Makes a pool with default options, which opens connections when they are needed.
     ///
     /// # Errors
     ///
@@ -93,20 +127,20 @@ impl<DB: Database> Pool<DB> {
         PoolOptions::<DB>::new().connect_lazy(url)
     }
 
-    /// A pool with default options and the given connect options that opens connections as needed.
+    /// Makes a pool with default options and the given connect options, which opens connections when they are needed.
     #[track_caller]
     pub fn connect_lazy_with(options: <DB::Connection as Connection>::Options) -> Self {
         PoolOptions::<DB>::new().connect_lazy_with(options)
     }
 }
 
-/// Stands in for the pool until sqlx has made it.
+/// Stands in for the pool in the registry until sqlx has made it.
 struct StandIn<DB: Database> {
     state: Arc<PoolState>,
     options: Options<DB>,
 }
 
-/// Connects a pool, which is made at `place`.
+/// Connects a pool that the program makes at `place`.
 async fn open<DB: Database>(
     pool: sqlx::pool::PoolOptions<DB>,
     options: Options<DB>,
@@ -122,7 +156,7 @@ async fn open<DB: Database>(
         acquire_timeout: pool.get_acquire_timeout(),
     };
     let state = PoolState::new(known::endpoint::<DB>(&options), place, limits);
-    // The pool that comes of it is told of when it is first used, under its name.
+    // Marked as used, so that the stand-in logs no start line. The pool logs its own at its first use, under its name.
     let _ = state.is_first_use();
     let stand_in = Arc::new(StandIn::<DB> {
         state: Arc::clone(&state),
@@ -140,7 +174,7 @@ impl<DB: Database> ErasedPool for StandIn<DB> {
         &self.state
     }
 
-    // What sqlx has open is not to be seen yet.
+    // sqlx does not show its open connections before it returns the pool.
     fn size(&self) -> u32 {
         0
     }

@@ -1,4 +1,4 @@
-//! The tracked `PoolOptions`: sqlx's, connecting tracked pools.
+//! The tracked `PoolOptions`: sqlx's, which connect tracked pools.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,20 +7,20 @@ use futures_core::future::BoxFuture;
 use sqlx::pool::PoolConnectionMetadata;
 use sqlx::{Database, Error};
 
-/// sqlx's `PoolOptions`, connecting tracked pools.
+/// sqlx's `PoolOptions`, which connect tracked pools.
 pub struct PoolOptions<DB: Database> {
     pub(super) inner: sqlx::pool::PoolOptions<DB>,
 }
 
 impl<DB: Database> PoolOptions<DB> {
-    /// sqlx's defaults.
+    /// Options with sqlx's defaults.
     pub fn new() -> Self {
         Self {
             inner: sqlx::pool::PoolOptions::new(),
         }
     }
 
-    /// Sets the most connections the pool may have.
+    /// Sets the maximum number of connections.
     #[must_use]
     pub fn max_connections(self, max: u32) -> Self {
         Self {
@@ -28,12 +28,12 @@ impl<DB: Database> PoolOptions<DB> {
         }
     }
 
-    /// The most connections the pool may have.
+    /// The maximum number of connections.
     pub fn get_max_connections(&self) -> u32 {
         self.inner.get_max_connections()
     }
 
-    /// Sets how many connections the pool keeps open.
+    /// Sets the number of connections that the pool keeps open.
     #[must_use]
     pub fn min_connections(self, min: u32) -> Self {
         Self {
@@ -41,12 +41,12 @@ impl<DB: Database> PoolOptions<DB> {
         }
     }
 
-    /// How many connections the pool keeps open.
+    /// The number of connections that the pool keeps open.
     pub fn get_min_connections(&self) -> u32 {
         self.inner.get_min_connections()
     }
 
-    /// Sets the level at which sqlx logs how long acquires took.
+    /// Sets the level at which sqlx logs the time that an acquire took.
     #[must_use]
     pub fn acquire_time_level(self, level: log::LevelFilter) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl<DB: Database> PoolOptions<DB> {
         }
     }
 
-    /// Sets from when on an acquire is slow for sqlx's log.
+    /// Sets the time from which sqlx logs an acquire as slow.
     #[must_use]
     pub fn acquire_slow_threshold(self, threshold: Duration) -> Self {
         Self {
@@ -70,12 +70,12 @@ impl<DB: Database> PoolOptions<DB> {
         }
     }
 
-    /// From when on an acquire is slow for sqlx's log.
+    /// The time from which sqlx logs an acquire as slow.
     pub fn get_acquire_slow_threshold(&self) -> Duration {
         self.inner.get_acquire_slow_threshold()
     }
 
-    /// Sets how long an acquire may take.
+    /// Sets the time after which an acquire fails.
     #[must_use]
     pub fn acquire_timeout(self, timeout: Duration) -> Self {
         Self {
@@ -83,12 +83,12 @@ impl<DB: Database> PoolOptions<DB> {
         }
     }
 
-    /// How long an acquire may take.
+    /// The time after which an acquire fails.
     pub fn get_acquire_timeout(&self) -> Duration {
         self.inner.get_acquire_timeout()
     }
 
-    /// Sets how old a connection may become.
+    /// Sets the age from which a connection is closed.
     #[must_use]
     pub fn max_lifetime(self, lifetime: impl Into<Option<Duration>>) -> Self {
         Self {
@@ -96,12 +96,12 @@ impl<DB: Database> PoolOptions<DB> {
         }
     }
 
-    /// How old a connection may become.
+    /// The age from which a connection is closed.
     pub fn get_max_lifetime(&self) -> Option<Duration> {
         self.inner.get_max_lifetime()
     }
 
-    /// Sets how long a connection may be idle.
+    /// Sets the idle time from which a connection is closed.
     #[must_use]
     pub fn idle_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
         Self {
@@ -109,12 +109,12 @@ impl<DB: Database> PoolOptions<DB> {
         }
     }
 
-    /// How long a connection may be idle.
+    /// The idle time from which a connection is closed.
     pub fn get_idle_timeout(&self) -> Option<Duration> {
         self.inner.get_idle_timeout()
     }
 
-    /// Sets whether idle connections are pinged before they are given out.
+    /// Sets whether the pool pings an idle connection before it hands it out.
     #[must_use]
     pub fn test_before_acquire(self, test: bool) -> Self {
         Self {
@@ -122,7 +122,7 @@ impl<DB: Database> PoolOptions<DB> {
         }
     }
 
-    /// Whether idle connections are pinged before they are given out.
+    /// Whether the pool pings an idle connection before it hands it out.
     pub fn get_test_before_acquire(&self) -> bool {
         self.inner.get_test_before_acquire()
     }
@@ -135,7 +135,7 @@ impl<DB: Database> PoolOptions<DB> {
         }
     }
 
-    /// Sets what is done with each new connection.
+    /// Sets the hook that runs on each new connection.
     #[must_use]
     pub fn after_connect<F>(self, callback: F) -> Self
     where
@@ -149,7 +149,7 @@ impl<DB: Database> PoolOptions<DB> {
         }
     }
 
-    /// Sets what is done with an idle connection before it is given out.
+    /// Sets the hook that runs on an idle connection before the pool hands it out.
     #[must_use]
     pub fn before_acquire<F>(self, callback: F) -> Self
     where
@@ -163,7 +163,7 @@ impl<DB: Database> PoolOptions<DB> {
         }
     }
 
-    /// Sets what is done with a connection that is given back.
+    /// Sets the hook that runs on a connection when it is given back.
     #[must_use]
     pub fn after_release<F>(self, callback: F) -> Self
     where

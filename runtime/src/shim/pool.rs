@@ -28,27 +28,27 @@ use crate::pool_state::registry::ErasedPool;
 use crate::scope::origin::{self, Origin};
 use crate::source::place::Place;
 
-/// sqlx's `Pool`, tracked. Cheap to clone.
+/// sqlx's `Pool`, tracked. A clone is a reference to the same pool.
 pub struct Pool<DB: Database>(Arc<Shared<DB>>);
 
-/// What the clones of a pool share.
+/// The state that the clones of a pool share.
 struct Shared<DB: Database> {
     pool: sqlx::Pool<DB>,
     options: PoolOptions<DB>,
     state: Arc<PoolState>,
 }
 
-/// By the address of sqlx's own pool: two tracked pools made from one sqlx pool are one.
+/// The tracked pools, by the address of sqlx's own: two tracked pools made from one sqlx pool are one pool.
 static KNOWN: Lazy<DashMap<usize, Weak<dyn Any + Send + Sync>, FxBuildHasher>> =
     Lazy::new(DashMap::default);
 
 fn address<DB: Database>(pool: &sqlx::Pool<DB>) -> usize {
-    // The options live beside the pool's own state, for as long.
+    // The options are a part of the pool's shared state, and live as long.
     std::ptr::from_ref(pool.options()).addr()
 }
 
 impl<DB: Database> Pool<DB> {
-    /// The tracked pool of a pool of sqlx's; `connected` is where it was made.
+    /// Returns the tracked pool of one of sqlx's. `connected` is the place where it was made.
     pub(super) fn track(pool: sqlx::Pool<DB>, connected: Place) -> Self {
         let address = address(&pool);
         let known = KNOWN
@@ -75,7 +75,7 @@ impl<DB: Database> Pool<DB> {
             state,
         });
         let as_any: Arc<dyn Any + Send + Sync> = Arc::clone(&shared) as _;
-        // Somebody may have been faster: the first one stays.
+        // Another thread may have been faster. The first entry stays.
         let mut entry = KNOWN
             .entry(address)
             .or_insert_with(|| Arc::downgrade(&as_any));
@@ -98,7 +98,7 @@ impl<DB: Database> Pool<DB> {
         &self.0.pool
     }
 
-    /// The pool as plain sqlx knows it: what plain sqlx takes of it from now on is not seen.
+    /// Returns sqlx's own pool, and records that plain sqlx has it: the connections that it acquires are not seen.
     pub(super) fn lend(&self, place: Place) -> &sqlx::Pool<DB> {
         self.state().lend(place);
         self.sqlx()
@@ -108,7 +108,7 @@ impl<DB: Database> Pool<DB> {
         &self.0.state
     }
 
-    /// Takes a permit. No `async` block: one would keep a second copy of sqlx's future.
+    /// Acquires a permit and its connection. Not an `async` block, which would store sqlx's future twice.
     pub(super) fn take(
         &self,
         origin: Origin,
@@ -124,7 +124,17 @@ impl<DB: Database> Pool<DB> {
         Some(Conn::pooled((held, connection)))
     }
 
-    /// Takes a connection, waiting up to `acquire_timeout`.
+    /// Acquires a connection, waiting up to [`acquire_timeout`](PoolOptions::acquire_timeout).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::PoolTimedOut`] after that time, [`Error::PoolClosed`] once the pool is closed, or a connect's error.
+    ///
+    /// # Panics
+    ///
+    /// In a debug build, the future panics at its call site where a lint is at deny and its finding is certain:
+    /// `pool_deadlock` (denied by default) while it waits, `pool_timeout` when it times out, `nested_acquire` when the
+    /// permit is granted.
     #[track_caller]
     pub fn acquire(
         &self,
@@ -134,21 +144,29 @@ impl<DB: Database> Pool<DB> {
             .map_ok(PoolConnection::new)
     }
 
-    /// Takes a connection if one is idle.
+    /// Acquires a connection if one is idle, without waiting. No lint stops it.
     #[track_caller]
     pub fn try_acquire(&self) -> Option<PoolConnection<DB>> {
         self.try_take(Origin::caller(Location::caller()))
             .map(PoolConnection::new)
     }
 
-    /// Takes a connection and begins a transaction on it.
+    /// Acquires a connection and begins a transaction on it.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire`](Pool::acquire), or the error of the begin.
+    ///
+    /// # Panics
+    ///
+    /// As [`acquire`](Pool::acquire).
     #[track_caller]
     pub fn begin(&self) -> impl Future<Output = Result<Transaction<'static, DB>, Error>> {
         let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
         async move { Transaction::begin_on(pool.take(origin, Purpose::Connection).await?, None).await }
     }
 
-    /// Takes a connection if one is idle, and begins a transaction on it.
+    /// Acquires a connection if one is idle, without waiting, and begins a transaction on it. No lint stops it.
     #[track_caller]
     pub fn try_begin(
         &self,
@@ -156,14 +174,22 @@ impl<DB: Database> Pool<DB> {
         let origin = Origin::caller(Location::caller());
         async move {
             match self.try_take(origin) {
-                // Boxed, as in sqlx: the future is not `Sync`.
+                // Boxed as in sqlx, so that this future is not `Sync` either.
                 Some(conn) => Transaction::begin(conn, None).await.map(Some),
                 None => Ok(None),
             }
         }
     }
 
-    /// Takes a connection and begins a transaction on it with a statement of one's own.
+    /// Acquires a connection and begins a transaction on it with the given statement.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire`](Pool::acquire), or the error of the begin.
+    ///
+    /// # Panics
+    ///
+    /// As [`acquire`](Pool::acquire).
     #[track_caller]
     pub fn begin_with(
         &self,
@@ -179,7 +205,8 @@ impl<DB: Database> Pool<DB> {
         }
     }
 
-    /// Takes a connection if one is idle, and begins a transaction on it with a statement of one's own.
+    /// Acquires a connection if one is idle, without waiting, and begins a transaction on it with the given statement.
+    /// No lint stops it.
     #[track_caller]
     pub fn try_begin_with(
         &self,
@@ -196,7 +223,10 @@ impl<DB: Database> Pool<DB> {
         }
     }
 
-    /// Closes the pool, at once for who wants a connection; the future waits for those who have one.
+    /// Closes the pool at the call: every acquire fails with [`Error::PoolClosed`] from here on, those that wait too.
+    ///
+    /// The future waits until every connection was given back and is closed. `close_blocked` reports the handles that
+    /// it waits for.
     #[track_caller]
     pub fn close(&self) -> impl Future<Output = ()> + '_ {
         let caller = origin::caller(Location::caller());
@@ -212,17 +242,17 @@ impl<DB: Database> Pool<DB> {
         self.0.pool.is_closed()
     }
 
-    /// A future that is ready when [`close`](Pool::close) is called.
+    /// Returns a future that is ready when [`close`](Pool::close) is called.
     pub fn close_event(&self) -> CloseEvent {
         self.0.pool.close_event()
     }
 
-    /// Connections open or being opened, idle ones among them.
+    /// The number of connections, including idle ones and those that are being opened.
     pub fn size(&self) -> u32 {
         self.0.pool.size()
     }
 
-    /// Connections that nobody holds.
+    /// The number of idle connections.
     pub fn num_idle(&self) -> usize {
         self.0.pool.num_idle()
     }
@@ -232,7 +262,7 @@ impl<DB: Database> Pool<DB> {
         self.0.pool.connect_options()
     }
 
-    /// Sets the connect options for connections opened from now on.
+    /// Sets the connect options for the connections that the pool opens from here on.
     pub fn set_connect_options(&self, options: <DB::Connection as Connection>::Options) {
         self.0.pool.set_connect_options(options);
     }
@@ -244,7 +274,7 @@ impl<DB: Database> Pool<DB> {
 }
 
 impl<DB: Database> From<sqlx::Pool<DB>> for Pool<DB> {
-    /// Tracks a pool of sqlx's. Two tracked pools made from one are one.
+    /// Tracks a pool of sqlx's. Two tracked pools made from one of sqlx's are one pool.
     #[track_caller]
     fn from(pool: sqlx::Pool<DB>) -> Self {
         let tracked = Self::track(pool, origin::caller(Location::caller()));
@@ -292,8 +322,10 @@ impl<DB: Database> ErasedPool for Shared<DB> {
     }
 }
 
-/// As many as sqlx counts. It counts a connection that comes back after others can take it, and so may be below zero for a
-/// moment.
+/// The number of idle connections, from sqlx's counter.
+///
+/// sqlx counts a connection that comes back only after another task may have taken it. Its counter may therefore wrap
+/// below zero for a moment, which is read as none.
 fn idle(counted: usize, max_connections: u32) -> u32 {
     let counted = u32::try_from(counted).ok();
     counted.filter(|idle| *idle <= max_connections).unwrap_or(0)
@@ -302,7 +334,7 @@ fn idle(counted: usize, max_connections: u32) -> u32 {
 impl<DB: Database> Drop for Shared<DB> {
     fn drop(&mut self) {
         startup::pool_gone(self.state.id());
-        // Only an entry that is dead: the address may belong to another by now.
+        // Only a dead entry is removed, because the address may belong to another pool by now.
         KNOWN.remove_if(&address(&self.pool), |_, known| known.strong_count() == 0);
     }
 }

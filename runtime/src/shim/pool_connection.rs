@@ -9,7 +9,11 @@ use sqlx::{Database, Error};
 
 use super::conn::Conn;
 
-/// sqlx's `PoolConnection`, tracked. Given back to the pool when dropped.
+/// sqlx's `PoolConnection`, tracked. Its drop returns the connection to the pool.
+///
+/// # Panics
+///
+/// The drop spawns a task, as in sqlx. Where tokio is the only runtime in the build, it panics outside of tokio.
 pub struct PoolConnection<DB: Database> {
     conn: Conn<'static, DB>,
 }
@@ -23,18 +27,24 @@ impl<DB: Database> PoolConnection<DB> {
         &mut self.conn
     }
 
-    /// Closes this connection; the pool may then open another. The permit is kept until it is closed.
+    /// Closes the connection gracefully, without a limit of time. The permit is held until the connection is closed;
+    /// the pool may then open another.
     pub async fn close(self) -> Result<(), Error> {
         let (_held, connection) = self.conn.take_pooled();
         connection.close().await
     }
 
-    /// Has this connection closed when it is dropped, instead of given back.
+    /// Makes the drop close the connection, instead of returning it to the pool.
+    ///
+    /// As in sqlx, the drop spawns a task that closes the connection gracefully. After 5 s the task gives up, and drops
+    /// the connection without notifying the server. The handle ends at the drop; the permit is free once the connection
+    /// is closed or dropped, after 5 s at most.
     pub fn close_on_drop(&mut self) {
         self.conn.close_on_drop();
     }
 
-    /// Takes the connection out of the pool, which may then open another. The handle ends.
+    /// Removes the connection from the pool, which may then open another. The permit is free at once, and the handle
+    /// ends.
     pub fn detach(self) -> DB::Connection {
         let (held, connection) = self.conn.take_pooled();
         if let Some(held) = &held {
@@ -44,7 +54,10 @@ impl<DB: Database> PoolConnection<DB> {
         connection.detach()
     }
 
-    /// Takes the connection and keeps its permit for ever. The handle stays: it is never given back.
+    /// Removes the connection from the pool, and never frees its permit.
+    ///
+    /// The handle stays alive. `outlived_scope` reports it when its scope ends, unless
+    /// [`long_lived`](crate::leash::HandleExt::long_lived) gave a reason.
     pub fn leak(self) -> DB::Connection {
         let (held, connection) = self.conn.take_pooled();
         if let Some(held) = held {
@@ -55,7 +68,7 @@ impl<DB: Database> PoolConnection<DB> {
 
     #[doc(hidden)]
     pub fn return_to_pool(&mut self) -> impl Future<Output = ()> + Send + use<DB> + 'static {
-        // Afterwards the value holds nothing any more, as sqlx's does not.
+        // As in sqlx, the value has no connection afterwards.
         self.conn.give_back()
     }
 }

@@ -3,10 +3,10 @@
 use sqlx::{Database, Execute, SqlStr};
 use sqlx_core::error::BoxDynError;
 
-/// The parts of an [`Execute`], handed on as one.
+/// The parts of an [`Execute`], which is an `Execute` again.
 ///
-/// Taken apart in the order in which drivers do it: `statement`, `take_arguments`, `persistent` (which for some queries
-/// depends on the arguments having been taken), `sql`.
+/// The parts are taken in the order in which drivers take them: `statement`, `take_arguments`, `persistent`, `sql`. For
+/// some queries, `persistent` depends on whether the arguments were taken.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Sent<DB: Database> {

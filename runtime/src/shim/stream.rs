@@ -1,4 +1,4 @@
-//! Row streams: counted, picked from, kept in their span.
+//! Row streams: counting them, picking from them, and keeping them in their span.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,25 +15,25 @@ use crate::handle::Handle;
 use crate::lifecycle::statement::{Ready, Running};
 use crate::scope::counted;
 
-/// What a statement gives, step by step.
+/// One item of a statement's stream: a result or a row.
 pub(super) type Step<DB> = Either<<DB as Database>::QueryResult, <DB as Database>::Row>;
 
-/// A driver's stream, whose statement begins with its first poll.
+/// A stream that counts as a statement, which begins with the first poll.
 pub(super) struct Counted<'e, DB: Database> {
     stream: BoxStream<'e, Result<Step<DB>, Error>>,
     statement: Statement,
-    /// What the stream polls may count statements of its own, which this one covers.
+    /// Whether the inner stream may count the statement as well. It must not, because this stream does.
     covers: bool,
 }
 
 enum Statement {
-    /// `None` while it begins.
+    /// Not begun; `None` only while it begins.
     Ready(Option<Ready>, Option<Arc<Handle>>),
     Running(Running),
 }
 
 impl<'e, DB: Database> Counted<'e, DB> {
-    /// A stream on a connection.
+    /// Counts a driver's stream on a connection.
     pub(super) fn new(
         ready: Ready,
         handle: Option<Arc<Handle>>,
@@ -46,7 +46,7 @@ impl<'e, DB: Database> Counted<'e, DB> {
         }
     }
 
-    /// A stream of an executor that may turn out to count.
+    /// Counts the stream of an executor that may count statements itself.
     pub(super) fn covering(ready: Ready, stream: BoxStream<'e, Result<Step<DB>, Error>>) -> Self {
         Self {
             covers: true,
@@ -95,7 +95,7 @@ impl<DB: Database> Stream for Counted<'_, DB> {
     }
 }
 
-/// Only what `pick` takes of each step: the rows, or the results.
+/// Returns a stream of the items that `pick` selects: the rows, or the results.
 pub(super) fn picked<S, I, T>(steps: S, pick: fn(I) -> Option<T>) -> Picked<S, I, T> {
     Picked { steps, pick }
 }
@@ -128,7 +128,7 @@ where
 }
 
 pin_project! {
-    /// A stream that is polled, and dropped, in the span in which it was made.
+    /// A stream that is polled and dropped in the span in which it was made.
     pub(super) struct InSpan<S> {
         span: Span,
         #[pin]

@@ -1,4 +1,4 @@
-//! An executor of any kind, seen through: what is not tracked itself is counted here.
+//! A wrapper around any executor. It counts the statements of an executor that is not tracked itself.
 
 use std::fmt;
 
@@ -13,21 +13,22 @@ use crate::lifecycle::statement::{Prepared, PreparedRows, Running};
 use crate::scope::{context, counted};
 use crate::site::{Site, TrackedFn};
 
-/// Wraps the executor of a query that stands in a tracked function.
+/// Wraps the executor of a query in a tracked function.
 #[doc(hidden)]
 pub struct Tap<E, S = Unknown> {
     executor: E,
     site: S,
 }
 
-/// What a [`Tap`] knows of its call site.
+/// The call site of a [`Tap`], where it is known when the wrapper is made.
 #[doc(hidden)]
 pub trait KnownSite: Send {
-    /// Where a stream is made: sqlx may ask for it later, when that is no longer the current call site.
+    /// The call site that makes the stream. sqlx may call the executor later, when that site is no longer the current
+    /// one.
     fn known(&self) -> Option<&'static Site>;
 }
 
-/// The site is the one that is current when the statement is sent.
+/// The call site is the one that is current when the statement is sent.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Unknown;
@@ -39,7 +40,7 @@ impl KnownSite for Unknown {
     }
 }
 
-/// See [`tap_stream`].
+/// The call site is the one that makes the stream: see [`tap_stream`].
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Known(&'static Site);
@@ -57,7 +58,7 @@ impl<E: fmt::Debug, S> fmt::Debug for Tap<E, S> {
     }
 }
 
-/// See [`Tap`].
+/// Wraps the executor of a query.
 #[doc(hidden)]
 pub fn tap<E>(executor: E) -> Tap<E> {
     Tap {
@@ -66,7 +67,9 @@ pub fn tap<E>(executor: E) -> Tap<E> {
     }
 }
 
-/// See [`Tap`]; for the executor of a stream that is made at that site. Begins what [`leave`](crate::track::leave) ends.
+/// Wraps the executor of a stream that is made at a call site of `function`.
+///
+/// Makes that site the current one until [`leave`](crate::track::leave).
 #[doc(hidden)]
 pub fn tap_stream<E>(function: &'static TrackedFn, site: usize, executor: E) -> Tap<E, Known> {
     let site = function.site(site);
@@ -78,7 +81,7 @@ pub fn tap_stream<E>(function: &'static TrackedFn, site: usize, executor: E) -> 
 }
 
 impl<'c, X: Executor<'c>, S: KnownSite> Tap<X, S> {
-    /// Calls the executor; where it does not count the statement itself, `count` does.
+    /// Calls the executor. If it does not count the statement itself, `count` does.
     fn call<'q, T, P>(
         self,
         prepared: fn() -> P,
@@ -101,7 +104,7 @@ impl<'c, X: Executor<'c>, S: KnownSite> Tap<X, S> {
     }
 }
 
-/// Counts a future as one statement. `rows` tells how many rows its output has.
+/// Counts a future as one statement. `note` records the rows of its output.
 fn count<'e, DB: Database, T: Send + 'e>(
     prepared: Prepared,
     sql: SqlStr,
@@ -110,10 +113,10 @@ fn count<'e, DB: Database, T: Send + 'e>(
 ) -> BoxFuture<'e, Result<T, Error>> {
     Box::pin(async move {
         let mut running = prepared.begin(sql.as_str(), known::system::<DB>(), None);
-        // What the executor hands the statement on to may be tracked: this one covers it.
+        // The executor may pass the statement on to one that is tracked. That one must not count it again.
         let result = Covered { future }.await;
         let error = match &result {
-            // No row is no error.
+            // A missing row is no failure of the statement.
             Ok(_) | Err(Error::RowNotFound) => None,
             Err(error) => Some(error),
         };
@@ -125,7 +128,7 @@ fn count<'e, DB: Database, T: Send + 'e>(
     })
 }
 
-/// A future during whose polls statements are counted already.
+/// A future during whose polls no statement counts, because it is counted already.
 struct Covered<'e, T> {
     future: BoxFuture<'e, T>,
 }
@@ -168,7 +171,7 @@ impl<'c, X: Executor<'c>, S: KnownSite> Executor<'c> for Tap<X, S> {
         'c: 'e,
         E: 'q + Execute<'q, X::Database>,
     {
-        // By way of `fetch_many`, as sqlx itself does: then rows are counted, too.
+        // Through `fetch_many`, as in sqlx, so that the rows are counted as well.
         let steps = self.fetch_many(query);
         Box::pin(super::stream::picked(steps, Either::left))
     }

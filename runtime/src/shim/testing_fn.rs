@@ -1,4 +1,4 @@
-//! `#[sqlx::test]`: its functions are given tracked pools.
+//! `#[sqlx::test]` with tracked pools.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -16,10 +16,14 @@ use super::pool_connection::PoolConnection;
 
 /// sqlx's `TestFn`, for functions that take tracked types.
 pub trait TestFn {
-    /// What the test returns.
+    /// The output of the test.
     type Output;
 
     /// Runs the test.
+    ///
+    /// # Panics
+    ///
+    /// As sqlx's, where the test's database or pool cannot be connected.
     fn run_test(self, args: TestArgs) -> Self::Output;
 }
 
@@ -27,12 +31,12 @@ type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
 type Local<T> = Pin<Box<dyn Future<Output = T>>>;
 
 thread_local! {
-    /// The test that is being started. sqlx takes a function pointer, which captures nothing; tests start on the thread
-    /// that runs them.
+    /// The test that is being started. It cannot be passed to sqlx, which takes a function pointer and calls it on the
+    /// same thread.
     static TEST: RefCell<Option<Box<dyn Any>>> = const { RefCell::new(None) };
 }
 
-/// The test, given sqlx's options.
+/// A test that takes the pool's options and the connect options.
 type Test<DB, T> = Box<dyn FnOnce(PoolOptions<DB>, Options<DB>) -> Local<T>>;
 
 fn run<DB, T>(args: TestArgs, test: Test<DB, T>) -> T
@@ -48,10 +52,10 @@ where
     ) -> Local<T> {
         let test = TEST
             .take()
-            .expect("BUG: a test is put there before it starts");
+            .expect("BUG: `TEST` is set before sqlx calls this");
         let test = test
             .downcast::<Test<DB, T>>()
-            .expect("BUG: it is the test that was put there");
+            .expect("BUG: `TEST` holds a test of the same types");
         test(options.into(), connect)
     }
 

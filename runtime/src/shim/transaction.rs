@@ -14,7 +14,8 @@ use crate::handle::begun::End;
 use crate::pool_state::counters::Control;
 use crate::scope::context;
 
-/// sqlx's `Transaction`, tracked: a transaction, or a savepoint inside one. Rolled back when dropped while open.
+/// sqlx's `Transaction`, tracked: a transaction, or a savepoint inside one. It is rolled back if it is dropped while
+/// open.
 pub struct Transaction<'c, DB: Database> {
     conn: Conn<'c, DB>,
     open: bool,
@@ -37,7 +38,7 @@ impl<'c, DB: Database> Transaction<'c, DB> {
         let (handle, connection) = beginning
             .conn
             .as_mut()
-            .expect("BUG: just put there")
+            .expect("BUG: `conn` was set in the line before")
             .parts();
         let control = handle.map(|handle| {
             handle.begin_control(if handle.transaction_depth() == 0 {
@@ -48,7 +49,10 @@ impl<'c, DB: Database> Transaction<'c, DB> {
         });
         let result = DB::TransactionManager::begin(connection, statement).await;
         drop(control);
-        let mut conn = beginning.conn.take().expect("BUG: taken when dropped only");
+        let mut conn = beginning
+            .conn
+            .take()
+            .expect("BUG: only this line empties `conn`");
         match result {
             Ok(()) => {
                 if let Some(handle) = conn.handle() {
@@ -57,7 +61,7 @@ impl<'c, DB: Database> Transaction<'c, DB> {
                 Ok(Self { conn, open: true })
             }
             Err(error) => {
-                // As sqlx does: the transaction may have begun all the same.
+                // As sqlx does, because the transaction may have begun despite the error.
                 DB::TransactionManager::start_rollback(conn.connection());
                 Err(error)
             }
@@ -105,7 +109,9 @@ impl<'c, DB: Database> Transaction<'c, DB> {
     }
 }
 
-/// A `begin` on its way. Dropped half-way, the server may be in a transaction that the driver does not know of.
+/// A `begin` that has not completed.
+///
+/// If it is dropped at that point, the server may be in a transaction that the driver does not know of.
 struct Beginning<'c, DB: Database> {
     conn: Option<Conn<'c, DB>>,
 }
@@ -119,15 +125,15 @@ impl<DB: Database> Drop for Beginning<'_, DB> {
             .handle()
             .map_or(known::system::<DB>(), |handle| handle.pool.endpoint.system);
         if system.rolls_back_abandoned_begin() {
-            // The driver's worker thread rolls back a BEGIN whose caller has gone; a second rollback would end a
-            // transaction further out.
+            // The driver's worker thread rolls back a BEGIN whose caller is gone. A second rollback would end an
+            // enclosing transaction.
             return;
         }
         if conn.handle().is_some() {
-            // Closing the connection is what certainly ends the transaction.
+            // Only closing the connection certainly ends the transaction.
             conn.poison();
         } else {
-            // Not ours to close: no worse than sqlx.
+            // No pool closes this connection when it is dropped, so it gets the rollback that sqlx starts.
             DB::TransactionManager::start_rollback(conn.connection());
         }
     }
@@ -140,7 +146,7 @@ impl<DB: Database> Drop for Transaction<'_, DB> {
                 let scope = context::scope();
                 let lost = handle.transaction_dropped(scope.as_deref());
                 drop(handle.begin_control(Control::ImplicitRollback));
-                // Who unwinds knows that something went wrong.
+                // Not while unwinding: the panic shows that the function has failed.
                 if let (Some(lost), Some(scope)) = (lost, scope)
                     && !std::thread::panicking()
                 {
@@ -169,7 +175,7 @@ impl<DB: Database> DerefMut for Transaction<'_, DB> {
     }
 }
 
-// As sqlx's: lets a transaction be given to a `PgAdvisoryLock`.
+// As in sqlx, so that a `PgAdvisoryLock` accepts a transaction.
 impl<DB: Database> AsMut<DB::Connection> for Transaction<'_, DB> {
     fn as_mut(&mut self) -> &mut DB::Connection {
         &mut self.conn
