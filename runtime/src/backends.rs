@@ -1,6 +1,7 @@
-//! Which databases can be tracked.
+//! The databases that can be tracked.
 
-/// Implements [`Backend`](crate::leash::Backend) and the tracked `Acquire` for a driver: `impl_backend!(MyDb, MyConnection)`.
+/// Implements [`Backend`](crate::leash::Backend) and the tracked [`Acquire`](crate::Acquire) for a driver:
+/// `impl_backend!(MyDb, MyConnection)`.
 #[macro_export]
 macro_rules! impl_backend {
     ($db:ty, $connection:ty $(,)?) => {

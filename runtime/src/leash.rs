@@ -1,6 +1,20 @@
-//! Everything that is ours and not sqlx's: what users name.
+//! Everything that this crate adds to sqlx, under the names that programs use.
+//!
+//! # Locking
+//!
+//! The tracker holds no lock while code of the program runs: no callback, no subscriber, no panic. With `track`, these
+//! functions take locks that other threads may wait for:
+//!
+//! | function | locks | while | meanwhile waits |
+//! | --- | --- | --- | --- |
+//! | [`snapshot`], [`report`] | the list of statements' counters | it is copied | a statement with a new text |
+//! | | one of 128 shards of the live handles at a time | it is copied | an acquire, or a return to a pool |
+//! | | a handle | it is read | an operation on that handle |
+//! | [`on_finding`] | the list of callbacks | one is added | a finding that is being reported |
+//! | [`scope()`] | the table of names | a name is looked up | a call of these three |
+//! | [`testing::counting`], [`testing::findings`] | the same table | a name is looked up | a call of these three |
 
-/// Pages about the whole crate. They are modules without items: that is how rustdoc shows a page.
+/// Pages about the whole crate. Each is a module without items, because rustdoc shows those as pages.
 pub mod guide {
     #[doc = include_str!("guide/limits.md")]
     pub mod limits {}

@@ -1,13 +1,13 @@
 #![doc = include_str!("lib.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// All names of `leash` exist in both modes: a label "on feature `track` only" would be wrong on most of them. `_sqlite` is
-// what `sqlite` and its variants have in common.
+// All names of `leash` exist in both modes, so a label "on feature `track` only" would be wrong on most of them.
+// `_sqlite` is the part that `sqlite` and its variants share.
 #![cfg_attr(docsrs, doc(auto_cfg(hide(feature = "track", feature = "_sqlite"))))]
 
-// Lets the expansion of `#[track]` name the crate by its own name in its own doc tests.
+// The expansion of `#[track]` names the crate as `::sqlx_leash`, also in this crate's own tests.
 extern crate self as sqlx_leash;
 
-// All of sqlx. The documentation shows what `listed` lists.
+// All of sqlx. The documentation lists the names in `listed` instead.
 #[cfg_attr(doc, doc(hidden))]
 pub use sqlx::*;
 #[cfg(doc)]
@@ -37,7 +37,7 @@ mod lint;
 mod log;
 #[cfg(feature = "track")]
 mod measure;
-// `pool` is sqlx's module to users; ours is named for what it keeps.
+// Not `pool`: that is the name of sqlx's module.
 #[cfg(feature = "track")]
 mod pool_state;
 #[cfg(all(test, feature = "track"))]
@@ -61,7 +61,7 @@ mod track;
 #[cfg(feature = "track")]
 mod watchdog;
 
-// Explicit names win over the glob above: these shadow sqlx's.
+// Explicit names shadow those of the glob above.
 #[cfg(all(feature = "track", feature = "migrate"))]
 #[doc(hidden)]
 pub use shim::names::testing;
@@ -80,7 +80,7 @@ pub use shim::{
     names::{pool, prelude},
 };
 
-/// What expansions name. Not for use by people; changes without notice.
+/// The names that expansions use. Not for other use; changes without notice.
 #[cfg(feature = "track")]
 #[doc(hidden)]
 pub mod __private {
@@ -98,5 +98,9 @@ pub mod __private {
 }
 
 /// Runs each statement and acquire of a function at its own call site, and the function in a scope of its own.
+///
+/// In a debug build, the function's return panics where `outlived_scope` (denied by default) or `implicit_rollback` is
+/// at deny and its finding is certain.
+///
 #[cfg(feature = "track")]
 pub use sqlx_leash_macros::track;

@@ -1,7 +1,7 @@
-//! The names of sqlx that the documentation lists: those that sqlx's own lists, without those that tracked ones shadow.
-//! Only rustdoc compiles this.
+//! The names of sqlx that the documentation lists: those in sqlx's own documentation, less those that tracked ones
+//! shadow. Only rustdoc compiles this module.
 //!
-//! A glob of all of sqlx would list what sqlx hides as well. A name that is missing here is re-exported all the same.
+//! A glob of sqlx would also list the names that sqlx hides. A name that is missing here is re-exported all the same.
 
 #[doc(inline)]
 #[cfg(not(feature = "track"))]

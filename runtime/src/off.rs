@@ -1,4 +1,4 @@
-//! The whole off mode of `leash`: every public name, doing nothing.
+//! The whole off mode of `leash`: every public name of the on mode, with functions that do nothing.
 
 use std::fmt;
 use std::future::Future;
@@ -10,15 +10,16 @@ use crate::config::ConfigError;
 use crate::finding::{Finding, Level, Limit, Lint};
 use crate::snapshot::Snapshot;
 
-/// What code generic over the database needs beside sqlx's own bounds to execute on `&Pool<DB>`. Off: every database.
+/// A database whose pools can be tracked. Code that is generic over the database needs this bound, beside sqlx's own,
+/// to execute on `&Pool<DB>`. Without `track`, every database has it.
 pub trait Backend: Database {}
 
 impl<DB: Database> Backend for DB {}
 
-/// What a connection or transaction dereferences to. Off: the driver's own connection.
+/// The `Deref` target of a connection or transaction. Without `track`, it is the driver's own connection.
 pub type Conn<'c, DB> = <DB as ConnOf<'c>>::Conn;
 
-/// Gives the alias [`Conn`] a use for its lifetime.
+/// Lets the alias [`Conn`] have a lifetime parameter, which an alias must use.
 #[doc(hidden)]
 pub trait ConnOf<'c>: Database {
     /// The connection.
@@ -29,16 +30,16 @@ impl<DB: Database> ConnOf<'_> for DB {
     type Conn = DB::Connection;
 }
 
-/// What a pool can do beside what sqlx's can.
+/// The methods that a pool has beyond sqlx's.
 pub trait PoolExt: Sized {
     /// The pool's database.
     type Database: Database;
 
-    /// Names the pool in logs and findings. Off: nothing.
+    /// Names the pool in logs, findings and configuration. Without `track`, it does nothing.
     #[must_use]
     fn named(self, name: impl Into<String>) -> Self;
 
-    /// The pool as plain sqlx knows it. Off: the pool itself.
+    /// The pool as sqlx's own type. Without `track`, it is the pool itself.
     fn as_sqlx(&self) -> &Pool<Self::Database>;
 }
 
@@ -56,9 +57,9 @@ impl<DB: Database> PoolExt for Pool<DB> {
     }
 }
 
-/// What a handle can do beside what sqlx's can.
+/// The methods that a handle has beyond sqlx's.
 pub trait HandleExt: Sized {
-    /// Says that this handle is meant to live long, and why. Off: nothing.
+    /// Declares that this handle is meant to live long, and why. Without `track`, it does nothing.
     #[must_use]
     fn long_lived(self, reason: impl Into<String>) -> Self;
 }
@@ -77,7 +78,7 @@ impl<DB: Database> HandleExt for sqlx::Transaction<'_, DB> {
     }
 }
 
-/// Runs `future` in a scope of its own. Off: `future` itself.
+/// Runs `future` in a scope of its own. Without `track`, it returns `future` itself.
 #[inline]
 pub fn scope<F: Future>(_name: &'static str, future: F) -> F {
     future
@@ -85,7 +86,7 @@ pub fn scope<F: Future>(_name: &'static str, future: F) -> F {
 
 /// Carries the current scope into a task.
 pub trait ScopeExt: Future + Sized {
-    /// The future, run in the scope that is current now. Off: the future itself.
+    /// Returns the future as a branch of the current scope. Without `track`, it returns the future itself.
     #[inline]
     #[must_use]
     fn in_current_scope(self) -> Self {
@@ -95,74 +96,79 @@ pub trait ScopeExt: Future + Sized {
 
 impl<F: Future> ScopeExt for F {}
 
-/// Levels and limits. Off: nothing is kept.
+/// Levels, limits and settings. Without `track`, it stores nothing.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Config {}
 
 impl Config {
-    /// The defaults.
+    /// A configuration that sets nothing.
     #[inline]
     pub fn new() -> Self {
         Self {}
     }
 
-    /// What the environment variable `SQLX_LEASH` says. Off: it is not read.
+    /// The configuration in the environment variable `SQLX_LEASH`.
+    ///
+    /// # Errors
+    ///
+    /// None without `track`: the variable is not read.
     #[inline]
     pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self {})
     }
 
-    /// Sets the level of a lint. Off: nothing.
+    /// Sets the level of a lint. Without `track`, it does nothing.
     #[inline]
     #[must_use]
     pub fn level(self, _lint: Lint, _level: Level) -> Self {
         self
     }
 
-    /// Sets the limit of a lint. Off: nothing.
+    /// Sets the limit of a lint. Without `track`, it does nothing.
     #[inline]
     #[must_use]
     pub fn limit(self, _lint: Lint, _limit: impl Into<Limit>) -> Self {
         self
     }
 
-    /// Sets a ceiling over every level. Off: nothing.
+    /// Sets a ceiling over every level. Without `track`, it does nothing.
     #[inline]
     #[must_use]
     pub fn cap(self, _level: Level) -> Self {
         self
     }
 
-    /// Switches everything off. Off: it is.
+    /// Switches everything off at run time. Without `track`, everything is off.
     #[inline]
     #[must_use]
     pub fn off(self) -> Self {
         self
     }
 
-    /// Sets how often the reporter reports. Off: nothing.
+    /// Sets the interval of the reporter. Without `track`, it does nothing.
     #[inline]
     #[must_use]
     pub fn report_every(self, _interval: Duration) -> Self {
         self
     }
 
-    /// Bounds the return of a connection to its pool. Off: nothing.
+    /// Limits the time in which a connection returns to its pool. Without `track`, it does nothing.
     #[inline]
     #[must_use]
     pub fn return_timeout(self, _limit: Duration) -> Self {
         self
     }
 
-    /// Sets whether a waiting acquire may make a connect of its own. Off: it never does.
+    /// Sets whether an acquire that waits may connect beside its wait, to learn why no connection comes. Without
+    /// `track`, none does.
     #[inline]
     #[must_use]
     pub fn connect_probe(self, _allowed: bool) -> Self {
         self
     }
 
-    /// Puts this configuration in force. Off: nothing.
+    /// Puts this configuration in force. Without `track`, it does nothing.
     #[inline]
     pub fn install(self) {}
 }
@@ -175,18 +181,18 @@ impl std::str::FromStr for Config {
     }
 }
 
-/// Calls `callback` with every finding. Off: never.
+/// Calls `callback` with every finding. Without `track`, there is none.
 #[inline]
 pub fn on_finding(_callback: impl Fn(&Finding) + Send + Sync + 'static) {}
 
 impl Finding {
-    /// The whole report, for people. Off: there is none.
+    /// The whole report as text. Without `track`, there is no finding.
     pub fn render(&self) -> String {
         self.to_string()
     }
 }
 
-/// What the tracker knows. Off: nothing.
+/// Takes a snapshot of the tracker's counters and handles. Without `track`, it is empty.
 #[inline]
 pub fn snapshot() -> Snapshot {
     Snapshot::default()
@@ -198,15 +204,15 @@ impl fmt::Display for Snapshot {
     }
 }
 
-/// Reports at an interval. Off: never.
+/// Reports at an interval, from a thread of its own. Without `track`, it starts none.
 #[inline]
 pub fn spawn_reporter() {}
 
-/// Reports now. Off: nothing.
+/// Reports now, as events. Without `track`, it does nothing.
 #[inline]
 pub fn report() {}
 
-/// For tests. Off, everything here panics and says so rather than pass.
+/// For tests. Without `track`, every assertion panics, because it would otherwise pass whatever happens.
 pub mod testing {
     use std::future::Future;
 
@@ -215,7 +221,7 @@ pub mod testing {
     const OFF: &str = "sqlx-leash counts nothing here: its feature `track` is off, so this assertion would pass whatever happens; \
                        run the test with the feature that turns it on (`cargo test --features leash`)";
 
-    /// Runs `future` and gives its output and how many statements it sent.
+    /// Runs `future` and returns its output with the number of statements it sent.
     ///
     /// # Panics
     ///
@@ -225,7 +231,7 @@ pub mod testing {
         panic!("{OFF}")
     }
 
-    /// Runs `future` and gives its output and what was found in it.
+    /// Runs `future` and returns its output with the findings in it.
     ///
     /// # Panics
     ///
@@ -241,7 +247,7 @@ pub mod testing {
         panic!("{OFF}")
     }
 
-    /// Asserts how many statements a future sends, and gives its output.
+    /// Asserts the number of statements that a future sends, and evaluates to its output.
     ///
     /// # Panics
     ///

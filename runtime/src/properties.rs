@@ -1,11 +1,11 @@
-//! Property tests with a fixed budget: the same cases in every run.
+//! Property tests with a fixed number of cases, which are the same in every run.
 
 use std::fmt::Debug;
 
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
-/// Tries so many values; one that fails is made as small as it can be, and printed. `PROPTEST_RNG_SEED` asks for others.
+/// Checks this number of values. A value that fails is shrunk and printed. `PROPTEST_RNG_SEED` selects other values.
 #[track_caller]
 pub(crate) fn holds<S: Strategy<Value: Debug>>(cases: u32, values: &S, check: impl Fn(&S::Value)) {
     let mut runner = TestRunner::new(Config {

@@ -1,7 +1,7 @@
-//! std's locks without their poison.
+//! std's locks, with poisoning ignored.
 //!
-//! A panic of the user's code never happens while one of our locks is held, so what a lock guards is whole even where a
-//! thread panicked around it.
+//! No code of the user's runs while one of these locks is held, so a panic never interrupts a change of the guarded
+//! value.
 
 use std::sync::{
     Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
@@ -20,7 +20,7 @@ pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits while `condition` holds, for no longer than `limit` where there is one.
+/// Waits while `condition` holds, up to `limit` if there is one.
 pub(crate) fn wait_while<'a, T>(
     condvar: &Condvar,
     guard: MutexGuard<'a, T>,

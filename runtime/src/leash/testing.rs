@@ -1,4 +1,4 @@
-//! For tests: how many statements a future sends, and what is found in it.
+//! For tests: the number of statements that a future sends, and the findings in it.
 
 use std::future::Future;
 use std::panic::Location;
@@ -10,7 +10,12 @@ use crate::scope::{Scope, context};
 use crate::track::in_scope::named_function;
 use crate::track::{self, Ended};
 
-/// Runs `future` and gives its output and how many statements it sent, nested scopes and carried tasks included.
+/// Runs `future` and returns its output with the number of statements it sent, nested scopes and carried tasks
+/// included.
+///
+/// # Locking
+///
+/// As [`leash::scope`](crate::leash::scope): the call looks its place up in a table of the process, under a mutex.
 #[track_caller]
 pub fn counting<F: Future>(future: F) -> impl Future<Output = (F::Output, u64)> {
     let function = named_function("counting", Location::caller());
@@ -24,9 +29,14 @@ pub fn counting<F: Future>(future: F) -> impl Future<Output = (F::Output, u64)> 
     }
 }
 
-/// Runs `future` and gives its output and what was found in it, nested scopes and carried tasks included.
+/// Runs `future` and returns its output with the findings in it, those of nested scopes and carried tasks included.
 ///
-/// What is found neither panics nor is logged; `on_finding` hears it.
+/// These findings neither panic nor are logged. They are passed to [`on_finding`](crate::leash::on_finding)'s
+/// callbacks.
+///
+/// # Locking
+///
+/// As [`leash::scope`](crate::leash::scope): the call looks its place up in a table of the process, under a mutex.
 #[track_caller]
 pub fn findings<F: Future>(future: F) -> impl Future<Output = (F::Output, Vec<Finding>)> {
     let function = named_function("findings", Location::caller());
@@ -41,11 +51,12 @@ pub fn findings<F: Future>(future: F) -> impl Future<Output = (F::Output, Vec<Fi
     }
 }
 
-/// Asserts how many statements a future sends, and gives its output: `assert_queries!(2, repo.find(1))`.
+/// Asserts the number of statements that a future sends, and evaluates to its output:
+/// `assert_queries!(2, repo.find(1))`.
 ///
 /// # Panics
 ///
-/// If it sends another number of statements.
+/// If the future sends another number of statements.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __assert_queries {
