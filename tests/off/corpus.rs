@@ -1,6 +1,6 @@
 //! The corpus of two-mode programs, against the sqlx of each package's `Cargo.toml`, and what is beyond the corpus.
 
-#[path = "../corpus/all.rs"]
+#[path = "../corpus/programs.rs"]
 mod corpus;
 
 #[path = "../corpus/beyond.rs"]

@@ -1,4 +1,4 @@
 //! The corpus of two-mode programs, against the sqlx of this package's `Cargo.toml`.
 
-#[path = "../corpus/all.rs"]
+#[path = "../corpus/programs.rs"]
 mod corpus;
