@@ -235,7 +235,7 @@ impl Ended {
         if !returned::failed(value) {
             // Reported without a panic, which would have no place in the user's file.
             for lost in self.scope.take_lost() {
-                let _: Reaction = lint::implicit_rollback(&self.scope, &lost);
+                let _: Reaction = lint::implicit_rollback(&self.scope, &lost, false);
             }
         }
         owner::end_handing_up(&self.scope);
@@ -259,7 +259,7 @@ impl Ended {
         };
         if returned.failed == Some(false) {
             for lost in self.scope.take_lost() {
-                act_on(lint::implicit_rollback(&self.scope, &lost));
+                act_on(lint::implicit_rollback(&self.scope, &lost, true));
             }
         }
         if returned.may_hold || self.scope.function().may_return_handle() {

@@ -11,7 +11,7 @@ use std::str::FromStr;
     serde(rename_all = "snake_case")
 )]
 pub enum Level {
-    /// Nothing: not looked for, not counted, not told to [`on_finding`](super::leash::on_finding).
+    /// Nothing: not looked for, not counted, not told to [`on_finding`](crate::leash::on_finding).
     Allow,
     /// An event at WARN.
     Warn,

@@ -13,7 +13,7 @@ use crate::source::function::Function;
 use crate::source::place::Place;
 
 /// `scope` has lost a transaction, and returned no error.
-pub(crate) fn implicit_rollback(scope: &Scope, lost: &Lost) -> Reaction {
+pub(crate) fn implicit_rollback(scope: &Scope, lost: &Lost, may_panic: bool) -> Reaction {
     let function = scope.function();
     let Some(level) = judge(
         &config::rules(),
@@ -69,7 +69,7 @@ pub(crate) fn implicit_rollback(scope: &Scope, lost: &Lost) -> Reaction {
     finding.report(Audience {
         span: &lost.span,
         collector: scope.collector().cloned(),
-        may_panic: true,
+        may_panic,
         log: Log::PerPlace,
     })
 }

@@ -253,14 +253,13 @@ impl Stream for CopyOut {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let item = self.stream.as_mut().poll_next(cx);
         self.read += u64::from(matches!(item, Poll::Ready(Some(_))));
-        if let Some(held) = &self.held {
-            let (handle, now) = (held.handle(), Instant::now());
-            match item {
-                // The handle ends with the drop of this stream.
-                Poll::Ready(None) => handle.become_idle(now),
-                Poll::Ready(Some(_)) => handle.copied(self.read, now),
-                Poll::Pending => handle.await_copy(now),
-            }
+        let now = Instant::now();
+        match (&item, &self.held) {
+            // sqlx's stream drops its connection when it ends, also by an error.
+            (Poll::Ready(None | Some(Err(_))), _) => self.held = None,
+            (Poll::Ready(Some(Ok(_))), Some(held)) => held.handle().copied(self.read, now),
+            (Poll::Pending, Some(held)) => held.handle().await_copy(now),
+            (_, None) => {}
         }
         item
     }
