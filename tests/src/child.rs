@@ -9,9 +9,12 @@ use tokio::runtime::{Builder, Runtime};
 const CHILD: &str = "LEASH_TEST_CHILD";
 
 /// What a child printed.
-pub(crate) struct Printed {
-    pub(crate) out: String,
-    pub(crate) err: String,
+#[derive(Debug)]
+pub struct Printed {
+    /// To stdout.
+    pub out: String,
+    /// To stderr.
+    pub err: String,
 }
 
 /// Runs `body` in a process of its own, with these environment variables, and gives what it printed. `test` is the full
@@ -19,11 +22,7 @@ pub(crate) struct Printed {
 ///
 /// In the child this does not return.
 #[track_caller]
-pub(crate) fn in_child(
-    test: &str,
-    variables: &[(&str, &str)],
-    body: impl FnOnce(&Runtime),
-) -> Printed {
+pub fn in_child(test: &str, variables: &[(&str, &str)], body: impl FnOnce(&Runtime)) -> Printed {
     if env::var(CHILD).is_ok_and(|child| child == test) {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         body(&runtime);

@@ -1,18 +1,50 @@
 //! A test's own pool.
 
 use std::any::Any;
+use std::fmt;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use sqlx::leash::{self, HandleInfo, PoolExt, PoolStats};
-use sqlx::{Database, Pool, Sqlite};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{Database, Pool, Sqlite, SqlitePool};
+
+use crate::until;
+
+/// A transaction that can go anywhere.
+pub type Tx = sqlx::SqliteTransaction<'static>;
+
+/// A hundred rows, with no table.
+pub const HUNDRED: &str =
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) SELECT i FROM n";
+
+/// Connections to one database, in memory as a rule, with an empty table `exam (id, name)`.
+pub async fn exams(options: SqlitePoolOptions, database: SqliteConnectOptions) -> SqlitePool {
+    // In memory, the database lives as long as its last connection.
+    let options = options
+        .min_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None);
+    let pool = options.connect_with(database).await.unwrap();
+    sqlx::raw_sql("CREATE TABLE exam (id INTEGER PRIMARY KEY, name TEXT NOT NULL)")
+        .execute(pool.as_sqlx())
+        .await
+        .unwrap();
+    pool
+}
 
 /// A pool of its own for each test, known by its name.
-pub(crate) struct TestPool<DB: Database = Sqlite> {
+pub struct TestPool<DB: Database = Sqlite> {
     pool: Pool<DB>,
     name: String,
     /// Goes when the pool is gone.
     _database: Box<dyn Any + Send + Sync>,
+}
+
+impl<DB: Database> fmt::Debug for TestPool<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
 }
 
 impl<DB: Database> Deref for TestPool<DB> {
@@ -25,14 +57,14 @@ impl<DB: Database> Deref for TestPool<DB> {
 
 impl<DB: Database> TestPool<DB> {
     /// Gives the pool a name that no other has, and keeps what its database is made of.
-    pub(crate) fn new(pool: Pool<DB>, database: impl Any + Send + Sync) -> Self {
+    pub fn new(pool: Pool<DB>, database: impl Any + Send + Sync) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("test pool {}", NUMBER.fetch_add(1, Relaxed));
         Self::named(&name, pool, database)
     }
 
     /// The same under this name.
-    pub(crate) fn named(name: &str, pool: Pool<DB>, database: impl Any + Send + Sync) -> Self {
+    pub fn named(name: &str, pool: Pool<DB>, database: impl Any + Send + Sync) -> Self {
         Self {
             pool: pool.named(name),
             name: name.to_owned(),
@@ -40,22 +72,52 @@ impl<DB: Database> TestPool<DB> {
         }
     }
 
-    pub(crate) fn name(&self) -> &str {
+    /// The pool's name.
+    pub fn name(&self) -> &str {
         &self.name
     }
 
     /// What is alive of it, oldest first.
-    pub(crate) fn handles(&self) -> Vec<HandleInfo> {
+    pub fn handles(&self) -> Vec<HandleInfo> {
         let mut handles = leash::snapshot().handles;
         handles.retain(|handle| handle.pool == self.name);
         handles
     }
 
-    pub(crate) fn stats(&self) -> PoolStats {
+    /// Its row of a snapshot.
+    pub fn stats(&self) -> PoolStats {
         leash::snapshot()
             .pools
             .into_iter()
             .find(|pool| pool.name == self.name)
             .expect("a pool that lives is listed")
+    }
+
+    /// Waits until at least this number of permits is held.
+    pub async fn has_handles(&self, handles: u64) {
+        until("that many are held", || self.stats().handles >= handles).await;
+    }
+
+    /// Waits until at least this number of acquires waits for a permit.
+    pub async fn has_waiting(&self, waiters: u64) {
+        until("that many wait", || self.stats().waiting >= waiters).await;
+    }
+
+    /// Waits until at least this number of connections is idle: sqlx gives them back in a task of its own.
+    pub async fn has_idle(&self, connections: usize) {
+        until("a connection is given back", || {
+            self.num_idle() >= connections
+        })
+        .await;
+    }
+
+    /// Every permit is there again: the tracker's word is compared with the pool's own.
+    pub async fn assert_serves_all(&self) {
+        self.assert_empty();
+        let mut all = Vec::new();
+        for _ in 0..self.options().get_max_connections() {
+            let taken = self.acquire().await;
+            all.push(taken.expect("the pool serves its full size"));
+        }
     }
 }

@@ -10,11 +10,14 @@ use std::time::{Duration, Instant};
 use socket2::SockRef;
 
 /// Passes on what a client and a server say to each other, until it is told otherwise.
-pub(crate) struct Proxy {
-    pub(crate) address: SocketAddr,
+#[derive(Debug)]
+pub struct Proxy {
+    /// Where it listens.
+    pub address: SocketAddr,
     shared: Arc<Shared>,
 }
 
+#[derive(Debug)]
 struct Shared {
     server: String,
     links: Mutex<Vec<Arc<Link>>>,
@@ -26,7 +29,7 @@ struct Shared {
 
 /// What happens to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub enum Fate {
     /// All is passed on.
     Passed,
     /// Each piece is passed on after this time.
@@ -45,7 +48,7 @@ pub(crate) enum Fate {
 
 /// How a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cut {
+pub enum Cut {
     /// In order: FIN.
     Closed,
     /// At once, with what was on its way lost: RST.
@@ -53,6 +56,7 @@ pub(crate) enum Cut {
 }
 
 /// Both ends of a connection.
+#[derive(Debug)]
 struct Link {
     client: TcpStream,
     server: TcpStream,
@@ -67,12 +71,13 @@ enum Speaker {
 }
 
 impl Proxy {
-    pub(crate) fn to(host: &str, port: u16) -> Self {
+    /// To this server, at any free port of this machine.
+    pub fn to(host: &str, port: u16) -> Self {
         Self::on(0, host, port)
     }
 
     /// At a port of this machine.
-    pub(crate) fn on(own_port: u16, host: &str, port: u16) -> Self {
+    pub fn on(own_port: u16, host: &str, port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", own_port)).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -91,12 +96,12 @@ impl Proxy {
     }
 
     /// What happens to the connections that are made from now on.
-    pub(crate) fn meets_new_ones_with(&self, fate: Fate) {
+    pub fn meets_new_ones_with(&self, fate: Fate) {
         *self.shared.welcome.lock().unwrap() = fate;
     }
 
     /// What happens from now on to the connections that there are.
-    pub(crate) fn treats(&self, fate: Fate) {
+    pub fn treats(&self, fate: Fate) {
         let links = self.shared.links().clone();
         for link in &links {
             self.shared.treats(link, fate);
@@ -112,7 +117,7 @@ impl Proxy {
     }
 
     /// Bytes that were swallowed so far.
-    pub(crate) fn swallowed(&self) -> u64 {
+    pub fn swallowed(&self) -> u64 {
         self.shared.swallowed.load(SeqCst)
     }
 }

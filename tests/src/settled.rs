@@ -1,7 +1,7 @@
 //! Reports as they are in every run.
 
 /// The text without what differs from run to run: each time, number and unit, is one `…`.
-pub(crate) fn settled(text: &str) -> String {
+pub fn settled(text: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     for word in text.split_inclusive([' ', '\n']) {
         let unit = word.trim_end().trim_end_matches([',', ';', ':', ')']);

@@ -7,10 +7,13 @@ use sqlx::leash::CallSite;
 
 /// A place in a source file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) file: String,
-    pub(crate) line: u32,
-    pub(crate) column: u32,
+pub struct Place {
+    /// As the compiler names it: relative to the workspace.
+    pub file: String,
+    /// From 1.
+    pub line: u32,
+    /// From 1, in characters.
+    pub column: u32,
 }
 
 impl From<&CallSite> for Place {
@@ -25,7 +28,7 @@ impl From<&CallSite> for Place {
 
 /// Where `word` stands on the line of the caller's file that ends in `// @marker`.
 #[track_caller]
-pub(crate) fn marked(marker: &str, word: &str) -> Place {
+pub fn marked(marker: &str, word: &str) -> Place {
     let file = Location::caller().file();
     let comment = format!("// @{marker}");
     find(file, word, |line| line.trim_end().ends_with(&comment))
@@ -33,7 +36,7 @@ pub(crate) fn marked(marker: &str, word: &str) -> Place {
 
 /// Where the name of the function stands that the caller's file declares only once.
 #[track_caller]
-pub(crate) fn declared(function: &str) -> Place {
+pub fn declared(function: &str) -> Place {
     let file = Location::caller().file();
     let (plain, generic) = (format!("fn {function}("), format!("fn {function}<"));
     find(file, function, |line| {
@@ -43,7 +46,7 @@ pub(crate) fn declared(function: &str) -> Place {
 
 /// The path of a function that the caller's file declares, within this test binary: `module::function`.
 #[track_caller]
-pub(crate) fn path_of(function: &str) -> String {
+pub fn path_of(function: &str) -> String {
     let file = Location::caller().file();
     let module = file
         .strip_prefix("tests/tests/")

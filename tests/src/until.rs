@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 ///
 /// Between two looks it sleeps: what it waits for may need the processor, and a clock that is paused goes on.
 #[track_caller]
-pub(crate) fn until(what: impl Display, is_so: impl Fn() -> bool) -> impl Future<Output = ()> {
+pub fn until(what: impl Display, is_so: impl Fn() -> bool) -> impl Future<Output = ()> {
     let (caller, deadline) = (Location::caller(), Instant::now() + Duration::from_mins(2));
     async move {
         while !is_so() {

@@ -3,12 +3,12 @@
 use sqlx::leash;
 use sqlx::{Database, Executor, MySqlConnection, PgConnection, SqliteConnection};
 
-use crate::pool::TestPool;
+use crate::TestPool;
 
 impl<DB: Database> TestPool<DB> {
     /// Nothing is held and nobody waits.
     #[track_caller]
-    pub(crate) fn assert_empty(&self) {
+    pub fn assert_empty(&self) {
         let handles = self.handles();
         let mut waiters = leash::snapshot().waiters;
         waiters.retain(|waiter| waiter.pool == self.name());
@@ -18,8 +18,9 @@ impl<DB: Database> TestPool<DB> {
 }
 
 /// Whether the connection is inside a transaction, by its database's own word.
-pub(crate) trait IsInside: Send {
-    async fn is_inside(&mut self) -> bool;
+pub trait IsInside: Send {
+    /// Whether it is inside a transaction.
+    fn is_inside(&mut self) -> impl Future<Output = bool> + Send;
 }
 
 impl IsInside for SqliteConnection {
@@ -59,7 +60,7 @@ impl IsInside for MySqlConnection {
 }
 
 /// Every permit is there again, every connection works, and none is inside a transaction.
-pub(crate) async fn assert_whole<DB>(pool: &TestPool<DB>, after: &str)
+pub async fn assert_whole<DB>(pool: &TestPool<DB>, after: &str)
 where
     DB: Database,
     DB::Connection: IsInside,

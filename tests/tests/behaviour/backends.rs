@@ -6,6 +6,17 @@
     reason = "the suite is compiled once for each backend"
 )]
 
+/// The path within this binary of a function of the module that asks: a module of one backend.
+macro_rules! here {
+    ($function:expr) => {
+        format!(
+            "{}::{}",
+            module_path!().trim_start_matches("behaviour::"),
+            $function
+        )
+    };
+}
+
 mod any_mysql;
 mod any_postgres;
 mod any_sqlite;

@@ -6,20 +6,12 @@ use std::pin::pin;
 use std::task::Poll;
 
 use futures::future::{LocalBoxFuture, poll_fn};
+use leash_tests::exams;
 use sqlx::Database;
-use sqlx::leash::{self, Certainty, Finding, Level, Lint, PoolExt, SiteStats};
+use sqlx::leash::{self, Certainty, Finding, Level, Lint, SiteStats};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
-pub(crate) use crate::pool::TestPool;
-pub(crate) use crate::source::{Place, declared, marked, path_of};
-pub(crate) use crate::until::until;
-
-/// A transaction that can go anywhere.
-pub(crate) type Tx = sqlx::SqliteTransaction<'static>;
-
-/// A hundred rows, with no table.
-pub(crate) const HUNDRED: &str =
-    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) SELECT i FROM n";
+pub(crate) use leash_tests::{HUNDRED, Place, TestPool, Tx, declared, marked, path_of, until};
 
 /// Some connections to one database in memory, with an empty table `exam (id, name)`.
 pub(crate) async fn pool() -> TestPool {
@@ -42,37 +34,7 @@ pub(crate) async fn connect_with(
     options: SqlitePoolOptions,
     database: SqliteConnectOptions,
 ) -> TestPool {
-    // In memory, the database lives as long as its last connection.
-    let options = options
-        .min_connections(1)
-        .idle_timeout(None)
-        .max_lifetime(None);
-    let pool = options.connect_with(database).await.unwrap();
-    sqlx::raw_sql("CREATE TABLE exam (id INTEGER PRIMARY KEY, name TEXT NOT NULL)")
-        .execute(pool.as_sqlx())
-        .await
-        .unwrap();
-    TestPool::new(pool, ())
-}
-
-impl<DB: Database> TestPool<DB> {
-    /// Waits until so many connections lie idle: sqlx gives them back in a task of its own.
-    pub(crate) async fn has_idle(&self, connections: usize) {
-        until("a connection is given back", || {
-            self.num_idle() >= connections
-        })
-        .await;
-    }
-
-    /// Every permit is there again: the tracker's word is compared with the pool's own.
-    pub(crate) async fn assert_serves_all(&self) {
-        self.assert_empty();
-        let mut all = Vec::new();
-        for _ in 0..self.options().get_max_connections() {
-            let taken = self.acquire().await;
-            all.push(taken.expect("the pool serves its full size"));
-        }
-    }
+    TestPool::new(exams(options, database).await, ())
 }
 
 /// As findings and rows name a function: in full, unless it is a trait's.

@@ -25,16 +25,3 @@ mod reports;
 mod scopes;
 mod silent;
 mod traits;
-
-#[path = "../shared/child.rs"]
-mod child;
-#[path = "../shared/pool.rs"]
-mod pool;
-#[path = "../shared/settled.rs"]
-mod settled;
-#[path = "../shared/source.rs"]
-mod source;
-#[path = "../shared/until.rs"]
-mod until;
-#[path = "../shared/whole.rs"]
-mod whole;

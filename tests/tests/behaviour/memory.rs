@@ -6,10 +6,10 @@ mod handles;
 mod scopes;
 mod texts;
 
+use leash_tests::in_child;
 use sqlx::leash::{self};
 
 use crate::HEAP;
-use crate::child::in_child;
 use crate::common::{path_of, until};
 
 /// What the heap may hold more than before, for buffers that have grown and what is on its way: far less than a byte for

@@ -7,9 +7,8 @@ mod expected;
 mod program;
 mod run;
 
+use leash_tests::in_child;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
-
-use crate::child::in_child;
 
 /// In a process of its own, whose call sites are all the program's. A leak is told there, and panics nowhere.
 #[test]

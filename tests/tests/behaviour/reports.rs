@@ -1,12 +1,12 @@
 //! How findings and tables read. Times are theirs, not the text's: each stands as `…`.
 
 use expect_test::{Expect, expect};
+use leash_tests::settled;
 use sqlx::leash::testing::findings;
 use sqlx::leash::{PoolExt, Snapshot};
 use sqlx::{SqlitePool, track};
 
 use crate::common::{self, Tx};
-use crate::settled::settled;
 
 struct Numbering {
     pool: SqlitePool,

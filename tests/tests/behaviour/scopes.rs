@@ -5,13 +5,13 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Mutex;
 
 use futures::FutureExt;
+use leash_tests::in_child;
 use sqlx::leash::testing::{assert_queries, counting};
 use sqlx::leash::{self, ScopeExt};
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{Executor, SqliteConnection, SqlitePool, track};
 use tokio::sync::oneshot;
 
-use crate::child::in_child;
 use crate::common::{TestPool, poll_at_most, pool};
 
 #[track]

@@ -6,15 +6,13 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::ThreadId;
 
 use futures::FutureExt;
+use leash_tests::{TestPool, in_child, until};
 use sqlx::leash::{self, Level, Lint};
 use sqlx::{Executor, SqlitePool};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::at_fault::{idles, loses_and_unwinds, nests};
-use crate::child::in_child;
 use crate::common::{small, whole_again};
-use crate::pool::TestPool;
-use crate::until::until;
 
 /// What was found, and on which thread.
 type Heard = Arc<Mutex<Vec<(Lint, ThreadId)>>>;

@@ -1,16 +1,13 @@
 //! Situations that are run twice, through plain sqlx and through tracked code, and what must hold afterwards.
 
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::Once;
 use std::time::Duration;
 
+use leash_tests::{IsInside, TestPool, assert_whole, take_heard, until};
 use sqlx::leash::{self, Backend, Certainty, Finding, Level, Lint, Verdict};
 use sqlx::mysql::MySqlDatabaseError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Database, Error, Executor as _};
-
-use crate::pool::TestPool;
-use crate::until::until;
-use crate::whole::{IsInside, assert_whole};
 
 /// How long anything may take that must come, on a machine with much else to do.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -77,32 +74,18 @@ fn essence(error: Option<&Error>) -> String {
     }
 }
 
-/// What was found in this process, by the watchdog as well.
-static HEARD: Mutex<Vec<Finding>> = Mutex::new(Vec::new());
-
-fn heard() -> MutexGuard<'static, Vec<Finding>> {
-    HEARD.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Has every finding of the process kept from now on, but of what only takes long: the machine may have much else to do.
 pub(crate) fn listen() {
-    static LISTENS: Once = Once::new();
-    LISTENS.call_once(|| {
+    static CONFIGURED: Once = Once::new();
+    CONFIGURED.call_once(|| {
         leash::Config::new()
             .level(Lint::PoolPressure, Level::Allow)
             .limit(Lint::HeldIdle, PATIENCE)
             .limit(Lint::SlowQuery, PATIENCE)
             .limit(Lint::UnaccountedConnections, PATIENCE)
             .install();
-        leash::on_finding(|finding| heard().push(finding.clone()));
     });
-}
-
-/// What was found about a pool since this was asked last.
-pub(crate) fn heard_of(pool: &str) -> Vec<Finding> {
-    heard()
-        .extract_if(.., |finding| finding.pool.as_deref() == Some(pool))
-        .collect()
+    leash_tests::listen();
 }
 
 /// So many connections to one database in a file, with an empty table `exam (id, name)`.
@@ -149,7 +132,7 @@ pub(crate) async fn check<DB>(
     }
     assert_balanced(function);
     whole_again(pool, function).await;
-    check_findings(function, expected, &heard_of(pool.name()));
+    check_findings(function, expected, &take_heard(pool.name()));
 }
 
 #[track_caller]

@@ -10,14 +10,3 @@ mod panics;
 mod servers;
 mod sqlite;
 mod subscribers;
-
-#[path = "../shared/child.rs"]
-mod child;
-#[path = "../shared/pool.rs"]
-mod pool;
-#[path = "../shared/proxy.rs"]
-mod proxy;
-#[path = "../shared/until.rs"]
-mod until;
-#[path = "../shared/whole.rs"]
-mod whole;

@@ -7,16 +7,14 @@ use std::task::{Context, Wake, Waker};
 
 use futures::TryStreamExt;
 use futures::future::BoxFuture;
+use leash_tests::{TestPool, in_child, take_heard, until};
 use sqlx::leash::ScopeExt;
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{Acquire, Executor, SqlitePool, track};
 use tokio::runtime::Builder;
 
 use crate::at_fault::idles;
-use crate::child::in_child;
-use crate::common::{assert_balanced, heard_of, listen, small, whole_again};
-use crate::pool::TestPool;
-use crate::until::until;
+use crate::common::{assert_balanced, listen, small, whole_again};
 
 const INSERT: &str = "INSERT INTO exam (name) VALUES ('x')";
 
@@ -108,7 +106,7 @@ async fn leave_nothing_behind() {
         assert!(ended.is_err_and(|error| error.is_panic()), "{name}");
         assert_balanced(&format!("{}::work::{name}", module_path!()));
         whole_again(&pool, name).await;
-        let found = heard_of(pool.name());
+        let found = take_heard(pool.name());
         assert!(found.is_empty(), "{name}: {found:#?}");
     }
 }
@@ -168,8 +166,10 @@ fn in_a_waker_leave_the_watchdog_alone() {
                 until("the watchdog wakes it", || broken.0.load(Relaxed)).await;
             };
             idles(&pool, is_woken).await.unwrap();
-            heard_of(pool.name());
-            let is_found = until("the watchdog goes on", || !heard_of(pool.name()).is_empty());
+            take_heard(pool.name());
+            let is_found = until("the watchdog goes on", || {
+                !take_heard(pool.name()).is_empty()
+            });
             idles(&pool, is_found).await.unwrap();
         });
     });

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::TryStreamExt;
+use leash_tests::TestPool;
 use sqlx::leash::Lint;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
 use crate::common::{error, listen};
-use crate::pool::TestPool;
 
 type Db = sqlx::Sqlite;
 

@@ -10,8 +10,9 @@ use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::track;
 use tokio::sync::Notify;
 
-use crate::support::{
-    self, Says, TestPool, assert_none, heard, in_child, marked, only, pool, silent, told, watched,
+use crate::common::{
+    self, Says, TestPool, assert_none, heard, in_child_under, marked, only, pool, silent, told,
+    watched,
 };
 
 #[track(close_blocked = "100ms")]
@@ -187,9 +188,9 @@ fn limits_by_pool_and_environment() {
         }
     }
     let test = "closing::limits_by_pool_and_environment";
-    let _ = in_child(test, "close_blocked[strict]=deny:100ms", |runtime| {
+    let _ = in_child_under(test, "close_blocked[strict]=deny:100ms", |runtime| {
         runtime.block_on(async {
-            let (other, strict) = (pool().await, support::pool_named(2, "strict").await);
+            let (other, strict) = (pool().await, common::pool_named(2, "strict").await);
             let _held = (
                 other.acquire().await.unwrap(),
                 strict.acquire().await.unwrap(),

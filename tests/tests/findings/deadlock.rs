@@ -22,7 +22,7 @@ use tokio::sync::Barrier;
 use tokio::time::timeout;
 
 use crate::common::{
-    PATIENCE, Place, TestPool, assert_certainty, assert_helps, assert_primary, marked, only,
+    PATIENCE, Place, TestPool, assert_certainty, assert_helps, assert_primary, marked, only_of,
     related, said,
 };
 
@@ -79,7 +79,7 @@ async fn found_among<DB: Backend>(
     // In `findings`, nothing panics.
     let ((when, finding), found) = findings(Box::pin(run)).await;
     assert_eq!(
-        only(Lint::PoolDeadlock, &found).to_string(),
+        only_of(Lint::PoolDeadlock, &found).to_string(),
         finding.to_string(),
         "the callback and the collector hear the same"
     );

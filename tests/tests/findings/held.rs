@@ -11,13 +11,13 @@ mod too_long;
 use sqlx::leash::{Certainty, Level, Lint};
 use sqlx::{SqlitePool, track};
 
-use crate::support::{self, Says};
+use crate::common::{self, Says};
 
 const IDLE: Says<'static> = Says {
     lint: Lint::HeldIdle,
     level: Level::Warn,
     certainty: Certainty::Certain,
-    primary: support::Place {
+    primary: common::Place {
         file: String::new(),
         line: 0,
         column: 0,

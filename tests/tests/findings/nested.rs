@@ -11,7 +11,7 @@ mod silent;
 use sqlx::leash::Finding;
 use sqlx::leash::testing::findings;
 
-use crate::common::nothing;
+use crate::common::assert_none;
 
 type Result = sqlx::Result<()>;
 
@@ -23,5 +23,5 @@ async fn found(future: impl Future<Output = Result>) -> Vec<Finding> {
 }
 
 async fn is_silent(future: impl Future<Output = Result>) {
-    nothing(&found(future).await);
+    assert_none(&found(future).await);
 }

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use leash_tests::{Cut, Fate, Proxy};
 use sqlx::leash::{self, Certainty, Level, Lint};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{Database, MySql, Pool, Postgres, track};
 
-use crate::proxy::{Cut, Fate, Proxy};
-use crate::support::{
-    Lines, Place, Says, TestPool, assert_none, heard, in_child, marked, only, told, until, watched,
+use crate::common::{
+    Lines, Place, Says, TestPool, assert_none, heard, in_child_under, marked, only, told, until,
+    watched,
 };
 
 async fn postgres(name: &str) -> Option<(leash_test_support::Db, Proxy, TestPool<Postgres>)> {
@@ -84,7 +85,7 @@ async fn bounded<DB: Database>(proxy: &Proxy, pool: &TestPool<DB>, lines: &Lines
 #[test]
 fn a_return_that_hangs_is_cut() {
     let environment = "return_timeout=300ms,unaccounted_connections=10s";
-    let _ = in_child(
+    let _ = in_child_under(
         "returns::a_return_that_hangs_is_cut",
         environment,
         |runtime| {
@@ -103,7 +104,7 @@ fn a_return_that_hangs_is_cut() {
 
 #[test]
 fn code_sets_the_limit_of_a_return() {
-    let _ = in_child("returns::code_sets_the_limit_of_a_return", "", |runtime| {
+    let _ = in_child_under("returns::code_sets_the_limit_of_a_return", "", |runtime| {
         leash::Config::new()
             .return_timeout(Duration::from_millis(300))
             .install();
@@ -166,7 +167,7 @@ async fn unbounded<DB: Database>(proxy: &Proxy, pool: &TestPool<DB>, lines: &Lin
 #[test]
 fn without_a_limit_the_finding_says_what_hangs() {
     let test = "returns::without_a_limit_the_finding_says_what_hangs";
-    let _ = in_child(
+    let _ = in_child_under(
         test,
         "unaccounted_connections=500ms,pool_pressure=allow",
         |runtime| {
@@ -186,7 +187,7 @@ fn without_a_limit_the_finding_says_what_hangs() {
 #[test]
 fn what_sqlx_gives_back_itself_is_no_untracked_use() {
     let test = "returns::what_sqlx_gives_back_itself_is_no_untracked_use";
-    let _ = in_child(test, "unaccounted_connections=500ms", |runtime| {
+    let _ = in_child_under(test, "unaccounted_connections=500ms", |runtime| {
         runtime.block_on(async {
             let Some((_db, proxy, pool)) = postgres("pg").await else {
                 return;

@@ -11,7 +11,7 @@ mod silent;
 use sqlx::SqliteTransaction;
 use sqlx::leash::{Certainty, Finding, Level, Lint};
 
-use crate::support::{Place, Says, Tx, only, path_of};
+use crate::common::{Place, Says, Tx, only, path_of};
 
 const INSERT: &str = "INSERT INTO exam (name) VALUES ('a')";
 

@@ -7,7 +7,7 @@ mod silent;
 
 use sqlx::leash::{Certainty, Level, Lint};
 
-use crate::support::{Place, Says};
+use crate::common::{Place, Says};
 
 fn says(primary: Place, function: &'static str) -> Says<'static> {
     Says {

@@ -20,7 +20,9 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::{Pool, track};
 use tokio::sync::Notify;
 
-use crate::common::{TestPool, assert_certainty, assert_primary, connect, marked, only, options};
+use crate::common::{
+    TestPool, assert_certainty, assert_primary, connect, marked, only_of, options,
+};
 
 type Result = sqlx::Result<()>;
 
@@ -52,7 +54,7 @@ async fn times_out<DB: Backend>(pool: &TestPool<DB>, beside: impl Future) -> Fin
         }
     };
     let ((), found) = findings(Box::pin(both)).await;
-    let finding = only(Lint::PoolTimeout, &found).clone();
+    let finding = only_of(Lint::PoolTimeout, &found).clone();
     assert_eq!(finding.level, Level::Warn);
     assert_primary(&finding, &marked("waits", "acquire"), "timeout::waits");
     assert!(

@@ -10,7 +10,9 @@ use sqlx::leash::{self, Lint};
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{SqlitePool, track};
 
-use crate::support::{TestPool, assert_none, heard, in_child, only, pool, told, until, watched};
+use crate::common::{
+    TestPool, assert_none, heard, in_child_under, only, pool, told, until, watched,
+};
 
 /// The thread's name, as far as the kernel keeps it.
 const NAME: &str = "sqlx-leash-watc";
@@ -53,7 +55,7 @@ async fn connect() -> SqlitePool {
 #[test]
 fn one_thread_from_the_first_pool_to_the_last() {
     let test = "watchdog::one_thread_from_the_first_pool_to_the_last";
-    let _ = in_child(test, "", |runtime| {
+    let _ = in_child_under(test, "", |runtime| {
         runtime.block_on(async {
             assert_eq!(threads().len(), 0);
             for _ in 0..3 {
@@ -105,7 +107,7 @@ fn a_handle_that_outlives_its_pool_is_watched() {
         until("it is heard", || is_heard.load(Relaxed)).await;
     }
     let test = "watchdog::a_handle_that_outlives_its_pool_is_watched";
-    let _ = in_child(test, "", |runtime| {
+    let _ = in_child_under(test, "", |runtime| {
         let is_heard = idle_is_heard();
         runtime.block_on(async {
             outlives(&is_heard).await;
@@ -125,7 +127,7 @@ fn a_short_limit_for_all_is_seen_in_time() {
         begun.elapsed()
     }
     let test = "watchdog::a_short_limit_for_all_is_seen_in_time";
-    let _ = in_child(test, "held_idle=100ms", |runtime| {
+    let _ = in_child_under(test, "held_idle=100ms", |runtime| {
         let is_heard = idle_is_heard();
         runtime.block_on(async {
             let pool = connect().await;
@@ -145,7 +147,7 @@ fn a_short_limit_for_all_is_seen_in_time() {
 #[test]
 fn without_a_pool_there_is_none() {
     use sqlx::Connection;
-    let _ = in_child("watchdog::without_a_pool_there_is_none", "", |runtime| {
+    let _ = in_child_under("watchdog::without_a_pool_there_is_none", "", |runtime| {
         runtime.block_on(async {
             let mut conn = sqlx::SqliteConnection::connect("sqlite::memory:")
                 .await
@@ -165,7 +167,7 @@ async fn idles_until(pool: &TestPool, is_heard: &AtomicBool) {
 /// Who waits until a finding is heard has it among those collected, however long the callback takes.
 #[test]
 fn what_is_heard_is_collected() {
-    let _ = in_child("watchdog::what_is_heard_is_collected", "", |runtime| {
+    let _ = in_child_under("watchdog::what_is_heard_is_collected", "", |runtime| {
         let heard: Arc<(AtomicBool, Mutex<()>)> = Arc::default();
         let callback = Arc::clone(&heard);
         leash::on_finding(move |_| {
@@ -196,7 +198,7 @@ async fn falls_asleep() {
 
 #[test]
 fn it_sleeps_while_nothing_lives() {
-    let _ = in_child("watchdog::it_sleeps_while_nothing_lives", "", |runtime| {
+    let _ = in_child_under("watchdog::it_sleeps_while_nothing_lives", "", |runtime| {
         runtime.block_on(async {
             let pool = pool().await;
             falls_asleep().await;
@@ -213,7 +215,7 @@ fn it_sleeps_while_nothing_lives() {
 
 #[test]
 fn it_is_not_woken_by_each_query() {
-    let _ = in_child("watchdog::it_is_not_woken_by_each_query", "", |runtime| {
+    let _ = in_child_under("watchdog::it_is_not_woken_by_each_query", "", |runtime| {
         runtime.block_on(async {
             let pool = pool().await;
             falls_asleep().await;
@@ -272,7 +274,7 @@ async fn closes_through_a_freeze(pool: &TestPool) {
 #[test]
 fn a_process_that_was_stopped_has_not_idled() {
     let test = "watchdog::a_process_that_was_stopped_has_not_idled";
-    let _ = in_child(test, "", |runtime| {
+    let _ = in_child_under(test, "", |runtime| {
         runtime.block_on(async {
             let pool = pool().await;
             holds_through_a_freeze(&pool).await;
@@ -283,7 +285,7 @@ fn a_process_that_was_stopped_has_not_idled() {
 #[test]
 fn a_process_that_was_stopped_has_not_waited_for_a_pool_to_close() {
     let test = "watchdog::a_process_that_was_stopped_has_not_waited_for_a_pool_to_close";
-    let _ = in_child(test, "", |runtime| {
+    let _ = in_child_under(test, "", |runtime| {
         runtime.block_on(async {
             let pool = pool().await;
             let held = pool.acquire().await.unwrap();
@@ -299,7 +301,7 @@ fn a_process_that_was_stopped_has_not_waited_for_a_pool_to_close() {
 
 #[test]
 fn off_it_judges_nothing() {
-    let _ = in_child("watchdog::off_it_judges_nothing", "off", |runtime| {
+    let _ = in_child_under("watchdog::off_it_judges_nothing", "off", |runtime| {
         runtime.block_on(async {
             let pool = pool().await;
             holds(&pool).await;

@@ -69,8 +69,7 @@ async fn in_a_process_of_their_own() {
     let Some((url, _server)) = server().await else {
         return;
     };
-    let module = module_path!().trim_start_matches("behaviour::");
-    run_ignored(&format!("{module}::"), &url, 3);
+    run_ignored(&here!(""), &url, 3);
 }
 
 /// Runs the ignored tests of a module in a process of their own, which finds their server in `DATABASE_URL`.

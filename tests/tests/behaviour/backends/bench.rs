@@ -3,14 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use leash_tests::TestPool;
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::leash::PoolExt;
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Any, Connection, Executor, MySql, Postgres, Sqlite, SqliteConnection};
-
-use crate::pool::TestPool;
 
 /// How long a test waits for a permit or a lock that it will get, on a machine with much else to do.
 const PATIENCE: Duration = Duration::from_mins(2);

@@ -4,10 +4,10 @@
 use std::fmt::Display;
 
 use futures::future::BoxFuture;
+use leash_tests::assert_whole;
 
 use super::{Db, pool_of};
 use crate::common::{TestPool, poll_at_most, rows_of};
-use crate::whole::assert_whole;
 
 pub(super) type Pool = sqlx::Pool<Db>;
 pub(super) type Operation = fn(&Pool) -> BoxFuture<'_, sqlx::Result<()>>;

@@ -17,11 +17,6 @@ type Rows = BoxStream<'static, sqlx::Result<<Db as Database>::Row>>;
 
 const INSERT: &str = "INSERT INTO exam (name) VALUES ('x')";
 
-fn here(function: &str) -> String {
-    let module = module_path!().trim_start_matches("behaviour::");
-    format!("{module}::{function}")
-}
-
 #[tokio::test]
 async fn a_transaction_kept() {
     #[track]
@@ -47,15 +42,15 @@ async fn a_transaction_kept() {
         pool.assert_empty();
         pool.has_idle(1).await;
     };
-    let name = here("a_transaction_kept::begins");
+    let name = here!("a_transaction_kept::begins");
     let ((), finding) = leaks("begin", "begin", &name, begins(&pool, &kept)).await;
     assert!(finding.title.contains("a transaction"), "{finding}");
     assert_eq!(finding.pool.as_deref(), Some(pool.name()));
     put_back().await;
-    let name = here("a_transaction_kept::begins_its_way");
+    let name = here!("a_transaction_kept::begins_its_way");
     leaks("trait", "begin", &name, begins_its_way(&pool, &kept)).await;
     put_back().await;
-    let name = here("a_transaction_kept::begins_if_idle");
+    let name = here!("a_transaction_kept::begins_if_idle");
     leaks("try", "try_begin", &name, begins_if_idle(&pool, &kept)).await;
     put_back().await;
     pool.assert_serves_all().await;
@@ -81,11 +76,11 @@ async fn a_connection_kept_or_forgotten() {
     }
     let Some(pool) = pool_of(2).await else { return };
     let kept = Mutex::default();
-    let name = here("a_connection_kept_or_forgotten::acquires");
+    let name = here!("a_connection_kept_or_forgotten::acquires");
     leaks("acquire", "acquire", &name, acquires(&pool, &kept)).await;
     kept.lock().unwrap().clear();
     pool.assert_serves_all().await;
-    let name = here("a_connection_kept_or_forgotten::forgets");
+    let name = here!("a_connection_kept_or_forgotten::forgets");
     let (result, _) = leaks("forget", "acquire", &name, forgets(&pool)).await;
     result.unwrap();
     assert_eq!(pool.handles().len(), 1, "it is never given back");
@@ -109,7 +104,7 @@ async fn a_stream_kept_half_read() {
     }
     let Some(pool) = pool_of(1).await else { return };
     let kept = Mutex::default();
-    let name = here("a_stream_kept_half_read::reads_half");
+    let name = here!("a_stream_kept_half_read::reads_half");
     let (result, _) = leaks("stream", "fetch", &name, reads_half(&pool, &kept)).await;
     result.unwrap();
     drop(kept.into_inner().unwrap());
@@ -129,7 +124,7 @@ async fn handed_up_to_the_first_that_cannot_hold_it() {
     }
     let Some(pool) = pool_of(1).await else { return };
     let kept = Mutex::default();
-    let name = here("handed_up_to_the_first_that_cannot_hold_it::keeps");
+    let name = here!("handed_up_to_the_first_that_cannot_hold_it::keeps");
     leaks("handed up", "begin", &name, keeps(&pool, &kept)).await;
     drop(kept);
     let tx = returned(&pool, gives(&pool)).await.unwrap();

@@ -1,6 +1,7 @@
 //! A pool that many use: from several threads, runtimes and tasks, with handles that go from one to the other.
 
 use futures::future::{BoxFuture, join_all};
+use leash_tests::assert_whole;
 use sqlx::leash::{self, ScopeExt};
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, Executor, Transaction, track};
@@ -9,17 +10,11 @@ use tokio::sync::mpsc;
 
 use super::{BY_ID, Db, pool_of};
 use crate::common::{HUNDRED, check_sums};
-use crate::whole::assert_whole;
 
 type Pool = sqlx::Pool<Db>;
 type Tx = Transaction<'static, Db>;
 
 const INSERT: &str = "INSERT INTO exam (name) VALUES ('x')";
-
-fn here(function: &str) -> String {
-    let module = module_path!().trim_start_matches("behaviour::");
-    format!("{module}::{function}")
-}
 
 fn runtime() -> Runtime {
     // With a thread of its own it serves its connections also where another runtime's task uses them.
@@ -79,7 +74,7 @@ async fn from_several_runtimes() {
     let runtimes = worked.await.unwrap();
     let calls = RUNTIMES as u64 * ROUNDS;
     check_sums(
-        &here("from_several_runtimes::work"),
+        &here!("from_several_runtimes::work"),
         &[
             (calls, calls, 0, 0, 0, calls),
             (calls, calls, 0, 0, calls, 0),
@@ -256,7 +251,7 @@ async fn a_thousand_tasks_on_one_thread() {
     })
     .await;
     check_sums(
-        &here("a_thousand_tasks_on_one_thread::one"),
+        &here!("a_thousand_tasks_on_one_thread::one"),
         &[(1_000, 1_000, 0, 0, 0, 0), (1_000, 1_000, 0, 0, 100_000, 0)],
     );
     let stats = pool.stats();

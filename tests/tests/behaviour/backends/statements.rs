@@ -1,10 +1,10 @@
 //! Statements are cached, and transactions begun, as sqlx does it.
 
 use futures::TryStreamExt;
+use leash_tests::{IsInside, assert_whole};
 use sqlx::{Connection, Executor, track};
 
 use super::{BEGIN_WITH, BY_ID, Db, pool_of};
-use crate::whole::{IsInside, assert_whole};
 
 type Pool = sqlx::Pool<Db>;
 

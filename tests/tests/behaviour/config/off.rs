@@ -1,10 +1,11 @@
 //! `off` counts nothing, and the environment holds before the first pool.
+
 use std::sync::{Arc, Mutex};
 
+use leash_tests::in_child;
 use sqlx::leash::{self, Lint};
 use sqlx::{Connection, Executor, SqliteConnection, SqlitePool, track};
 
-use crate::child::in_child;
 use crate::common::{pool, rows_of};
 
 /// Switched off, nothing is counted, nothing is listed, and everything works.

@@ -1,8 +1,8 @@
 //! Attribute, environment, code, default: which one is used.
 
+use leash_tests::in_child;
 use sqlx::leash::{Config, Level};
 
-use crate::child::in_child;
 use crate::common::path_of;
 
 use super::{ALLOW, DEFAULT, DENY, WARN, levels};

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
+use leash_tests::in_child;
 use sqlx::leash::{self, Level, Lint};
 use sqlx::{SqlitePool, track};
 
-use crate::child::in_child;
 use crate::common::pool;
 
 use super::{KEPT, allowed, denied, warned};

@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use leash_tests::in_child;
 use sqlx::leash::{self, Config, ConfigError, Level, Lint};
 use sqlx::{Executor, SqlitePool, track};
 
-use crate::child::in_child;
 use crate::common::{pool, until};
 
 use super::{ALLOW, DEFAULT, DENY, WARN, levels};

@@ -1,4 +1,5 @@
 //! How a call ended, and what is no call.
+
 use futures::{StreamExt, TryStreamExt};
 use sqlx::leash::{self, Activity, ControlStats};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};

@@ -1,4 +1,5 @@
 //! Each statement is one call, whatever sends it.
+
 use futures::{StreamExt, TryStreamExt};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Executor, FromRow, QueryBuilder, Row, SqlSafeStr, SqlitePool, Statement, track};

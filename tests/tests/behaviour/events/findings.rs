@@ -1,4 +1,5 @@
 //! Findings stand in the span in which their handle was acquired.
+
 use sqlx::{SqlitePool, track};
 use std::sync::Mutex;
 use tracing::{Instrument, Level, info_span, instrument};

@@ -1,4 +1,6 @@
 //! The start line, the reporter's lines, and the table.
+
+use leash_tests::in_child;
 use sqlx::leash::{self, Config, PoolExt};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{SqlitePool, track};
@@ -6,7 +8,6 @@ use tokio::time::Duration;
 use tracing::Level;
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::child::in_child;
 use crate::common::{marked, pool, until};
 
 use super::Collected;

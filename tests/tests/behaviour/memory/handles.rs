@@ -4,11 +4,11 @@ use std::future::Future;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use leash_tests::in_child;
 use sqlx::leash::{self, PoolExt};
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{Executor, SqlitePool, track};
 
-use crate::child::in_child;
 use crate::common::{TestPool, pool_of, until};
 
 use super::flat;

@@ -1,9 +1,9 @@
 //! By call sites, not by texts.
 
+use leash_tests::in_child;
 use sqlx::leash::{self};
 use sqlx::{AssertSqlSafe, SqlitePool, track};
 
-use crate::child::in_child;
 use crate::common::{pool_of, rows_of};
 
 use super::flat;

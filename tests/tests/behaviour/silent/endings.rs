@@ -1,4 +1,5 @@
 //! A handle that is dropped, however the function ends.
+
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use sqlx::leash::{self};
 use sqlx::{Acquire, Connection, Executor, Row, SqlitePool, track};

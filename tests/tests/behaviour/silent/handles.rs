@@ -1,4 +1,5 @@
 //! Handles of every kind, and those that are meant to live long.
+
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use sqlx::leash::{self, HandleExt};

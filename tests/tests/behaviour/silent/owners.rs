@@ -1,4 +1,5 @@
 //! A value that hides a handle: a lock, a channel, an actor, a task.
+
 use sqlx::leash::{self};
 use sqlx::pool::PoolConnection;
 use sqlx::{Executor, Sqlite, SqlitePool, track};

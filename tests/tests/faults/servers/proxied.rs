@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use futures::TryStreamExt;
+use leash_tests::{Cut, Fate};
 use sqlx::leash::{Certainty, Verdict};
 
 use super::world::World;
 use super::{Db, ROWS};
 use crate::common::{error, one_of, timeout, well};
-use crate::proxy::{Cut, Fate};
 
 const INSERT: &str = "INSERT INTO exam (name) VALUES ('x')";
 

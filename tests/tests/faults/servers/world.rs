@@ -2,13 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use leash_tests::{Fate, Proxy, TestPool};
 use plain_sqlx::AssertSqlSafe;
 use tokio::sync::Mutex;
 
 use super::{CREATE, ConnectOptions, Db, IS_GONE, PoolOptions, WHO_RUNS, database, kill};
 use crate::common::{PATIENCE, listen};
-use crate::pool::TestPool;
-use crate::proxy::{Fate, Proxy};
 
 type PlainPool = plain_sqlx::Pool<Db>;
 type PlainConnection = <Db as plain_sqlx::Database>::Connection;
@@ -153,7 +152,7 @@ impl World {
 
     /// Waits until something more was swallowed on the way, after this much was before.
     pub(super) async fn has_swallowed(&self, before: u64) {
-        crate::until::until("something is swallowed", || self.proxy.swallowed() > before).await;
+        leash_tests::until("something is swallowed", || self.proxy.swallowed() > before).await;
     }
 
     /// Rows that are there.

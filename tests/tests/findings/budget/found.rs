@@ -5,8 +5,8 @@ use sqlx::leash::testing::{counting, findings};
 use sqlx::leash::{self, Certainty, Level, Lint, ScopeExt};
 use sqlx::{SqlitePool, track};
 
-use crate::support::{
-    DENY_IN_DEBUG, Place, Says, declared, in_child, marked, only, path_of, pool, rendered,
+use crate::common::{
+    DENY_IN_DEBUG, Place, Says, declared, in_child_under, marked, only, path_of, pool, rendered,
 };
 
 #[track(max_queries = 2)]
@@ -62,7 +62,7 @@ async fn two_of_any_below(pool: &SqlitePool) {
 #[test]
 fn of_every_root_scope() {
     let test = "budget::found::of_every_root_scope";
-    let _ = in_child(test, "query_budget=warn:1", |runtime| {
+    let _ = in_child_under(test, "query_budget=warn:1", |runtime| {
         runtime.block_on(async {
             let pool = pool().await;
             let ((), found) = findings(three_of_two(&pool)).await;

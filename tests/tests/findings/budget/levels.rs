@@ -8,7 +8,9 @@ use sqlx::leash::{self, Level, Lint, ScopeExt};
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::{Executor, MySqlPool, SqlitePool, track};
 
-use crate::support::{self, DENY_IN_DEBUG, TestPool, assert_none, in_child, marked, only, pool};
+use crate::common::{
+    self, DENY_IN_DEBUG, TestPool, assert_none, in_child_under, marked, only, pool,
+};
 
 use super::exactly;
 use super::found::two;
@@ -51,7 +53,7 @@ fn the_environment_limits_root_scopes_only() {
         root_further_in(pool).await;
     }
     let test = "budget::levels::the_environment_limits_root_scopes_only";
-    let _ = in_child(test, "query_budget=warn:3", |runtime| {
+    let _ = in_child_under(test, "query_budget=warn:3", |runtime| {
         runtime.block_on(async {
             let pool = pool().await;
             let name = |function: &str| {
@@ -90,7 +92,7 @@ fn the_environment_beats_code() {
         two(pool).await;
         two(pool).await;
     }
-    let _ = in_child(
+    let _ = in_child_under(
         "budget::levels::the_environment_beats_code",
         "query_budget=warn:9",
         |runtime| {
@@ -130,9 +132,9 @@ async fn breaks_it_by_a_stream(pool: &TestPool) {
 #[test]
 fn at_deny_it_panics_at_the_query_before_that_is_sent() {
     let test = "budget::levels::at_deny_it_panics_at_the_query_before_that_is_sent";
-    let printed = in_child(test, "", |runtime| {
+    let printed = in_child_under(test, "", |runtime| {
         runtime.block_on(async {
-            let pool = support::pool_of(1).await;
+            let pool = common::pool_of(1).await;
             let panics = [
                 AssertUnwindSafe(breaks_it(&pool))
                     .catch_unwind()
@@ -185,7 +187,7 @@ async fn warned(pool: &TestPool) {
 #[test]
 fn at_warn_nothing_panics_and_the_statement_is_sent() {
     let test = "budget::levels::at_warn_nothing_panics_and_the_statement_is_sent";
-    let printed = in_child(test, "", |runtime| {
+    let printed = in_child_under(test, "", |runtime| {
         runtime.block_on(async { warned(&pool().await).await });
     });
     assert!(!printed.contains("panicked"), "{printed}");

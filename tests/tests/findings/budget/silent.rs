@@ -5,7 +5,7 @@ use sqlx::leash::Lint;
 use sqlx::leash::testing::findings;
 use sqlx::{Executor, SqlitePool, track};
 
-use crate::support::{HUNDRED, pool, rendered};
+use crate::common::{HUNDRED, pool, rendered};
 
 use super::exactly;
 use super::found::two;

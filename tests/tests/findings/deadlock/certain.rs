@@ -5,7 +5,7 @@ use sqlx::leash::Certainty;
 use sqlx::{SqlitePool, track};
 
 use crate::common::{
-    assert_certainty, assert_helps, assert_primary, declared, marked, pool_of, related,
+    assert_certainty, assert_helps, assert_primary, bare_pool_of, declared, marked, related,
 };
 
 use super::{
@@ -14,22 +14,22 @@ use super::{
 
 #[tokio::test]
 async fn a_pool_of_one() {
-    check_of_size(&of_size(&pool_of(1).await, 1).await, 1);
+    check_of_size(&of_size(&bare_pool_of(1).await, 1).await, 1);
 }
 
 #[tokio::test]
 async fn a_pool_of_two() {
-    check_of_size(&of_size(&pool_of(2).await, 2).await, 2);
+    check_of_size(&of_size(&bare_pool_of(2).await, 2).await, 2);
 }
 
 #[tokio::test]
 async fn a_pool_of_five() {
-    check_of_size(&of_size(&pool_of(5).await, 5).await, 5);
+    check_of_size(&of_size(&bare_pool_of(5).await, 5).await, 5);
 }
 
 #[tokio::test]
 async fn a_pool_of_twenty() {
-    check_of_size(&of_size(&pool_of(20).await, 20).await, 20);
+    check_of_size(&of_size(&bare_pool_of(20).await, 20).await, 20);
 }
 
 #[track]
@@ -47,7 +47,7 @@ async fn passes_on(pool: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn a_callee_takes_while_its_caller_holds() {
-    let pool = pool_of(2).await;
+    let pool = bare_pool_of(2).await;
     let meeting = Meeting::of(2);
     let tasks = (0..2).map(|_| holds_for_callee(&pool, &meeting).boxed());
     let (finding, _) = found_among(&pool, &meeting, tasks.collect()).await;
@@ -67,7 +67,7 @@ async fn a_callee_takes_while_its_caller_holds() {
 
 #[tokio::test]
 async fn the_callee_of_a_callee_takes() {
-    let pool = pool_of(1).await;
+    let pool = bare_pool_of(1).await;
     let meeting = Meeting::of(1);
     let tasks = vec![holds_for_the_callee_of_a_callee(&pool, &meeting).boxed()];
     let (finding, _) = found_among(&pool, &meeting, tasks).await;
@@ -102,7 +102,7 @@ async fn queries_in_a_closure_for_each_row(pool: &SqlitePool, meeting: &Meeting)
 
 #[tokio::test]
 async fn a_stream_is_open_while_its_consumer_queries_the_pool() {
-    let pool = pool_of(1).await;
+    let pool = bare_pool_of(1).await;
     let meeting = Meeting::of(1);
     let tasks = vec![queries_for_each_row(&pool, &meeting).boxed()];
     let (finding, _) = found_among(&pool, &meeting, tasks).await;
@@ -119,7 +119,7 @@ async fn a_stream_is_open_while_its_consumer_queries_the_pool() {
 
 #[tokio::test]
 async fn a_stream_is_open_while_a_closure_queries_the_pool() {
-    let pool = pool_of(1).await;
+    let pool = bare_pool_of(1).await;
     let meeting = Meeting::of(1);
     let tasks = vec![queries_in_a_closure_for_each_row(&pool, &meeting).boxed()];
     let (finding, _) = found_among(&pool, &meeting, tasks).await;

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use leash_tests::in_child;
 use sqlx::leash::{Certainty, Lint, Verdict};
 use sqlx::{SqlitePool, track};
 use tokio::time::timeout;
 
-use crate::child::in_child;
 use crate::common::{
-    PATIENCE, TestPool, assert_certainty, connect, none, note_panics, only, options, panics_about,
-    related,
+    PATIENCE, TestPool, assert_certainty, connect, none_of, note_panics, only_of, options,
+    panics_about, related,
 };
 
 use super::{A_WHILE, Meeting, Result, ends, holds_for_callee, place_of, takes_two};
@@ -22,9 +22,9 @@ async fn it_is_told_before_the_acquire_times_out_and_once() {
     let meeting = Meeting::of(1);
     let (ended, found) = ends(takes_two(&pool, &meeting)).await;
     assert!(matches!(ended, Err(sqlx::Error::PoolTimedOut)));
-    let deadlock = only(Lint::PoolDeadlock, &found);
+    let deadlock = only_of(Lint::PoolDeadlock, &found);
     assert_certainty(deadlock, Certainty::Certain);
-    let timed_out = only(Lint::PoolTimeout, &found);
+    let timed_out = only_of(Lint::PoolTimeout, &found);
     assert_eq!(timed_out.verdict, Some(Verdict::Deadlock));
     assert_certainty(timed_out, Certainty::Certain);
     related(timed_out, &place_of("two first", "acquire"));
@@ -92,7 +92,7 @@ async fn allow_is_silent() {
     let meeting = Meeting::of(1);
     let (ended, found) = ends(is_allowed(&pool, &meeting)).await;
     assert!(ended.is_err());
-    none(Lint::PoolDeadlock, &found);
+    none_of(Lint::PoolDeadlock, &found);
 }
 
 #[track(warn(pool_deadlock, pool_timeout))]

@@ -9,7 +9,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, track};
 use tokio::time::{sleep, timeout};
 
-use crate::common::{assert_certainty, connect, none, options, pool_of, reads};
+use crate::common::{assert_certainty, bare_pool_of, connect, none_of, options, reads};
 
 use super::{A_WHILE, Meeting, Result, ends, found_among, takes};
 
@@ -45,7 +45,7 @@ async fn takes_another_while_lending(pool: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn after_it_was_lent_it_is_likely() {
-    let pool = pool_of(1).await;
+    let pool = bare_pool_of(1).await;
     let meeting = Meeting::of(1);
     let tasks = vec![takes_another_after_lending(&pool, &meeting).boxed()];
     let (finding, _) = found_among(&pool, &meeting, tasks).await;
@@ -63,12 +63,12 @@ async fn while_it_is_lent_nothing_is_told() {
     let pool = connect(options(1).acquire_timeout(A_WHILE)).await;
     let (ended, found) = ends(takes_another_while_lending(&pool)).await;
     ended.unwrap();
-    none(Lint::PoolDeadlock, &found);
+    none_of(Lint::PoolDeadlock, &found);
 }
 
 #[tokio::test]
 async fn through_a_boxed_future_it_is_likely() {
-    let pool = pool_of(1).await;
+    let pool = bare_pool_of(1).await;
     let meeting = Meeting::of(1);
     let tasks = vec![through_a_box(&pool, &meeting).boxed()];
     let (finding, _) = found_among(&pool, &meeting, tasks).await;
@@ -144,7 +144,7 @@ async fn gives_up_by_a_future_of_its_own(pool: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn what_gives_up_waiting_is_never_certain() {
-    let pool = pool_of(1).await;
+    let pool = bare_pool_of(1).await;
     for task in [
         gives_up_the_acquire(&pool).boxed(),
         gives_up_the_callee(&pool).boxed(),
@@ -171,7 +171,7 @@ async fn sends_it_away(
 
 #[tokio::test]
 async fn what_was_sent_away_is_never_certain() {
-    let pool = pool_of(1).await;
+    let pool = bare_pool_of(1).await;
     let (to, mut from) = tokio::sync::mpsc::unbounded_channel();
     let other = async {
         let sent = from.recv().await;
@@ -185,7 +185,7 @@ async fn what_was_sent_away_is_never_certain() {
 
 #[tokio::test]
 async fn branches_without_the_attribute_are_never_certain() {
-    let pool = pool_of(1).await;
+    let pool = bare_pool_of(1).await;
     let (_, found) = ends(async {
         tokio::join!(
             async {

@@ -8,7 +8,7 @@ use sqlx::leash::{Lint, ScopeExt};
 use sqlx::{SqlitePool, track};
 use tokio::time::timeout;
 
-use crate::common::{PATIENCE, note_panics, panics_about, pool_of};
+use crate::common::{PATIENCE, bare_pool_of, note_panics, panics_about};
 
 use super::{Meeting, Result, SOON, check_of_size, takes_one_by_one};
 
@@ -21,7 +21,7 @@ async fn one_after_the_other() {
         return;
     }
     note_panics();
-    let pool = pool_of(2).await;
+    let pool = bare_pool_of(2).await;
     let held = [pool.acquire().await.unwrap(), pool.acquire().await.unwrap()];
     let tasks: Vec<_> = (0..4)
         .map(|_| {
@@ -53,7 +53,7 @@ async fn takes_one_and_another(pool: &SqlitePool) -> Result {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn among_a_thousand_tasks() {
-    let pool = pool_of(5).await;
+    let pool = bare_pool_of(5).await;
     let meeting = Meeting::of(5);
     let run = async {
         let tasks: Vec<_> = (0..1000)

@@ -7,8 +7,8 @@ use sqlx::leash::{Certainty, Finding, Lint};
 use sqlx::{SqlitePool, track};
 
 use crate::common::{
-    TestPool, assert_certainty, assert_helps, assert_primary, marked, none, only, pool_of, related,
-    said, until,
+    TestPool, assert_certainty, assert_helps, assert_primary, bare_pool_of, marked, none_of,
+    only_of, related, said, until,
 };
 
 use super::{Meeting, Result, SOON};
@@ -40,7 +40,7 @@ async fn ring(pools: &[TestPool]) -> Finding {
     };
     let (finding, found) = findings(Box::pin(run)).await;
     assert!(meeting.formed().elapsed() < SOON);
-    only(Lint::PoolDeadlock, &found);
+    only_of(Lint::PoolDeadlock, &found);
     assert_primary(
         &finding,
         &marked("order second", "acquire"),
@@ -59,17 +59,22 @@ async fn ring(pools: &[TestPool]) -> Finding {
 
 #[tokio::test]
 async fn two_pools_in_opposite_order() {
-    ring(&[pool_of(1).await, pool_of(1).await]).await;
+    ring(&[bare_pool_of(1).await, bare_pool_of(1).await]).await;
 }
 
 #[tokio::test]
 async fn three_pools_in_a_ring() {
-    ring(&[pool_of(1).await, pool_of(1).await, pool_of(1).await]).await;
+    ring(&[
+        bare_pool_of(1).await,
+        bare_pool_of(1).await,
+        bare_pool_of(1).await,
+    ])
+    .await;
 }
 
 #[tokio::test]
 async fn two_pools_in_the_same_order_drain() {
-    let (one, other) = (pool_of(1).await, pool_of(1).await);
+    let (one, other) = (bare_pool_of(1).await, bare_pool_of(1).await);
     let (first, second) = (Meeting::of(1), Meeting::of(1));
     let (_, found) = findings(async {
         tokio::join!(
@@ -78,5 +83,5 @@ async fn two_pools_in_the_same_order_drain() {
         )
     })
     .await;
-    none(Lint::PoolDeadlock, &found);
+    none_of(Lint::PoolDeadlock, &found);
 }

@@ -11,7 +11,7 @@ use sqlx::{Sqlite, SqliteConnection, SqlitePool, track};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-use crate::common::{TestPool, connect, none, options, pool_of};
+use crate::common::{TestPool, bare_pool_of, connect, none_of, options};
 
 use super::{A_WHILE, Meeting, Result, ends, takes, takes_two};
 
@@ -121,7 +121,7 @@ async fn moves_it_to_a_branch(pool: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn branches_and_tasks_do_not_hold_for_each_other() {
-    let pool = pool_of(1).await;
+    let pool = bare_pool_of(1).await;
     for task in [
         sleeps_beside_a_waiter(&pool).boxed(),
         sleeps_beside_a_callee(&pool).boxed(),
@@ -133,7 +133,7 @@ async fn branches_and_tasks_do_not_hold_for_each_other() {
     ] {
         let (ended, found) = ends(task).await;
         ended.unwrap();
-        none(Lint::PoolDeadlock, &found);
+        none_of(Lint::PoolDeadlock, &found);
     }
 }
 
@@ -150,7 +150,7 @@ async fn beside<F: Future>(pool: &TestPool, holder: F) -> F::Output {
         held
     })
     .await;
-    none(Lint::PoolDeadlock, &found);
+    none_of(Lint::PoolDeadlock, &found);
     held
 }
 
@@ -185,25 +185,25 @@ async fn hands_out(pool: &SqlitePool) -> sqlx::Result<PoolConnection<Sqlite>> {
 
 #[tokio::test]
 async fn beside_a_holder_that_does_not_wait() {
-    let pool = pool_of(2).await;
+    let pool = bare_pool_of(2).await;
     beside(&pool, holds_and_sleeps(&pool)).await.unwrap();
 }
 
 #[tokio::test]
 async fn beside_a_busy_holder() {
-    let pool = pool_of(2).await;
+    let pool = bare_pool_of(2).await;
     beside(&pool, is_busy(&pool)).await.unwrap();
 }
 
 #[tokio::test]
 async fn beside_a_lent_connection() {
-    let pool = pool_of(2).await;
+    let pool = bare_pool_of(2).await;
     beside(&pool, lends(&pool)).await.unwrap();
 }
 
 #[tokio::test]
 async fn beside_a_handle_without_a_scope() {
-    let pool = pool_of(2).await;
+    let pool = bare_pool_of(2).await;
     let mut kept = Some(hands_out(&pool).await.unwrap());
     beside(&pool, async {
         sleep(A_WHILE).await;
@@ -217,28 +217,28 @@ async fn a_reserved_handle_waits_for_nobody() {
     let pool = connect(options(2).acquire_timeout(A_WHILE)).await;
     let (ended, found) = ends(reserves(&pool)).await;
     assert!(matches!(ended, Err(sqlx::Error::PoolTimedOut)));
-    none(Lint::PoolDeadlock, &found);
+    none_of(Lint::PoolDeadlock, &found);
 }
 
 #[tokio::test]
 async fn a_permit_is_free() {
-    let pool = pool_of(3).await;
+    let pool = bare_pool_of(3).await;
     let meeting = Meeting::of(2);
     let (ended, found) =
         ends(async { tokio::join!(takes_two(&pool, &meeting), takes_two(&pool, &meeting)) }).await;
     ended.0.unwrap();
     ended.1.unwrap();
-    none(Lint::PoolDeadlock, &found);
+    none_of(Lint::PoolDeadlock, &found);
 }
 
 #[tokio::test]
 async fn many_who_take_one_each_only_queue() {
-    let pool = pool_of(2).await;
+    let pool = bare_pool_of(2).await;
     let (ended, found) = ends(join_all((0..20).map(|_| holds_in_a_hurry(&pool)))).await;
     for ended in ended {
         ended.unwrap();
     }
-    none(Lint::PoolDeadlock, &found);
+    none_of(Lint::PoolDeadlock, &found);
 }
 
 #[track]

@@ -5,7 +5,7 @@ use sqlx::leash::Lint;
 use sqlx::leash::testing::findings;
 use sqlx::{Executor, SqlitePool, track};
 
-use crate::support::{HUNDRED, Says, TestPool, Tx, declared, heard, marked, only, pool, told};
+use crate::common::{HUNDRED, Says, TestPool, Tx, declared, heard, marked, only, pool, told};
 
 use super::IDLE;
 

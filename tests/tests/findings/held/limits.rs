@@ -6,7 +6,7 @@ use sqlx::leash::testing::findings;
 use sqlx::leash::{Level, Lint};
 use sqlx::{SqlitePool, track};
 
-use crate::support::{self, TestPool, in_child, marked, only, pool, told, watched};
+use crate::common::{self, TestPool, in_child_under, marked, only, pool, told, watched};
 
 #[test]
 fn levels_and_limits_in_their_order() {
@@ -42,12 +42,12 @@ fn levels_and_limits_in_their_order() {
     }
     let environment =
         "held_idle=10ms,held_idle[far]=1h,held_idle[quiet]=allow,held_idle[strict]=deny:5ms";
-    let _ = in_child(
+    let _ = in_child_under(
         "held::limits::levels_and_limits_in_their_order",
         environment,
         |runtime| {
             runtime.block_on(async {
-                let named = support::pool_named;
+                let named = common::pool_named;
                 sqlx::leash::Config::new()
                     .limit(Lint::HeldIdle, Duration::from_hours(2))
                     .install();
@@ -83,7 +83,7 @@ fn code_sets_the_limit_where_nobody_else_does() {
         told(pool.name(), Lint::HeldIdle, 1).await;
     }
     let test = "held::limits::code_sets_the_limit_where_nobody_else_does";
-    let _ = in_child(test, "", |runtime| {
+    let _ = in_child_under(test, "", |runtime| {
         "held_idle=200ms"
             .parse::<sqlx::leash::Config>()
             .unwrap()

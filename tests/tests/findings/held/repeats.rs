@@ -4,7 +4,7 @@ use sqlx::leash::Lint;
 use sqlx::leash::testing::findings;
 use sqlx::{Executor, track};
 
-use crate::support::{self, Lines, TestPool, heard, in_child, marked, pool, told, watched};
+use crate::common::{self, Lines, TestPool, heard, in_child_under, marked, pool, told, watched};
 
 #[track(held_idle = "100ms")]
 async fn idles_twice(pool: &TestPool) {
@@ -38,7 +38,7 @@ async fn never_late(pool: &TestPool) {
 
 #[test]
 fn a_line_says_that_it_came_back_after_all() {
-    let _ = in_child(
+    let _ = in_child_under(
         "held::repeats::a_line_says_that_it_came_back_after_all",
         "",
         |runtime| {
@@ -50,7 +50,7 @@ fn a_line_says_that_it_came_back_after_all() {
                 let place = marked("comes back", "acquire");
                 // The watchdog logs what it has told after who listens has heard of it.
                 let logged = || lines.of("sqlx_leash::finding").len() >= 2;
-                support::until("both are logged", logged).await;
+                common::until("both are logged", logged).await;
                 let mut lines = lines.of("sqlx_leash::finding");
                 lines.sort_by_key(|line| line.starts_with("INFO"));
                 assert_eq!(lines.len(), 2, "{lines:#?}");

@@ -6,7 +6,7 @@ use sqlx::leash::testing::findings;
 use sqlx::postgres::{PgListener, PgPoolCopyExt, PgPoolOptions};
 use sqlx::{Acquire, PgPool, Postgres, track};
 
-use crate::support::{self, Says, TestPool, marked, only, silent, told, watched};
+use crate::common::{self, Says, TestPool, marked, only, silent, told, watched};
 
 use super::IDLE;
 
@@ -143,6 +143,6 @@ async fn long_statements_of_a_server() {
     assert!(
         found.iter().all(|found| found.lint == Lint::SlowQuery),
         "{}",
-        support::rendered(&found)
+        common::rendered(&found)
     );
 }

@@ -7,7 +7,7 @@ use sqlx::leash::HandleExt;
 use sqlx::leash::testing::findings;
 use sqlx::{Connection, Executor, SqliteConnection, SqlitePool, track};
 
-use crate::support::{self, Gate, HUNDRED, TestPool, pool, pool_of, silent, watched};
+use crate::common::{self, Gate, HUNDRED, TestPool, pool, pool_of, silent, watched};
 
 use super::waits_for_a_statement;
 
@@ -154,7 +154,7 @@ async fn a_wait_for_a_permit_is_no_holding() {
         });
     })
     .await;
-    assert!(found.is_empty(), "{}", support::rendered(&found));
+    assert!(found.is_empty(), "{}", common::rendered(&found));
 }
 
 #[track(held_idle = "50ms")]

@@ -6,7 +6,7 @@ use futures::TryStreamExt;
 use sqlx::leash::HandleInfo;
 use sqlx::{Executor, SqliteConnection, track};
 
-use crate::support::{self, Gate, HUNDRED, TestPool, pool_of};
+use crate::common::{self, Gate, HUNDRED, TestPool, pool_of};
 
 use super::waits_for_a_statement;
 
@@ -58,7 +58,7 @@ async fn a_statement_that_waits_for_the_database_is_busy() {
                     && handle.idle_total < Duration::from_millis(100)
             })
         };
-        support::until("the statement is busy", busy).await;
+        common::until("the statement is busy", busy).await;
         gate.open().await;
     });
 }

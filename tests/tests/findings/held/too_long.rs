@@ -4,8 +4,8 @@ use sqlx::leash::Lint;
 use sqlx::leash::testing::findings;
 use sqlx::{Executor, SqlitePool, track};
 
-use crate::support::{
-    self, Gate, Says, TestPool, Tx, heard, in_child, marked, only, pool, told, watched,
+use crate::common::{
+    self, Gate, Says, TestPool, Tx, heard, in_child_under, marked, only, pool, told, watched,
 };
 
 use super::IDLE;
@@ -18,7 +18,7 @@ async fn takes(pool: &SqlitePool) -> Tx {
 #[track(held_too_long = "100ms")]
 async fn busy_for_long(pool: &TestPool) {
     let mut conn = pool.acquire().await.unwrap(); // @busy for long
-    support::until("it is told", || {
+    common::until("it is told", || {
         heard(pool.name())
             .iter()
             .any(|found| found.lint == Lint::HeldTooLong)
@@ -86,11 +86,11 @@ fn held_too_long_is_allowed_until_a_limit_is_set() {
         conn.execute("SELECT 1").await.unwrap();
     }
     let test = "held::too_long::held_too_long_is_allowed_until_a_limit_is_set";
-    let _ = in_child(test, "held_too_long[strict]=20ms", |runtime| {
+    let _ = in_child_under(test, "held_too_long[strict]=20ms", |runtime| {
         runtime.block_on(async {
-            let (other, strict) = (pool().await, support::pool_named(2, "strict").await);
+            let (other, strict) = (pool().await, common::pool_named(2, "strict").await);
             let ((), found) = findings(holds(&other)).await;
-            support::assert_none(&found);
+            common::assert_none(&found);
             let ((), found) = findings(holds(&strict)).await;
             assert_eq!(only(found).lint, Lint::HeldTooLong);
         });

@@ -7,7 +7,7 @@ use sqlx::leash::ScopeExt;
 use sqlx::{SqlitePool, track};
 use tokio::time::{Duration, sleep};
 
-use crate::common::pool_of;
+use crate::common::bare_pool_of;
 
 use super::found::takes;
 use super::{Result, is_silent};
@@ -188,7 +188,7 @@ async fn gives_it_to_a_task(pool: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn branches_and_tasks_do_not_hold_for_each_other() {
-    let pool = pool_of(9).await;
+    let pool = bare_pool_of(9).await;
     let mut tasks: Vec<BoxFuture<'_, Result>> = Vec::new();
     tasks.push(joins_functions(&pool).boxed());
     tasks.push(joins_blocks(&pool).boxed());
@@ -209,7 +209,7 @@ async fn branches_and_tasks_do_not_hold_for_each_other() {
 
 #[tokio::test]
 async fn the_same_without_the_attribute() {
-    let pool = pool_of(9).await;
+    let pool = bare_pool_of(9).await;
     let pool: &SqlitePool = &pool;
     is_silent(async { tokio::try_join!(holds_for_a_moment(pool), later(pool)).map(|_| ()) }).await;
     is_silent(async {

@@ -5,7 +5,8 @@ use sqlx::leash::{self, Certainty, Finding, Level, Lint};
 use sqlx::{SqlitePool, track};
 
 use crate::common::{
-    assert_certainty, assert_helps, assert_primary, declared, marked, only, pool_of, related, said,
+    assert_certainty, assert_helps, assert_primary, bare_pool_of, declared, marked, only_of,
+    related, said,
 };
 
 use super::{Result, found};
@@ -14,7 +15,7 @@ use super::{Result, found};
 /// from the `holds` on the line marked `<marker> first`.
 async fn nests(marker: &str, future: impl Future<Output = Result>) -> Finding {
     let found = found(future).await;
-    let finding = only(Lint::NestedAcquire, &found).clone();
+    let finding = only_of(Lint::NestedAcquire, &found).clone();
     assert_eq!(found.len(), 1, "{found:#?}");
     assert_eq!(finding.level, Level::Warn);
     let second = marker_of(marker, "second");
@@ -53,7 +54,7 @@ async fn takes_two(pool: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn in_one_function() {
-    let pool = pool_of(5).await;
+    let pool = bare_pool_of(5).await;
     let finding = nests("two", takes_two(&pool)).await;
     assert_primary(
         &finding,
@@ -88,7 +89,7 @@ pub(super) async fn takes(pool: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn in_a_callee() {
-    let pool = pool_of(5).await;
+    let pool = bare_pool_of(5).await;
     let finding = nests("callee", holds(&pool)).await;
     assert_primary(
         &finding,
@@ -142,7 +143,7 @@ async fn takes_further_in(pool: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn in_the_callee_of_a_callee() {
-    let pool = pool_of(5).await;
+    let pool = bare_pool_of(5).await;
     let finding = nests("further", holds_further_out(&pool)).await;
     assert_certainty(&finding, Certainty::Certain);
     let way: Vec<_> = finding.related[1..]
@@ -168,7 +169,7 @@ async fn queries_the_pool(pool: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn by_a_query_while_a_connection_is_held() {
-    let pool = pool_of(5).await;
+    let pool = bare_pool_of(5).await;
     let finding = nests("query", queries_the_pool(&pool)).await;
     assert_primary(
         &finding,
@@ -190,9 +191,9 @@ async fn queries_for_each_row(pool: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn while_a_stream_is_open() {
-    let pool = pool_of(5).await;
+    let pool = bare_pool_of(5).await;
     let found = found(queries_for_each_row(&pool)).await;
-    let finding = only(Lint::NestedAcquire, &found);
+    let finding = only_of(Lint::NestedAcquire, &found);
     assert_primary(
         finding,
         &marked("row", "fetch_all"),
@@ -223,7 +224,7 @@ async fn takes_within(pool: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn what_is_held_around_a_join_is_held_for_its_branches() {
-    let pool = pool_of(5).await;
+    let pool = bare_pool_of(5).await;
     let finding = nests("around", holds_around_a_join(&pool)).await;
     assert_certainty(&finding, Certainty::Certain);
 }
@@ -242,7 +243,7 @@ async fn holds_within_a_block(pool: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn within_one_async_block() {
-    let pool = pool_of(5).await;
+    let pool = bare_pool_of(5).await;
     let finding = nests("block", holds_within_a_block(&pool)).await;
     // It might run many times side by side.
     assert_certainty(&finding, Certainty::Likely);
@@ -262,7 +263,7 @@ async fn holds_within_a_named_scope(pool: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn within_a_named_scope() {
-    let pool = pool_of(5).await;
+    let pool = bare_pool_of(5).await;
     nests("scope", holds_within_a_named_scope(&pool)).await;
 }
 
@@ -277,6 +278,6 @@ async fn tries_first(pool: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn a_connection_that_was_tried_for_is_held_as_well() {
-    let pool = pool_of(5).await;
+    let pool = bare_pool_of(5).await;
     nests("tried", tries_first(&pool)).await;
 }

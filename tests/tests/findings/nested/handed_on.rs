@@ -4,7 +4,7 @@ use sqlx::leash::{Certainty, Lint};
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqlitePool, track};
 
-use crate::common::{assert_certainty, nothing, only, pool_of};
+use crate::common::{assert_certainty, assert_none, bare_pool_of, only_of};
 
 use super::found::takes;
 use super::{Result, found};
@@ -33,16 +33,16 @@ async fn holds_what_it_was_handed(pool: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn what_was_passed_on_is_likely() {
-    let pool = pool_of(5).await;
+    let pool = bare_pool_of(5).await;
     let found = found(holds_in_a_variable_that_moves(&pool)).await;
-    assert_certainty(only(Lint::NestedAcquire, &found), Certainty::Likely);
+    assert_certainty(only_of(Lint::NestedAcquire, &found), Certainty::Likely);
 }
 
 #[tokio::test]
 async fn what_a_callee_gave_is_held_where_it_stays() {
-    let pool = pool_of(5).await;
+    let pool = bare_pool_of(5).await;
     let found = found(holds_what_it_was_handed(&pool)).await;
-    assert_certainty(only(Lint::NestedAcquire, &found), Certainty::Certain);
+    assert_certainty(only_of(Lint::NestedAcquire, &found), Certainty::Certain);
 }
 
 #[track]
@@ -59,6 +59,6 @@ async fn hands_on_what_it_was_handed(pool: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn what_a_callee_gave_and_went_on_is_nobodys() {
-    let pool = pool_of(5).await;
-    nothing(&found(hands_on_what_it_was_handed(&pool)).await);
+    let pool = bare_pool_of(5).await;
+    assert_none(&found(hands_on_what_it_was_handed(&pool)).await);
 }

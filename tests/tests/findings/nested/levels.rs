@@ -5,7 +5,7 @@ use futures::future::join_all;
 use sqlx::leash::Lint;
 use sqlx::{SqlitePool, track};
 
-use crate::common::{marked, none, pool_of};
+use crate::common::{bare_pool_of, marked, none_of};
 
 use super::{Result, is_silent};
 
@@ -20,9 +20,9 @@ async fn is_allowed(pool: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn allow_is_silent() {
-    let pool = pool_of(5).await;
+    let pool = bare_pool_of(5).await;
     is_silent(is_allowed(&pool)).await;
-    none(Lint::NestedAcquire, &pool.heard());
+    none_of(Lint::NestedAcquire, &pool.heard());
 }
 
 #[track(deny(nested_acquire))]
@@ -37,7 +37,7 @@ async fn is_denied(pool: &SqlitePool) -> Result {
 #[tokio::test]
 async fn deny_panics_at_the_second_acquire() {
     crate::common::note_panics();
-    let pool = pool_of(5).await;
+    let pool = bare_pool_of(5).await;
     let ended = std::panic::AssertUnwindSafe(is_denied(&pool))
         .catch_unwind()
         .await;

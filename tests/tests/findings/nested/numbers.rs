@@ -8,7 +8,7 @@ use sqlx::leash::{Finding, Lint, ScopeExt};
 use sqlx::{SqlitePool, track};
 use tokio::sync::Barrier;
 
-use crate::common::{TestPool, marked, pool_of, said};
+use crate::common::{TestPool, bare_pool_of, marked, said};
 
 use super::{Result, found};
 
@@ -34,7 +34,7 @@ fn of_third(pool: &TestPool) -> Finding {
 
 #[tokio::test]
 async fn the_numbers_are_those_that_were_observed() {
-    let pool = pool_of(20).await;
+    let pool = bare_pool_of(20).await;
     let meet = Arc::new(Barrier::new(3));
     let tasks = (0..3).map(|_| {
         let (pool, meet) = (SqlitePool::clone(&pool), Arc::clone(&meet));
@@ -57,7 +57,7 @@ async fn the_numbers_are_those_that_were_observed() {
 
 #[tokio::test]
 async fn a_pool_below_the_safe_size_is_told_so() {
-    let pool = pool_of(6).await;
+    let pool = bare_pool_of(6).await;
     let meet = Arc::new(Barrier::new(3));
     // One pool of six serves two permits to three tasks; the third permits would be seven to nine.
     let tasks = (0..3).map(|_| {
@@ -73,7 +73,7 @@ async fn a_pool_below_the_safe_size_is_told_so() {
     let last = found.last().unwrap();
     assert_eq!(said(last, "minimum safe size Tn × (Cm − 1) + 1 ="), "4");
 
-    let pool = pool_of(3).await;
+    let pool = bare_pool_of(3).await;
     let one = takes_two_and_meets(&pool, &meet);
     let others = [
         holds_one(&pool, &meet).boxed(),
@@ -120,7 +120,7 @@ async fn carries(pool: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn carried_tasks_count_as_tasks() {
-    let pool = pool_of(20).await;
+    let pool = bare_pool_of(20).await;
     found(carries(&pool)).await;
     assert_eq!(said(&of_third(&pool), "tasks at once (Tn)"), "2");
 }

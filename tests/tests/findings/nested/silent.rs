@@ -5,7 +5,7 @@ use futures::{FutureExt, TryStreamExt};
 use sqlx::leash::HandleExt;
 use sqlx::{Acquire, SqlitePool, track};
 
-use crate::common::pool_of;
+use crate::common::bare_pool_of;
 
 use super::found::takes;
 use super::{Result, is_silent};
@@ -111,7 +111,7 @@ async fn reads_the_rows_first(pool: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn one_at_a_time() {
-    let pool = pool_of(5).await;
+    let pool = bare_pool_of(5).await;
     let mut tasks: Vec<BoxFuture<'_, Result>> = Vec::new();
     tasks.push(only_tries(&pool).boxed());
     tasks.push(drops_first(&pool).boxed());
@@ -139,5 +139,9 @@ async fn holds_of_another(pool: &SqlitePool, other: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn another_pool() {
-    is_silent(holds_of_another(&*pool_of(5).await, &*pool_of(5).await)).await;
+    is_silent(holds_of_another(
+        &*bare_pool_of(5).await,
+        &*bare_pool_of(5).await,
+    ))
+    .await;
 }

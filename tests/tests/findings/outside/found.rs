@@ -6,7 +6,8 @@ use sqlx::leash::{Certainty, Level, Lint};
 use sqlx::{Acquire, SqlitePool, track};
 
 use crate::common::{
-    assert_certainty, assert_helps, assert_primary, declared, marked, only, pool_of, related, said,
+    assert_certainty, assert_helps, assert_primary, bare_pool_of, declared, marked, only_of,
+    related, said,
 };
 
 use super::{Result, found};
@@ -21,9 +22,9 @@ async fn queries_the_pool(pool: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn in_one_function() {
-    let pool = pool_of(5).await;
+    let pool = bare_pool_of(5).await;
     let found = found(queries_the_pool(&pool)).await;
-    let finding = only(Lint::OutsideTransaction, &found);
+    let finding = only_of(Lint::OutsideTransaction, &found);
     assert_primary(
         finding,
         &marked("query", "execute"),
@@ -38,7 +39,7 @@ async fn in_one_function() {
     assert_eq!(said(finding, "after"), "1 statement");
     assert_helps(finding, "`&mut *tx` instead of `&pool`");
     // It takes a second permit, too.
-    assert_certainty(only(Lint::NestedAcquire, &found), Certainty::Certain);
+    assert_certainty(only_of(Lint::NestedAcquire, &found), Certainty::Certain);
     assert_eq!(found.len(), 2);
 }
 
@@ -62,9 +63,9 @@ pub(super) async fn queries(pool: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn in_a_callee() {
-    let pool = pool_of(5).await;
+    let pool = bare_pool_of(5).await;
     let found = found(holds(&pool)).await;
-    let finding = only(Lint::OutsideTransaction, &found);
+    let finding = only_of(Lint::OutsideTransaction, &found);
     assert_primary(
         finding,
         &marked("callee query", "fetch_all"),
@@ -121,7 +122,7 @@ async fn reads_a_stream(pool: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn however_it_was_begun() {
-    let pool = pool_of(5).await;
+    let pool = bare_pool_of(5).await;
     let tasks: [(_, _, _, BoxFuture<'_, Result>); 3] = [
         (
             "savepoint",
@@ -139,7 +140,7 @@ async fn however_it_was_begun() {
     ];
     for (marker, taken, query, task) in tasks {
         let found = found(task).await;
-        let finding = only(Lint::OutsideTransaction, &found);
+        let finding = only_of(Lint::OutsideTransaction, &found);
         let place = marked(&format!("{marker} query"), query);
         assert_eq!(finding.primary.line, place.line, "{}", finding.render());
         assert_eq!(finding.primary.column, place.column, "{}", finding.render());

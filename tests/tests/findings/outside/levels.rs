@@ -4,7 +4,7 @@ use futures::FutureExt;
 use sqlx::leash::Lint;
 use sqlx::{SqlitePool, track};
 
-use crate::common::{marked, none, note_panics, only, panics_about, pool_of};
+use crate::common::{bare_pool_of, marked, none_of, note_panics, only_of, panics_about};
 
 use super::{Result, found};
 
@@ -17,10 +17,10 @@ async fn is_allowed(pool: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn allow_is_silent() {
-    let pool = pool_of(5).await;
+    let pool = bare_pool_of(5).await;
     let found = found(is_allowed(&pool)).await;
-    none(Lint::OutsideTransaction, &found);
-    only(Lint::NestedAcquire, &found);
+    none_of(Lint::OutsideTransaction, &found);
+    only_of(Lint::NestedAcquire, &found);
 }
 
 #[track(deny(outside_transaction))]
@@ -33,7 +33,7 @@ async fn is_denied(pool: &SqlitePool) -> Result {
 #[tokio::test]
 async fn deny_panics_at_the_query() {
     note_panics();
-    let pool = pool_of(5).await;
+    let pool = bare_pool_of(5).await;
     let ended = std::panic::AssertUnwindSafe(is_denied(&pool))
         .catch_unwind()
         .await;

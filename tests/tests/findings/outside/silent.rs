@@ -6,7 +6,7 @@ use sqlx::leash::{Lint, ScopeExt};
 use sqlx::{Acquire, SqlitePool, track};
 use tokio::time::{Duration, sleep};
 
-use crate::common::{none, only, pool_of};
+use crate::common::{bare_pool_of, none_of, only_of};
 
 use super::found::queries;
 use super::{Result, found};
@@ -117,7 +117,7 @@ async fn a_spawned_task_queries(pool: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn what_is_no_part_of_it() {
-    let pool = pool_of(9).await;
+    let pool = bare_pool_of(9).await;
     let mut tasks: Vec<BoxFuture<'_, Result>> = Vec::new();
     tasks.push(queries_the_transaction(&pool).boxed());
     tasks.push(queries_afterwards(&pool).boxed());
@@ -128,8 +128,8 @@ async fn what_is_no_part_of_it() {
     tasks.push(a_spawned_task_queries(&pool).boxed());
     for task in tasks {
         let found = found(task).await;
-        none(Lint::OutsideTransaction, &found);
-        none(Lint::NestedAcquire, &found);
+        none_of(Lint::OutsideTransaction, &found);
+        none_of(Lint::NestedAcquire, &found);
     }
 }
 
@@ -142,9 +142,9 @@ async fn has_a_transaction_of_another(pool: &SqlitePool, other: &SqlitePool) -> 
 
 #[tokio::test]
 async fn another_pool() {
-    let (pool, other) = (pool_of(5).await, pool_of(5).await);
+    let (pool, other) = (bare_pool_of(5).await, bare_pool_of(5).await);
     let found = found(has_a_transaction_of_another(&pool, &other)).await;
-    crate::common::nothing(&found);
+    crate::common::assert_none(&found);
 }
 
 #[track]
@@ -175,14 +175,14 @@ async fn takes_a_connection(pool: &SqlitePool) -> Result {
 
 #[tokio::test]
 async fn what_is_a_second_permit_and_no_more() {
-    let pool = pool_of(5).await;
+    let pool = bare_pool_of(5).await;
     for task in [
         holds_a_plain_connection(&pool).boxed(),
         its_transaction_has_ended(&pool).boxed(),
         takes_a_connection(&pool).boxed(),
     ] {
         let found = found(task).await;
-        none(Lint::OutsideTransaction, &found);
-        only(Lint::NestedAcquire, &found);
+        none_of(Lint::OutsideTransaction, &found);
+        only_of(Lint::NestedAcquire, &found);
     }
 }

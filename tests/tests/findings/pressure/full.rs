@@ -6,9 +6,9 @@ use sqlx::leash::testing::findings;
 use sqlx::leash::{Certainty, Finding, Level, Lint};
 use sqlx::track;
 
-use crate::support::{
-    self, Lines, Place, TestPool, assert_none, heard, in_child, marked, only, pool_named, pool_of,
-    told, watched,
+use crate::common::{
+    self, Lines, Place, TestPool, assert_none, heard, in_child_under, marked, only, pool_named,
+    pool_of, told, watched,
 };
 
 #[track]
@@ -38,7 +38,7 @@ async fn told_after_three_samples_and_once() {
     assert_eq!(found.level, Level::Warn);
     assert_eq!(found.certainty, Certainty::Certain);
     assert_eq!(found.label, "connected here");
-    assert!(found.primary.file.ends_with("findings/support.rs"), "{all}");
+    assert!(found.primary.file.ends_with("tests/src/pool.rs"), "{all}");
     assert!(
         found
             .title
@@ -112,7 +112,7 @@ async fn peaks_are_silent() {
 #[test]
 fn peaks_with_nothing_in_between_are_not_in_a_row() {
     let test = "pressure::full::peaks_with_nothing_in_between_are_not_in_a_row";
-    let _ = in_child(test, "", |runtime| {
+    let _ = in_child_under(test, "", |runtime| {
         runtime.block_on(async {
             let pool = pool_of(2).await;
             for _ in 0..6 {
@@ -152,7 +152,7 @@ async fn a_pool_of_one_is_full_whenever_it_is_used() {
 #[test]
 fn a_pool_has_a_limit_of_its_own() {
     let environment = "pool_pressure[half]=50%,pool_pressure[full]=100%,pool_pressure[off]=allow";
-    let _ = in_child(
+    let _ = in_child_under(
         "pressure::full::a_pool_has_a_limit_of_its_own",
         environment,
         |runtime| {
@@ -185,13 +185,13 @@ fn a_pool_has_a_limit_of_its_own() {
 #[test]
 fn a_line_says_that_the_pool_has_recovered() {
     let test = "pressure::full::a_line_says_that_the_pool_has_recovered";
-    let _ = in_child(test, "", |runtime| {
+    let _ = in_child_under(test, "", |runtime| {
         let lines = Lines::of_process();
         runtime.block_on(async {
             let pool = pool_named(2, "busy").await;
             fills(&pool, 1).await;
             let recovered = || !lines.of("sqlx_leash::pool").is_empty();
-            support::until("it has recovered", recovered).await;
+            common::until("it has recovered", recovered).await;
             assert_eq!(
                 lines.of("sqlx_leash::pool"),
                 ["INFO pool busy has recovered: below the limit of `pool_pressure` again"]
@@ -204,7 +204,7 @@ fn a_line_says_that_the_pool_has_recovered() {
                 lines
             };
             // Who listens hears of it before the log does.
-            support::until("it is logged again", || told().len() >= 2).await;
+            common::until("it is logged again", || told().len() >= 2).await;
             let found = told();
             assert_eq!(found.len(), 2, "{found:#?}");
             assert!(

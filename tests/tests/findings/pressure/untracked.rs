@@ -6,8 +6,9 @@ use sqlx::SqlitePool;
 use sqlx::leash::{Certainty, Lint, PoolExt};
 use sqlx::sqlite::SqlitePoolOptions;
 
-use crate::support::{
-    self, Lines, Place, TestPool, assert_none, heard, in_child, marked, pool_named, told, watched,
+use crate::common::{
+    self, Lines, Place, TestPool, assert_none, heard, in_child_under, marked, pool_named, told,
+    watched,
 };
 
 async fn plain_pool() -> plain_sqlx::SqlitePool {
@@ -21,7 +22,7 @@ async fn plain_pool() -> plain_sqlx::SqlitePool {
 #[test]
 fn what_other_code_takes_from_the_plain_pool_is_unaccounted_for() {
     let test = "pressure::untracked::what_other_code_takes_from_the_plain_pool_is_unaccounted_for";
-    let _ = in_child(test, "unaccounted_connections=1s", |runtime| {
+    let _ = in_child_under(test, "unaccounted_connections=1s", |runtime| {
         let lines = Lines::of_process();
         runtime.block_on(async {
             let plain = plain_pool().await;
@@ -64,7 +65,7 @@ fn what_other_code_takes_from_the_plain_pool_is_unaccounted_for() {
                     .iter()
                     .any(|line| line.ends_with("every permit is accounted for again"))
             };
-            support::until("every permit is accounted for", recovered).await;
+            common::until("every permit is accounted for", recovered).await;
             drop(held);
         });
     });
@@ -73,7 +74,7 @@ fn what_other_code_takes_from_the_plain_pool_is_unaccounted_for() {
 #[test]
 fn what_was_lent_is_accounted_for() {
     let test = "pressure::untracked::what_was_lent_is_accounted_for";
-    let _ = in_child(test, "unaccounted_connections=1s", |runtime| {
+    let _ = in_child_under(test, "unaccounted_connections=1s", |runtime| {
         runtime.block_on(async {
             let options = SqlitePoolOptions::new().max_connections(3);
             let pool = TestPool::of(options.connect("sqlite::memory:").await.unwrap());
@@ -94,7 +95,7 @@ fn what_was_lent_is_accounted_for() {
 #[test]
 fn what_comes_and_goes_is_accounted_for() {
     let test = "pressure::untracked::what_comes_and_goes_is_accounted_for";
-    let _ = in_child(test, "unaccounted_connections=1s", |runtime| {
+    let _ = in_child_under(test, "unaccounted_connections=1s", |runtime| {
         runtime.block_on(async {
             let pool = pool_named(8, "lively").await;
             let work = async {
@@ -113,7 +114,7 @@ fn what_comes_and_goes_is_accounted_for() {
                     .iter()
                     .all(|found| found.lint != Lint::UnaccountedConnections),
                 "{}",
-                support::rendered(&found)
+                common::rendered(&found)
             );
         });
     });

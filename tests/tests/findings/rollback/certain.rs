@@ -4,7 +4,7 @@ use sqlx::leash::testing::findings;
 use sqlx::leash::{Certainty, ScopeExt};
 use sqlx::{SqlitePool, track};
 
-use crate::support::{Place, Tx, assert_none, declared, marked, only, pool};
+use crate::common::{Place, Tx, assert_none, declared, marked, only, pool};
 
 use super::{INSERT, check, check_likely};
 

@@ -8,7 +8,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Acquire, Sqlite, SqlitePool, track};
 use tokio::time::timeout;
 
-use crate::support::{self, Place, TestPool, Tx, assert_none, marked, only, pool};
+use crate::common::{self, Place, TestPool, Tx, assert_none, marked, only, pool};
 
 use super::certain::begins;
 use super::{INSERT, fails, refuses};
@@ -154,7 +154,7 @@ async fn counts_refusals(pool: &SqlitePool) -> usize {
 
 #[track]
 async fn gives_a_helper_up(pool: &TestPool) -> bool {
-    let wrote = support::until("it has written", || {
+    let wrote = common::until("it has written", || {
         pool.handles()
             .iter()
             .any(|handle| handle.statements == 1 && handle.activity == leash::Activity::Idle)

@@ -7,7 +7,7 @@ use sqlx::leash::Level;
 use sqlx::leash::testing::findings;
 use sqlx::{SqlitePool, track};
 
-use crate::support::{self, assert_none, declared, in_child, only, pool};
+use crate::common::{self, assert_none, declared, in_child_under, only, pool};
 
 use super::INSERT;
 use super::certain::forgets_commit;
@@ -28,12 +28,12 @@ async fn allowed_by_attribute() {
 #[test]
 fn allowed_by_pool_in_the_environment() {
     let test = "rollback::levels::allowed_by_pool_in_the_environment";
-    let _ = in_child(
+    let _ = in_child_under(
         test,
         "implicit_rollback=deny,implicit_rollback[scratch]=allow",
         |runtime| {
             runtime.block_on(async {
-                let scratch = support::pool_named(2, "scratch").await;
+                let scratch = common::pool_named(2, "scratch").await;
                 let (_, found) = findings(forgets_commit(&scratch)).await;
                 assert_none(&found);
                 let other = pool().await;
@@ -62,7 +62,7 @@ async fn denied_in_a_block(pool: &SqlitePool) {
 #[test]
 fn at_deny_the_function_panics_at_its_name() {
     let test = "rollback::levels::at_deny_the_function_panics_at_its_name";
-    let printed = in_child(test, "", |runtime| {
+    let printed = in_child_under(test, "", |runtime| {
         runtime.block_on(async {
             let pool = pool().await;
             // What is likely only never panics.

@@ -7,7 +7,7 @@ use sqlx::leash::{self, Certainty, Finding, Lint, ScopeExt};
 use sqlx::{Acquire, SqliteConnection, SqlitePool, track};
 use tokio::time::timeout;
 
-use crate::support::{Tx, assert_none, marked, only, pool, rendered};
+use crate::common::{Tx, assert_none, marked, only, pool, rendered};
 
 use super::{INSERT, check_likely, fails, refuses};
 

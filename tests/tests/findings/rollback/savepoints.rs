@@ -3,7 +3,7 @@
 use sqlx::leash::testing::findings;
 use sqlx::{Acquire, SqlitePool, track};
 
-use crate::support::{Place, declared, marked, only, pool};
+use crate::common::{Place, declared, marked, only, pool};
 
 use super::{INSERT, check, fails};
 

@@ -7,7 +7,7 @@ use sqlx::mysql::MySqlPoolOptions;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{MySqlPool, PgPool, track};
 
-use crate::support::{Place, TestPool, assert_none, declared, marked, only};
+use crate::common::{Place, TestPool, assert_none, declared, marked, only};
 
 use super::check;
 

@@ -7,7 +7,7 @@ use sqlx::leash::testing::findings;
 use sqlx::leash::{self};
 use sqlx::{Acquire, Connection, SqlitePool, track};
 
-use crate::support::{self, Tx, assert_none, pool};
+use crate::common::{self, Tx, assert_none, pool};
 
 use super::INSERT;
 
@@ -177,7 +177,7 @@ async fn never_ends(pool: &SqlitePool) {
 async fn who_is_given_up_takes_it_back() {
     let pool = pool().await;
     let (given_up, found) = findings(async {
-        let wrote = support::until("it has written", || {
+        let wrote = common::until("it has written", || {
             pool.handles()
                 .iter()
                 .any(|handle| handle.statements == 1 && handle.activity == leash::Activity::Idle)

@@ -8,7 +8,7 @@ use sqlx::leash::{Activity, Finding, Lint};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection, SqlitePool, track};
 
-use crate::support::{self, Gate, Place, Says, marked, only, pool, told, watched};
+use crate::common::{self, Gate, Place, Says, marked, only, pool, told, watched};
 
 use super::says;
 
@@ -112,7 +112,7 @@ async fn takes_and_calls(gate: &SqlitePool) {
 }
 
 #[track(slow_query = "100ms")]
-pub(super) async fn strict(tx: &mut support::Tx) {
+pub(super) async fn strict(tx: &mut common::Tx) {
     sqlx::query("INSERT INTO exam (name) VALUES ('a')")
         .execute(&mut **tx) // @strict
         .await
@@ -180,7 +180,7 @@ async fn what_the_watchdog_did_not_see_is_told_at_its_end() {
             .count(),
         1,
         "{}",
-        support::rendered(&found)
+        common::rendered(&found)
     );
 }
 

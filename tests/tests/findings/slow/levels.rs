@@ -6,7 +6,7 @@ use sqlx::leash::Lint;
 use sqlx::leash::testing::findings;
 use sqlx::track;
 
-use crate::support::{self, TestPool, assert_none, in_child, only, pool};
+use crate::common::{self, TestPool, assert_none, in_child_under, only, pool};
 
 #[test]
 fn limits_by_pool_environment_and_code() {
@@ -18,7 +18,7 @@ fn limits_by_pool_environment_and_code() {
         begun.elapsed()
     }
     let test = "slow::levels::limits_by_pool_environment_and_code";
-    let _ = in_child(
+    let _ = in_child_under(
         test,
         "slow_query[strict]=2ms,slow_query[off]=allow",
         |runtime| {
@@ -29,8 +29,8 @@ fn limits_by_pool_environment_and_code() {
             runtime.block_on(async {
                 let (other, strict, off) = (
                     pool().await,
-                    support::pool_named(1, "strict").await,
-                    support::pool_named(1, "off").await,
+                    common::pool_named(1, "strict").await,
+                    common::pool_named(1, "off").await,
                 );
                 let (_, found) = findings(plain(&other)).await;
                 assert_none(&found);

@@ -8,7 +8,7 @@ use sqlx::leash::{Activity, Lint};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Postgres, track};
 
-use crate::support::{TestPool, marked, only, told};
+use crate::common::{TestPool, marked, only, told};
 
 use super::says;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::TryStreamExt;
 use sqlx::{SqlitePool, track};
 
-use crate::support::{self, Gate, HUNDRED, TestPool, pool, silent, watched};
+use crate::common::{self, Gate, HUNDRED, TestPool, pool, silent, watched};
 
 #[track(slow_query = "100ms")]
 async fn reads_slowly(pool: &TestPool) {
@@ -48,7 +48,7 @@ async fn waits_for_a_permit(pool: &TestPool) {
 
 #[tokio::test]
 async fn the_wait_for_a_permit_is_not_the_statements() {
-    let pool = support::pool_of(1).await;
+    let pool = common::pool_of(1).await;
     let held = pool.acquire().await.unwrap();
     silent(async {
         futures::join!(waits_for_a_permit(&pool), async {

@@ -3,14 +3,14 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+use leash_tests::in_child;
 use sqlx::leash::testing::findings;
 use sqlx::leash::{Backend, Certainty, Lint, Verdict};
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 
-use crate::child::in_child;
-use crate::common::{TestPool, assert_helps, none, options};
+use crate::common::{TestPool, assert_helps, none_of, options};
 
 use super::{
     A_SECOND, assert_in_time, assert_verdict, postgres_at, silent_server, times_out, waits,
@@ -81,7 +81,7 @@ async fn a_hook_never_ends() {
 async fn is_refused_by_name<DB: Backend>(pool: TestPool<DB>) {
     let (ended, found) = findings(Box::pin(waits(&pool))).await;
     assert!(matches!(ended, Err(sqlx::Error::Database(_))), "{ended:?}");
-    none(Lint::PoolTimeout, &found);
+    none_of(Lint::PoolTimeout, &found);
     let stats = pool.stats();
     assert_eq!((stats.timeouts, stats.acquire_errors), (0, 1));
 }

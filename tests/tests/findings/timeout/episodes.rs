@@ -1,14 +1,14 @@
 //! One full report for each episode of a pool.
 
 use futures::future::join_all;
+use leash_tests::in_child;
 use sqlx::leash::testing::findings;
 use sqlx::leash::{Certainty, Verdict};
 use sqlx::{SqlitePool, track};
 use tokio::sync::{Barrier, Notify};
 
-use crate::child::in_child;
+use crate::common::Lines;
 use crate::common::{said, until};
-use crate::support::Lines;
 
 use super::holders::hoards_a_connection;
 use super::{Result, assert_verdict, pool_of, waits};

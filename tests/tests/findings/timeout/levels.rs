@@ -7,7 +7,7 @@ use sqlx::leash::Lint;
 use sqlx::leash::testing::findings;
 use sqlx::{SqlitePool, track};
 
-use crate::common::{marked, none, note_panics, panics_about};
+use crate::common::{marked, none_of, note_panics, panics_about};
 
 use super::{Result, pool_of};
 
@@ -31,7 +31,7 @@ async fn allow_is_silent() {
     let held = pool.acquire().await.unwrap();
     let (ended, found) = findings(Box::pin(is_allowed(&pool))).await;
     assert!(matches!(ended, Err(sqlx::Error::PoolTimedOut)));
-    none(Lint::PoolTimeout, &found);
+    none_of(Lint::PoolTimeout, &found);
     drop(held);
 }
 

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::join_all;
+use leash_tests::in_child;
 use sqlx::SqlitePool;
 use sqlx::leash::testing::findings;
 use sqlx::leash::{Certainty, Lint, ScopeExt, Verdict};
 use tokio::runtime::Builder;
 use tokio::sync::Notify;
 
-use crate::child::in_child;
-use crate::common::{assert_helps, connect, only, options};
+use crate::common::{assert_helps, connect, only_of, options};
 
 use super::holders::hoards_a_connection;
 use super::{A_SECOND, SOON, assert_verdict, pool_of, times_out, waits, while_hoarded};
@@ -87,7 +87,7 @@ fn something_blocks_every_thread() {
             join_all(blockers).await;
         };
         let ((), found) = findings(Box::pin(run)).await;
-        let finding = only(Lint::PoolTimeout, &found);
+        let finding = only_of(Lint::PoolTimeout, &found);
         assert_verdict(finding, Verdict::RuntimeStall, Certainty::Likely);
     };
     runtime.block_on(blocks);

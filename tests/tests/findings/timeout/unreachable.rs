@@ -4,14 +4,14 @@ use std::net::TcpListener;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use leash_tests::{Cut, Fate, Proxy};
 use sqlx::leash::{self, testing::findings};
 use sqlx::leash::{Backend, Certainty, Lint, Verdict};
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgPool, track};
 
-use crate::common::{TestPool, assert_helps, assert_primary, marked, only, said, until};
-use crate::proxy::{Cut, Fate, Proxy};
+use crate::common::{TestPool, assert_helps, assert_primary, marked, only_of, said, until};
 
 use super::{
     A_SECOND, assert_in_time, assert_verdict, pool_of, postgres_at, silent_server, times_out, waits,
@@ -71,7 +71,7 @@ async fn nobody_listens_when_the_pool_is_made() {
     let (made, found) = findings(makes(options, &url)).await;
     assert!(matches!(made, Err(sqlx::Error::PoolTimedOut)), "{made:?}");
     assert_in_time(began);
-    let finding = only(Lint::PoolTimeout, &found);
+    let finding = only_of(Lint::PoolTimeout, &found);
     assert_primary(
         finding,
         &marked("makes", "connect"),

@@ -6,7 +6,7 @@ use sqlx::leash::Lint;
 use sqlx::leash::testing::findings;
 use sqlx::{Executor, SqlitePool, track};
 
-use crate::support::{Gate, HUNDRED, TestPool, only, pool_named, settled, told};
+use crate::common::{Gate, HUNDRED, TestPool, only, pool_named, settled, told};
 
 struct Shop {
     pool: TestPool,
@@ -240,10 +240,10 @@ async fn pool_pressure() {
     let shop = shop("crowded shop").await;
     check(shop.fill(), expect![[r#"
         warning[pool_pressure]: at least 90 % of the permits of pool crowded shop were in use in 3 samples in a row, a second apart: now 2 of 2, 0 waiting
-          --> tests/tests/findings/support.rs:47:24
+          --> tests/src/pool.rs:28:24
            |
-        47 |     let pool = options.connect("sqlite::memory:").await.unwrap();
-           |                        ^^^^^^^ connected here
+        28 |     let pool = options.connect_with(database).await.unwrap();
+           |                        ^^^^^^^^^^^^ connected here
            |
           ::: tests/tests/findings/words/lints.rs:61:32
            |

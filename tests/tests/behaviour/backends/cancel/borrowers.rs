@@ -1,11 +1,12 @@
 //! Whoever has a connection next, after an operation on it was given up.
+
 use futures::StreamExt;
+use leash_tests::assert_whole;
 use sqlx::leash::Activity;
 use sqlx::{Acquire, Connection, Executor};
 
 use super::super::{BEGIN_WAITING, BY_ID, GOES_ON, pool_of};
 use crate::common::{HUNDRED, poll_at_most, poll_until};
-use crate::whole::assert_whole;
 
 use super::{INSERT, MOST, SELECT};
 

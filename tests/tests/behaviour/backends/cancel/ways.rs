@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use futures::future::poll_fn;
 use futures::{FutureExt, StreamExt, TryStreamExt};
+use leash_tests::assert_whole;
 use sqlx::{Acquire, Connection, Executor, track};
 use tokio::task::yield_now;
 
 use super::super::{Db, pool_of};
 use crate::common::{HUNDRED, TestPool, poll_at_most, rows_of};
-use crate::whole::assert_whole;
 
 use super::{INSERT, MOST, Pool, look};
 

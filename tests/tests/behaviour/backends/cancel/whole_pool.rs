@@ -1,10 +1,11 @@
 //! What waits for the whole pool: its close, and migrations.
+
+use leash_tests::assert_whole;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 
 use super::super::pool_of;
 use crate::common::poll_at_most;
-use crate::whole::assert_whole;
 
 use super::MOST;
 

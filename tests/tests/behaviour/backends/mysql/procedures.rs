@@ -1,10 +1,10 @@
 //! Procedures run transactions of their own, of which the driver sees no begin.
 
+use leash_tests::{IsInside, assert_whole};
 use sqlx::{Executor, MySqlPool, track};
 
 use super::pool_of;
 use crate::common::{TestPool, check_sums};
-use crate::whole::{IsInside, assert_whole};
 
 async fn pool() -> Option<TestPool<sqlx::MySql>> {
     let pool = pool_of(2).await?;

@@ -1,6 +1,7 @@
 //! COPY through the pool is a handle, for as long as it runs.
 
 use futures::TryStreamExt;
+use leash_tests::assert_whole;
 use sqlx::leash::Activity;
 use sqlx::postgres::{PgPoolCopyExt, PgPoolOptions};
 use sqlx::{PgPool, track};
@@ -8,7 +9,6 @@ use sqlx::{PgPool, track};
 use super::cancel::Operation;
 use super::pool_of;
 use crate::common::{TestPool, leaks, poll_at_most, silent};
-use crate::whole::assert_whole;
 
 const IN: &str = "COPY exam (name) FROM STDIN";
 const OUT: &str = "COPY (SELECT generate_series(1, 10000)) TO STDOUT";

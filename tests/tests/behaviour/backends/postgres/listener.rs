@@ -4,13 +4,13 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use futures::StreamExt;
+use leash_tests::assert_whole;
 use sqlx::postgres::PgListener;
 use sqlx::{ConnectOptions, Executor, PgPool, track};
 
 use super::cancel::{Operation, Pool, at_every_poll};
 use super::pool_of;
 use crate::common::{poll_at_most, silent};
-use crate::whole::assert_whole;
 
 #[tokio::test]
 async fn a_reserved_handle() {

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use leash_tests::assert_whole;
 use sqlx::leash::Activity;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgAdvisoryLock, PgAdvisoryLockGuard};
@@ -11,7 +12,6 @@ use sqlx::{Executor, PgPool, Postgres, track};
 use super::cancel::{Operation, Pool, at_every_poll};
 use super::pool_of;
 use crate::common::leaks;
-use crate::whole::assert_whole;
 
 type Guard = PgAdvisoryLockGuard<PoolConnection<Postgres>>;
 

@@ -6,7 +6,7 @@ use sqlx::leash::testing::findings;
 use sqlx::{SqlitePool, track};
 use tokio::sync::{Barrier, Notify};
 
-use crate::common::{only, pool_of};
+use crate::common::{bare_pool_of, only_of};
 
 use super::{Result, Shop, check, found};
 
@@ -37,7 +37,7 @@ async fn stock_then_orders(
 
 #[tokio::test]
 async fn a_deadlock() {
-    let pool = pool_of(2).await.called("shop");
+    let pool = bare_pool_of(2).await.called("shop");
     let shop = Shop::of(&pool);
     let run = async {
         let _ended = tokio::join!(shop.place_order(), shop.place_order());
@@ -73,8 +73,8 @@ async fn a_deadlock() {
 #[tokio::test]
 async fn a_deadlock_of_two_pools() {
     let (orders, stock) = (
-        pool_of(1).await.called("orders"),
-        pool_of(1).await.called("stock"),
+        bare_pool_of(1).await.called("orders"),
+        bare_pool_of(1).await.called("stock"),
     );
     let (both, turn) = (Barrier::new(2), Notify::new());
     let run = async {
@@ -124,7 +124,7 @@ async fn a_deadlock_of_two_pools() {
 
 #[tokio::test]
 async fn a_likely_deadlock() {
-    let pool = pool_of(1).await.called("exports");
+    let pool = bare_pool_of(1).await.called("exports");
     let shop = Shop::of(&pool);
     let run = async {
         let _ended = shop.export().await;
@@ -154,12 +154,12 @@ async fn a_likely_deadlock() {
 
 #[tokio::test]
 async fn nested_acquires() {
-    let pool = pool_of(5).await.called("printing");
+    let pool = bare_pool_of(5).await.called("printing");
     let shop = Shop::of(&pool);
     let (ended, found) = findings(shop.print()).await;
     ended.unwrap();
     check(
-        only(Lint::NestedAcquire, &found),
+        only_of(Lint::NestedAcquire, &found),
         &expect![[r#"
             warning[nested_acquire]: findings::words::dry_pools::Shop::print acquires a connection of pool printing while it holds a connection of that pool
               --> tests/tests/findings/words/dry_pools.rs:85:33
@@ -206,13 +206,13 @@ async fn nested_acquires() {
 
 #[tokio::test]
 async fn a_query_outside_its_transaction() {
-    let pool = pool_of(5).await.called("ordering");
+    let pool = bare_pool_of(5).await.called("ordering");
     let mut shop = Shop::of(&pool);
     shop.both_here = Barrier::new(1);
     let (ended, found) = findings(shop.place_order()).await;
     ended.unwrap();
     check(
-        only(Lint::OutsideTransaction, &found),
+        only_of(Lint::OutsideTransaction, &found),
         &expect![[r#"
         warning[outside_transaction]: findings::words::dry_pools::Shop::next_number sends a query to pool ordering while findings::words::dry_pools::Shop::place_order has a transaction of that pool open
           --> tests/tests/findings/words/dry_pools.rs:71:33
@@ -237,7 +237,7 @@ async fn a_query_outside_its_transaction() {
            = note: to allow this, `#[track(allow(outside_transaction, reason = "…"))]`; read more: `leash::explain(Lint::OutsideTransaction)`"#]],
     );
     check(
-        only(Lint::NestedAcquire, &found),
+        only_of(Lint::NestedAcquire, &found),
         &expect![[r#"
             warning[nested_acquire]: findings::words::dry_pools::Shop::next_number sends a query to pool ordering while findings::words::dry_pools::Shop::place_order holds a transaction of that pool
               --> tests/tests/findings/words/dry_pools.rs:71:33

@@ -8,7 +8,7 @@ use sqlx::leash::{Backend, Finding, Lint, PoolExt};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{PgPool, Pool, SqlitePool, track};
 
-use crate::common::{TestPool, connect, options, pool_of, settled};
+use crate::common::{TestPool, bare_pool_of, connect, options, settled};
 
 use super::{Result, Shop, check, found};
 
@@ -279,7 +279,7 @@ async fn a_timeout_by_a_blocked_runtime() {
 
 #[tokio::test]
 async fn a_timeout_under_a_paused_clock() {
-    let pool = pool_of(1).await.called("paused");
+    let pool = bare_pool_of(1).await.called("paused");
     let run = async {
         let asks = async {
             pool.has_handles(1).await;
