@@ -7,7 +7,7 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Span, event, event_enabled};
 
-use crate::config::{self, ConfigError};
+use crate::config::ConfigError;
 use crate::finding::{self, Finding, Lint};
 use crate::measure::units::{millis, short};
 use crate::pool_state::PoolState;
@@ -144,19 +144,18 @@ pub(crate) fn callback_panicked(lint: Lint) {
     say!(target: GENERAL, Level::ERROR, lint = lint.name(), "a callback of `on_finding` panicked");
 }
 
-/// The environment's configuration has mistakes; its correct entries apply.
-pub(crate) fn configuration(error: &ConfigError) {
-    let variable = config::VARIABLE;
+/// A configuration has mistakes; its correct entries apply. `source` names where it comes from.
+pub(crate) fn configuration(source: &str, error: &ConfigError) {
     let taken = foreign::subscriber(|| {
         let enabled = event_enabled!(target: GENERAL, Level::ERROR);
         if enabled {
-            event!(target: GENERAL, Level::ERROR, "{variable}: {error}; the other entries apply");
+            event!(target: GENERAL, Level::ERROR, "{source}: {error}; the other entries apply");
         }
         enabled
     });
     if taken != Some(true) {
         printed(&format!(
-            "error: {variable}: {error}; the other entries apply"
+            "error: {source}: {error}; the other entries apply"
         ));
     }
 }

@@ -15,9 +15,9 @@ pub enum ConfigError {
         /// A similar name that may be meant.
         suggestion: Option<&'static str>,
     },
-    /// An entry has a value that its name does not take.
+    /// An entry has a value that its name does not take. Or `Config::limit` was called with a limit of the wrong unit.
     BadValue {
-        /// The entry as written.
+        /// The entry as written, or the call.
         entry: String,
         /// The value in it.
         value: String,
@@ -42,6 +42,18 @@ pub enum ConfigError {
     NotUnicode,
     /// More than one of these.
     Several(Vec<ConfigError>),
+}
+
+impl ConfigError {
+    /// All of `errors` as one; `None` if there are none.
+    #[cfg(feature = "track")]
+    pub(super) fn all_of(mut errors: Vec<ConfigError>) -> Option<Self> {
+        match errors.len() {
+            0 => None,
+            1 => errors.pop(),
+            _ => Some(ConfigError::Several(errors)),
+        }
+    }
 }
 
 impl fmt::Display for ConfigError {

@@ -16,7 +16,7 @@ use crate::source::function::Function;
 use crate::sync;
 
 /// The environment variable.
-pub(crate) const VARIABLE: &str = "SQLX_LEASH";
+const VARIABLE: &str = "SQLX_LEASH";
 
 static RULES: Lazy<RwLock<Arc<Rules>>> = Lazy::new(|| {
     let (environment, error) = match std::env::var_os(VARIABLE) {
@@ -26,18 +26,27 @@ static RULES: Lazy<RwLock<Arc<Rules>>> = Lazy::new(|| {
             None => (Config::default(), Some(ConfigError::NotUnicode)),
         },
     };
-    *sync::lock(&ERROR) = error;
+    sync::lock(&ERRORS).environment = error;
     let rules = Rules::new(Arc::new(environment), Config::default());
     RwLock::new(Arc::new(rules))
 });
 
-/// The environment's error, until it is reported. It is not reported while `RULES` initialises: a subscriber that reads
-/// the rules would deadlock.
-static ERROR: Mutex<Option<ConfigError>> = Mutex::new(None);
+/// The errors of the configurations in force, until [`load`] takes them. They are not reported while `RULES` is locked
+/// or initialises: a subscriber that reads the rules would deadlock.
+static ERRORS: Mutex<Errors> = Mutex::new(Errors {
+    environment: None,
+    installed: None,
+});
+
+#[derive(Default)]
+struct Errors {
+    environment: Option<ConfigError>,
+    installed: Option<ConfigError>,
+}
 
 /// The rules that are read for each statement, handle, root scope or return, as atomics.
 static PUBLISHED: Published = Published {
-    switch: AtomicU8::new(UNREAD),
+    switch: AtomicU8::new(UNLOADED),
     slow_query: AtomicU64::new(u64::MAX),
     least_time: AtomicU64::new(u64::MAX),
     query_budget: AtomicU64::new(u64::MAX),
@@ -46,7 +55,7 @@ static PUBLISHED: Published = Published {
 
 /// Times are in nanoseconds. `u64::MAX` means that there is no limit.
 struct Published {
-    /// [`UNREAD`], [`ON`] or [`OFF`].
+    /// [`UNLOADED`], [`ON`] or [`OFF`].
     switch: AtomicU8,
     /// The least limit of `slow_query`, attributes aside.
     slow_query: AtomicU64,
@@ -58,8 +67,8 @@ struct Published {
     return_timeout: AtomicU64,
 }
 
-/// The environment has not been read yet.
-const UNREAD: u8 = 0;
+/// The environment has not been read yet, or there is an error to report.
+const UNLOADED: u8 = 0;
 const ON: u8 = 1;
 const OFF: u8 = 2;
 
@@ -106,15 +115,22 @@ impl Config {
 
     /// Puts this configuration in force. The environment beats it, and it replaces the one installed before.
     ///
+    /// The next statement or acquire reports at ERROR each [limit](Config::limit) of the wrong unit.
+    ///
     /// # Locking
     ///
     /// Locks the rules while they are rebuilt. Statements and acquires on other threads may wait for that.
     pub fn install(self) {
+        let error = self.wrong_limits();
+        let is_wrong = error.is_some();
         let mut rules = sync::write(&RULES);
         *rules = Arc::new(rules.with_code(self));
         PUBLISHED.set(&rules);
-        // The first reader of the switch reports the environment's error.
-        if PUBLISHED.switch.load(Relaxed) != UNREAD {
+        sync::lock(&ERRORS).installed = error;
+        // While the switch is unloaded, the next reader of it calls `load` and reports the errors.
+        if is_wrong {
+            PUBLISHED.switch.store(UNLOADED, Relaxed);
+        } else if is_loaded() {
             PUBLISHED.switch(&rules);
         }
         drop(rules);
@@ -123,19 +139,26 @@ impl Config {
     }
 }
 
-/// Reads the environment, if it has not been read yet. Returns its error, the first time.
-pub(crate) fn load() -> Option<ConfigError> {
+/// Reads the environment, if it has not been read yet. Returns the errors that were not returned before, each with the
+/// name of its source.
+pub(crate) fn load() -> impl Iterator<Item = (&'static str, ConfigError)> {
     let rules = sync::write(&RULES);
     PUBLISHED.set(&rules);
     PUBLISHED.switch(&rules);
     drop(rules);
-    sync::lock(&ERROR).take()
+    let errors = std::mem::take(&mut *sync::lock(&ERRORS));
+    let sources = [
+        (VARIABLE, errors.environment),
+        ("leash::Config", errors.installed),
+    ];
+    let some = |(source, error): (_, Option<_>)| Some((source, error?));
+    sources.into_iter().filter_map(some)
 }
 
-/// Whether the environment has been read. If not, [`load`] is due.
+/// Whether the environment has been read and there is no error to report. If not, [`load`] is due.
 #[inline]
 pub(crate) fn is_loaded() -> bool {
-    PUBLISHED.switch.load(Relaxed) != UNREAD
+    PUBLISHED.switch.load(Relaxed) != UNLOADED
 }
 
 /// Whether the tracker is switched off at run time.
@@ -143,7 +166,7 @@ pub(crate) fn is_loaded() -> bool {
 pub(crate) fn is_off() -> bool {
     // Relaxed: it publishes no other memory, and a change may take effect a moment later.
     match PUBLISHED.switch.load(Relaxed) {
-        UNREAD => rules().is_off(),
+        UNLOADED => rules().is_off(),
         switch => switch == OFF,
     }
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::ConfigError;
 use super::entry::{Entry, Selector};
-use crate::finding::{Level, Limit, Lint};
+use crate::finding::{Level, Limit, Lint, Unit};
 
 /// Levels, limits and settings, from code or from text.
 ///
@@ -55,7 +56,10 @@ impl Config {
 
     /// Sets the limit of a lint: a [`Duration`], a number, or a [`Limit`].
     ///
-    /// A limit of another kind than the lint's own is kept and never used.
+    /// The limit must be of the lint's unit: a time for `held_idle`, a number for `query_budget`.
+    ///
+    /// A limit of another unit has no effect. It is reported at ERROR once the configuration is
+    /// [installed](Config::install), as a wrong entry of the environment is.
     #[must_use]
     pub fn limit(mut self, lint: Lint, limit: impl Into<Limit>) -> Self {
         self.entries.push(Entry {
@@ -107,6 +111,21 @@ impl Config {
         self
     }
 
+    /// The limits that are not of their lint's unit, as errors.
+    pub(super) fn wrong_limits(&self) -> Option<ConfigError> {
+        let wrong = self.entries.iter().filter_map(|entry| {
+            let (Selector::Lint(lint), Some(limit)) = (entry.of, entry.limit) else {
+                return None;
+            };
+            (limit.unit() != lint.unit()).then(|| ConfigError::BadValue {
+                entry: format!("limit(Lint::{lint:?}, {limit})"),
+                value: limit.to_string(),
+                expected: expected(lint.unit()),
+            })
+        });
+        ConfigError::all_of(wrong.collect())
+    }
+
     pub(super) fn level_of(&self, lint: Lint, pool: Option<&str>) -> Option<Level> {
         self.closest(lint, pool, |entry| entry.level)
     }
@@ -129,5 +148,63 @@ impl Config {
             // The last of equal maxima: later beats earlier.
             .max_by_key(|(rank, _)| *rank)
             .map(|(_, value)| value)
+    }
+}
+
+/// What [`Config::limit`] takes for a lint of this unit.
+fn expected(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Time => "a time; pass a `Duration`",
+        Unit::Count => "a number of occurrences; pass a `u64`",
+        Unit::Percent => "a share of the pool; pass a `Limit::Percent`",
+        Unit::PerSecond => "a rate; pass a `Limit::PerSecond`",
+        Unit::None => "allowed: the lint has no limit; set its level alone",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(config: &Config, error: &str) {
+        let found = config.wrong_limits().map(|error| error.to_string());
+        assert_eq!(found.unwrap_or_default(), error);
+    }
+
+    #[test]
+    fn a_limit_of_another_unit_is_an_error() {
+        let five = Duration::from_secs(5);
+        check(&Config::new().limit(Lint::HeldIdle, five), "");
+        check(
+            &Config::new().limit(Lint::HeldIdle, 5),
+            "`limit(Lint::HeldIdle, 5)`: `5` is not a time; pass a `Duration`",
+        );
+        check(
+            &Config::new().limit(Lint::QueryBudget, five),
+            "`limit(Lint::QueryBudget, 5s)`: `5s` is not a number of occurrences; pass a `u64`",
+        );
+        check(
+            &Config::new().limit(Lint::PoolPressure, 90),
+            "`limit(Lint::PoolPressure, 90)`: `90` is not a share of the pool; pass a `Limit::Percent`",
+        );
+        check(
+            &Config::new().limit(Lint::ConnectionChurn, 2),
+            "`limit(Lint::ConnectionChurn, 2)`: `2` is not a rate; pass a `Limit::PerSecond`",
+        );
+        check(
+            &Config::new().limit(Lint::OutlivedScope, 1),
+            "`limit(Lint::OutlivedScope, 1)`: `1` is not allowed: the lint has no limit; set its level alone",
+        );
+    }
+
+    #[test]
+    fn all_limits_of_another_unit_are_errors() {
+        let both = Config::new()
+            .limit(Lint::HeldIdle, 5)
+            .limit(Lint::SlowQuery, 1);
+        assert!(
+            matches!(both.wrong_limits(), Some(ConfigError::Several(errors)) if errors.len() == 2)
+        );
     }
 }

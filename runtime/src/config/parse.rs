@@ -68,15 +68,10 @@ impl FromStr for Config {
 /// The configuration of the right entries of `text`, and the errors of the wrong ones.
 pub(super) fn lenient(text: &str) -> (Config, Option<ConfigError>) {
     let mut config = Config::default();
-    let mut errors: Vec<_> = entries(text)
+    let errors = entries(text)
         .filter_map(|entry| apply(&mut config, entry).err())
         .collect();
-    let error = match errors.len() {
-        0 => None,
-        1 => errors.pop(),
-        _ => Some(ConfigError::Several(errors)),
-    };
-    (config, error)
+    (config, ConfigError::all_of(errors))
 }
 
 /// The entries, trimmed. A comma inside brackets belongs to a pool's name. A bracket that is never closed makes only

@@ -28,8 +28,8 @@ pub(crate) fn is_off() -> bool {
 /// Reads the environment if that was not done yet, and logs its error once.
 #[cold]
 pub(crate) fn load() {
-    if let Some(error) = config::load() {
-        log::configuration(&error);
+    for (source, error) in config::load() {
+        log::configuration(source, &error);
     }
 }
 

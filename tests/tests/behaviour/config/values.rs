@@ -119,3 +119,35 @@ fn the_environment_as_a_value() {
         },
     );
 }
+
+/// It has no effect, the other settings apply, and the next statement reports it.
+#[test]
+fn a_limit_of_the_wrong_unit_is_reported_once_and_the_rest_applies() {
+    let printed = in_child(
+        "config::values::a_limit_of_the_wrong_unit_is_reported_once_and_the_rest_applies",
+        &[],
+        |runtime| {
+            let pool = runtime.block_on(pool());
+            let send = || runtime.block_on(pool.execute("SELECT 1")).unwrap();
+            send();
+            let wrong = || Config::new().limit(Lint::HeldIdle, 5).cap(Level::Warn);
+            for config in [wrong(), wrong().off()] {
+                config.install();
+                send();
+                eprintln!("after the first statement");
+                send();
+            }
+            wrong().install();
+            assert_eq!(runtime.block_on(levels()), [WARN, WARN, ALLOW, WARN]);
+        },
+    );
+    let error = "error: leash::Config: `limit(Lint::HeldIdle, 5)`: `5` is not a time; \
+                 pass a `Duration`; the other entries apply";
+    let parts: Vec<_> = printed.err.split("after the first statement").collect();
+    let [first, second, third] = parts[..] else {
+        panic!("{}", printed.err);
+    };
+    for part in [first, second, third] {
+        assert_eq!(part.matches(error).count(), 1, "{}", printed.err);
+    }
+}
