@@ -1,4 +1,4 @@
-//! Numbers and clocks: histograms, waits, sketches, units, times at which the process stood still.
+//! Numbers and clocks: histograms, waits, sketches, units, and the times at which the process stood still.
 
 pub(crate) mod distinct;
 pub(crate) mod freeze;

@@ -1,10 +1,10 @@
-//! How many different things were seen, in 64 bytes.
+//! The number of different things that were seen, in 64 bytes.
 
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 const REGISTERS: usize = 64;
 
-/// A HyperLogLog sketch (Flajolet et al., 2007) of 64 registers: a standard error of 13 %, whatever the number.
+/// A HyperLogLog sketch (Flajolet et al., 2007) of 64 registers. Its standard error is 13 %, whatever the number.
 #[derive(Debug)]
 pub(crate) struct Distinct {
     registers: [AtomicU8; REGISTERS],
@@ -20,13 +20,13 @@ impl Distinct {
     /// Notes a thing by its hash.
     pub(crate) fn note(&self, hash: u64) {
         let register = usize::try_from(hash >> 58).expect("BUG: six bits fit");
-        // The lowest bit set keeps the rank below the width of the rest.
+        // The six lowest bits are free after the shift. One of them is set, so that the rank is bounded.
         let rank = u8::try_from(((hash << 6) | 1 << 5).leading_zeros() + 1)
             .expect("BUG: a rank is at most 60");
         self.registers[register].fetch_max(rank, Relaxed);
     }
 
-    /// The estimate.
+    /// An estimate of the number of different things.
     pub(crate) fn estimate(&self) -> u64 {
         let m = 64.0_f64;
         let (mut sum, mut empty) = (0.0, 0_u8);
@@ -36,7 +36,7 @@ impl Distinct {
             empty += u8::from(rank == 0);
         }
         let raw = 0.709 * m * m / sum;
-        // Small numbers are better told by how many registers are still empty.
+        // For small numbers, the number of empty registers gives a better estimate.
         let estimate = if raw <= 2.5 * m && empty > 0 {
             m * (m / f64::from(empty)).ln()
         } else {

@@ -8,15 +8,15 @@ use once_cell::sync::OnceCell;
 use crate::measure::units::nanos;
 use crate::snapshot::{Bucket, Timing};
 
-/// Bits of a duration (in nanoseconds) below the first bucket: 2^10 ns is about 1 µs.
+/// The first bucket begins at 2^10 ns, about 1 µs.
 const FIRST_OCTAVE: u32 = 10;
-/// 2^37 ns is about 137 s.
+/// The last bucket ends at 2^37 ns, about 137 s.
 const LAST_OCTAVE: u32 = 37;
-/// Sixteen buckets to each doubling: the middle of a bucket is at most 1/32 away from anything in it.
+/// Sixteen buckets for each doubling: the middle of a bucket differs by at most 1/32 from any duration in it.
 const SUB_BITS: u32 = 4;
 const BUCKETS: usize = ((LAST_OCTAVE - FIRST_OCTAVE) << SUB_BITS) as usize;
 
-/// 3.4 KiB once something was recorded.
+/// A histogram of durations. It takes 3.4 KiB once something was recorded.
 #[derive(Debug)]
 pub(crate) struct Histogram {
     total: AtomicU64,
@@ -43,7 +43,7 @@ impl Histogram {
         // Relaxed: the counters are independent and publish no other memory.
         buckets[bucket_of(nanos)].fetch_add(1, Relaxed);
         self.total.fetch_add(nanos, Relaxed);
-        // Most durations are neither; a plain load is cheaper than a read-modify-write.
+        // Most durations are neither minimum nor maximum, and a plain load costs less than a read-modify-write.
         if nanos < self.min.load(Relaxed) {
             self.min.fetch_min(nanos, Relaxed);
         }
@@ -56,12 +56,12 @@ impl Histogram {
         self.read_with_zeros(0)
     }
 
-    /// With so many durations of nothing that were counted elsewhere.
+    /// Reads the histogram with `zeros` more durations of zero, which were counted elsewhere.
     pub(crate) fn read_with_zeros(&self, zeros: u64) -> Timing {
         let mut timing = Timing::default();
         let buckets = self.buckets.get().map_or(&[][..], |buckets| buckets);
         let counts = buckets.iter().map(|count| count.load(Relaxed));
-        // Without buckets, the first one is that of the zeros.
+        // Without recorded durations, the zeros need a first bucket.
         let counts = counts.chain(buckets.is_empty().then_some(0));
         for (index, count) in counts.enumerate() {
             let count = count + if index == 0 { zeros } else { 0 };

@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Numbers as text.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(crate) fn millis(duration: Duration) -> f64 {
     micros / 1e3
 }
 
-/// As many as fit.
+/// Nanoseconds, at most `u64::MAX`.
 pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn durations_have_three_digits() {
-        let told: Vec<String> = [
+        let texts: Vec<String> = [
             0,
             900,
             1_000,
@@ -59,7 +59,7 @@ mod tests {
         .map(|n| short(Duration::from_nanos(n)))
         .into();
         assert_eq!(
-            told,
+            texts,
             [
                 "0", "900 ns", "1.00 µs", "12.3 µs", "999 µs", "1.23 ms", "5.00 s", "10.0 min"
             ]

@@ -1,4 +1,4 @@
-//! How long was waited for something: nearly always not at all.
+//! How long permits were waited for. Nearly always the wait is zero.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::measure::histogram::Histogram;
 use crate::snapshot::Timing;
 
-/// Waits that have ended well. One that was none costs one addition.
+/// The waits that have succeeded. A wait of zero costs one addition.
 #[derive(Debug)]
 pub(crate) struct Waits {
     at_once: AtomicU64,
@@ -23,18 +23,19 @@ impl Waits {
         }
     }
 
-    /// It was there at once.
+    /// Counts a wait of zero.
     pub(crate) fn at_once(&self) {
         // Relaxed here and below: the counters are independent and publish no other memory.
         self.at_once.fetch_add(1, Relaxed);
     }
 
+    /// Counts a wait in a queue.
     pub(crate) fn queued(&self, waited: Duration) {
         self.queued.fetch_add(1, Relaxed);
         self.times.record(waited);
     }
 
-    /// How many there were.
+    /// The number of waits.
     pub(crate) fn count(&self) -> u64 {
         self.at_once.load(Relaxed) + self.queued.load(Relaxed)
     }
@@ -49,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_there_at_once_counts_as_no_time() {
+    fn a_wait_of_zero_counts_in_the_first_bucket() {
         let waits = Waits::new();
         assert_eq!(waits.read(), Timing::default());
         waits.queued(Duration::from_millis(5));
@@ -65,11 +66,11 @@ mod tests {
         );
         assert_eq!(
             read.buckets[0].count, 4,
-            "all that took no time are in one bucket"
+            "all waits of zero are in one bucket"
         );
         assert_eq!(read.buckets.len(), 2);
         let alone = Waits::new();
         alone.at_once();
-        assert_eq!(alone.read().count, 1, "nothing but such");
+        assert_eq!(alone.read().count, 1, "no other waits");
     }
 }
