@@ -1,4 +1,4 @@
-//! Numbers as text.
+//! Durations and counts, as text and in other units.
 
 use std::time::Duration;
 

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{MAX_BYTES, summarise};
+use super::scan::MAX_BYTES;
+use super::summarise;
 use crate::properties::holds;
 
 /// Stands in every text literal and nowhere else.
