@@ -1,7 +1,9 @@
-//! A statement's operations and targets, as OpenTelemetry's `db.query.summary` wants them: `SELECT exam`,
+//! What a statement's text shows: its operations and targets, and whether it writes.
+//!
+//! Operations and targets have the form of OpenTelemetry's `db.query.summary`: `SELECT exam`,
 //! `INSERT measurement SELECT exam`.
 //!
-//! A scanner, not a parser: it must never fail on a dialect's syntax, and it sees each text once.
+//! The text is scanned, not parsed, so that the syntax of no dialect makes it fail. Each text is read once.
 
 #[cfg(test)]
 mod properties;
@@ -13,17 +15,17 @@ mod tokens;
 use scan::Scan;
 pub(crate) use scan::Schema;
 
-/// What is told about a statement's text.
+/// What a statement's text shows.
 #[derive(Debug)]
 pub(crate) struct Summary {
-    /// Operations and targets, at most 255 bytes. Never a literal: from where databases differ in what is one, nothing is
-    /// told.
+    /// Operations and targets, at most 255 bytes. It never contains a literal: it ends where databases differ in what
+    /// they read as one.
     pub(crate) text: String,
     /// Whether it may change data or schema.
     pub(crate) writes: bool,
     pub(crate) schema: Schema,
-    /// Whether rows that come back, or are reported as affected, can only be rows that it wrote: not those of a read that
-    /// stands beside it, or of a procedure.
+    /// Whether all rows that are returned, or reported as affected, are rows that it wrote. If it also reads or calls a
+    /// procedure, they may be others.
     pub(crate) writes_for_sure: bool,
     /// Whether it ends a transaction, by COMMIT or ROLLBACK.
     pub(crate) ends_transaction: bool,

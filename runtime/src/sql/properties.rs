@@ -1,4 +1,4 @@
-//! What holds of the summary of any text.
+//! Properties of the summary of any text.
 
 use std::time::{Duration, Instant};
 
@@ -9,12 +9,12 @@ use super::scan::MAX_BYTES;
 use super::summarise;
 use crate::properties::holds;
 
-/// Stands in every text literal and nowhere else.
+/// Part of every text literal, and of nothing else.
 const MARK: &str = "zebra";
-/// The same for numbers.
+/// Part of every number, and of nothing else.
 const NUMBER: &str = "4711";
 
-/// Whose literals and comments a text has.
+/// The dialect of the literals and comments in a text.
 #[derive(Clone, Copy, Debug)]
 enum Dialect {
     Standard,
@@ -50,7 +50,7 @@ fn joined(parts: Vec<Words>, between: &str) -> Words {
     all
 }
 
-/// `SELECT {} FROM {}`, filled in.
+/// A template such as `SELECT {} FROM {}`, filled in.
 fn filled(template: &str, parts: impl IntoIterator<Item = Words>) -> Words {
     let mut parts = parts.into_iter();
     let mut all = Words::new();
@@ -64,7 +64,7 @@ fn filled(template: &str, parts: impl IntoIterator<Item = Words>) -> Words {
 }
 
 fn literal(dialect: Dialect) -> impl Strategy<Value = Words> {
-    // What would be told if it were taken for code.
+    // Would add words to the summary if it were taken for code.
     let inside: &[&str] = &[
         "{} FROM {}",
         ", {}",
@@ -174,7 +174,7 @@ fn any_statement() -> impl Strategy<Value = (Dialect, Words)> {
         .prop_flat_map(|dialect| statement(dialect).prop_map(move |words| (dialect, words)))
 }
 
-/// What may stand between two words of a dialect, and apostrophes in it.
+/// White space and comments of a dialect. The comments contain quotes.
 fn separators(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::Standard | Dialect::Sqlite => &[" ", "\n\t", " -- it's\n", " /* it's */ "],
@@ -184,7 +184,7 @@ fn separators(dialect: Dialect) -> &'static [&'static str] {
 }
 
 #[test]
-fn a_literal_is_never_told() {
+fn a_literal_is_never_in_the_summary() {
     let written = any_statement().prop_flat_map(|(dialect, words)| {
         let length = words.len();
         let between = prop::collection::vec(select(separators(dialect)), length);
@@ -257,7 +257,7 @@ fn a_long_text_is_read_once() {
         let summary = summarise(&sql).text;
         assert!(summary.capacity() <= 2 * MAX_BYTES, "{piece}");
     }
-    // A second look at what was read, for each of the pieces, takes minutes.
+    // Reading the text a second time for each of its pieces would take minutes.
     let took = began.elapsed();
     assert!(took < Duration::from_secs(30), "{took:?}");
 }

@@ -1,16 +1,17 @@
-//! Reads a text token by token, and finds its operations and targets.
+//! Finds the operations and targets of a text, and what they do.
 
 use super::tokens::{Token, Tokens};
 
-/// The semantic conventions ask for a low cardinality and at most 255 characters.
+/// The length of a summary. The semantic conventions want at most 255 characters, and a low cardinality.
 pub(super) const MAX_BYTES: usize = 255;
 
-/// Words that begin an operation of their own wherever they stand.
+/// Words that begin an operation wherever they stand.
 const OPERATIONS: [&str; 8] = [
     "SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "CALL", "TRUNCATE",
 ];
-/// Words whose object's kind belongs to the operation: `CREATE TABLE exam`.
+/// Words that begin an operation together with the kind of its object: `CREATE TABLE exam`.
 const DDL: [&str; 3] = ["CREATE", "ALTER", "DROP"];
+/// The kinds of objects.
 const DDL_OBJECTS: [&str; 12] = [
     "TABLE",
     "INDEX",
@@ -40,54 +41,57 @@ const FILLERS: [&str; 12] = [
     "LOW_PRIORITY",
     "CONCURRENTLY",
 ];
-/// Words after which an operation's name is no operation: `FOR UPDATE`, `ON DELETE`, `DO UPDATE`, `KEY UPDATE`.
+/// Words after which the name of an operation begins none: `FOR UPDATE`, `ON DELETE`, `DO UPDATE`, `KEY UPDATE`.
 const NOT_AN_OPERATION_AFTER: [&str; 5] = ["FOR", "ON", "DO", "KEY", "OR"];
 
 /// What a statement does to the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Schema {
     Stays,
-    /// By a temporary table: MySQL goes on with an open transaction.
+    /// It creates or drops a temporary table: MySQL leaves an open transaction open.
     ChangesForAWhile,
-    /// MySQL ends an open transaction before, by committing it.
+    /// MySQL commits an open transaction before it.
     Changes,
 }
 
+/// What was found so far, and the position in the syntax.
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "where it stands in the text, and what it found"
+    reason = "each is a part of the position or of the findings"
 )]
 pub(super) struct Scan {
+    /// The operations and targets.
     pub(super) out: String,
-    /// What is found belongs into `out`: that is not full, and the text is the same to every database so far.
-    is_told: bool,
-    /// An operation was found.
+    /// Whether `out` still takes words: it is not full, and all databases read the text so far in the same way.
+    is_open: bool,
+    /// Whether an operation was found.
     begun: bool,
     pub(super) writes: bool,
     pub(super) schema: Schema,
-    /// Without the statement that is being read.
+    /// `schema` without the statement that is being read.
     schema_before: Schema,
-    /// A statement in it is a read, or something that may be one.
+    /// Whether a statement in the text reads, or may read.
     pub(super) reads: bool,
     pub(super) ends_transaction: bool,
-    /// The statement's own operation, outside of parentheses, is still to come.
+    /// Whether the statement's own operation, which is outside of parentheses, is still to come.
     first: bool,
-    /// What comes is explained, not run.
+    /// Whether the statement is explained, not run.
     explained: bool,
-    /// The kind of what is created, altered or dropped is still to come.
+    /// Whether the kind of the created, altered or dropped object is still to come.
     wants_object: bool,
-    /// The next name is a target.
+    /// Whether the next name is a target.
     wants_target: bool,
-    /// Those that are open; the first one stands for the statement.
+    /// The open parentheses. The first entry stands for the statement itself.
     parentheses: Vec<Parenthesis>,
 }
 
+/// The position inside an open parenthesis.
 #[derive(Clone, Copy, Default)]
 struct Parenthesis {
-    /// A SELECT stands in it, and its FROM is still to come: in `EXTRACT(YEAR FROM x)` is no target, nor in
-    /// `FROM exam FOR SYSTEM_TIME FROM x TO y`.
+    /// Whether it has a SELECT or DELETE whose FROM is still to come. The FROM of `EXTRACT(YEAR FROM x)` leads to no
+    /// target, nor does the second one of `FROM exam FOR SYSTEM_TIME FROM x TO y`.
     selects: bool,
-    /// A comma leads to another target.
+    /// Whether a comma leads to another target.
     in_from: bool,
 }
 
@@ -96,7 +100,7 @@ impl Scan {
     pub(super) fn of(sql: &str) -> Self {
         let mut scan = Scan {
             out: String::new(),
-            is_told: true,
+            is_open: true,
             begun: false,
             writes: false,
             schema: Schema::Stays,
@@ -109,11 +113,11 @@ impl Scan {
             wants_target: false,
             parentheses: vec![Parenthesis::default()],
         };
-        // The word or sign before; none where a statement begins, also in parentheses.
+        // The word or sign before. Empty at the beginning of a statement, and of one in parentheses.
         let mut previous = String::new();
         let mut tokens = Tokens::new(sql);
         while let Some(token) = tokens.next() {
-            scan.is_told &= !tokens.is_unsure();
+            scan.is_open &= !tokens.is_unsure();
             match token {
                 Token::Word(word) => {
                     let upper = word.to_ascii_uppercase();
@@ -143,7 +147,7 @@ impl Scan {
             return;
         }
         if previous.is_empty() && self.parentheses.len() == 1 {
-            // The END of a trigger's body comes after a statement.
+            // The END of a trigger's body comes after another operation.
             self.ends_transaction |=
                 matches!(upper, "COMMIT" | "ROLLBACK" | "ABORT") || upper == "END" && !self.begun;
         }
@@ -151,7 +155,7 @@ impl Scan {
             self.ends_transaction = false;
         }
         if OPERATIONS.contains(&upper) && !NOT_AN_OPERATION_AFTER.contains(&previous) {
-            // `REPLACE(a, b, c)` and `TRUNCATE(x, 2)` are functions; as statements they come first.
+            // Statements begin with REPLACE or TRUNCATE. Elsewhere these are functions: `REPLACE(a, b, c)`.
             if matches!(upper, "REPLACE" | "TRUNCATE") && self.begun {
                 return;
             }
@@ -191,13 +195,13 @@ impl Scan {
             return;
         }
         match upper {
-            // Where the CTEs of a WITH end is not known before an operation comes.
+            // Any other first word is an operation. After WITH, only the operation shows where the CTEs end.
             _ if !self.begun
                 && !matches!(upper, "WITH" | "EXPLAIN" | "RECURSIVE")
                 && previous.is_empty() =>
             {
                 self.operation(upper);
-                // MariaDB's ANALYZE stands before the statement that it explains, and runs that.
+                // MariaDB's ANALYZE runs the statement that follows it, and explains it.
                 self.first = upper == "ANALYZE";
                 self.writes |= matches!(
                     upper,
@@ -266,8 +270,8 @@ impl Scan {
 
     fn push(&mut self, word: &str) {
         let space = usize::from(!self.out.is_empty());
-        self.is_told &= self.out.len() + space + word.len() <= MAX_BYTES;
-        if self.is_told {
+        self.is_open &= self.out.len() + space + word.len() <= MAX_BYTES;
+        if self.is_open {
             self.out.extend([&" "[..space], word]);
         }
     }

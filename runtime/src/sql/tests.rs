@@ -1,4 +1,4 @@
-//! What a summary says of statements.
+//! The summaries of statements.
 
 use super::scan::MAX_BYTES;
 use super::{Schema, summarise};
@@ -53,7 +53,7 @@ fn only_some_statements_end_a_transaction() {
 }
 
 #[test]
-fn rows_of_a_write_are_told_from_rows_of_a_read() {
+fn rows_of_a_write_are_not_rows_of_a_read() {
     for sql in [
         "INSERT INTO x VALUES (1) RETURNING id",
         "INSERT INTO x SELECT * FROM y",
@@ -150,11 +150,11 @@ fn statements_without_a_target() {
     check("ANALYZE", "ANALYZE", false);
     check("ANALYZE VERBOSE exam (id)", "ANALYZE", false);
     check("analyze table exam", "ANALYZE", false);
-    // In these they are not the operation.
+    // Here they are not the operation.
     check("EXPLAIN ANALYZE SELECT a FROM exam", "SELECT exam", false);
     check("EXPLAIN (ANALYZE) DELETE FROM exam", "DELETE exam", false);
     check("WITH x AS (VALUES (1)) SELECT * FROM x", "SELECT x", false);
-    // MariaDB's, which runs what it explains.
+    // In MariaDB, ANALYZE runs what it explains.
     let both = summarise("ANALYZE SELECT * FROM exam; DELETE FROM device");
     assert_eq!(both.text, "ANALYZE SELECT exam DELETE device");
     assert!(both.writes && !both.writes_for_sure);
@@ -201,7 +201,7 @@ fn writes() {
 }
 
 #[test]
-fn literals_are_not_told() {
+fn literals_are_left_out() {
     check(
         "SELECT (SELECT b FROM u), 4711 FROM t",
         "SELECT SELECT u t",
@@ -227,7 +227,7 @@ fn literals_are_not_told() {
         "CREATE",
         true,
     );
-    // Not every FROM begins a clause: MariaDB's and MySQL's own, in which a text may stand in double quotes.
+    // Not every FROM begins a clause. MariaDB and MySQL have others, and read a text in double quotes as a literal.
     check(
         "SELECT * FROM t FOR SYSTEM_TIME FROM \"secret\" TO \"x\", u",
         "SELECT t u",
@@ -248,7 +248,7 @@ fn literals_are_not_told() {
         "SELECT FIRST",
         false,
     );
-    // What MySQL, and what PostgreSQL, may read otherwise ends the summary, but not the search for writes.
+    // The summary ends where MySQL or PostgreSQL may read the text differently. The search for writes goes on.
     check("SELECT 'a\\' FROM x', b FROM t", "SELECT", false);
     check("SELECT 'a\\\\' FROM t", "SELECT t", false);
     check("SELECT \"a\\\" FROM x\", b FROM t", "SELECT", false);
@@ -258,7 +258,7 @@ fn literals_are_not_told() {
     check("SELECT 1--'\n, ' FROM x' FROM t", "SELECT", false);
     check("/* /* */ it's */ SELECT ' FROM x' FROM t", "", false);
     check("SELECT 'a\\'; DELETE FROM t", "SELECT", true);
-    // What SQLite reads as a name may begin a literal of PostgreSQL's.
+    // A name in SQLite may contain the beginning of a literal in PostgreSQL.
     check(
         "SELECT * FROM [it's], x WHERE a = ' FROM secret'",
         "SELECT it",
@@ -275,7 +275,7 @@ fn literals_are_not_told() {
         "SELECT t u v",
         false,
     );
-    // A dollar within a name quotes nothing.
+    // A dollar inside a name begins no quoted text.
     check(
         "SELECT * FROM a$b$c, d WHERE e = '$'",
         "SELECT a$b$c d",

@@ -1,13 +1,13 @@
-//! SQL cut into words, quoted names and punctuation; literals and comments are passed over.
+//! Cuts SQL into words, quoted names and punctuation. Literals and comments are left out.
 
-/// A token that a summary can use.
+/// A part of a text that is neither a literal nor a comment.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Token<'a> {
     /// A keyword or a plain name, with its dots: `public.exam`.
     Word(&'a str),
     /// A quoted name, without its quotes.
     Quoted(&'a str),
-    /// Anything else that is not white space.
+    /// Any other character that is not white space.
     Punct(char),
 }
 
@@ -15,7 +15,7 @@ pub(super) enum Token<'a> {
 pub(super) struct Tokens<'a> {
     rest: &'a str,
     is_unsure: bool,
-    /// How much of the text is behind the name in brackets that SQLite reads here.
+    /// Inside of what SQLite reads as a name in brackets: the number of bytes behind it.
     behind_brackets: Option<usize>,
 }
 
@@ -28,20 +28,20 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// Whether databases differ in what the text so far is, so that what looks like a name may stand inside a literal.
+    /// Whether databases may read the text so far in different ways, so that a word may be part of a literal.
     pub(super) fn is_unsure(&self) -> bool {
         self.is_unsure
     }
 
-    /// Cuts off everything up to and including `end`, or all the rest where it does not come.
+    /// Cuts off everything up to and including `end`; if there is no `end`, all the rest.
     fn skip_past(&mut self, end: &str) -> &'a str {
         let (inside, rest) = self.rest.split_once(end).unwrap_or((self.rest, ""));
         self.rest = rest;
         inside
     }
 
-    /// Cuts off a quoted text, whose first quote is still there. Behind a backslash, a quote ends the text in standard SQL, and
-    /// does not in MySQL.
+    /// Cuts off a quoted text, from its first quote. A quote after a backslash ends the text in standard SQL, but not
+    /// in MySQL.
     fn skip_quoted(&mut self, quote: &str) -> &'a str {
         self.rest = &self.rest[quote.len()..];
         let inside = self.skip_past(quote);
@@ -50,19 +50,19 @@ impl<'a> Tokens<'a> {
         inside
     }
 
-    /// Cuts off the rest of the line: a comment, unless some database reads it otherwise.
+    /// Cuts off the rest of the line, which is a comment in some databases or in all.
     fn skip_line(&mut self, is_comment_everywhere: bool) {
         let line = self.skip_past("\n");
         self.is_unsure |= !is_comment_everywhere && line.contains(['\'', '"', '`', '$', '/']);
     }
 
-    /// Cuts off a comment, in which another one may begin: PostgreSQL then ends it where both have ended.
+    /// Cuts off a comment. If another one begins inside it, PostgreSQL ends it where both have ended.
     fn skip_comment(&mut self) {
         self.rest = &self.rest["/*".len()..];
         self.is_unsure |= self.skip_past("*/").contains("/*");
     }
 
-    /// `$tag$ … $tag$`; a lone `$` or `$1` is punctuation.
+    /// Cuts off `$tag$ … $tag$`. Returns false for a lone `$` and for `$1`, which are punctuation.
     fn skip_dollar_quoted(&mut self) -> bool {
         let Some((tag, _)) = self.rest[1..].split_once('$') else {
             return false;
@@ -78,7 +78,8 @@ impl<'a> Tokens<'a> {
         true
     }
 
-    /// `[name]` in SQLite: it ends at the first `]`, also at one that stands in a literal of `ARRAY['x']` or `a[1]`.
+    /// Follows a `[name]` of SQLite, which ends at the first `]`. In another database that bracket may be in a literal,
+    /// as in `ARRAY['x]']`. A token that reaches across it makes the text unsure.
     fn mind_brackets(&mut self, token: Option<&Token<'a>>) {
         let rest = self.rest.len();
         if let Some(behind) = self.behind_brackets {
@@ -95,7 +96,7 @@ impl<'a> Tokens<'a> {
             self.rest = self.rest.trim_start();
             let first = self.rest.chars().next()?;
             if let Some(comment) = self.rest.strip_prefix("--") {
-                // MySQL wants white space here: to it, `1--1` is a sum.
+                // Without white space here, MySQL reads no comment: `1--1` is a sum.
                 self.skip_line(comment.is_empty() || comment.starts_with(char::is_whitespace));
             } else if first == '#' && !self.rest.starts_with("#>") && !self.rest.starts_with("#-") {
                 // A comment in MySQL, an operator in PostgreSQL.
@@ -103,7 +104,7 @@ impl<'a> Tokens<'a> {
             } else if self.rest.starts_with("/*") {
                 self.skip_comment();
             } else if first == '\'' {
-                // A doubled quote reads as two literals side by side, which comes to the same.
+                // A doubled quote is read as the border of two literals, which has the same effect.
                 self.skip_quoted("'");
             } else if first == '$' && self.skip_dollar_quoted() {
             } else if first == '"' {
