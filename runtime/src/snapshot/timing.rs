@@ -81,31 +81,4 @@ impl Timing {
         }
         Duration::ZERO
     }
-
-    pub(super) fn since(&self, earlier: &Timing) -> Timing {
-        let buckets: Vec<Bucket> = self
-            .buckets
-            .iter()
-            .filter_map(|bucket| {
-                let before = earlier
-                    .buckets
-                    .iter()
-                    .find(|b| b.from == bucket.from)
-                    .map_or(0, |b| b.count);
-                let count = bucket.count.saturating_sub(before);
-                (count > 0).then_some(Bucket { count, ..*bucket })
-            })
-            .collect();
-        Timing {
-            count: self.count.saturating_sub(earlier.count),
-            total: self.total.saturating_sub(earlier.total),
-            min: buckets
-                .first()
-                .map_or(Duration::ZERO, |b| b.from.max(self.min)),
-            max: buckets
-                .last()
-                .map_or(Duration::ZERO, |b| b.to.min(self.max)),
-            buckets,
-        }
-    }
 }

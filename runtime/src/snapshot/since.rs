@@ -1,0 +1,152 @@
+//! What an interval added: the difference of two snapshots.
+
+use std::time::Duration;
+
+use super::{AcquireStats, Bucket, HoldStats, PoolStats, SiteStats, Snapshot, Timing};
+
+impl Snapshot {
+    /// What happened after `earlier` was taken: counters and buckets are the difference, everything that is a state
+    /// (handles, waiters, the pools' sizes) is that of `self`.
+    ///
+    /// Rows without a call in between are left out. Minima and maxima of the interval are those of its buckets.
+    #[must_use]
+    pub fn since(&self, earlier: &Snapshot) -> Snapshot {
+        let mut delta = self.clone();
+        delta.sites.retain_mut(|row| {
+            if let Some(before) = earlier.sites.iter().find(|before| before.is_same_row(row)) {
+                row.subtract(before);
+            }
+            row.calls > 0
+        });
+        delta.acquires.retain_mut(|row| {
+            let mut before = earlier.acquires.iter();
+            if let Some(before) = before.find(|before| before.site == row.site) {
+                row.subtract(before);
+            }
+            row.asked() > 0
+        });
+        for pool in &mut delta.pools {
+            if let Some(before) = earlier.pools.iter().find(|before| before.id == pool.id) {
+                pool.subtract(before);
+            }
+        }
+        for row in &mut delta.lints {
+            if let Some(before) = earlier.lints.iter().find(|before| before.lint == row.lint) {
+                row.found = row.found.saturating_sub(before.found);
+                row.suppressed = row.suppressed.saturating_sub(before.suppressed);
+            }
+        }
+        delta
+    }
+}
+
+impl SiteStats {
+    fn is_same_row(&self, other: &SiteStats) -> bool {
+        (self.line, self.column) == (other.line, other.column)
+            && self.file == other.file
+            && self.function == other.function
+            && self.sql == other.sql
+    }
+
+    fn subtract(&mut self, before: &SiteStats) {
+        // A row that finished more than it began in the interval (begun before it) must not wrap.
+        for (now, then) in [
+            (&mut self.calls, before.calls),
+            (&mut self.ok, before.ok),
+            (&mut self.errors, before.errors),
+            (&mut self.cancelled, before.cancelled),
+            (&mut self.rows_returned, before.rows_returned),
+            (&mut self.rows_affected, before.rows_affected),
+        ] {
+            *now = now.saturating_sub(then);
+        }
+        self.time = self.time.since(&before.time);
+    }
+}
+
+impl PoolStats {
+    fn subtract(&mut self, before: &PoolStats) {
+        for (now, then) in [
+            (&mut self.acquired, before.acquired),
+            (&mut self.timeouts, before.timeouts),
+            (&mut self.acquire_errors, before.acquire_errors),
+            (&mut self.abandoned, before.abandoned),
+            (&mut self.detached, before.detached),
+            (&mut self.leaked, before.leaked),
+            (&mut self.returns_cut, before.returns_cut),
+            (&mut self.control.begins, before.control.begins),
+            (&mut self.control.savepoints, before.control.savepoints),
+            (&mut self.control.commits, before.control.commits),
+            (&mut self.control.rollbacks, before.control.rollbacks),
+            (
+                &mut self.control.implicit_rollbacks,
+                before.control.implicit_rollbacks,
+            ),
+            (&mut self.control.pings, before.control.pings),
+            (&mut self.control.prepares, before.control.prepares),
+            (&mut self.control.describes, before.control.describes),
+        ] {
+            *now = now.saturating_sub(then);
+        }
+        self.wait = self.wait.since(&before.wait);
+        self.holds = self.holds.since(before.holds);
+    }
+}
+
+impl AcquireStats {
+    fn subtract(&mut self, before: &AcquireStats) {
+        for (now, then) in [
+            (&mut self.acquired, before.acquired),
+            (&mut self.timeouts, before.timeouts),
+            (&mut self.errors, before.errors),
+            (&mut self.abandoned, before.abandoned),
+        ] {
+            *now = now.saturating_sub(then);
+        }
+        self.wait = self.wait.since(&before.wait);
+    }
+
+    fn asked(&self) -> u64 {
+        self.acquired + self.timeouts + self.errors + self.abandoned
+    }
+}
+
+impl HoldStats {
+    fn since(self, earlier: Self) -> Self {
+        Self {
+            ended: self.ended.saturating_sub(earlier.ended),
+            busy: self.busy.saturating_sub(earlier.busy),
+            idle: self.idle.saturating_sub(earlier.idle),
+            lent: self.lent.saturating_sub(earlier.lent),
+        }
+    }
+}
+
+impl Timing {
+    fn since(&self, earlier: &Timing) -> Timing {
+        let buckets: Vec<Bucket> = self
+            .buckets
+            .iter()
+            .filter_map(|bucket| {
+                let before = earlier
+                    .buckets
+                    .iter()
+                    .find(|b| b.from == bucket.from)
+                    .map_or(0, |b| b.count);
+                let count = bucket.count.saturating_sub(before);
+                (count > 0).then_some(Bucket { count, ..*bucket })
+            })
+            .collect();
+        Timing {
+            count: self.count.saturating_sub(earlier.count),
+            total: self.total.saturating_sub(earlier.total),
+            min: buckets
+                .first()
+                .map_or(Duration::ZERO, |b| b.from.max(self.min)),
+            max: buckets
+                .last()
+                .map_or(Duration::ZERO, |b| b.to.min(self.max)),
+            buckets,
+        }
+    }
+}
