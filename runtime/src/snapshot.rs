@@ -1,6 +1,6 @@
-//! What the tracker knows at one moment, as plain data for readers.
+//! The state of the tracker at one moment, as plain data.
 //!
-//! Nothing here refers back to the tracker: a snapshot can be kept, compared, sent elsewhere.
+//! Nothing here refers back to the tracker: a snapshot can be kept, compared and sent elsewhere.
 
 use std::time::Duration;
 
@@ -11,26 +11,27 @@ mod timing;
 
 pub use timing::{Bucket, Timing};
 
-/// Everything the tracker knows, at one moment. Taken by [`leash::snapshot`](crate::leash::snapshot).
+/// The state of the tracker at one moment. [`leash::snapshot`](crate::leash::snapshot) takes it.
 ///
-/// Counters, sums and buckets only grow; [`since`](Snapshot::since) gives what an interval added. `Display` is a table.
+/// Counters, sums and buckets only grow. [`since`](Snapshot::since) returns what an interval added. `Display` prints
+/// tables.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Snapshot {
     /// One row per call site and statement text, busiest first (by total time).
     pub sites: Vec<SiteStats>,
-    /// One row per place that takes handles: how long it queues, apart from its statements.
+    /// One row per place that takes handles: how long it waits for permits, without its statements.
     pub acquires: Vec<AcquireStats>,
     /// Every live handle, oldest first.
     pub handles: Vec<HandleInfo>,
-    /// Everyone who waits for a permit, longest first.
+    /// Every waiting acquire, longest wait first.
     pub waiters: Vec<WaiterInfo>,
-    /// Every pool that is alive.
+    /// Every live pool, oldest first.
     pub pools: Vec<PoolStats>,
-    /// One row per lint: its level and what it found.
+    /// One row per lint: its level and the number of its findings.
     pub lints: Vec<LintStats>,
-    /// The tracker's own size.
+    /// The size of the tracker itself.
     pub tracker: TrackerStats,
 }
 
@@ -39,40 +40,41 @@ pub struct Snapshot {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct SiteStats {
-    /// The source file; `None` for statements of code that is not tracked.
+    /// The source file; `None` for statements of untracked code.
     pub file: Option<String>,
-    /// The line, from 1; that of the function's name where only the function is known, 0 where not even that.
+    /// The line, from 1. If only the function is known, the line of its name; 0 if that is not known either.
     pub line: u32,
-    /// The column of the method's name, from 1, in characters; 0 where it is not known.
+    /// The column of the method's name, from 1, in characters; 0 if it is not known.
     pub column: u32,
-    /// The function around it; `None` in code that is not tracked.
+    /// The function around it; `None` in untracked code.
     pub function: Option<String>,
-    /// The statement's text as sent, without its bound values, at most 4 KiB of it.
+    /// The text of the statement as it was sent, without bound values; at most its first 4 KiB.
     pub sql: String,
     /// Operation and targets: `SELECT exam`.
     pub summary: String,
-    /// How many different texts share this row; more than 1 only where a call site went over its limit of texts.
-    /// Above 1 an estimate, with a standard error of 13 %.
+    /// The number of different texts that share this row. It is 1, except in the row for the texts of a place beyond
+    /// its limit, where it is an estimate with a standard error of 13 %.
     pub texts: u64,
     /// Statements begun.
     pub calls: u64,
-    /// Statements that went well; no row is no error.
+    /// Statements that succeeded. A query that finds no row succeeds.
     pub ok: u64,
     /// Statements that failed.
     pub errors: u64,
-    /// Statements given up half-way: the future was dropped, or the stream was not read to its end.
+    /// Statements that were cancelled: the future was dropped, or the stream was not read to its end.
     pub cancelled: u64,
     /// Rows read.
     pub rows_returned: u64,
-    /// Rows written, as the database says.
+    /// Rows written, as the database reports them.
     pub rows_affected: u64,
-    /// How long statements took, without the wait for a permit and without the consumer's time between rows.
+    /// How long the statements took. The wait for a permit and the consumer's time between rows do not count.
     pub time: Timing,
 }
 
 impl SiteStats {
-    /// Statements running right now: `calls − ok − errors − cancelled`.
+    /// The number of statements that are running now: `calls − ok − errors − cancelled`.
     pub fn in_flight(&self) -> u64 {
+        // Saturating: in an interval, more statements may end than begin.
         self.calls
             .saturating_sub(self.ok + self.errors + self.cancelled)
     }
@@ -85,35 +87,35 @@ impl SiteStats {
 pub struct AcquireStats {
     /// The place.
     pub site: CallSite,
-    /// Permits taken.
+    /// Acquires that were granted a permit.
     pub acquired: u64,
-    /// Acquires that gave up after `acquire_timeout`.
+    /// Acquires that timed out after `acquire_timeout`.
     pub timeouts: u64,
-    /// Acquires that failed otherwise.
+    /// Acquires that failed for another reason.
     pub errors: u64,
     /// Acquires that were dropped while waiting.
     pub abandoned: u64,
-    /// How long the successful ones waited.
+    /// How long the granted acquires waited.
     pub wait: Timing,
 }
 
-/// How long the permits of a pool were held, and with what: sums over the handles that have ended.
+/// How long the permits of a pool were held, by activity. The times are sums over the handles that have ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct HoldStats {
     /// Handles that have ended.
     pub ended: u64,
-    /// Talking to the database.
+    /// Time in which the handles used the database.
     pub busy: Duration,
-    /// Held, and not talking to it.
+    /// Time in which the handles were held and did not use the database.
     pub idle: Duration,
-    /// With plain sqlx: what happens there is not seen.
+    /// Time in which plain sqlx had the connections. Their use is not seen then.
     pub lent: Duration,
 }
 
 impl HoldStats {
-    /// How long a permit was held on average.
+    /// How long a permit was held on average; zero if none has ended.
     pub fn mean(&self) -> Duration {
         let ended = u32::try_from(self.ended).unwrap_or(u32::MAX);
         (self.busy + self.idle + self.lent)
@@ -131,73 +133,73 @@ impl HoldStats {
 )]
 #[non_exhaustive]
 pub enum Activity {
-    /// Nothing is sent, nothing is awaited from the database.
+    /// It does not use the database.
     Idle,
     /// A statement is running.
     Busy,
-    /// A row stream is open: the consumer holds it, or a row is awaited.
+    /// A row stream is open: its consumer has a row, or waits for one.
     Streaming,
-    /// Plain sqlx has the connection (`&mut PgConnection`, `as_sqlx`): what happens there is not seen.
+    /// Plain sqlx has the connection (`&mut PgConnection`, `as_sqlx`). Its use is not seen.
     Lent,
 }
 
-/// One live handle: a claim on one pool permit.
+/// A live handle: a claim on one permit of a pool.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct HandleInfo {
-    /// A number that no other handle of this process has.
+    /// A number that is unique among the handles of this process.
     pub id: u64,
     /// The pool's name.
     pub pool: String,
     /// Where it was taken.
     pub site: CallSite,
-    /// The function whose scope it belongs to now; `None` when it belongs to none.
+    /// The function whose scope it belongs to; `None` if it belongs to no scope.
     pub scope: Option<String>,
-    /// The functions that handed it up before, innermost first.
+    /// The functions that have returned it to their caller, innermost first.
     pub handed_up: Vec<String>,
-    /// The name of the tracing span in which it was asked for.
+    /// The name of the tracing span in which it was requested.
     pub span: Option<String>,
-    /// The task that took it: an opaque number, the same for handles of one task while that task lives.
+    /// The task that took it: an opaque number, which is the same for all handles of a task while the task lives.
     pub task: Option<u64>,
     /// Time since it was taken.
     pub age: Duration,
     /// What it is doing.
     pub activity: Activity,
-    /// Time since it last talked to the database; `None` while it does or while it is lent.
+    /// Time since it last used the database; `None` while it does, while a stream is open, and while it is lent.
     pub idle: Option<Duration>,
-    /// Of its whole life, the time in which it talked to the database.
+    /// The part of its life in which it used the database.
     pub busy_total: Duration,
-    /// Of its whole life, the time in which it was held and did not talk to the database.
+    /// The part of its life in which it was held and did not use the database.
     pub idle_total: Duration,
-    /// Of its whole life, the time in which plain sqlx had it.
+    /// The part of its life in which plain sqlx had the connection.
     pub lent_total: Duration,
-    /// Open transactions and savepoints on it.
+    /// The number of open transactions and savepoints on it.
     pub transaction_depth: u32,
-    /// Statements sent on it.
+    /// The number of statements sent on it.
     pub statements: u64,
-    /// Rows read from its open stream.
+    /// The number of rows read from its open stream.
     pub stream_rows: u64,
-    /// Why it is meant to live long, if somebody said so.
+    /// The reason given to [`long_lived`](crate::leash::HandleExt::long_lived), if it was called.
     pub reserved: Option<String>,
     /// Its last operations, latest first.
     pub operations: Vec<Operation>,
 }
 
-/// Something that was done with a handle.
+/// A statement or another operation on a handle.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Operation {
     /// Operation and targets: `SELECT exam`, `begin`, `commit`.
     pub summary: String,
-    /// Where, if known.
+    /// Its call site, if that is known.
     pub site: Option<CallSite>,
     /// Time since it began.
     pub age: Duration,
 }
 
-/// Somebody who waits for a permit.
+/// An acquire that waits for a permit.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -221,55 +223,56 @@ pub struct WaiterInfo {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct PoolStats {
-    /// A number that no other pool of this process has.
+    /// A number that is unique among the pools of this process.
     pub id: u64,
-    /// Its name: given by [`PoolExt::named`](crate::leash::PoolExt::named), else where it leads, without password.
+    /// The name that [`PoolExt::named`](crate::leash::PoolExt::named) has set; else its address and database, without
+    /// the password.
     pub name: String,
-    /// The database's name by OpenTelemetry: `postgresql`, `mysql`, `sqlite`.
+    /// The name of the database system in OpenTelemetry: `postgresql`, `mysql`, `sqlite`.
     pub system: String,
     /// Where it was connected.
     pub site: CallSite,
-    /// The most connections it may have.
+    /// The largest number of connections that it may have.
     pub max_connections: u32,
-    /// Connections open or being opened, idle ones among them.
+    /// Connections that are open or being opened, idle ones included.
     pub size: u32,
-    /// Connections nobody holds.
+    /// Connections that are idle in the pool.
     pub idle: u32,
-    /// Handles alive.
+    /// Live handles.
     pub handles: u64,
-    /// Those of them that are meant to live long.
+    /// Live handles that are meant to live long.
     pub reserved: u64,
-    /// Permits given back by their holders and not there again yet: sqlx checks the connection first.
+    /// Permits that their holders have released and that are not free yet: sqlx checks the connection first.
     pub returning: u64,
-    /// Acquires waiting.
+    /// Waiting acquires.
     pub waiting: u64,
-    /// Whether plain sqlx has been given this pool: what it takes is not seen.
+    /// Whether the pool was handed to plain sqlx. The permits that plain sqlx takes are not seen.
     pub lent: bool,
     /// Whether it is closed.
     pub closed: bool,
-    /// Permits taken since the pool was made.
+    /// Permits granted since the pool was made.
     pub acquired: u64,
-    /// Acquires that gave up after `acquire_timeout`.
+    /// Acquires that timed out after `acquire_timeout`.
     pub timeouts: u64,
-    /// Acquires that failed otherwise.
+    /// Acquires that failed for another reason.
     pub acquire_errors: u64,
     /// Acquires that were dropped while waiting.
     pub abandoned: u64,
-    /// Connections detached.
+    /// Connections taken by `detach()`.
     pub detached: u64,
-    /// Connections leaked by `leak()`.
+    /// Connections taken by `leak()`.
     pub leaked: u64,
     /// Connections closed because their return took longer than `return_timeout`.
     pub returns_cut: u64,
-    /// How long acquires waited, the successful ones.
+    /// How long the acquires that were granted a permit waited.
     pub wait: Timing,
     /// How long permits were held.
     pub holds: HoldStats,
-    /// What was sent for the driver's own bookkeeping, which no call site counts.
+    /// Operations such as begin and commit, which no call site counts.
     pub control: ControlStats,
 }
 
-/// Operations that are no statements of the user's.
+/// The numbers of operations that are no statements of the user's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -292,34 +295,34 @@ pub struct ControlStats {
     pub describes: u64,
 }
 
-/// What one lint has found.
+/// The findings of one lint.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct LintStats {
     /// The lint.
     pub lint: Lint,
-    /// Its level, attributes aside.
+    /// Its level, without those of attributes and single pools.
     pub level: Level,
-    /// Findings, those allowed not counted.
+    /// The number of findings. Allowed ones do not count.
     pub found: u64,
-    /// Those of them that were not logged because one like them just was.
+    /// The number of findings that were not logged, because a similar one had just been logged.
     pub suppressed: u64,
 }
 
-/// The tracker's own size.
+/// The size of the tracker itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct TrackerStats {
-    /// Rows of counters.
+    /// The number of rows of counters.
     pub rows: u64,
-    /// Entries of the live map: handles and waiters.
+    /// The number of claims: live handles, waiting acquires and returning permits.
     pub live: u64,
-    /// Scopes that have sent a statement or taken a handle and have not ended.
+    /// The number of scopes that have sent a statement or taken a handle, and have not ended.
     pub scopes: u64,
-    /// Pools alive.
+    /// The number of live pools.
     pub pools: u64,
-    /// Bytes held by all this, estimated.
+    /// An estimate of the bytes that all this takes.
     pub bytes: u64,
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use super::{AcquireStats, Bucket, HoldStats, PoolStats, SiteStats, Snapshot, Timing};
 
 impl Snapshot {
-    /// What happened after `earlier` was taken: counters and buckets are the difference, everything that is a state
-    /// (handles, waiters, the pools' sizes) is that of `self`.
+    /// Returns what happened after `earlier` was taken.
     ///
-    /// Rows without a call in between are left out. Minima and maxima of the interval are those of its buckets.
+    /// Counters, sums and buckets are the differences. States (handles, waiters, sizes of pools) are those of `self`.
+    /// Rows without a call in between are left out. The minimum and maximum of an interval are the bounds of its
+    /// outermost buckets.
     #[must_use]
     pub fn since(&self, earlier: &Snapshot) -> Snapshot {
         let mut delta = self.clone();
@@ -49,7 +50,7 @@ impl SiteStats {
     }
 
     fn subtract(&mut self, before: &SiteStats) {
-        // A row that finished more than it began in the interval (begun before it) must not wrap.
+        // Saturating: snapshots in the wrong order have no difference.
         for (now, then) in [
             (&mut self.calls, before.calls),
             (&mut self.ok, before.ok),

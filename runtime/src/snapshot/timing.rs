@@ -1,28 +1,29 @@
-//! Durations, summed up.
+//! Durations in buckets.
 
 use std::time::Duration;
 
-/// How often something took how long.
+/// A distribution of durations.
 ///
-/// Durations fall into fixed buckets, sixteen to each doubling from 1 µs to 137 s: a percentile read from them is within
-/// 3.2 % of the true one. What is shorter or longer counts in the first or last bucket; total, minimum and maximum are exact.
+/// Durations are counted in fixed buckets, sixteen for each doubling from 1 µs to 137 s. A percentile read from them is
+/// within 3.2 % of the true one. Shorter and longer durations count in the first and the last bucket. Total, minimum
+/// and maximum are exact.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Timing {
-    /// How often.
+    /// The number of durations.
     pub count: u64,
-    /// The sum.
+    /// Their sum.
     pub total: Duration,
-    /// The shortest.
+    /// The shortest duration; zero if there is none.
     pub min: Duration,
-    /// The longest.
+    /// The longest duration; zero if there is none.
     pub max: Duration,
     /// The buckets that are not empty, shortest first.
     pub buckets: Vec<Bucket>,
 }
 
-/// How many durations fell between two bounds.
+/// The number of durations between two bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -31,7 +32,7 @@ pub struct Bucket {
     pub from: Duration,
     /// The upper bound, exclusive.
     pub to: Duration,
-    /// How many.
+    /// The number of durations.
     pub count: u64,
 }
 
@@ -41,28 +42,30 @@ impl Timing {
         self.quantile(0.50)
     }
 
-    /// 95 of 100 were at most this long.
+    /// The duration that 95 of 100 did not exceed.
     pub fn p95(&self) -> Duration {
         self.quantile(0.95)
     }
 
-    /// 99 of 100 were at most this long.
+    /// The duration that 99 of 100 did not exceed.
     pub fn p99(&self) -> Duration {
         self.quantile(0.99)
     }
 
-    /// The mean; zero where there is nothing.
+    /// The mean; zero if there are no durations.
     pub fn mean(&self) -> Duration {
         match self.count {
             0 => Duration::ZERO,
-            // Nanoseconds of a sum over any process's life fit.
+            // A mean in nanoseconds fits: 2^64 ns are 584 years.
             count => Duration::from_nanos(
                 u64::try_from(self.total.as_nanos() / u128::from(count)).unwrap_or(u64::MAX),
             ),
         }
     }
 
-    /// The duration that the given share (0.0 to 1.0) did not exceed; zero where there is nothing. See [`Timing`] for the error.
+    /// The duration that the given share (0.0 to 1.0) did not exceed; zero if there are no durations.
+    ///
+    /// [`Timing`] states the error.
     pub fn quantile(&self, share: f64) -> Duration {
         let counted: u64 = self.buckets.iter().map(|bucket| bucket.count).sum();
         #[expect(
