@@ -1,4 +1,4 @@
-//! One occurrence of a lint, as plain data; and the words it is made of.
+//! Findings: occurrences of lints, as plain data, and the types that they consist of.
 
 use std::fmt;
 
@@ -27,7 +27,7 @@ pub use verdict::Verdict;
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct CallSite {
-    /// The source file, as the compiler names it (relative to the workspace).
+    /// The source file, as the compiler names it: relative to the workspace.
     pub file: String,
     /// The line, from 1.
     pub line: u32,
@@ -55,51 +55,51 @@ impl fmt::Display for CallSite {
     }
 }
 
-/// One occurrence of a lint with its evidence.
+/// One occurrence of a lint, with its evidence.
 ///
-/// `Display` is one line, for logs; [`render`](Finding::render) is the whole report, for people.
+/// `Display` is one line, for logs. [`render`](Finding::render) returns the whole report, for people.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Finding {
-    /// Which lint found it.
+    /// The lint that found it.
     pub lint: Lint,
     /// The level in force where it was found.
     pub level: Level,
-    /// How sure its cause is.
+    /// How certain the cause is.
     pub certainty: Certainty,
-    /// Why it is so, from the evidence alone.
+    /// Why it happened, from the evidence alone.
     pub cause: String,
     /// What happened, in one sentence that stands alone.
     pub title: String,
-    /// Why a pool ran dry: for `pool_timeout`.
+    /// Why an acquire timed out; only for `pool_timeout`.
     pub verdict: Option<Verdict>,
-    /// The line to look at first; which one that is, each lint says.
+    /// The place to look at first. The page of each lint says which one that is.
     pub primary: CallSite,
-    /// What is there: "taken here".
+    /// What happened at the primary place: "taken here".
     pub label: String,
-    /// The function at fault.
+    /// The function at fault, if a function is.
     pub function: Option<String>,
-    /// The name of the pool, where one is concerned.
+    /// The name of the pool, if it is about a pool.
     pub pool: Option<String>,
-    /// Further places, each with what it has to do with the finding.
+    /// Other places that belong to the finding, each with its part in it.
     pub related: Vec<Related>,
-    /// The evidence: names and values, in the order of telling.
+    /// The evidence: names and values, in the order in which they are shown.
     pub facts: Vec<Fact>,
     /// What to change, as concrete code.
     pub help: Vec<String>,
-    /// What is not known, how to allow it, where to read more.
+    /// What is not known, how to allow the finding, and where to read more.
     pub notes: Vec<String>,
 }
 
-/// A place that has to do with a finding.
+/// A place that belongs to a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Related {
-    /// What it has to do with it: "the scope it outlived".
+    /// Its part in the finding: "the scope it outlived".
     pub label: String,
-    /// Where it is.
+    /// The place.
     pub site: CallSite,
 }
 

@@ -1,4 +1,4 @@
-//! How a lint puts a finding together.
+//! The builder of a finding.
 //!
 //! ```text
 //! Finding::of(Lint::SlowQuery, level, place)
@@ -12,8 +12,8 @@
 use super::{CallSite, Certainty, Fact, Finding, Level, Lint, Related, Verdict};
 
 impl Finding {
-    /// A finding whose line to look at first is `primary`; the function around that is at fault, unless
-    /// [`at_fault`](Self::at_fault) names another.
+    /// A finding at the place `primary`. The function around it is at fault, unless [`at_fault`](Self::at_fault) names
+    /// another.
     pub(crate) fn of(lint: Lint, level: Level, primary: impl Into<CallSite>) -> Self {
         let primary = primary.into();
         Self {
@@ -39,13 +39,13 @@ impl Finding {
         self
     }
 
-    /// What is at the primary place.
+    /// What happened at the primary place.
     pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self
     }
 
-    /// The function at fault; `None` where no function is.
+    /// The function at fault; `None` if no function is.
     pub(crate) fn at_fault<'a>(mut self, function: impl Into<Option<&'a str>>) -> Self {
         self.function = function.into().map(str::to_owned);
         self

@@ -1,11 +1,11 @@
-//! Where a test collects findings, in place of the log.
+//! Collects findings for a test, instead of the log.
 
 use std::sync::{Arc, Mutex};
 
 use super::Finding;
 use crate::sync;
 
-/// The findings of a scope that a test looks at. Clones share them.
+/// The findings of a scope that a test looks at. Its clones share them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Collector(Arc<Mutex<Vec<Finding>>>);
 
@@ -14,7 +14,7 @@ impl Collector {
         sync::lock(&self.0).push(finding);
     }
 
-    /// Everything that was collected; nothing is left.
+    /// Removes all findings and returns them.
     pub(crate) fn take(&self) -> Vec<Finding> {
         std::mem::take(&mut *sync::lock(&self.0))
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// What happens when a lint finds something; the words are `rustc`'s.
+/// What happens when a lint finds something. The words are those of `rustc`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(
     feature = "serde",
@@ -11,11 +11,12 @@ use std::str::FromStr;
     serde(rename_all = "snake_case")
 )]
 pub enum Level {
-    /// Nothing: not looked for, not counted, not told to [`on_finding`](crate::leash::on_finding).
+    /// Nothing: findings are not looked for, not counted and not passed to [`on_finding`](crate::leash::on_finding).
     Allow,
     /// An event at WARN.
     Warn,
-    /// A panic on the path on which the program is running anyway; an event at ERROR where there must be no panic.
+    /// A panic, on the path on which the program is running anyway. An event at ERROR where there must be no panic: in
+    /// a release build, in a destructor, and for a finding that is not certain.
     Deny,
 }
 
@@ -49,7 +50,7 @@ impl FromStr for Level {
     }
 }
 
-/// How sure a finding is of its cause. Only what is certain can panic.
+/// How certain the cause of a finding is. Only a certain one can panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(
     feature = "serde",
@@ -59,9 +60,9 @@ impl FromStr for Level {
 pub enum Certainty {
     /// The evidence allows no other reading.
     Certain,
-    /// The evidence points there; something that is not seen could still explain it.
+    /// The evidence points to it, but something that is not seen could be the cause.
     Likely,
-    /// The occurrence is certain, its cause is not known.
+    /// The occurrence is certain, but its cause is not known.
     Unknown,
 }
 
@@ -75,7 +76,7 @@ impl fmt::Display for Certainty {
     }
 }
 
-/// There is no lint or level of this name.
+/// The error of parsing a name that is no lint or no level.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownName(pub(crate) String);
 

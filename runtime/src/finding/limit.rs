@@ -40,7 +40,7 @@ impl From<u64> for Limit {
     }
 }
 
-/// What the limit of a lint is measured in.
+/// The unit of a limit.
 #[cfg(feature = "track")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
@@ -54,6 +54,7 @@ pub(crate) enum Unit {
 
 #[cfg(feature = "track")]
 impl Limit {
+    /// The duration, if the limit is one.
     pub(crate) fn time(self) -> Option<Duration> {
         match self {
             Limit::Time(limit) => Some(limit),

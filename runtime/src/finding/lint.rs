@@ -12,7 +12,7 @@ use super::limit::{Limit, Unit};
 #[cfg(all(test, feature = "track"))]
 mod tests;
 
-/// Makes the enum, its names and its table from the rows, and a doc test of each page.
+/// Makes the enum, its names, its table, and a doc test of each page from the rows.
 macro_rules! lints {
     ($(
         #[doc = $says:literal]
@@ -24,9 +24,9 @@ macro_rules! lints {
             example: $example:literal,
         }
     )+) => {
-        /// A named thing that can be wrong with how a program uses its pools.
+        /// A named problem in how a program uses its pools.
         ///
-        /// Names are written as in `rustc`: `outlived_scope` in configuration and logs, [`Lint::OutlivedScope`] in code.
+        /// The names follow `rustc`: `outlived_scope` in configuration and logs, [`Lint::OutlivedScope`] in code.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[cfg_attr(
             feature = "serde",
@@ -60,7 +60,7 @@ macro_rules! lints {
             example: $example,
         }),+];
 
-        /// The pages' examples, tested: each must trigger its lint.
+        /// Tests the examples of the pages: each must trigger its lint.
         #[cfg(all(doctest, feature = "track", feature = "_sqlite"))]
         mod pages {
             $(
@@ -210,7 +210,7 @@ lints! {
     }
 }
 
-/// What the table says of a lint.
+/// The row of a lint.
 struct Row {
     name: &'static str,
     page: &'static str,
@@ -222,28 +222,28 @@ struct Row {
     unit: Unit,
     #[cfg(feature = "track")]
     limit: Option<Limit>,
-    /// The README's words for it.
+    /// What it reports, in the words of the README.
     #[cfg(all(test, feature = "track"))]
     says: &'static str,
-    /// A limit as the attribute's error messages propose it.
+    /// A limit that the error messages of the attribute propose.
     #[cfg(all(test, feature = "track"))]
     example: &'static str,
 }
 
-/// The level of a lint that nobody has set.
+/// The default level of a lint.
 #[cfg(feature = "track")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stance {
     /// Deny in a debug build, warn in release.
     Deny,
     Warn,
-    /// Warn where a limit is set, allow elsewhere.
+    /// Warn where a limit is set, else allow.
     WarnWhereLimited,
-    /// The name is reserved: the configuration accepts it, and nothing looks for it yet.
+    /// Not looked for yet. The configuration accepts the name.
     Planned,
 }
 
-/// Lints that go together.
+/// A group of lints, for their levels.
 #[cfg(feature = "track")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Group {
@@ -288,7 +288,7 @@ impl Lint {
         self.row().stance
     }
 
-    /// What its limit is measured in.
+    /// The unit of its limit.
     pub(crate) fn unit(self) -> Unit {
         self.row().unit
     }
@@ -315,7 +315,7 @@ impl FromStr for Lint {
     }
 }
 
-/// The page of a lint, as Markdown: what it says, why it matters, an example that triggers it, the fix.
+/// Returns the page of a lint as Markdown: what it reports, why that matters, an example that triggers it, and the fix.
 pub const fn explain(lint: Lint) -> &'static str {
     lint.row().page
 }

@@ -1,4 +1,4 @@
-//! A finding as a person reads it: `rustc`'s own renderer, on the user's own source.
+//! A finding as a report for people: the renderer of `rustc`, on the user's source.
 
 use std::path::{Path, PathBuf};
 
@@ -7,9 +7,10 @@ use annotate_snippets::{AnnotationKind, Group, Level as Title, Renderer, Snippet
 use super::{CallSite, Finding, Level};
 
 impl Finding {
-    /// The whole report, as `rustc` would print it, without colours.
+    /// Returns the whole report in the form of a `rustc` diagnostic, without colours.
     ///
-    /// Reads the source file for the lines it shows; where the file is not at hand, the places stand alone.
+    /// Reads the source files for the lines that it shows. If a file is not found, the report shows its places without
+    /// the lines.
     pub fn render(&self) -> String {
         let level = match self.level {
             Level::Deny => Title::ERROR,
@@ -45,13 +46,13 @@ impl Finding {
     }
 }
 
-/// The evidence in one sentence.
+/// The evidence, separated by commas.
 fn facts(finding: &Finding) -> String {
     let facts: Vec<String> = finding.facts.iter().map(ToString::to_string).collect();
     facts.join(", ")
 }
 
-/// A line of source, or what stands for it where the file is not at hand.
+/// A line of source with its place. The text is empty if the file is not found.
 struct Source {
     path: String,
     line: usize,
@@ -90,7 +91,8 @@ impl Source {
     }
 }
 
-/// The compiler names files relative to the workspace; a test runs in its package's folder below that.
+/// Reads a line of a file. The compiler names files relative to the workspace, but a test runs in the folder of its
+/// package, so the folders above are searched as well.
 fn read_line(file: &str, line: usize) -> Option<String> {
     let here = std::env::current_dir().ok()?;
     let mut candidates = here.ancestors().take(4).map(|folder| folder.join(file));

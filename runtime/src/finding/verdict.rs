@@ -1,4 +1,4 @@
-//! Why a pool ran dry.
+//! Why an acquire timed out.
 
 use std::fmt;
 
@@ -11,17 +11,17 @@ use std::fmt;
 )]
 #[non_exhaustive]
 pub enum Verdict {
-    /// Every permit is held by a scope that itself waits for one.
+    /// Every permit is held by a scope that itself waits for a permit.
     Deadlock,
-    /// Somebody holds permits without using them.
+    /// Permits are held without being used.
     Hoarder,
-    /// Every permit is in use; there are fewer than the load needs.
+    /// Every permit is in use, and the load needs more.
     Capacity,
-    /// There are permits, and no connection can be made.
+    /// A permit is free, but no connection to the server can be made.
     Unreachable,
-    /// Permits are in use by nobody that is known.
+    /// Permits are in use, and no known handle holds them.
     Unaccounted,
-    /// The async runtime did not get to run what waits.
+    /// The async runtime did not poll the waiting task in time.
     RuntimeStall,
     /// The evidence shows no cause.
     Unknown,

@@ -1,4 +1,4 @@
-//! The lists that stand elsewhere are those of the table. `UPDATE_EXPECT=1` writes them anew.
+//! The lists of lints in other files are those of the table. `UPDATE_EXPECT=1` rewrites them.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -14,7 +14,7 @@ fn read(path: &str) -> (std::path::PathBuf, String) {
     (path, text)
 }
 
-/// What stands in the file between the two marks is the expected text.
+/// Checks that the text between the two marks in the file is the expected one.
 #[track_caller]
 fn check(path: &str, begin: &str, end: &str, expected: &str) {
     let (path, text) = read(path);
@@ -57,7 +57,7 @@ fn the_macro_crate_has_the_same_table() {
                 "    row({name:<26} {variant:<25} {group:<10} {unit:<16} {:?}),",
                 row.example
             )
-            .expect("a string takes all");
+            .expect("writing to a string cannot fail");
         }
     }
     check(
@@ -87,12 +87,12 @@ fn the_readme_has_the_same_table() {
         };
         let says = in_a_cell(row.says);
         writeln!(table, "| `{}` | {says} | {level} | {limit} |", row.name)
-            .expect("a string takes all");
+            .expect("writing to a string cannot fail");
     }
     check("README.md", "<!-- lints -->", "<!-- /lints -->", &table);
 }
 
-/// `A handle is held.` as `a handle is held`.
+/// Turns `A handle is held.` into `a handle is held`.
 fn in_a_cell(sentence: &str) -> String {
     let mut cell = sentence.trim().trim_end_matches('.').to_owned();
     if let Some(first) = cell.get_mut(..1) {
@@ -105,7 +105,11 @@ fn in_a_cell(sentence: &str) -> String {
 fn groups_split_all_lints() {
     let in_groups: usize = Group::ALL[1..].iter().map(|it| of_group(*it).count()).sum();
     assert_eq!(in_groups, Lint::ALL.len());
-    assert_eq!(of_group(Group::All).count(), 0, "`all` is every lint's");
+    assert_eq!(
+        of_group(Group::All).count(),
+        0,
+        "`all` is no lint's own group"
+    );
 }
 
 #[test]
