@@ -1,4 +1,4 @@
-//! The attributes around `#[track]`: which are ours, which the compiler knows, and which must expand before us.
+//! Classifies the attributes of an item: `#[track]`, those built into the language, and those that must expand first.
 
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
@@ -9,7 +9,7 @@ use crate::errors::Errors;
 use crate::options::Options;
 use crate::parse::inner_entries;
 
-/// Attributes of the language that may stand on a fn, an impl, a trait or a module. They expand to nothing.
+/// Attributes built into the language that a fn, an impl, a trait or a module can have. They do not rewrite the item.
 const BUILT_IN: [&str; 33] = [
     "allow",
     "automatically_derived",
@@ -40,20 +40,20 @@ const BUILT_IN: [&str; 33] = [
     "track_caller",
     "unsafe",
     "warn",
-    // Tools that the compiler knows.
+    // Namespaces of tools.
     "clippy",
     "diagnostic",
     "miri",
     "rustfmt",
 ];
 
-/// `#[track]`, `#[sqlx::track]`, `#[sqlx_leash::track(root)]`
+/// Whether this is the attribute of this crate: `#[track]`, `#[sqlx::track]`, `#[sqlx_leash::track(root)]`.
 fn is_track(attribute: &Attribute) -> bool {
     let last = attribute.path().segments.last();
     attribute.style == AttrStyle::Outer && last.is_some_and(|segment| segment.ident == "track")
 }
 
-/// Takes our own attributes off an item inside a tracked one.
+/// Removes the `#[track]` attributes of an item, and returns their merged options.
 pub(crate) fn take(attributes: &mut Vec<Attribute>, errors: &mut Errors) -> Options {
     let mut options = Options::default();
     for attribute in attributes.extract_if(.., |attribute| is_track(attribute)) {
@@ -63,31 +63,32 @@ pub(crate) fn take(attributes: &mut Vec<Attribute>, errors: &mut Errors) -> Opti
     options
 }
 
-/// Takes our own attributes off everything in an item that could not be understood.
+/// Removes `#[track]` from an item and its members. An item with errors is emitted in this form, so that it expands no
+/// further.
 pub(crate) fn strip(item: &mut Item) {
     struct Strip;
     impl VisitMut for Strip {
         fn visit_attributes_mut(&mut self, attributes: &mut Vec<Attribute>) {
             attributes.retain(|attribute| !is_track(attribute));
         }
-        // An item inside a body is not ours: its attribute speaks for itself.
+        // The attribute of an item inside a body expands by itself.
         fn visit_block_mut(&mut self, _: &mut Block) {}
     }
     Strip.visit_item_mut(item);
 }
 
-/// Whether an attribute stands here that rewrites the item, like `#[instrument]` or `#[async_trait]`.
+/// Whether one of the attributes rewrites the item, such as `#[instrument]` or `#[async_trait]`.
 ///
-/// Such a one must expand first: it wants to see the code as the user wrote it.
+/// Such an attribute must expand first, to see the code as the user wrote it.
 pub(crate) fn any_foreign(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.style == AttrStyle::Outer && !is_track(attribute) && is_foreign(&attribute.meta)
     })
 }
 
-/// Whether the attribute makes a sync fn of an `async fn`, as `#[tokio::test]` and `#[sqlx::test]` do, or stands on one
-/// that was made so: `#[::core::prelude::v1::test]`. A bare `#[test]` on a sync fn is the user's own.
-pub(crate) fn makes_entry(attribute: &Attribute, is_async: bool) -> bool {
+/// Whether the attribute turns an `async fn` into a sync fn, as `#[tokio::test]` and `#[sqlx::test]` do, or is left on
+/// a function after that: `#[::core::prelude::v1::test]`. A bare `#[test]` on a sync fn was written by the user.
+pub(crate) fn makes_entry_point(attribute: &Attribute, is_async: bool) -> bool {
     let path = attribute.path();
     let last = path.segments.last();
     last.is_some_and(|last| last.ident == "test" || last.ident == "main")

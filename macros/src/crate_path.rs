@@ -1,4 +1,4 @@
-//! The path by which the user's crate reaches sqlx-leash.
+//! The path of sqlx-leash in the user's crate.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -10,7 +10,7 @@ use syn::Path;
 
 use crate::options::Options;
 
-/// `crate = path`, or whatever name the user's `Cargo.toml` gives the crate.
+/// The path of the option `crate`, or the name of the dependency in the user's `Cargo.toml`.
 #[derive(Debug)]
 pub(crate) enum CratePath {
     Given(Path),
@@ -21,11 +21,11 @@ impl CratePath {
     pub(crate) fn of(options: &Options) -> CratePath {
         match &options.krate {
             Some(path) => CratePath::Given(path.clone()),
-            None => CratePath::Found(found()),
+            None => CratePath::Found(dependency_name()),
         }
     }
 
-    /// The path as if it stood at `span`.
+    /// The path, located at `span`.
     pub(crate) fn root(&self, span: Span) -> TokenStream {
         match self {
             CratePath::Given(path) => path
@@ -43,31 +43,31 @@ impl CratePath {
         }
     }
 
-    /// The path of the private module that the expansion talks to.
+    /// The path of the private module that the expansion calls.
     pub(crate) fn private(&self, span: Span) -> TokenStream {
         let root = self.root(span);
         quote_spanned!(span=> #root::__private)
     }
 
-    /// What panics at `place`, a word of the user's.
+    /// A call that panics at `place`, a token of the user's.
     ///
     /// ```text
     /// out: P::panic_here(message)
     /// ```
     pub(crate) fn panic_at(&self, place: Span) -> TokenStream {
         let ours = Span::mixed_site().located_at(place);
-        // The panic is reported where the call stands, and that is the user's if its first and last tokens are. What is
-        // between is ours, so that a wrong path is told once.
+        // The location of the panic is that of the call, and is in the user's code if its first and last tokens are.
+        // The tokens in between have mixed-site hygiene, so that the compiler reports a wrong path only once.
         let root = self.root(place);
         let panic_here = Ident::new("panic_here", place);
         let message = parenthesized(quote_spanned!(ours=> message), place);
         quote_spanned!(ours=> #root::__private::#panic_here #message)
     }
 
-    /// `P::function(arguments)` in the very place of `written`.
+    /// `P::function(arguments)` in place of `written`.
     ///
-    /// Errors and lints on the whole of an expression are told from its first token to its last: with the user's own
-    /// spans there they are told on the user's code.
+    /// The compiler reports errors and lints about an expression from its first token to its last. These two have the
+    /// spans of `written`, so that the reports point to the user's code.
     pub(crate) fn call(
         &self,
         function: &str,
@@ -105,16 +105,18 @@ pub(crate) fn ends(tokens: &impl ToTokens) -> (Span, Span) {
     (start, end)
 }
 
-/// Reading a manifest costs more than expanding an attribute: once per package is enough. A compiler sees one package,
-/// and an editor's server many.
-fn found() -> String {
-    static FOUND: OnceLock<Mutex<HashMap<String, String>>> = OnceLock::new();
+/// The name of the dependency in the manifest of the package that is being compiled.
+///
+/// Reading a manifest takes longer than expanding an attribute, so each is read once. A compiler expands attributes for
+/// one package, the language server of an editor for many.
+fn dependency_name() -> String {
+    static NAMES: OnceLock<Mutex<HashMap<String, String>>> = OnceLock::new();
     let manifest = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
-    let mut found = FOUND
+    let mut names = NAMES
         .get_or_init(Mutex::default)
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
-    let name = found
+    let name = names
         .entry(manifest)
         .or_insert_with(|| match crate_name("sqlx-leash") {
             Ok(FoundCrate::Itself) => String::from("sqlx_leash"),

@@ -1,4 +1,4 @@
-//! All mistakes at once: collected while reading, told together.
+//! Collects the errors of one attribute, so that all of them are reported at once.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -18,7 +18,7 @@ impl Errors {
         }
     }
 
-    /// One `compile_error!` for each mistake, or nothing if there was none.
+    /// One `compile_error!` for each error. `None` if there was no error.
     pub(crate) fn into_compile_errors(self) -> Option<TokenStream> {
         self.0.map(|error| error.to_compile_error())
     }

@@ -1,8 +1,10 @@
-//! The model to tokens. Nothing here can fail.
+//! Turns the model into tokens. Nothing here can fail.
 //!
-//! In the examples `P` is `::sqlx::__private`. Generated tokens have mixed-site spans: their locals cannot meet the
-//! user's, no lint takes them for the user's, and `impl` captures lifetimes as in edition 2024. Items are not hygienic,
-//! hence the ugly names.
+//! In the examples `P` is `::sqlx::__private`.
+//!
+//! Generated tokens have mixed-site spans. So their locals cannot clash with the user's, lints do not take them for
+//! the user's code, and `impl Trait` captures lifetimes as in edition 2024. Items are not hygienic, so their names
+//! begin with two underscores.
 
 mod arguments;
 mod early;
@@ -53,7 +55,9 @@ fn container(container: Container, members: Vec<Node>) -> TokenStream {
     }
 }
 
-/// Attributes expand from the top, so those that want the user's code go before ours.
+/// Emits the item with `#[track]` behind its other attributes.
+///
+/// Attributes expand from the top down, so the others see the code as the user wrote it.
 ///
 /// ```text
 /// in:  #[track(root)] #[instrument] async fn find() {}
@@ -64,7 +68,7 @@ fn later(attributes: &[Attribute], options: &Options, item: &TokenStream) -> Tok
     let (inner, outer): (Vec<_>, Vec<_>) = attributes
         .iter()
         .partition(|attribute| matches!(attribute.style, syn::AttrStyle::Inner(_)));
-    // An inner attribute says the same in front of the item.
+    // In front of the item, an inner attribute has the same meaning.
     let inner = inner.into_iter().cloned().map(outward);
     quote!(#(#outer)* #(#inner)* #[#path::track(#options)] #item)
 }
@@ -74,8 +78,10 @@ fn outward(mut attribute: Attribute) -> Attribute {
     attribute
 }
 
-/// `#[expect(clippy::unused_async)]` would wait in vain for a lint on what is no longer an `async fn`, and so would
-/// others: an expectation is kept only as the permission that it is.
+/// Turns `#[expect(…)]` into `#[allow(…)]`.
+///
+/// Some lints do not fire on the expansion. The compiler would report `#[expect(clippy::unused_async)]` as unfulfilled,
+/// because the function is no longer an `async fn`.
 fn relax(attribute: &mut Attribute) {
     if let Meta::List(list) = &mut attribute.meta
         && list.path.is_ident("expect")

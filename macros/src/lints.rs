@@ -1,9 +1,9 @@
-//! The lints as the attribute knows them: name, group, and what a limit of it is.
+//! The lints as the attribute knows them: their names, their groups, and the units of their limits.
 //!
-//! The runtime's table says what a lint is; here is what a compile error must know of it. A test of the runtime compares the
-//! two, and writes this one.
+//! The runtime has the table that defines the lints. This one has what compile errors need. A test of the runtime
+//! writes it, and fails where the two differ.
 
-/// What the limit of a lint is measured in, which is how it is written in the attribute.
+/// The unit of a lint's limit, which decides how the attribute accepts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     /// `"60s"`, `"200ms"`
@@ -31,6 +31,7 @@ impl Unit {
     }
 }
 
+/// One lint.
 #[derive(Debug)]
 struct Row {
     name: &'static str,
@@ -38,7 +39,7 @@ struct Row {
     variant: &'static str,
     group: &'static str,
     unit: Unit,
-    /// A limit as a remedy may propose it.
+    /// The limit that an error proposes.
     example: &'static str,
 }
 
@@ -86,9 +87,9 @@ static GROUPS: [&str; 4] = ["all", "leaks", "pool", "queries"];
 pub(crate) struct Lint(usize);
 
 impl Lint {
-    /// The lint of `max_queries`.
+    /// The lint whose limit is `max_queries`.
     pub(crate) fn query_budget() -> Lint {
-        Lint::named("query_budget").expect("BUG: the table has it")
+        Lint::named("query_budget").expect("BUG: the table has `query_budget`")
     }
 
     pub(crate) fn named(name: &str) -> Option<Lint> {
@@ -111,7 +112,7 @@ impl Lint {
         ROWS[self.0].example
     }
 
-    /// The lints of a group, or nothing where there is no such group.
+    /// The lints of a group. `None` if there is no such group.
     pub(crate) fn group(name: &str) -> Option<Vec<Lint>> {
         GROUPS.contains(&name).then(|| {
             (0..ROWS.len())
@@ -145,7 +146,7 @@ pub(crate) fn nearest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
-/// How many letters must be added, removed or replaced to turn one word into the other.
+/// The number of letters to add, remove or replace to turn one word into the other.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

@@ -1,9 +1,9 @@
-//! Where tokens of the user's stand, as `std::panic::Location` would say it.
+//! Locations of the user's tokens, with lines and columns counted as in `std::panic::Location`.
 
 use proc_macro2::{LineColumn, Literal, Span, TokenStream};
 use quote::quote_spanned;
 
-/// Tokens for the file, and numbers without suffix so that no lint on their form can object.
+/// A location as tokens. The numbers have no suffix, so that lints about the form of literals do not apply.
 #[derive(Debug)]
 pub(crate) struct Location {
     pub(crate) file: TokenStream,
@@ -22,7 +22,7 @@ impl Location {
     }
 }
 
-/// `[line, column, line, column]`: where `from` begins and where `to` has ended.
+/// `[line, column, line, column]`: the start of `from` and the end of `to`.
 pub(crate) fn extent(from: Span, to: Span) -> TokenStream {
     let [from_line, from_column] = numbers(from, from.start());
     let [to_line, to_column] = numbers(to, to.end());
@@ -31,14 +31,14 @@ pub(crate) fn extent(from: Span, to: Span) -> TokenStream {
     }
 }
 
-/// `[line, column]`: where `span` begins.
+/// `[line, column]`: the start of `span`.
 pub(crate) fn position_of(span: Span) -> TokenStream {
     let [line, column] = numbers(span, span.start());
     quote_spanned!(Span::mixed_site().located_at(span)=> [#line, #column])
 }
 
 fn numbers(span: Span, at: LineColumn) -> [Literal; 2] {
-    // proc-macro2 counts columns from 0, and everybody else from 1.
+    // proc-macro2 counts columns from 0, and `std::panic::Location` from 1.
     [at.line, at.column + 1].map(|number| {
         let mut literal = Literal::usize_unsuffixed(number);
         literal.set_span(Span::mixed_site().located_at(span));

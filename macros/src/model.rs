@@ -1,4 +1,6 @@
-//! Options and item to what is to be done with each function: all validation, nothing else.
+//! Turns an item and its options into a model of what happens to each function.
+//!
+//! All validation that needs the item is done here.
 
 mod function;
 
@@ -6,31 +8,34 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::{Attribute, ImplItem, Item, ItemFn, ItemImpl, ItemMod, ItemTrait, TraitItem, Visibility};
 
-pub(crate) use self::function::{Entry, Form, Function, each_async_block};
-use crate::attributes::{self, any_foreign, makes_entry};
+pub(crate) use self::function::{EntryPoint, Form, Function, each_async_block};
+use crate::attributes::{self, any_foreign, makes_entry_point};
 use crate::errors::Errors;
-use crate::options::{Options, Turn};
+use crate::options::{Options, Order};
 
 const TARGETS: &str = "an `async fn`, a fn that returns a future or a stream, an impl block, a trait or an inline module";
 
-/// Whether the runtime tracks at all.
+/// Whether the runtime is built with its feature `track`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     On,
     Off,
 }
 
-/// A part of the item and what becomes of it.
+/// A part of the item, and how it is emitted.
 #[derive(Debug)]
 pub(crate) enum Node {
+    /// Rewritten.
     Function(Box<Function>),
+    /// Emitted with its members in these forms.
     Container(Container, Vec<Node>),
-    /// Other attributes expand first: to be emitted with `#[track]` as the last one.
+    /// Emitted with `#[track]` behind the other attributes, which expand first.
     Later {
         attributes: Vec<Attribute>,
         options: Options,
         item: TokenStream,
     },
+    /// Emitted as written.
     Untouched(TokenStream),
 }
 
@@ -53,7 +58,7 @@ struct Reader<'e> {
 }
 
 impl Reader<'_> {
-    /// `merge` says how the item's own attribute joins the options around it.
+    /// Reads an item. `merge` combines the options around it with those of its own attributes.
     fn item(
         &mut self,
         item: Item,
@@ -189,15 +194,15 @@ impl Reader<'_> {
         if function.options.skip {
             return Node::untouched(function);
         }
-        if function.options.turn == Turn::AsWritten && any_foreign(&function.attributes) {
-            // Not judged here in either mode: what the others make of it is what counts.
+        if function.options.order == Order::AsWritten && any_foreign(&function.attributes) {
+            // Not checked here in either mode: the options must fit what the other attributes make of the function.
             return match self.mode {
                 Mode::On => {
                     let attributes = std::mem::take(&mut function.attributes);
                     let mut options = function.options.clone();
                     let is_async = function.signature.asyncness.is_some();
-                    if attributes.iter().any(|it| makes_entry(it, is_async)) {
-                        options.turn = Turn::LastOfEntry;
+                    if attributes.iter().any(|it| makes_entry_point(it, is_async)) {
+                        options.order = Order::LastOnEntryPoint;
                     }
                     Node::later(attributes, options, function)
                 }
@@ -205,7 +210,7 @@ impl Reader<'_> {
             };
         }
         let signature = &function.signature;
-        // Nothing of what is emitted could stand in them.
+        // A `const fn` cannot contain the generated code. An `extern fn` is left as written, too.
         let fixed = signature.constness.is_some() || signature.abi.is_some();
         if !fixed {
             function.form = function.form();
@@ -221,8 +226,8 @@ impl Reader<'_> {
 
     /// Whether the other attributes must expand first.
     fn comes_later(&self, attributes: &[Attribute], options: &Options) -> bool {
-        // Once at the end, there is no later: what is still there stays as it is.
-        self.mode == Mode::On && options.turn == Turn::AsWritten && any_foreign(attributes)
+        // `#[track]` moves behind the other attributes only once. Any that are still there afterwards are left alone.
+        self.mode == Mode::On && options.order == Order::AsWritten && any_foreign(attributes)
     }
 
     fn check_container(&mut self, options: &Options, what: &str, target: &str) {
@@ -256,8 +261,8 @@ impl Reader<'_> {
 impl Node {
     fn later(attributes: Vec<Attribute>, options: Options, item: impl ToTokens) -> Node {
         let mut options = options;
-        if options.turn == Turn::AsWritten {
-            options.turn = Turn::Last;
+        if options.order == Order::AsWritten {
+            options.order = Order::Last;
         }
         let item = item.into_token_stream();
         Node::Later {

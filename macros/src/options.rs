@@ -1,4 +1,4 @@
-//! What an attribute says, and how an inner one refines an outer one.
+//! The options of an attribute, and how an inner attribute refines an outer one.
 
 mod amount;
 mod reader;
@@ -14,64 +14,66 @@ use crate::errors::Errors;
 use crate::lints::Lint;
 use crate::parse::Entry;
 
-/// The words by which the attribute knows itself again after it has put itself behind the others.
+/// Options that the attribute gives itself when it moves behind the others.
 const LAST: &str = "__last";
-const LAST_OF_ENTRY: &str = "__last_of_entry";
+const LAST_ON_ENTRY_POINT: &str = "__last_of_entry";
 
-/// When the attribute expands.
+/// When the attribute expands, relative to the others on its item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub(crate) enum Order {
     #[default]
     AsWritten,
-    /// Every other attribute has expanded by now.
+    /// After all others.
     Last,
-    /// And one of them was like `#[tokio::test]`, which makes a sync fn of an `async fn`.
-    LastOfEntry,
+    /// After all others, one of which turns an `async fn` into a sync fn, like `#[tokio::test]`.
+    LastOnEntryPoint,
 }
 
-/// What one attribute says, or several merged. Nothing in it can be wrong.
+/// The options of one attribute, or of several merged ones. All of them are valid.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
     pub(crate) name: Option<LitStr>,
     pub(crate) skip: bool,
     pub(crate) root: bool,
     pub(crate) returns_handle: bool,
-    pub(crate) turn: Turn,
+    pub(crate) order: Order,
     pub(crate) krate: Option<Path>,
     pub(crate) limits: BTreeMap<Lint, Limit>,
     pub(crate) levels: BTreeMap<Lint, Level>,
-    /// The words of this very attribute, for complaints about where they stand.
+    /// The names of the options on the item itself, without inherited ones, for errors about their place.
     pub(crate) words: Vec<Ident>,
 }
 
+/// The limit of a lint.
 #[derive(Clone, Debug)]
 pub(crate) struct Limit {
     pub(crate) amount: Amount,
-    /// As written, for the attribute that is emitted again.
+    /// The value as written, for an attribute that is emitted again.
     written: TokenStream,
 }
 
+/// The level of a lint.
 #[derive(Clone, Debug)]
 pub(crate) struct Level {
-    /// `allow`, `warn` or `deny`
+    /// `allow`, `warn` or `deny`.
     pub(crate) word: &'static str,
     pub(crate) reason: Option<LitStr>,
 }
 
 impl Options {
-    /// Reads one attribute and complains about each of its mistakes.
+    /// Reads one attribute, and adds each of its mistakes to `errors`.
     pub(crate) fn read(entries: Vec<Entry>, errors: &mut Errors) -> Options {
         reader::read(entries, errors)
     }
 
-    /// What holds for an item with the attribute `inner` inside one with `self`: the nearer word wins.
+    /// The options of an item with the attribute `inner` inside an item with these options. The inner attribute wins.
     pub(crate) fn refined(&self, inner: &Options) -> Options {
         let mut both = self.clone();
         both.name.clone_from(&inner.name);
         both.skip = inner.skip;
         both.root |= inner.root;
         both.returns_handle |= inner.returns_handle;
-        both.turn = inner.turn;
+        both.order = inner.order;
         both.krate = inner.krate.clone().or(both.krate);
         both.limits.extend(inner.limits.clone());
         both.levels.extend(inner.levels.clone());
@@ -79,19 +81,19 @@ impl Options {
         both
     }
 
-    /// What two attributes on one item say together: the lower one refines.
+    /// The options of an item with two attributes. The lower one wins.
     pub(crate) fn stacked(&self, lower: &Options) -> Options {
         let mut both = self.refined(lower);
         both.name = lower.name.clone().or_else(|| self.name.clone());
         both.skip |= self.skip;
-        if both.turn == Turn::AsWritten {
-            both.turn = self.turn;
+        if both.order == Order::AsWritten {
+            both.order = self.order;
         }
         both.words = self.words.iter().chain(&lower.words).cloned().collect();
         both
     }
 
-    /// The words of this attribute that are among these.
+    /// The names of the options on the item itself that are in `words`.
     pub(crate) fn words_among<'a>(
         &'a self,
         words: &'a [&'static str],
@@ -102,16 +104,16 @@ impl Options {
     }
 }
 
-/// The options as they would be written, for an attribute that is emitted again.
+/// Emits the options as a user would write them, for an attribute that is emitted again.
 impl ToTokens for Options {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let mut all = Vec::new();
-        let turn = match self.turn {
-            Turn::AsWritten => None,
-            Turn::Last => Some(format_ident!("{LAST}")),
-            Turn::LastOfEntry => Some(format_ident!("{LAST_OF_ENTRY}")),
+        let order = match self.order {
+            Order::AsWritten => None,
+            Order::Last => Some(format_ident!("{LAST}")),
+            Order::LastOnEntryPoint => Some(format_ident!("{LAST_ON_ENTRY_POINT}")),
         };
-        all.extend(turn.map(ToTokens::into_token_stream));
+        all.extend(order.map(ToTokens::into_token_stream));
         if let Some(name) = &self.name {
             all.push(quote!(name = #name));
         }

@@ -1,6 +1,6 @@
-//! Tokens to entries, judging as little as possible.
+//! Splits the tokens of an attribute into entries, and checks as little as possible.
 //!
-//! Everything keeps the user's tokens, so that a later complaint can stand on the very word.
+//! The entries keep the user's tokens, so that a later error can point to the guilty one.
 
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use syn::ext::IdentExt;
@@ -16,6 +16,7 @@ pub(crate) struct Entry {
     pub(crate) value: Value,
 }
 
+/// The value of an entry as written.
 #[derive(Debug)]
 pub(crate) enum Value {
     /// `root`
@@ -26,7 +27,7 @@ pub(crate) enum Value {
     List(Group),
 }
 
-/// Splits at the commas before it parses, so that one wrong entry hides no mistake behind it.
+/// Splits at the commas before it parses, so that a wrong entry does not hide mistakes in the entries after it.
 pub(crate) fn entries(tokens: TokenStream, errors: &mut Errors) -> Vec<Entry> {
     let mut entries = Vec::new();
     let mut chunk = TokenStream::new();
@@ -85,7 +86,7 @@ fn parenthesized(input: ParseStream) -> syn::Result<Option<Group>> {
     }
 }
 
-/// The entries of an attribute that stands below another one, as on a method of a tracked impl.
+/// The entries of an attribute inside or below another one, such as on a method of a tracked impl.
 pub(crate) fn inner_entries(meta: &Meta, errors: &mut Errors) -> Vec<Entry> {
     match meta {
         Meta::Path(_) => Vec::new(),

@@ -1,4 +1,4 @@
-//! Whether a return type is a future or a stream, as far as its words tell.
+//! Recognises return types that are a future or a stream, by their names.
 
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{VisitMut, visit_type_mut};
@@ -7,19 +7,19 @@ use syn::{
     TypeParamBound, parse_quote,
 };
 
-/// What a sync fn returns that runs later than the fn itself.
+/// A future or stream that a sync fn returns.
 #[derive(Debug)]
 pub(crate) struct Returned {
     pub(crate) kind: Kind,
-    /// `Pin<Box<…>>` or its aliases, or a type that must be `Unpin` and thus goes into a box.
+    /// Whether the value must be in a box: `Pin<Box<…>>`, its aliases, and types that must be `Unpin`.
     pub(crate) boxed: bool,
-    /// The whole type where a `let` can name it.
+    /// The whole type, if a `let` can name it.
     pub(crate) annotation: Option<Box<Type>>,
 }
 
 #[derive(Debug)]
 pub(crate) enum Kind {
-    /// With the type of its output, where that is written.
+    /// With the type of its output, if that is written.
     Future(Option<Box<Type>>),
     Stream,
 }
@@ -48,7 +48,7 @@ pub(crate) fn read(output: &ReturnType) -> Option<Returned> {
     }
 }
 
-/// The type as it may stand in a `let`, where `impl Trait` may not.
+/// The type with `_` in place of each `impl Trait`, which a `let` does not accept.
 pub(crate) fn inferable(ty: &Type) -> Type {
     struct Infer;
     impl VisitMut for Infer {
@@ -65,21 +65,21 @@ pub(crate) fn inferable(ty: &Type) -> Type {
     ty
 }
 
-/// Whether part of the type is not told: an `impl Trait`, or the `_` in its place.
+/// Whether part of the type is not written: an `impl Trait`, or the `_` in its place.
 pub(crate) fn is_opaque(ty: &Type) -> bool {
-    struct Look(bool);
-    impl VisitMut for Look {
+    struct Search(bool);
+    impl VisitMut for Search {
         fn visit_type_mut(&mut self, ty: &mut Type) {
             self.0 |= matches!(ty, Type::ImplTrait(_) | Type::Infer(_));
             visit_type_mut(self, ty);
         }
     }
-    let mut look = Look(false);
-    look.visit_type_mut(&mut ty.clone());
-    look.0
+    let mut search = Search(false);
+    search.visit_type_mut(&mut ty.clone());
+    search.0
 }
 
-/// `BoxFuture<'_, T>` and its like, and what they stand for.
+/// Reads `BoxFuture<'_, T>`, `BoxStream<'_, T>`, their local variants, and the `Pin<Box<…>>` behind these aliases.
 fn boxed(path: &Path) -> Option<Kind> {
     let last = path.segments.last()?;
     if last.ident == "BoxFuture" || last.ident == "LocalBoxFuture" {
@@ -108,7 +108,7 @@ struct Bounds {
 }
 
 impl Bounds {
-    /// `None` if it is no future, or promises more of it than a wrapper can keep.
+    /// Returns `None` if there is no future or stream, or a bound that its wrapper does not satisfy.
     fn read(bounds: &Punctuated<TypeParamBound, Token![+]>) -> Option<Bounds> {
         let mut kind = None;
         let mut unpin = false;
@@ -141,6 +141,7 @@ fn output(future: &PathSegment) -> Option<&Type> {
     })
 }
 
+/// The last type among the generic arguments of a segment.
 fn last_type(segment: &PathSegment) -> Option<&Type> {
     let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
         return None;
@@ -155,7 +156,7 @@ fn last_type(segment: &PathSegment) -> Option<&Type> {
         })
 }
 
-/// Without the parentheses and invisible groups that other macros leave.
+/// The type without parentheses and the invisible groups that other macros leave.
 fn peeled(ty: &Type) -> &Type {
     match ty {
         Type::Paren(inner) => peeled(&inner.elem),

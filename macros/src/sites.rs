@@ -1,8 +1,9 @@
-//! Finds the query and acquire expressions in a body and gives each a call site.
+//! Finds the expressions in a body that send a statement or take a handle, and makes each a call site.
 //!
-//! No type is known here, only words. So everything that goes around the user's expressions is an identity for what
-//! is not sqlx's: `at` is a future of the same output, `enter` and `leave` return what they get. Only `tap` changes a
-//! type, and stands only where the words leave no doubt that the receiver is a query of sqlx ([`chain`]).
+//! The attribute sees names, not types. So the code around an expression must not change what an expression of
+//! another library returns: `at` returns a future with the same output, and `enter` and `leave` return their
+//! argument. Only `tap` changes a type, and is used only where the names leave no doubt that the receiver is a query
+//! of sqlx ([`chain`]).
 
 mod chain;
 mod known;
@@ -19,7 +20,7 @@ use crate::crate_path::{CratePath, ends};
 use crate::location::{Location, extent, position_of};
 use stays::Kept;
 
-/// Methods that return a future, and talk to the database or take a connection.
+/// Methods that return a future, and send something to the database or take a connection.
 const AWAITED: [&str; 23] = [
     "acquire",
     "begin",
@@ -46,7 +47,7 @@ const AWAITED: [&str; 23] = [
     "try_begin_with",
 ];
 
-/// Methods that take an executor, or are taken by one.
+/// Methods that take an executor, and those of an executor.
 const RUNS: [&str; 7] = [
     "execute",
     "execute_many",
@@ -57,35 +58,36 @@ const RUNS: [&str; 7] = [
     "fetch_optional",
 ];
 
-/// Those of them that return a stream.
+/// The methods among [`RUNS`] that return a stream.
 const STREAMS: [&str; 3] = ["execute_many", "fetch", "fetch_many"];
 
-/// What was found in a body.
+/// The call sites in a body, and the places where a value stays in a variable.
 #[derive(Debug, Default)]
 pub(crate) struct Sites {
     pub(crate) written: Vec<Written>,
-    /// Where the function's own body awaits something, no site, whose value stays in a variable: line and column.
+    /// Where an `.await` of something that is no call site returns a value that stays in a variable of the function's
+    /// own body: line and column.
     pub(crate) keeps: Vec<TokenStream>,
-    /// Where a loop takes what stays in a variable: line and column.
+    /// Where a value is taken inside a loop, and stays in a variable: line and column.
     pub(crate) repeats: Vec<TokenStream>,
 }
 
-/// What is written down of a site.
+/// What the expansion records of a call site.
 #[derive(Debug)]
 pub(crate) struct Written {
     /// `([line, column], stays, block)`
     pub(crate) tokens: TokenStream,
-    /// Where its panics stand.
-    pub(crate) word: Span,
+    /// The span of the method's name, where a panic of this call site is located.
+    pub(crate) name: Span,
 }
 
-/// Tags every site in the body, and adds them to those that were found in the bodies around it.
+/// Tags every call site in the body, and adds it to `found`, which has those of the function around it.
 pub(crate) fn tag(path: &CratePath, signature: &Signature, body: &mut Block, found: &mut Sites) {
     let mut tagger = Tagger {
         path,
         builders: chain::builders(signature, body),
         block: None,
-        is_loop: false,
+        in_loop: false,
         kept: None,
         found,
     };
@@ -96,20 +98,21 @@ struct Tagger<'a> {
     path: &'a CratePath,
     /// The variables that hold a `QueryBuilder`.
     builders: HashSet<Ident>,
-    /// The extent of the innermost async block, closure or macro around, if the body is not the function's own there.
+    /// The extent of the innermost async block, closure or macro around the visited expression. `None` directly in the
+    /// function's own body.
     block: Option<TokenStream>,
-    is_loop: bool,
-    /// What the next `.await` or call gives stays in a variable.
+    in_loop: bool,
+    /// Set if the next `.await` or call returns a value that stays in a variable.
     kept: Option<Kept>,
     found: &'a mut Sites,
 }
 
-/// Where an expression stands, as far as it decides whether a bare call runs as a future there.
+/// The position of an expression, which decides whether a call is polled there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Position {
-    /// Where what is given stays in a variable: before such an `.await`, or at such a call.
+    /// Before an `.await`, or at a call, whose value stays in a variable.
     Kept,
-    /// Before `.await`, or polled by a macro like `join!`.
+    /// Before another `.await`, or in a macro that polls it, like `join!`.
     Polled,
     Anywhere,
 }
@@ -143,9 +146,9 @@ impl VisitMut for Tagger<'_> {
                 self.within(from, to, |tagger| tagger.expr(expr, Position::Anywhere));
             }
             Expr::ForLoop(_) | Expr::Loop(_) | Expr::While(_) => {
-                let outer = std::mem::replace(&mut self.is_loop, true);
+                let outer = std::mem::replace(&mut self.in_loop, true);
                 self.expr(expr, Position::Anywhere);
-                self.is_loop = outer;
+                self.in_loop = outer;
             }
             Expr::Macro(mac) if mac.mac.path.is_ident("dbg") => {
                 if let Some(plain) = self.dbg(&mac.mac) {
@@ -179,10 +182,10 @@ impl VisitMut for Tagger<'_> {
         });
     }
 
-    /// Another function, which is not tracked by this attribute.
+    /// An item may be another function, which this attribute does not track.
     fn visit_item_mut(&mut self, _: &mut Item) {}
 
-    /// Constants in types run nothing.
+    /// A constant in a type sends nothing.
     fn visit_type_mut(&mut self, _: &mut Type) {}
 }
 
@@ -196,13 +199,14 @@ impl Tagger<'_> {
         }
     }
 
+    /// Records the place if it is inside a loop.
     fn repeated(&mut self, place: &TokenStream) {
-        if self.is_loop {
+        if self.in_loop {
             self.found.repeats.push(place.clone());
         }
     }
 
-    /// Visits what stands between these two.
+    /// Visits an async block, closure or macro that extends from `from` to `to`.
     fn within<T>(&mut self, from: Span, to: Span, visit: impl FnOnce(&mut Self) -> T) -> T {
         let outer = self.block.replace(extent(from, to));
         let visited = visit(self);
@@ -219,7 +223,7 @@ impl Tagger<'_> {
                 self.expr(&mut inner.expr, position);
             }
             Expr::MethodCall(call) => {
-                // They belong to the whole: `#[cfg(…)]` cannot stand before an argument.
+                // The attributes go before the tagged expression: `#[cfg(…)]` cannot stand before an argument.
                 let attributes = std::mem::take(&mut call.attrs);
                 match self.method(call, position) {
                     Some(tagged) => *expr = Expr::Verbatim(quote!(#(#attributes)* #tagged)),
@@ -228,11 +232,11 @@ impl Tagger<'_> {
             }
             Expr::Call(call) if position.is_polled() => {
                 visit_mut::visit_expr_call_mut(self, call);
-                if let Some(word) = called(call) {
-                    *expr = self.at(&word, &*call, position);
+                if let Some(method) = called(call) {
+                    *expr = self.at(&method, &*call, position);
                 }
             }
-            // Already polled ones come from `visit_expr_mut`; all else has no site of its own.
+            // `visit_expr_mut` handles these. It passes them on with `Position::Anywhere`, so this does not recurse.
             Expr::Async(_) | Expr::Await(_) | Expr::Closure(_) | Expr::Macro(_)
                 if position.is_polled() =>
             {
@@ -245,12 +249,12 @@ impl Tagger<'_> {
     /// `receiver.method(arguments)`
     fn method(&mut self, call: &mut ExprMethodCall, position: Position) -> Option<Expr> {
         let is_kept = self.kept.take_if(|kept| *kept == Kept::Called).is_some();
-        // Before the children, which change under the tagging.
+        // Read before the children are visited, because tagging changes them.
         let chain = chain::root(call, &self.builders);
         visit_mut::visit_expr_method_call_mut(self, call);
 
-        let word = call.method.clone();
-        let one_of = |words: &[&str]| words.iter().any(|one| word == one);
+        let method = call.method.clone();
+        let one_of = |words: &[&str]| words.iter().any(|one| method == one);
         let executor = match call.args.first() {
             Some(Expr::Closure(_)) | None => None,
             Some(_) if call.args.len() == 1 && one_of(&RUNS) => call.args.first_mut(),
@@ -262,12 +266,12 @@ impl Tagger<'_> {
             {
                 *executor = self.tap(executor);
             }
-            return Some(self.at(&word, &*call, position));
+            return Some(self.at(&method, &*call, position));
         }
         let executor = executor?;
         if one_of(&STREAMS) {
             let kept = if is_kept { Position::Kept } else { position };
-            let site = self.site(&word, kept);
+            let site = self.site(&method, kept);
             let enter = if chain.is_some() {
                 "tap_stream"
             } else {
@@ -280,16 +284,16 @@ impl Tagger<'_> {
         }
         let chain = chain?;
         *executor = self.tap(executor);
-        // `raw_sql` gives a `BoxFuture`, whose type may be named around it.
-        (chain != chain::Root::RawSql).then(|| self.at(&word, &*call, position))
+        // `raw_sql` returns a `BoxFuture`, and the code around it may name that type.
+        (chain != chain::Root::RawSql).then(|| self.at(&method, &*call, position))
     }
 
     /// ```text
     /// in:  pool.acquire()
     /// out: P::at(&__LEASH, 0, pool.acquire())
     /// ```
-    fn at(&mut self, word: &Ident, future: &impl ToTokens, position: Position) -> Expr {
-        let site = self.site(word, position);
+    fn at(&mut self, method: &Ident, future: &impl ToTokens, position: Position) -> Expr {
+        let site = self.site(method, position);
         Expr::Verbatim(self.path.call("at", quote!(#site, #future), future))
     }
 
@@ -301,11 +305,12 @@ impl Tagger<'_> {
         Expr::Verbatim(self.path.call("tap", executor.to_token_stream(), executor))
     }
 
-    /// Writes it down, and says where: `&__LEASH, 0`.
-    fn site(&mut self, word: &Ident, position: Position) -> TokenStream {
-        let span = ours_at(word.span());
-        let place = position_of(word.span());
-        let holds = stays::is_one_of(word, &stays::ACQUIRES) || stays::is_one_of(word, &STREAMS);
+    /// Records a call site, and returns the arguments that identify it: `&__LEASH, 0`.
+    fn site(&mut self, method: &Ident, position: Position) -> TokenStream {
+        let span = ours_at(method.span());
+        let place = position_of(method.span());
+        let holds =
+            stays::is_one_of(method, &stays::ACQUIRES) || stays::is_one_of(method, &STREAMS);
         let stays = holds && position == Position::Kept;
         if stays {
             self.repeated(&place);
@@ -319,28 +324,33 @@ impl Tagger<'_> {
         index.set_span(span);
         self.found.written.push(Written {
             tokens: quote_spanned!(span=> (#place, #stays, #block)),
-            word: word.span(),
+            name: method.span(),
         });
         quote_spanned!(span=> &__LEASH, #index)
     }
 }
 
-/// The last word of a called path that is a site, as in `Executor::execute(&pool, query)`.
+/// The last name of a called path, if the call is a call site: `Executor::execute(&pool, query)`.
 fn called(call: &ExprCall) -> Option<Ident> {
     let Expr::Path(path) = &*call.func else {
         return None;
     };
-    let word = &path.path.segments.last()?.ident;
-    AWAITED.iter().any(|one| word == one).then(|| word.clone())
+    let method = &path.path.segments.last()?.ident;
+    AWAITED
+        .iter()
+        .any(|one| method == one)
+        .then(|| method.clone())
 }
 
-/// A span for generated tokens around a user's: theirs on the page, ours in names and lints.
+/// A span for tokens generated around a token of the user's: the same location, with mixed-site hygiene.
 fn ours_at(user: Span) -> Span {
     Span::mixed_site().located_at(user)
 }
 
 impl Tagger<'_> {
-    /// `dbg!` prints the source of its argument, which must stay as the user wrote it. So this is what std makes of it.
+    /// Expands `dbg!` as std does, with call sites in the argument.
+    ///
+    /// `dbg!` prints the source of its argument, which must stay as the user wrote it.
     ///
     /// ```text
     /// in:  dbg!(pool.acquire().await)

@@ -1,6 +1,6 @@
-//! Whether a body does one thing after the other, as far as its words tell.
+//! Decides from the source whether a body is *straight*: whether it does one thing after another.
 //!
-//! What the runtime takes for certain rests on it, so in doubt a body is not straight.
+//! Findings that count as certain depend on this. In doubt, a body is not straight.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use syn::visit_mut::{self, VisitMut};
@@ -9,8 +9,8 @@ use syn::{
     Path, Signature,
 };
 
-/// Parts of names of what runs one future beside another, also under a number as in `join3`.
-const BESIDE: [&str; 8] = [
+/// Parts of the names of functions that run futures concurrently. A number may follow, as in `join3`.
+const CONCURRENT: [&str; 8] = [
     "abortable",
     "buffered",
     "concurrent",
@@ -21,11 +21,11 @@ const BESIDE: [&str; 8] = [
     "unordered",
 ];
 
-/// Parts of names of what gives up a future. Variables are named so as well: only what is called counts.
-const GIVES_UP: [&str; 3] = ["cancellation", "deadline", "timeout"];
+/// Parts of the names of functions that may cancel a future. Variables have such names, too, so only calls count.
+const CANCELLING: [&str; 3] = ["cancellation", "deadline", "timeout"];
 
-/// Whole names of what runs a future in a way of its own.
-const ON_ITS_OWN: [&str; 9] = [
+/// Names of functions that poll a future other than by `.await`.
+const POLLING: [&str; 9] = [
     "block_on",
     "in_current_scope",
     "merge",
@@ -37,7 +37,7 @@ const ON_ITS_OWN: [&str; 9] = [
     "take_until",
 ];
 
-/// Types that run futures side by side.
+/// Types that run futures concurrently.
 const TYPES: [&str; 6] = [
     "FuturesOrdered",
     "FuturesUnordered",
@@ -47,7 +47,7 @@ const TYPES: [&str; 6] = [
     "TaskTracker",
 ];
 
-/// Macros that only evaluate their arguments, one after the other.
+/// Macros that only evaluate their arguments, one after another.
 const HARMLESS: [&str; 65] = [
     // std's
     "assert",
@@ -120,7 +120,7 @@ const HARMLESS: [&str; 65] = [
     "json",
 ];
 
-/// Where they come from, if their path says it.
+/// The crates that may stand in the path of such a macro.
 const CRATES: [&str; 9] = [
     "alloc",
     "anyhow",
@@ -133,19 +133,19 @@ const CRATES: [&str; 9] = [
     "tracing",
 ];
 
-/// Whether nothing in the body of this function can run beside something else.
+/// Whether nothing in the body of this function can run concurrently with something else.
 pub(crate) fn is_straight(signature: &Signature, mut body: Block) -> bool {
-    let mut look = Look { straight: true };
+    let mut straightness = Straightness { straight: true };
     for input in &signature.inputs {
         if let FnArg::Typed(input) = input {
-            look.visit_type_mut(&mut input.ty.clone());
+            straightness.visit_type_mut(&mut input.ty.clone());
         }
     }
-    look.visit_block_mut(&mut body);
-    look.straight
+    straightness.visit_block_mut(&mut body);
+    straightness.straight
 }
 
-/// Whether this macro evaluates its arguments and nothing else.
+/// Whether this macro only evaluates its arguments.
 pub(crate) fn is_harmless(path: &Path) -> bool {
     let mut segments = path.segments.iter();
     let (Some(first), Some(last)) = (segments.next(), path.segments.last()) else {
@@ -156,19 +156,20 @@ pub(crate) fn is_harmless(path: &Path) -> bool {
         && HARMLESS.iter().any(|one| last.ident == one)
 }
 
-struct Look {
+/// Visits a body, and searches for something that may run concurrently.
+struct Straightness {
     straight: bool,
 }
 
-impl Look {
+impl Straightness {
     fn refuse_if(&mut self, doubt: bool) {
         self.straight &= !doubt;
     }
 }
 
-impl VisitMut for Look {
+impl VisitMut for Straightness {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
-        // What syn does not know could be anything.
+        // An expression that syn does not know could be anything.
         self.refuse_if(matches!(expr, Expr::Verbatim(_) | Expr::Yield(_)));
         visit_mut::visit_expr_mut(self, expr);
     }
@@ -182,23 +183,23 @@ impl VisitMut for Look {
         visit_mut::visit_expr_closure_mut(self, closure);
     }
 
-    /// Also where it is not called: as in `.map(tokio::spawn)`.
+    /// A function counts also where it is passed on and not called: `.map(tokio::spawn)`.
     fn visit_expr_path_mut(&mut self, path: &mut ExprPath) {
         let last = path.path.segments.last();
-        self.refuse_if(last.is_some_and(|last| runs_beside(&last.ident)));
+        self.refuse_if(last.is_some_and(|last| is_concurrent(&last.ident)));
         visit_mut::visit_expr_path_mut(self, path);
     }
 
     fn visit_expr_call_mut(&mut self, call: &mut ExprCall) {
         if let Expr::Path(path) = &*call.func {
             let last = path.path.segments.last();
-            self.refuse_if(last.is_some_and(|last| gives_up(&last.ident)));
+            self.refuse_if(last.is_some_and(|last| may_cancel(&last.ident)));
         }
         visit_mut::visit_expr_call_mut(self, call);
     }
 
     fn visit_expr_method_call_mut(&mut self, call: &mut ExprMethodCall) {
-        self.refuse_if(runs_beside(&call.method) || gives_up(&call.method));
+        self.refuse_if(is_concurrent(&call.method) || may_cancel(&call.method));
         visit_mut::visit_expr_method_call_mut(self, call);
     }
 
@@ -212,8 +213,8 @@ impl VisitMut for Look {
         self.refuse_if(!is_harmless(&mac.path) || !is_harmless_in(&mac.tokens));
     }
 
-    /// Another function counts as well: what is awaited in it is awaited within this body. A macro of the body's own may
-    /// hide one of those that are known, and an import may hide a name.
+    /// An inner function counts as well: this body may await it. A macro definition may shadow one of the known
+    /// macros, and an import may rename a function.
     fn visit_item_mut(&mut self, item: &mut Item) {
         match item {
             Item::Macro(_) | Item::Verbatim(_) => self.straight = false,
@@ -226,7 +227,7 @@ impl VisitMut for Look {
     }
 }
 
-/// Whether no word among the tokens gives rise to doubt.
+/// Whether all words among the tokens are harmless.
 fn is_harmless_in(tokens: &TokenStream) -> bool {
     let tokens: Vec<_> = tokens.clone().into_iter().collect();
     tokens.iter().enumerate().all(|(index, token)| match token {
@@ -234,8 +235,8 @@ fn is_harmless_in(tokens: &TokenStream) -> bool {
             let calls_macro = matches!(&tokens[index + 1..],
                 [TokenTree::Punct(bang), TokenTree::Group(_), ..] if bang.as_char() == '!');
             word != "async"
-                && !runs_beside(word)
-                && !gives_up(word)
+                && !is_concurrent(word)
+                && !may_cancel(word)
                 && !is_one_of(word, &TYPES)
                 && (!calls_macro || is_one_of(word, &HARMLESS))
         }
@@ -244,19 +245,19 @@ fn is_harmless_in(tokens: &TokenStream) -> bool {
     })
 }
 
-fn runs_beside(word: &Ident) -> bool {
-    is_one_of(word, &ON_ITS_OWN) || has_part(word, &BESIDE)
+fn is_concurrent(word: &Ident) -> bool {
+    is_one_of(word, &POLLING) || has_part(word, &CONCURRENT)
 }
 
-fn gives_up(word: &Ident) -> bool {
-    has_part(word, &GIVES_UP)
+fn may_cancel(word: &Ident) -> bool {
+    has_part(word, &CANCELLING)
 }
 
 fn is_one_of(word: &Ident, words: &[&str]) -> bool {
     words.iter().any(|one| word == one)
 }
 
-/// `join` is a part of `join`, `join3` and `try_join_all`, and not of `rejoin`.
+/// Whether a word has one of the parts. `join` is a part of `join`, `join3` and `try_join_all`, but not of `rejoin`.
 fn has_part(word: &Ident, parts: &[&str]) -> bool {
     word.to_string()
         .split('_')

@@ -1,4 +1,4 @@
-//! The whole attribute on tokens.
+//! Tests of the whole attribute on tokens.
 
 mod documentation;
 mod errors;
@@ -13,15 +13,15 @@ use proc_macro2::{TokenStream, TokenTree};
 use crate::attribute;
 use crate::model::Mode;
 
-/// Expands the attribute on the first line of `source`.
+/// Expands the attribute with which `source` begins.
 #[track_caller]
 fn expand(source: &str, mode: Mode) -> TokenStream {
     let mut tokens = source
         .parse::<TokenStream>()
-        .expect("a source that can be read")
+        .expect("valid tokens")
         .into_iter();
     let (Some(_), Some(TokenTree::Group(track))) = (tokens.next(), tokens.next()) else {
-        panic!("the source begins with `#[track]`");
+        panic!("the source must begin with `#[track]`");
     };
     let options = match track.stream().into_iter().nth(1) {
         Some(TokenTree::Group(options)) => options.stream(),
@@ -37,8 +37,8 @@ fn pretty(tokens: &str) -> String {
     prettyplease::unparse(&file).replace("::sqlx::__private::", "P::")
 }
 
-/// The expansion in on mode, with `leash!(…)` for what is declared for a function, without the body's extent and what
-/// panics, and without the `return` that never runs. One test shows them in full.
+/// The expansion in on mode, shortened: `leash!(…)` stands for the items of a function, without the extent of the
+/// body and without `fn __leash`, and the `return` that never runs is left out. One test shows an expansion in full.
 #[track_caller]
 fn folded(source: &str) -> String {
     let mut tokens = expand(source, Mode::On).to_string();
@@ -47,7 +47,7 @@ fn folded(source: &str) -> String {
         let (place, rest) = written.split_once("] ,").expect("a place");
         let (_extent, rest) = rest.split_once("] ,").expect("an extent");
         let rest = rest.trim_end_matches(';').trim_end();
-        let rest = rest.strip_suffix(')').expect("the static's own");
+        let rest = rest.strip_suffix(')').expect("the end of the static");
         let rest = rest.replacen(",)", "", 1);
         format!("leash ! {{ {place}], {rest} }}")
     });
@@ -60,7 +60,7 @@ fn folded(source: &str) -> String {
     pretty(&tokens)
 }
 
-/// Replaces all that begins and ends so.
+/// Replaces each part of the text from a `begin` to the next `end`.
 fn replace(text: &mut String, begin: &str, end: &str, with: impl Fn(&str) -> String) {
     while let Some(start) = text.find(begin) {
         let length = text[start..].find(end).expect("the end") + end.len();

@@ -1,4 +1,4 @@
-//! The arguments of an `async fn`, which its future owns.
+//! Moves the arguments of an `async fn` into its future.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -8,10 +8,11 @@ use syn::{Attribute, FnArg, Pat, PatIdent, Token, parse_quote};
 
 use super::relax;
 
-/// Takes the patterns out of the signature; returns the statements that bind them inside the future.
+/// Replaces the patterns in the signature by names, and returns the statements that bind the patterns inside the
+/// future.
 ///
-/// rustc lowers an `async fn` the same way and in the same order, so that arguments are dropped as ever, and those that
-/// the body does not use are still captured.
+/// rustc lowers an `async fn` in the same way and in the same order. So the order in which arguments are dropped does
+/// not change, and the future still captures arguments that the body does not use.
 ///
 /// ```text
 /// in:  (&self, mut id: i64, (a, b): (u8, u8), _: Guard)
@@ -34,9 +35,9 @@ pub(super) fn rebind(inputs: &mut Punctuated<FnArg, Token![,]>) -> TokenStream {
             FnArg::Typed(input) => {
                 let statement = match &mut *input.pat {
                     Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => {
-                        simple(&input.attrs, pat)
+                        bind_name(&input.attrs, pat)
                     }
-                    pat => destructured(&input.attrs, pat, index),
+                    pat => bind_pattern(&input.attrs, pat, index),
                 };
                 statements.extend(statement);
                 input.attrs.iter_mut().for_each(relax);
@@ -46,18 +47,18 @@ pub(super) fn rebind(inputs: &mut Punctuated<FnArg, Token![,]>) -> TokenStream {
     statements
 }
 
-fn simple(attributes: &[Attribute], pat: &mut PatIdent) -> TokenStream {
+fn bind_name(attributes: &[Attribute], pat: &mut PatIdent) -> TokenStream {
     let mutability = pat.mutability.take();
     let name = &pat.ident;
     let span = Span::mixed_site().located_at(name.span());
-    // These would be told that the user reads a name that says it is not read.
+    // Clippy would report these statements, because they use a name that begins with an underscore.
     let silent = name.to_string().starts_with('_').then(|| {
         quote_spanned!(span=> #[allow(clippy::used_underscore_binding, clippy::no_effect_underscore_binding)])
     });
     quote_spanned!(span=> #(#attributes)* #silent let #mutability #name = #name;)
 }
 
-fn destructured(attributes: &[Attribute], pat: &mut Pat, index: usize) -> TokenStream {
+fn bind_pattern(attributes: &[Attribute], pat: &mut Pat, index: usize) -> TokenStream {
     let span = Span::mixed_site().located_at(pat.span());
     let name = format_ident!("__arg{index}", span = span);
     let written = std::mem::replace(pat, parse_quote!(#name));
@@ -68,7 +69,7 @@ fn destructured(attributes: &[Attribute], pat: &mut Pat, index: usize) -> TokenS
     }
 }
 
-/// The attributes that decide whether the argument exists.
+/// The attributes that decide whether an argument exists.
 fn conditions(attributes: &[Attribute]) -> impl Iterator<Item = impl ToTokens> {
     attributes
         .iter()

@@ -1,13 +1,13 @@
-//! Functions that return before their last expression, and what that last expression is.
+//! The early returns and the last expression of a body.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, ExprReturn, Item, Stmt};
 
-/// Makes each `return` leave a block with a label instead; returns the label if there was any.
+/// Replaces each `return` by a `break` from a block with a label. Returns the label, if the body has a `return`.
 ///
-/// A closure would catch each `return` too, but what it captures cannot be borrowed by the future.
+/// A closure around the body would catch each `return` as well, but the future cannot borrow what a closure captures.
 ///
 /// ```text
 /// in:  { if early { return a; } b }
@@ -34,7 +34,7 @@ impl VisitMut for Returns {
                 }
                 *expr = Expr::Verbatim(quote_spanned!(self.span=> break '__leash #value));
             }
-            // They return for themselves.
+            // A `return` in these does not return from the function.
             Expr::Async(_) | Expr::Closure(_) => {}
             expr => visit_mut::visit_expr_mut(self, expr),
         }
@@ -43,7 +43,7 @@ impl VisitMut for Returns {
     fn visit_item_mut(&mut self, _: &mut Item) {}
 }
 
-/// The `inner` of a body that ends in `Box::pin(inner)`.
+/// The argument of `Box::pin(inner)`, where that is the last expression of the body.
 pub(super) fn pinned(body: &mut Block) -> Option<&mut Expr> {
     let Some(Stmt::Expr(Expr::Call(call), None)) = body.stmts.last_mut() else {
         return None;

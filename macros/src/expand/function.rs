@@ -1,4 +1,4 @@
-//! One function, in each of the forms that the model knows.
+//! Expands one function, in each of the forms in the model.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -8,7 +8,7 @@ use syn::{Block, Expr, Item, ReturnType, Signature, Stmt, Token, Type, parse_quo
 use super::metadata::{self, Evidence};
 use super::{arguments, early, lifetimes, outward, relax};
 use crate::crate_path::{CratePath, ends, parenthesized};
-use crate::model::{Entry, Form, Function, each_async_block};
+use crate::model::{EntryPoint, Form, Function, each_async_block};
 use crate::returns::{Kind, Returned, inferable, is_opaque};
 use crate::sites::{self, Sites};
 
@@ -16,14 +16,16 @@ pub(super) fn expand(function: Function) -> TokenStream {
     rewritten(function, &mut Sites::default(), true)
 }
 
-/// The function, with the items that describe it or without. Its sites join those of the functions around it.
+/// Rewrites the function and adds its call sites to `sites`, which has those of the function around it.
+///
+/// `with_items` decides whether the items that describe the function are generated.
 fn rewritten(mut function: Function, sites: &mut Sites, with_items: bool) -> TokenStream {
     let path = CratePath::of(&function.options);
     let name = function.signature.ident.span();
     let span = Span::mixed_site().located_at(name);
     let evidence = Evidence::of(&function);
     sites::tag(&path, &function.signature, &mut function.body, sites);
-    let around = Around {
+    let wrapper = Wrapper {
         private: path.private(span),
         path,
         name,
@@ -31,21 +33,22 @@ fn rewritten(mut function: Function, sites: &mut Sites, with_items: bool) -> Tok
     };
     let form = std::mem::replace(&mut function.form, Form::Plain);
     let body = match form {
-        Form::Async => around.asynchronous(&mut function),
-        Form::Diverging => around.diverging(&mut function),
-        Form::Returns(returned) => around.returning(&mut function, &returned),
-        Form::Entry(Entry::Block) => around.entry(&mut function),
-        Form::Entry(Entry::Function(index, inner)) => {
-            // It sees the items of the function around it, whose name is the one that the user gave.
+        Form::Async => wrapper.asynchronous(&mut function),
+        Form::Diverging => wrapper.diverging(&mut function),
+        Form::Returns(returned) => wrapper.returning(&mut function, &returned),
+        Form::EntryPoint(EntryPoint::Block) => wrapper.entry_point(&mut function),
+        Form::EntryPoint(EntryPoint::Function(index, inner)) => {
+            // The inner function uses the items of the outer one. In the inner one, their path would have the name
+            // twice.
             let inner = rewritten(*inner, sites, false);
             function.body.stmts[index] = Stmt::Item(Item::Verbatim(inner));
             function.body.to_token_stream()
         }
-        // Nothing refers to the function's items.
+        // Nothing would refer to the items of a function without a scope and call sites.
         Form::Plain if sites.written.is_empty() => return function.into_token_stream(),
-        Form::Plain => around.block(&mut function.body),
+        Form::Plain => wrapper.block(&mut function.body),
     };
-    let items = with_items.then(|| metadata::items(&around.path, &function, &evidence, sites));
+    let items = with_items.then(|| metadata::items(&wrapper.path, &function, &evidence, sites));
     let Function {
         mut attributes,
         visibility,
@@ -57,7 +60,7 @@ fn rewritten(mut function: Function, sites: &mut Sites, with_items: bool) -> Tok
     attributes.iter_mut().for_each(relax);
     let attributes = attributes.into_iter().map(outward);
     let mut tokens = quote!(#(#attributes)* #visibility #defaultness #signature);
-    // The user's braces: some errors stand on the end of a function.
+    // These are the user's braces, because the compiler reports some errors at the end of a function.
     written.brace_token.surround(&mut tokens, |tokens| {
         items.to_tokens(tokens);
         body.to_tokens(tokens);
@@ -65,17 +68,17 @@ fn rewritten(mut function: Function, sites: &mut Sites, with_items: bool) -> Tok
     tokens
 }
 
-/// What goes around a body.
-struct Around {
+/// Generates the code around a body.
+struct Wrapper {
     path: CratePath,
     private: TokenStream,
-    /// The function's name.
+    /// The span of the function's name.
     name: Span,
-    /// The same place on the page, but ours.
+    /// The same location with mixed-site hygiene.
     span: Span,
 }
 
-impl Around {
+impl Wrapper {
     /// ```text
     /// in:  async fn find(&self, id: i64) -> Result<Exam> { body }
     /// out: fn find(&self, id: i64) -> impl Future<Output = Result<Exam>> {
@@ -108,14 +111,14 @@ impl Around {
             .iter()
             .any(|it| it.path().is_ident("must_use"))
         {
-            // The future is `#[must_use]` as well, which is not the user's doing.
+            // `impl Future` is `#[must_use]`, so clippy would report the user's attribute as redundant.
             let allow = parse_quote_spanned!(self.span=> #[allow(clippy::double_must_use)]);
             function.attributes.push(allow);
         }
         scope
     }
 
-    /// `impl Future<Output = !>` is not stable, so this one stays an `async fn`.
+    /// `impl Future<Output = !>` is not stable, so the function stays an `async fn`.
     ///
     /// ```text
     /// in:  async fn serve(self) -> ! { body }
@@ -151,7 +154,7 @@ impl Around {
             && label.is_none()
             && let Some(inner) = early::pinned(&mut function.body)
         {
-            // What `#[async_trait]` makes, and many by hand: no second box is needed.
+            // `#[async_trait]` generates this form, and it is often written by hand. It needs no second box.
             *inner = Expr::Verbatim(self.wrap(inner, inner, &returned.kind));
             return self.block(&mut function.body);
         }
@@ -176,7 +179,7 @@ impl Around {
     /// in:  fn t() { let body = async { body }; block_on(body) }
     /// out: fn t() { let body = P::scope(&__LEASH, async { body }, …); block_on(body) }
     /// ```
-    fn entry(&self, function: &mut Function) -> TokenStream {
+    fn entry_point(&self, function: &mut Function) -> TokenStream {
         let output = inferable(&self.output(&function.signature.output));
         each_async_block(&mut function.body, |block| {
             let arguments = self.scope_arguments(block, &Judge::of(Some(&output)));
@@ -187,8 +190,9 @@ impl Around {
 
     /// `-> impl Future<Output = T>`
     fn future_of(&self, signature: &Signature, output: &Type) -> ReturnType {
-        // All ours, so that it captures every lifetime, but for the last token: the signature then begins and ends with
-        // the user's, and lints on it are told as ever.
+        // The tokens have mixed-site hygiene, so that the type captures every lifetime. Only the last one is the
+        // user's. The signature then begins and ends with the user's tokens, so the compiler reports lints about it
+        // as before.
         let mut close: Token![>] = parse_quote_spanned!(self.span=> >);
         close.spans[0] = match &signature.output {
             ReturnType::Default => signature.paren_token.span.close(),
@@ -199,7 +203,7 @@ impl Around {
         }
     }
 
-    /// The scope of an `async fn`, whose future is lowered as rustc would.
+    /// The scope of an `async fn`. Its future is lowered as rustc would lower it.
     fn scope(&self, function: &mut Function, output: &Type) -> TokenStream {
         let arguments = arguments::rebind(&mut function.signature.inputs);
         let last = match function.body.stmts.last() {
@@ -207,20 +211,20 @@ impl Around {
             None => self.name,
         };
         let body = self.block(&mut function.body);
-        // Errors on the returned value are told on the type or the last expression: theirs is the span, while all
-        // have the same hygiene.
+        // The compiler reports errors about the returned value at these names. They are located at the return type and
+        // at the last expression, with the same hygiene.
         let early = Ident::new("__leash_value", self.name.located_at(output.span()));
         let value = Ident::new("__leash_value", self.name.located_at(last));
         let output = inferable(output);
         let future = quote_spanned! {self.span=>
             async move {
-                // Never runs, but tells the type of each `return` and `?` before they are looked at.
+                // This never runs. It fixes the type of each `return` and `?` before the compiler checks them.
                 if let ::core::option::Option::Some(#early) = ::core::option::Option::None::<#output> {
                     #[allow(unreachable_code)]
                     return #early;
                 }
                 #arguments
-                // By name, so that what the last expression borrows ends before the arguments do.
+                // Binding the value ends the borrows of the last expression before the arguments are dropped.
                 let #value: #output = #body;
                 #[allow(unreachable_code)]
                 #value
@@ -236,7 +240,7 @@ impl Around {
         quote_spanned!(self.span=> #private::scope(#arguments))
     }
 
-    /// The future or stream in its scope, in the place of `written`.
+    /// The future or stream in its scope, in place of `written`.
     fn wrap(&self, inner: &impl ToTokens, written: &impl ToTokens, kind: &Kind) -> TokenStream {
         match kind {
             Kind::Future(output) => {
@@ -250,7 +254,9 @@ impl Around {
         }
     }
 
-    /// The output's type is told where nothing else tells it before the closure is looked at.
+    /// The arguments of `P::scope`: the static, the future and the closure that judges the returned value.
+    ///
+    /// The closure names the type of the value where the compiler would not have inferred it in time.
     fn scope_arguments(&self, future: &impl ToTokens, judge: &Judge<'_>) -> TokenStream {
         let private = &self.private;
         let (value, returned) = match judge {
@@ -266,7 +272,8 @@ impl Around {
                 quote_spanned!(self.span=> #private::Returned::UNKNOWN),
             ),
         };
-        // A panic is reported where this call stands, and that must be in the user's file: wholly the user's span.
+        // The location of a panic is this call's, and must be in the user's file. So the whole call has the user's
+        // span.
         let judge = Ident::new("judge", self.name);
         let returned = parenthesized(returned, self.name);
         quote_spanned! {self.span=>
@@ -283,9 +290,9 @@ impl Around {
         }
     }
 
-    /// The body as a block within the new one.
+    /// The body as a block inside the new body.
     ///
-    /// Around a single expression the compiler would call the braces unnecessary. Beside an item it does not.
+    /// The compiler warns about unnecessary braces around a single expression. An item beside it prevents the warning.
     fn block(&self, body: &mut Block) -> TokenStream {
         if let [Stmt::Expr(_, None)] = &body.stmts[..] {
             let item = quote_spanned!(self.span=> const _: () = (););
@@ -295,12 +302,13 @@ impl Around {
     }
 }
 
-/// How it is decided whether a returned value may hold a handle.
+/// How the expansion decides whether a returned value may hold a handle.
 enum Judge<'a> {
-    /// By its type, which is told where nothing else tells it in time.
+    /// By its type, which is named where the compiler would not have inferred it in time.
     Probe(Option<&'a Type>),
-    /// Part of the type is not told. What a closure or an `async` block captures is not known where it is made, so that
-    /// to look at the type there would be an error.
+    /// It counts as a value that may hold a handle, because part of its type is opaque. Inside the function that
+    /// creates a closure or an `async` block, the compiler does not know yet what that captures, so probing the type
+    /// is an error.
     MayHold,
 }
 

@@ -1,4 +1,4 @@
-//! Lifetimes that an `async fn` may leave without a name and a plain fn may not.
+//! Names the lifetimes that an `async fn` may leave anonymous, and a fn that returns `impl Future` may not.
 
 use proc_macro2::Span;
 use syn::visit_mut::{self, VisitMut};
@@ -7,7 +7,7 @@ use syn::{
     TypeBareFn, TypeImplTrait, TypeReference,
 };
 
-/// Names the anonymous lifetimes inside `impl Trait` arguments; tells whether there were any.
+/// Names the anonymous lifetimes inside `impl Trait` arguments. Returns whether there were any.
 ///
 /// ```text
 /// in:  async fn find(executor: impl PgExecutor<'_>)
@@ -34,7 +34,7 @@ pub(super) fn name_anonymous(signature: &mut Signature) -> bool {
             .get_or_insert_with(|| Token![>](Span::mixed_site()));
     }
     let any = !named.is_empty();
-    // Lifetimes come first.
+    // Lifetimes precede the other parameters.
     let written = generics.lifetimes().count();
     for (index, lifetime) in named.into_iter().enumerate() {
         let param = GenericParam::Lifetime(LifetimeParam::new(lifetime));
@@ -44,7 +44,7 @@ pub(super) fn name_anonymous(signature: &mut Signature) -> bool {
 }
 
 struct Naming {
-    /// In an `impl Trait`.
+    /// Whether the visitor is inside an `impl Trait`.
     inside: bool,
     named: Vec<Lifetime>,
 }
@@ -78,7 +78,7 @@ impl VisitMut for Naming {
         }
     }
 
-    // What is left out in `Fn(&str)` and `fn(&str)` is theirs: it stands for any lifetime.
+    // An elided lifetime in `Fn(&str)` or `fn(&str)` stands for any lifetime, and needs no name.
     fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {
     }
     fn visit_type_bare_fn_mut(&mut self, _: &mut TypeBareFn) {}

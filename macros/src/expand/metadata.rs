@@ -10,7 +10,7 @@ use crate::options::{Amount, Options};
 use crate::sites::Sites;
 use crate::straight;
 
-/// What a body tells as the user wrote it, before it is changed.
+/// Facts about a body as the user wrote it, which are read before it is rewritten.
 pub(super) struct Evidence {
     extent: TokenStream,
     straight: bool,
@@ -27,6 +27,9 @@ impl Evidence {
     }
 }
 
+/// The items in a tracked function: `fn __leash`, which panics at a token of the user's, and the static that describes
+/// the function and its call sites.
+///
 /// ```text
 /// in:  #[track(root, max_queries = 3, allow(slow_query, reason = "a report"))] async fn find(…)
 /// out: fn __leash(index: usize, message: &str) -> ! {
@@ -44,7 +47,8 @@ impl Evidence {
 ///      );
 /// ```
 ///
-/// There is one fn and one static for the function and all its sites, since the compiler looks at each of them for long.
+/// The function and all its call sites share one fn and one static, because each fn and each static adds to the
+/// compile time.
 pub(super) fn items(
     path: &CratePath,
     function: &Function,
@@ -68,7 +72,7 @@ pub(super) fn items(
         .then(|| quote_spanned!(span=> .repeating(const { &[#(#repeats),*] })));
     let arms = written.iter().enumerate().map(|(index, site)| {
         let index = Literal::usize_unsuffixed(index);
-        let panic = path.panic_at(site.word);
+        let panic = path.panic_at(site.name);
         quote_spanned!(span=> #index => #panic,)
     });
     let panic = path.panic_at(name);

@@ -1,4 +1,4 @@
-//! One function, and which form it has.
+//! One function, and its form.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -8,7 +8,7 @@ use syn::{
     Visibility,
 };
 
-use crate::options::{Options, Turn};
+use crate::options::{Options, Order};
 use crate::returns::{self, Returned};
 
 /// A function that is to be rewritten.
@@ -29,20 +29,20 @@ pub(crate) enum Form {
     Async,
     /// `async fn f() -> !`
     Diverging,
-    /// `fn f() -> impl Future<Output = T>` and its like
+    /// `fn f() -> impl Future<Output = T>`, or another fn that returns a future or a stream
     Returns(Returned),
-    /// What `#[tokio::test]` or `#[sqlx::test]` made of an `async fn`.
-    Entry(Entry),
-    /// A sync fn: it has no scope, but may hold async blocks.
+    /// A sync fn that `#[tokio::test]`, `#[sqlx::test]` or `#[tokio::main]` generated from an `async fn`.
+    EntryPoint(EntryPoint),
+    /// Any other sync fn: it has no scope, but may contain async blocks.
     Plain,
 }
 
-/// Where the user's body sits in the sync fn that a test attribute made.
+/// The position of the user's body in a generated sync fn.
 #[derive(Debug)]
-pub(crate) enum Entry {
-    /// In the one async block.
+pub(crate) enum EntryPoint {
+    /// The only async block.
     Block,
-    /// In the inner `async fn` of the same name, which is this statement.
+    /// The inner `async fn` of the same name, with the index of its statement.
     Function(usize, Box<Function>),
 }
 
@@ -70,19 +70,19 @@ impl Function {
         if let Some(returned) = returns::read(&signature.output) {
             return Form::Returns(returned);
         }
-        // Where `#[tokio::main]` has expanded, it leaves no trace but the name.
-        if self.options.turn == Turn::LastOfEntry || signature.ident == "main" {
-            return entry(self).map_or(Form::Plain, Form::Entry);
+        // After its expansion, `#[tokio::main]` leaves no trace but the name of the function.
+        if self.options.order == Order::LastOnEntryPoint || signature.ident == "main" {
+            return entry_point(self).map_or(Form::Plain, Form::EntryPoint);
         }
         Form::Plain
     }
 
-    /// The statements that run as this function's future, where they are known to be all that runs as such.
+    /// The body of this function's future, where it is known to be the whole of that future.
     pub(crate) fn own_body(&self) -> Option<Block> {
         match &self.form {
             Form::Async | Form::Diverging => Some(self.body.clone()),
-            Form::Entry(Entry::Function(_, inner)) => inner.own_body(),
-            Form::Entry(Entry::Block) => {
+            Form::EntryPoint(EntryPoint::Function(_, inner)) => inner.own_body(),
+            Form::EntryPoint(EntryPoint::Block) => {
                 let mut own = None;
                 each_async_block(&mut self.body.clone(), |block| {
                     if let Expr::Async(block) = block {
@@ -96,7 +96,7 @@ impl Function {
     }
 }
 
-/// The function as the user wrote it.
+/// Emits the function as the user wrote it.
 impl ToTokens for Function {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let outer = |attribute: &&Attribute| matches!(attribute.style, AttrStyle::Outer);
@@ -118,7 +118,7 @@ impl ToTokens for Function {
 }
 
 /// Finds the user's async body in `fn t() { … block_on(async { body }) … }`.
-fn entry(function: &Function) -> Option<Entry> {
+fn entry_point(function: &Function) -> Option<EntryPoint> {
     let body = &function.body;
     for (index, statement) in body.stmts.iter().enumerate() {
         if let Stmt::Item(Item::Fn(inner)) = statement
@@ -127,15 +127,15 @@ fn entry(function: &Function) -> Option<Entry> {
         {
             let mut inner = Function::from_item(inner.clone(), function.options.clone());
             inner.form = inner.form();
-            return Some(Entry::Function(index, Box::new(inner)));
+            return Some(EntryPoint::Function(index, Box::new(inner)));
         }
     }
     let mut blocks = 0;
     each_async_block(&mut body.clone(), |_| blocks += 1);
-    (blocks == 1).then_some(Entry::Block)
+    (blocks == 1).then_some(EntryPoint::Block)
 }
 
-/// The async blocks of the function itself, in no closure and in no other async block.
+/// Calls `found` with each async block of the body that is not inside a closure, an item or another async block.
 pub(crate) fn each_async_block(body: &mut Block, found: impl FnMut(&mut Expr)) {
     struct Find<F>(F);
     impl<F: FnMut(&mut Expr)> VisitMut for Find<F> {

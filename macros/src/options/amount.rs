@@ -1,9 +1,10 @@
-//! The limit of a lint.
+//! The value of a limit.
 
 use std::time::Duration;
 
 use crate::lints::Unit;
 
+/// The value of a limit, in the unit of its lint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Amount {
     Time(Duration),
@@ -12,11 +13,11 @@ pub(crate) enum Amount {
     PerSecond(u32),
 }
 
-/// Reads an amount that is written in quotes.
+/// Parses a value that is written in quotes.
 ///
 /// # Errors
 ///
-/// What is wrong with it, to go between the name of the option and the remedy.
+/// Returns the middle part of a message: what is wrong, between the name of the option and the remedy.
 pub(super) fn quoted(unit: Unit, text: &str) -> Result<Amount, String> {
     let zero = || String::from("cannot be zero");
     let whole = |number: &str| match number.trim().parse::<u32>() {

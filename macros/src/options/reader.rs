@@ -1,4 +1,6 @@
-//! Entries to options: every rule about a single attribute.
+//! Turns the entries of an attribute into options.
+//!
+//! All validation that needs a single attribute and no item is done here.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
@@ -9,11 +11,12 @@ use syn::parse::Parser;
 use syn::{LitInt, LitStr, Path};
 
 use super::amount::{self, Amount};
-use super::{LAST, LAST_OF_ENTRY, Level, Limit, Options, Turn};
+use super::{LAST, LAST_ON_ENTRY_POINT, Level, Limit, Options, Order};
 use crate::errors::Errors;
 use crate::lints::{Lint, Unit, nearest};
 use crate::parse::{Entry, Value, entries};
 
+/// The options that are not named after a lint.
 const WORDS: [&str; 9] = [
     "name",
     "skip",
@@ -43,8 +46,8 @@ pub(super) fn read(entries: Vec<Entry>, errors: &mut Errors) -> Options {
             errors.at(word, message);
         }
     }
-    if options.turn != Turn::AsWritten {
-        // Not the user's: some come from an outer attribute, and may not fit here.
+    if options.order != Order::AsWritten {
+        // The attribute wrote these options itself. Some are inherited, and need not apply to this item.
         options.words.clear();
     }
     options
@@ -53,9 +56,9 @@ pub(super) fn read(entries: Vec<Entry>, errors: &mut Errors) -> Options {
 struct Reader<'e> {
     errors: &'e mut Errors,
     options: Options,
-    /// The options that were given, under the name that makes two of them the same.
+    /// The options read so far. Options that set the same thing share a key.
     seen: HashMap<String, Ident>,
-    /// How closely the level of a lint was named: 0 by `all`, 1 by a group, 2 by itself.
+    /// How specifically the level of a lint was set: 0 by `all`, 1 by another group, 2 by the lint's own name.
     ranks: BTreeMap<Lint, u8>,
 }
 
@@ -70,15 +73,15 @@ impl Reader<'_> {
             "deny" => return self.levels("deny", word, value),
             _ => {}
         }
-        if !self.first(word, &name) {
+        if !self.is_new(word, &name) {
             return;
         }
         match name.as_str() {
             "skip" => self.options.skip = self.flag(word, value),
             "root" => self.options.root = self.flag(word, value),
             "returns_handle" => self.options.returns_handle = self.flag(word, value),
-            LAST => self.options.turn = Turn::Last,
-            LAST_OF_ENTRY => self.options.turn = Turn::LastOfEntry,
+            LAST => self.options.order = Order::Last,
+            LAST_ON_ENTRY_POINT => self.options.order = Order::LastOnEntryPoint,
             "name" => self.options.name = self.string(word, value, "exams.find"),
             "crate" => self.options.krate = self.path(word, value),
             "max_queries" => self.limit(Lint::query_budget(), word, value),
@@ -89,7 +92,8 @@ impl Reader<'_> {
         }
     }
 
-    fn first(&mut self, word: &Ident, name: &str) -> bool {
+    /// Whether no earlier option sets the same thing. Otherwise adds an error.
+    fn is_new(&mut self, word: &Ident, name: &str) -> bool {
         let same = if name == "max_queries" {
             Lint::query_budget().name()
         } else {
@@ -98,13 +102,13 @@ impl Reader<'_> {
         match self.seen.insert(same.to_owned(), word.clone()) {
             None => true,
             Some(before) if before == *word => {
-                self.complain(word, format!("`{word}` is given twice; remove one"));
+                self.error(word, format!("`{word}` is given twice; remove one"));
                 false
             }
             Some(before) => {
                 let message =
                     format!("`{word}` sets the same limit as `{before}`; remove one of the two");
-                self.complain(word, message);
+                self.error(word, message);
                 false
             }
         }
@@ -121,19 +125,19 @@ impl Reader<'_> {
                 listed(WORDS.into_iter()),
             ),
         };
-        self.complain(word, message);
+        self.error(word, message);
     }
 
     fn flag(&mut self, word: &Ident, value: &Value) -> bool {
         let message = format!("`{word}` takes no value; write `{word}`");
         match value {
             Value::None => {}
-            Value::Assigned(_) | Value::List(_) => self.complain(value.or(word), message),
+            Value::Assigned(_) | Value::List(_) => self.error(value.tokens_or(word), message),
         }
         true
     }
 
-    /// A value that is exactly one `T`; a complaint that says how to write it otherwise.
+    /// Parses a value that is exactly one `T`. For anything else, adds the error `remedy`.
     fn value<T: syn::parse::Parse>(
         &mut self,
         word: &Ident,
@@ -145,7 +149,7 @@ impl Reader<'_> {
         {
             return Some(parsed);
         }
-        self.complain(value.or(word), remedy);
+        self.error(value.tokens_or(word), remedy);
         None
     }
 
@@ -154,7 +158,7 @@ impl Reader<'_> {
         let text: LitStr = self.value(word, value, &remedy)?;
         if text.value().trim().is_empty() {
             let message = format!("`{word}` is empty; write `{word} = \"{example}\"`");
-            self.complain(&text, message);
+            self.error(&text, message);
             return None;
         }
         Some(text)
@@ -167,7 +171,7 @@ impl Reader<'_> {
             return Some(path);
         }
         let remedy = "`crate` takes the path of sqlx-leash; write `crate = ::sqlx`";
-        self.complain(value.or(word), remedy);
+        self.error(value.tokens_or(word), remedy);
         None
     }
 
@@ -177,7 +181,7 @@ impl Reader<'_> {
                 let message = format!(
                     "`{word}` has no limit; write `allow({word})`, `warn({word})` or `deny({word})`"
                 );
-                return self.complain(word, message);
+                return self.error(word, message);
             }
             Unit::Count => self.count(lint, word, value),
             unit => self.quoted(lint, unit, word, value),
@@ -193,29 +197,29 @@ impl Reader<'_> {
         let remedy = format!("`{word}` takes a whole number; write `{word} = {example}`");
         let number: LitInt = self.value(word, value, &remedy)?;
         if !number.suffix().is_empty() {
-            self.complain(&number, remedy);
+            self.error(&number, remedy);
             return None;
         }
         if number.base10_digits().starts_with('-') {
-            self.complain(value.or(word), remedy);
+            self.error(value.tokens_or(word), remedy);
             return None;
         }
         match number.base10_parse::<u64>() {
             Ok(0) => {
                 let message = format!("`{word}` cannot be zero; write `{word} = {example}`");
-                self.complain(&number, message);
+                self.error(&number, message);
                 None
             }
             Ok(count) => Some(Amount::Count(count)),
             Err(_) => {
                 let message = format!("`{word}` is too large; write `{word} = {example}`");
-                self.complain(&number, message);
+                self.error(&number, message);
                 None
             }
         }
     }
 
-    /// The limits with a unit, which are strings.
+    /// Parses a limit with a unit, which is written in quotes.
     fn quoted(&mut self, lint: Lint, unit: Unit, word: &Ident, value: &Value) -> Option<Amount> {
         let example = lint.example();
         let remedy = format!(
@@ -227,23 +231,23 @@ impl Reader<'_> {
             Ok(amount) => Some(amount),
             Err(fault) => {
                 let message = format!("`{word}` {fault}; write `{word} = {example}`");
-                self.complain(&text, message);
+                self.error(&text, message);
                 None
             }
         }
     }
 
-    /// `allow(n_plus_one, slow_query, reason = "…")`
+    /// Reads `allow(n_plus_one, slow_query, reason = "…")`.
     fn levels(&mut self, level: &'static str, word: &Ident, value: &Value) {
         let remedy = format!("`{level}` takes lints in parentheses; write `{level}(n_plus_one)`");
         let Value::List(group) = value else {
-            return self.complain(value.or(word), remedy);
+            return self.error(value.tokens_or(word), remedy);
         };
         let Some((lints, reason)) = self.lints_and_reason(level, group) else {
             return;
         };
         if lints.is_empty() {
-            return self.complain(group, remedy);
+            return self.error(group, remedy);
         }
         for name in lints {
             let text = name.to_string();
@@ -255,11 +259,11 @@ impl Reader<'_> {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => format!("the lints are {}", listed(Lint::names())),
                     };
-                    self.complain(&name, format!("unknown lint `{text}`; {hint}"));
+                    self.error(&name, format!("unknown lint `{text}`; {hint}"));
                     continue;
                 }
             };
-            if self.first_level(level, &name, &text) {
+            if self.is_new_level(level, &name, &text) {
                 let level = Level {
                     word: level,
                     reason: reason.clone(),
@@ -269,7 +273,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A lint beats its group and a group beats `all`, wherever they stand.
+    /// Sets the level of some lints. A lint takes precedence over its group and a group over `all`, in any order.
     fn set(&mut self, lints: &[Lint], rank: u8, level: &Level) {
         for lint in lints {
             if self.ranks.get(lint).is_none_or(|before| *before < rank) {
@@ -279,13 +283,14 @@ impl Reader<'_> {
         }
     }
 
-    fn first_level(&mut self, level: &'static str, name: &Ident, text: &str) -> bool {
-        // A level and a limit of one lint are two things.
+    /// Whether `name` has no level yet. Otherwise adds an error.
+    fn is_new_level(&mut self, level: &'static str, name: &Ident, text: &str) -> bool {
+        // A lint can have a level and a limit, so their keys differ.
         let marker = Ident::new(level, name.span());
         match self.seen.insert(format!("level of {text}"), marker) {
             None => true,
             Some(before) if before == level => {
-                self.complain(
+                self.error(
                     name,
                     format!("`{level}({text})` is given twice; remove one"),
                 );
@@ -295,13 +300,13 @@ impl Reader<'_> {
                 let message = format!(
                     "`{level}({text})` contradicts `{before}({text})`; remove one of the two"
                 );
-                self.complain(name, message);
+                self.error(name, message);
                 false
             }
         }
     }
 
-    /// `None` if an entry was wrong, so that the list is not called empty on top of that.
+    /// Returns `None` after a wrong entry, so that the list is not reported as empty as well.
     fn lints_and_reason(
         &mut self,
         level: &str,
@@ -314,7 +319,7 @@ impl Reader<'_> {
             match value {
                 _ if word == "reason" => {
                     if reason.is_some() {
-                        self.complain(&word, "`reason` is given twice; remove one");
+                        self.error(&word, "`reason` is given twice; remove one");
                     }
                     reason = self.string(&word, &value, "why this is intended");
                     right &= reason.is_some();
@@ -325,7 +330,7 @@ impl Reader<'_> {
                         "`{level}` takes lints without values; write `{}`",
                         level_without_limit(level, &word.to_string()),
                     );
-                    self.complain(value.or(&word), message);
+                    self.error(value.tokens_or(&word), message);
                     right = false;
                 }
             }
@@ -333,14 +338,14 @@ impl Reader<'_> {
         right.then_some((lints, reason))
     }
 
-    fn complain(&mut self, tokens: impl ToTokens, message: impl Display) {
+    fn error(&mut self, tokens: impl ToTokens, message: impl Display) {
         self.errors.at(tokens, message);
     }
 }
 
 impl Value {
-    /// The tokens that a complaint about the value belongs on: the option's word where there is none.
-    fn or(&self, word: &Ident) -> TokenStream {
+    /// The tokens of the value, for an error about it. If there is no value, the option's name.
+    fn tokens_or(&self, word: &Ident) -> TokenStream {
         match self {
             Value::Assigned(tokens) if !tokens.is_empty() => tokens.clone(),
             Value::List(group) => TokenTree::Group(group.clone()).into(),
@@ -357,6 +362,7 @@ fn level_without_limit(level: &str, lint: &str) -> String {
     }
 }
 
+/// The names in a sentence: `` `a`, `b`, `c` ``.
 fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     names.join(", ")

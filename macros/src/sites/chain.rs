@@ -1,4 +1,4 @@
-//! Whether a receiver is, beyond doubt, a query of sqlx.
+//! Decides whether a receiver is certainly a query of sqlx.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use syn::{
     Block, Expr, ExprMethodCall, FnArg, Item, Local, Pat, PatIdent, PatType, Path, Signature, Type,
 };
 
-/// What a chain of calls begins with.
+/// The start of a chain of calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Root {
     Query,
@@ -62,7 +62,7 @@ pub(super) fn root(call: &ExprMethodCall, builders: &HashSet<Ident>) -> Option<R
                 let Expr::Path(path) = &*call.func else {
                     return None;
                 };
-                // A `query()` of nothing is somebody else's.
+                // sqlx has no `query()` without arguments.
                 if path.qself.is_some() || call.args.is_empty() {
                     return None;
                 }
@@ -77,7 +77,8 @@ pub(super) fn root(call: &ExprMethodCall, builders: &HashSet<Ident>) -> Option<R
     }
 }
 
-/// `query`, `sqlx::query`, `sqlx_leash::query::<Sqlite>`; not `reports::query`, which is the user's own.
+/// Whether a path names something of sqlx: `query`, `sqlx::query` or `sqlx_leash::query::<Sqlite>`, but not
+/// `reports::query`, which is the user's own.
 fn is_sqlx(path: &Path, words: &[&str]) -> bool {
     let mut segments = path.segments.iter().rev();
     let last = segments.next();
@@ -88,7 +89,7 @@ fn is_sqlx(path: &Path, words: &[&str]) -> bool {
             .is_none_or(|before| before.ident.to_string().starts_with("sqlx"))
 }
 
-/// `builder` of `let mut builder = QueryBuilder::new("…")`, or that call itself.
+/// Whether the receiver is the `builder` of `let mut builder = QueryBuilder::new("…")`, or that call itself.
 fn is_builder(receiver: &Expr, builders: &HashSet<Ident>) -> bool {
     match receiver {
         Expr::Path(path) => path
@@ -112,7 +113,7 @@ fn makes_builder(func: &Expr) -> bool {
         .is_some_and(|segment| segment.ident == "QueryBuilder")
 }
 
-/// The variables that can be nothing but a `QueryBuilder`: a name that is also given to something else does not count.
+/// The variables that are certainly a `QueryBuilder`. A name that is also bound to something else does not count.
 pub(super) fn builders(signature: &Signature, body: &Block) -> HashSet<Ident> {
     let mut names = Names::default();
     for input in &signature.inputs {
@@ -120,7 +121,7 @@ pub(super) fn builders(signature: &Signature, body: &Block) -> HashSet<Ident> {
             names.typed(input);
         }
     }
-    // A visitor by reference would be a feature of syn more, for this alone.
+    // A visitor by reference would avoid the clone, but needs one more feature of syn for this alone.
     names.visit_block_mut(&mut body.clone());
     &names.builders - &names.others
 }

@@ -1,6 +1,6 @@
-//! Macros whose arguments are expressions, so that sites in them are found as well.
+//! Finds call sites in the arguments of macros that are known to take expressions.
 //!
-//! What does not parse stays as it is, and so does what holds no site.
+//! Arguments that do not parse, or that have no call site, stay as they are.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
@@ -17,7 +17,7 @@ impl Tagger<'_> {
         let tokens = match name(&mac.path).as_str() {
             "join" | "try_join" => self.polled(&mac.tokens),
             "select" | "select_biased" => {
-                // The branches of the one in `futures` must be fused, which `at` does not keep.
+                // `select!` of the crate `futures` needs fused futures, and the future of `at` is not fused.
                 let direct = !mac.path.segments[0]
                     .ident
                     .to_string()
@@ -25,7 +25,7 @@ impl Tagger<'_> {
                 self.select(&mac.tokens, direct && !mac.path.is_ident("select_biased"))
             }
             "assert" | "debug_assert" => self.assert(&mac.tokens),
-            // Without a message it prints the source of its condition.
+            // Without a message, `ensure!` prints the source of its condition, which must stay as written.
             "ensure" => self.values(&mac.tokens, 2),
             "assert_eq" | "assert_ne" | "debug_assert_eq" | "debug_assert_ne" | "bail"
             | "debug" | "eprint" | "eprintln" | "error" | "format" | "info" | "panic" | "pin"
@@ -41,7 +41,7 @@ impl Tagger<'_> {
         {
             mac.tokens = tokens;
         } else {
-            // What was found in a part is lost with the whole.
+            // The arguments stay as they are, so the call sites found in a part of them do not exist.
             self.found.written.truncate(before);
         }
     }
@@ -67,7 +67,8 @@ impl Tagger<'_> {
         Some(values.into_token_stream())
     }
 
-    /// `condition`, which would be printed, or `condition, "message"`.
+    /// `condition` or `condition, "message"`. Without a message, the source of the condition becomes the message, as
+    /// in std.
     ///
     /// ```text
     /// in:  assert!(pool.acquire().await.is_ok())
@@ -118,7 +119,7 @@ impl Tagger<'_> {
         Some(quote!(#value #comma #pattern))
     }
 
-    /// The body of a stream, with `yield`.
+    /// The body of a `stream!`, with `yield`.
     fn yields(&mut self, tokens: &TokenStream) -> Option<TokenStream> {
         let mut statements: Vec<Stmt> = parse(tokens, Block::parse_within)?;
         self.statements(&mut statements);
@@ -151,7 +152,8 @@ impl Tagger<'_> {
     }
 }
 
-/// `pattern = future, if guard => handler,`, or with a mere `else`, `complete` or `default` before the arrow.
+/// A branch of `select!`: `pattern = future, if guard => handler,`, or one with only `else`, `complete` or `default`
+/// before the arrow.
 struct Branch {
     word: Option<Ident>,
     waits: Option<(Pat, Token![=], Expr, Option<Guard>)>,

@@ -1,7 +1,7 @@
-//! Whether what may be a handle stays in the variable that it is bound to until it is ended or dropped, as far as words
-//! tell.
+//! Decides from the source whether a value that may be a handle stays in the variable to which it is bound, until it
+//! is ended or dropped.
 //!
-//! What the runtime takes for certain rests on it, so in doubt it does not stay.
+//! Findings that count as certain depend on this. In doubt, the value does not stay.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -14,7 +14,7 @@ use syn::{Expr, ExprCall, Item, LitStr, Local, Macro, Pat, PatIdent, Stmt, Token
 use super::STREAMS;
 use crate::straight::is_harmless;
 
-/// Words that take a handle.
+/// Methods that take a handle.
 pub(super) const ACQUIRES: [&str; 5] = [
     "acquire",
     "begin",
@@ -23,7 +23,7 @@ pub(super) const ACQUIRES: [&str; 5] = [
     "try_begin_with",
 ];
 
-/// Methods that borrow a handle, or a stream of rows. Those of a family also under longer names: see [`borrows`].
+/// Methods that borrow a handle or a row stream. [`FAMILIES`] has more of them.
 const BORROWS: [&str; 16] = [
     "acquire",
     "as_mut",
@@ -43,25 +43,28 @@ const BORROWS: [&str; 16] = [
     "try_next",
 ];
 
+/// Prefixes of the names of more methods that borrow.
 const FAMILIES: [&str; 3] = ["copy_", "fetch", "prepare"];
 
-/// Methods of sqlx that end a handle. Until its future runs, that has it: it must run at once.
+/// Methods of sqlx that end a handle. They move the handle into their future, so that future must be awaited at once.
 const ENDS: [&str; 3] = ["close", "commit", "rollback"];
 
-/// Functions that put something else into the place of what they borrow.
+/// Functions that replace the value that they borrow.
 const REPLACES: [&str; 3] = ["replace", "swap", "take"];
 
-/// What a statement binds to a name in which it stays.
+/// Which expression of a statement returns the value that stays in its variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kept {
-    /// The first `.await` in the statement gives it.
+    /// The first `.await` in the statement.
     Awaited,
-    /// The call of the statement gives it: a stream.
+    /// The call, which returns a stream.
     Called,
 }
 
-/// Whether `statement` is `let name = ….acquire().await?;`, `let name = ….fetch(…);` or their like, and `rest`, which are
-/// the statements after it in its block, leave what it gives in `name`.
+/// Whether `statement` binds a value that stays in its variable, and which expression returns that value.
+///
+/// `statement` must be of the form `let name = ….acquire().await?;` or `let name = ….fetch(…);`. `rest` are the
+/// statements after it in its block. None of them may move the value out of `name`.
 pub(super) fn kept(statement: &Stmt, rest: &[Stmt]) -> Option<Kept> {
     let Stmt::Local(local) = statement else {
         return None;
@@ -74,7 +77,7 @@ pub(super) fn kept(statement: &Stmt, rest: &[Stmt]) -> Option<Kept> {
     (!uses.moved).then_some(kept)
 }
 
-/// The plain name that takes what a call gives.
+/// The name that a statement binds, if that is a plain name and the statement has one of the forms.
 fn bound(local: &Local) -> Option<(Ident, Kept)> {
     let pat = match &local.pat {
         Pat::Type(typed) => &*typed.pat,
@@ -94,7 +97,7 @@ fn bound(local: &Local) -> Option<(Ident, Kept)> {
     Some((name.ident.unraw(), kept))
 }
 
-/// `….begin().await`, with `?`, `.unwrap()` or `.expect(…)` after it or without.
+/// Whether this is `….begin().await`, alone or with `?`, `.unwrap()` or `.expect(…)` after it.
 fn awaits(expr: &Expr) -> bool {
     let awaited = match expr {
         Expr::Try(tried) => peeled(&tried.expr),
@@ -109,10 +112,11 @@ fn awaits(expr: &Expr) -> bool {
     matches!(peeled(&awaited.base), Expr::MethodCall(_) | Expr::Call(_))
 }
 
-/// Looks for what a name is used for, where it is known to be the only one of its kind.
+/// Visits the uses of a name. Another binding of the same name counts as a move, so that each use is of the one
+/// variable.
 struct Uses {
     name: Ident,
-    /// By value, or perhaps.
+    /// Whether the value is moved, or may be.
     moved: bool,
 }
 
@@ -129,7 +133,7 @@ impl Uses {
         ident.unraw() == self.name
     }
 
-    /// The name, `*name`, `**name`.
+    /// Whether this is the name, `*name` or `**name`.
     fn is_place(&self, expr: &Expr) -> bool {
         match peeled(expr) {
             Expr::Unary(unary) => matches!(unary.op, UnOp::Deref(_)) && self.is_place(&unary.expr),
@@ -137,7 +141,7 @@ impl Uses {
         }
     }
 
-    /// The arguments, if this is a use of the name that leaves the handle where it is, or ends it.
+    /// Returns the arguments to visit, if this is a use of the name that leaves the handle in its place, or ends it.
     fn harmless<'e>(&self, expr: &'e mut Expr) -> Option<Vec<&'e mut Expr>> {
         match expr {
             Expr::Reference(reference) if self.is_place(&reference.expr) => Some(Vec::new()),
@@ -173,7 +177,7 @@ impl Uses {
         })
     }
 
-    /// `"{name}"`, which may be any macro's.
+    /// Whether a text has `{name}`. A macro may capture the variable by it.
     fn is_captured_in(&self, text: &str) -> bool {
         text.contains(&format!("{{{}", self.name))
     }
@@ -195,7 +199,7 @@ impl VisitMut for Uses {
         }
     }
 
-    /// Another variable of that name.
+    /// This binds another variable.
     fn visit_pat_ident_mut(&mut self, pat: &mut PatIdent) {
         self.moved |= self.is_same(&pat.ident);
         visit_mut::visit_pat_ident_mut(self, pat);
@@ -217,7 +221,7 @@ impl VisitMut for Uses {
         }
     }
 
-    /// It cannot see variables, but a macro can.
+    /// An item cannot use the variable, but a macro can.
     fn visit_item_mut(&mut self, item: &mut Item) {
         if let Item::Macro(_) | Item::Verbatim(_) = item {
             self.mentioned_in(item);
@@ -232,7 +236,7 @@ fn borrows(method: &Ident) -> bool {
     is_one_of(method, &BORROWS) || FAMILIES.iter().any(|family| word.starts_with(family))
 }
 
-/// `drop(…)`, `std::mem::drop(…)`, `core::mem::drop(…)`
+/// Whether this calls `drop(…)`, `std::mem::drop(…)` or `core::mem::drop(…)`.
 fn drops(call: &ExprCall) -> bool {
     let Expr::Path(path) = &*call.func else {
         return false;
@@ -259,7 +263,7 @@ pub(super) fn is_one_of(word: &Ident, words: &[&str]) -> bool {
     words.iter().any(|one| word == one)
 }
 
-/// Without the parentheses and invisible groups that other macros leave.
+/// The expression without parentheses and the invisible groups that other macros leave.
 fn peeled(expr: &Expr) -> &Expr {
     match expr {
         Expr::Paren(inner) => peeled(&inner.expr),

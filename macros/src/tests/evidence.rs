@@ -1,9 +1,9 @@
-//! What a body is taken to tell. In doubt it tells nothing: most of these are near misses.
+//! The facts that the attribute reads from a body. In doubt it records none: most of these cases are near misses.
 
 use super::expand;
 use crate::model::Mode;
 
-/// What is written down of this function: its extent, whether it is straight, and its sites.
+/// The facts in an expansion: the extent of the body, whether it is straight, and its call sites.
 #[track_caller]
 fn written(expansion: &str) -> (&str, bool, Vec<&str>) {
     let (_, written) = expansion.split_once("file ! () , [").expect("a place");
@@ -14,18 +14,18 @@ fn written(expansion: &str) -> (&str, bool, Vec<&str>) {
     (extent, straight == "true", sites.split(" , ([").collect())
 }
 
-/// Whether the handle stays that this site takes.
+/// Whether the handle that this call site takes stays in its variable.
 fn site_stays(site: &str) -> bool {
     site.contains("] , true ,")
 }
 
-/// Whether a handle that is taken before `rest` stays.
+/// Whether a handle that is taken before `rest` stays in its variable.
 #[track_caller]
 fn stays_before(rest: &str) -> bool {
     stays(&format!("let mut tx = pool.begin().await?; {rest}"))
 }
 
-/// Whether the first handle that is taken stays.
+/// Whether the first handle that is taken stays in its variable.
 #[track_caller]
 fn stays(body: &str) -> bool {
     let source = format!("#[track] async fn find(pool: &Pool) -> Result<()> {{ {body} }}");
@@ -86,7 +86,7 @@ fn a_handle_does_not_stay_where_it_is_not_bound_to_a_name() {
         "tx = pool.begin().await?;",
         "self.tx = pool.begin().await?;",
         "let rows = pool.begin().await?.fetch_all(\"…\").await?;",
-        // No words that take a handle.
+        // Methods that take no handle.
         "let pool = Pool::connect(\"…\").await?;",
         "let row = pool.fetch_one(\"…\").await?;",
         "let tx = conn.transaction(|tx| later(tx)).await?;",
@@ -96,7 +96,7 @@ fn a_handle_does_not_stay_where_it_is_not_bound_to_a_name() {
 }
 
 #[test]
-fn what_is_taken_on_the_way_to_a_handle_does_not_stay() {
+fn a_handle_taken_for_another_one_does_not_stay() {
     for binding in [
         "let tx = source(other.acquire().await?).begin().await?;",
         "let tx = pool.begin_with(name(other.acquire().await?)).await?;",
@@ -183,7 +183,7 @@ fn a_handle_that_may_be_moved_does_not_stay() {
         "let inner = tx.inner;",
         "let inner = &mut tx.inner;",
         "tx = pool.begin().await?;",
-        // By what may move it.
+        // Calls that may move it.
         "tx.detach();",
         "tx.leak();",
         "tx.long_lived(\"a lock\");",
@@ -193,7 +193,7 @@ fn a_handle_that_may_be_moved_does_not_stay() {
         "let old = std::mem::replace(&mut tx, new);",
         "let ending = tx.commit(); later(ending).await?;",
         "send(tx.rollback()).await?;",
-        // By another future or thread.
+        // Another future or thread.
         "spawn(async move { tx.commit().await });",
         "let later = async { tx.execute(\"…\").await };",
         "let later = || tx.ping();",
@@ -209,7 +209,7 @@ fn a_handle_that_may_be_moved_does_not_stay() {
         "unknown!(&mut *tx);",
         "unknown!(a { b [ tx ] });",
         "macro_rules! save { () => { later(tx) } } save!();",
-        // Under cover of the same name.
+        // Another binding of the same name, or code behind a `cfg`.
         "let tx = 3;",
         "if let Some(tx) = other {}",
         "match other { Some(tx) => {} None => {} }",
@@ -226,7 +226,7 @@ fn a_handle_that_may_be_moved_does_not_stay() {
 }
 
 #[test]
-fn each_of_two_handles_of_one_name_speaks_for_itself() {
+fn two_handles_of_one_name_are_judged_separately() {
     assert!(!stays(
         "if a { let tx = pool.begin().await?; send(tx); } else { let tx = pool.begin().await?; }"
     ));
@@ -250,7 +250,7 @@ fn is_straight_body(body: &str) -> bool {
 }
 
 #[test]
-fn one_thing_after_the_other_is_straight() {
+fn a_sequential_body_is_straight() {
     for body in [
         "",
         "let mut tx = pool.begin().await?; save(&mut tx).await?; tx.commit().await",
@@ -273,7 +273,7 @@ fn one_thing_after_the_other_is_straight() {
 }
 
 #[test]
-fn what_may_run_beside_something_else_is_not_straight() {
+fn a_body_that_may_be_concurrent_is_not_straight() {
     for body in [
         // Blocks and closures that are futures.
         "let later = async { 1 };",
@@ -326,7 +326,7 @@ fn what_may_run_beside_something_else_is_not_straight() {
         "poll_fn(|cx| a.as_mut().poll(cx)).await;",
         "Pin::new(&mut a).poll(cx);",
         "token.run_until_cancelled(a()).await;",
-        // Inner functions, whose awaits stand in this body.
+        // Inner functions, which this body may await.
         "async fn both(a: A, b: B) { join!(a, b); } both(a(), b()).await;",
         "struct S; impl S { fn run(&self) { spawn(a()); } } S.run();",
         // Types and imports.
@@ -370,7 +370,7 @@ fn only_a_body_that_is_the_functions_future_is_straight() {
     ));
 }
 
-/// What stands between the positions that an extent tells.
+/// The text of an extent.
 #[track_caller]
 fn text<'s>(source: &'s str, extent: &str) -> &'s str {
     let numbers: Vec<usize> = extent
@@ -409,7 +409,7 @@ fn check_inside(body: &str, expected: Option<&str>) {
 }
 
 #[test]
-fn a_site_tells_the_innermost_block_around() {
+fn a_call_site_records_the_innermost_block_around_it() {
     check_inside("pool.acquire().await;", None);
     check_inside("if a { loop { pool.acquire().await; } }", None);
     check_inside("let a = unsafe { pool.acquire().await };", None);
@@ -461,14 +461,14 @@ fn a_site_tells_the_innermost_block_around() {
 }
 
 #[test]
-fn a_function_tells_its_body() {
+fn a_function_records_the_extent_of_its_body() {
     let source = "#[track]\nasync fn find(pool: [u8; { 3 }]) -> u8 { 'é';\n    1\n}\n";
     let expansion = expand(source, Mode::On).to_string();
     assert_eq!(text(source, written(&expansion).0), "{ 'é';\n    1\n}");
 }
 
 #[test]
-fn a_function_that_a_test_attribute_made_tells_the_users_body() {
+fn a_generated_function_records_the_extent_of_the_users_body() {
     for source in [
         "#[track]\nfn main() { block_on(async { 1 }) }",
         "#[track]\nfn main() { async fn main() { 1 } run(main) }",
@@ -478,13 +478,13 @@ fn a_function_that_a_test_attribute_made_tells_the_users_body() {
     }
 }
 
-/// The places that the function says it keeps.
+/// The number of places whose value the function keeps.
 #[track_caller]
 fn keeps(body: &str) -> usize {
     places("keeping", body)
 }
 
-/// Those that it says are in a loop.
+/// The number of places in a loop whose value the function keeps.
 #[track_caller]
 fn repeats(body: &str) -> usize {
     places("repeating", body)
@@ -504,7 +504,7 @@ fn places(kind: &str, body: &str) -> usize {
 }
 
 #[test]
-fn what_a_callee_gives_is_kept_where_it_stays() {
+fn the_value_of_a_callee_is_kept_where_it_stays() {
     assert_eq!(
         keeps("let mut tx = self.open().await?; self.audit().await"),
         1
@@ -532,7 +532,7 @@ fn what_a_callee_gives_is_kept_where_it_stays() {
 }
 
 #[test]
-fn what_stays_in_a_loop_is_taken_again_and_again() {
+fn a_handle_that_stays_in_a_loop_is_taken_repeatedly() {
     for body in [
         "loop { let tx = pool.begin().await?; }",
         "while self.more() { let tx = pool.begin().await?; tx.commit().await?; }",

@@ -1,4 +1,4 @@
-//! What each kind of item becomes.
+//! The expansion of each kind of item.
 
 use expect_test::{Expect, expect};
 
@@ -567,7 +567,7 @@ fn off_is_the_item_as_written() {
     .assert_eq(&pretty(&expand(source, Mode::Off).to_string()));
 }
 
-/// The body alone.
+/// Checks the expansion of a body alone.
 #[track_caller]
 fn check_body(body: &str, expected: Expect) {
     let expansion = folded(&format!("#[track]\nfn f() {{ {body} }}"));

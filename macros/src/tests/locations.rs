@@ -1,10 +1,10 @@
-//! Call sites and functions stand where the user's words stand.
+//! Call sites and functions have the locations of the user's tokens.
 
 use super::expand;
 use crate::model::Mode;
 
 #[test]
-fn sites_stand_on_the_method() {
+fn a_call_site_has_the_location_of_the_methods_name() {
     let source = "#[track]
 async fn find(pool: &Pool) {
     sqlx::query(\"…\")
@@ -32,7 +32,7 @@ async fn find(pool: &Pool) {
 }
 
 #[test]
-fn lines_have_no_suffix() {
+fn line_numbers_have_no_suffix() {
     let source = format!("#[track]{}async fn find() {{}}", "\n".repeat(12_344));
     let expansion = expand(&source, Mode::On).to_string();
     assert!(expansion.contains("12345 , 10"), "{expansion}");

@@ -1,4 +1,4 @@
-//! What holds of the attribute, whatever stands in it. The cases are the same in every run.
+//! Properties that hold for any options. The cases are the same in every run.
 
 use proc_macro2::{TokenStream, TokenTree};
 use proptest::prelude::*;
@@ -55,22 +55,22 @@ const WORDS: &[&str] = &[
     "x",
 ];
 
-/// Whether the brackets pair up: nothing else comes out of a compiler's tokeniser.
+/// Whether the brackets are balanced. The compiler passes no other tokens to an attribute.
 fn is_balanced(words: &[&str]) -> bool {
     words.concat().parse::<TokenStream>().is_ok() && words.join(" ").parse::<TokenStream>().is_ok()
 }
 
-/// Where each complaint stands: the column at which its first token begins, on its line.
-fn complaints(tokens: TokenStream) -> Vec<(usize, usize)> {
+/// The line and column of each error.
+fn locations_of_errors(tokens: TokenStream) -> Vec<(usize, usize)> {
     let tokens: Vec<_> = tokens.into_iter().collect();
     let is_error = |tokens: &[TokenTree]| matches!(&tokens[5], TokenTree::Ident(name) if name == "compile_error");
     let errors = tokens.windows(6).filter(|tokens| is_error(tokens));
-    let places = errors.map(|tokens| tokens[0].span().start());
-    places.map(|place| (place.line, place.column)).collect()
+    let starts = errors.map(|tokens| tokens[0].span().start());
+    starts.map(|start| (start.line, start.column)).collect()
 }
 
 #[test]
-fn any_words_are_taken_or_told_within_the_attribute() {
+fn any_options_are_accepted_or_reported_within_the_attribute() {
     let mut runner = TestRunner::new(Config {
         cases: 2_000,
         failure_persistence: None,
@@ -78,11 +78,12 @@ fn any_words_are_taken_or_told_within_the_attribute() {
         ..Config::default()
     });
     let words = prop::collection::vec(select(WORDS), 0..10);
-    let words = words.prop_filter("brackets pair up", |words| is_balanced(words));
+    let words = words.prop_filter("balanced brackets", |words| is_balanced(words));
     let ran = runner.run(&words, |words| {
         let options = words.join(" ");
         let source = format!("#[track({options})]\nasync fn f() {{}}");
-        let [on, off] = [Mode::On, Mode::Off].map(|mode| complaints(expand(&source, mode)));
+        let [on, off] =
+            [Mode::On, Mode::Off].map(|mode| locations_of_errors(expand(&source, mode)));
         prop_assert_eq!(&on, &off);
         let end = "#[track(".len() + options.chars().count();
         for (line, column) in on {

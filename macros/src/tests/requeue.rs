@@ -1,4 +1,4 @@
-//! Attributes that rewrite the item expand first.
+//! Attributes that rewrite the item expand before `#[track]`.
 
 use expect_test::{Expect, expect};
 
@@ -28,7 +28,7 @@ fn a_function() {
 }
 
 #[test]
-fn a_method_takes_the_options_of_its_impl_along() {
+fn a_method_inherits_the_options_of_its_impl() {
     check(
         r#"#[track(max_queries = 3, held_idle = "60s", deny(leaks), crate = ::db)]
         impl Repo {
@@ -84,7 +84,7 @@ fn tests() {
 }
 
 #[test]
-fn an_impl_keeps_the_attributes_inside() {
+fn an_impl_keeps_the_attributes_of_its_methods() {
     check(
         r#"#[track]
         #[async_trait]
@@ -104,7 +104,7 @@ fn an_impl_keeps_the_attributes_inside() {
 }
 
 #[test]
-fn what_is_still_there_at_the_end_stays() {
+fn attributes_that_are_left_at_the_end_stay() {
     check(
         r#"#[track(__last)]
         #[unheard_of]
@@ -129,7 +129,7 @@ fn what_is_still_there_at_the_end_stays() {
 }
 
 #[test]
-fn attributes_hidden_behind_a_condition() {
+fn attributes_behind_a_condition() {
     check(
         r#"#[track]
         #[cfg_attr(feature = "trace", instrument)]
