@@ -1,4 +1,4 @@
-//! What tracking costs while a program is built: small crates that are generated, one per way to use sqlx.
+//! Measures what tracking costs at compile time, on small generated crates, one for each way to use sqlx.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -15,29 +15,30 @@ use crate::statistics::Median;
 struct User {
     name: &'static str,
     dependency: String,
-    /// Above every impl block.
+    /// The attribute of every impl block.
     attribute: &'static str,
 }
 
-/// How much is built.
+/// The amount of code to build, and how.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Amount {
     functions: u32,
     rounds: u32,
     command: &'static str,
-    /// Whether the dependencies are those that the contenders were built with; else they are checked, and built from nothing, too.
+    /// Whether to share the dependencies that were built for the contenders. If not, they are built separately, and
+    /// clean builds are measured as well.
     beside_contenders: bool,
 }
 
 impl Amount {
-    /// For figures.
+    /// For figures to publish.
     pub(crate) const FULL: Self = Self {
         functions: 1_000,
         rounds: 9,
         command: "check",
         beside_contenders: false,
     };
-    /// To see that everything works.
+    /// To check that everything works.
     pub(crate) const SMOKE: Self = Self {
         functions: 10,
         rounds: 1,
@@ -46,29 +47,29 @@ impl Amount {
     };
 }
 
-/// Seconds that cargo took.
+/// The seconds that cargo took.
 #[derive(Clone, Copy, Debug)]
 struct Took {
-    /// By the clock.
+    /// Wall-clock time.
     wall: f64,
-    /// Of processor time, outside the kernel.
+    /// Processor time outside the kernel.
     user: f64,
 }
 
-/// Builds the crates, and prints how long that takes.
+/// Builds the crates, and prints the times.
 pub(crate) fn compare(amount: Amount) -> Result<(), Box<dyn Error>> {
     let own = target_directory()?.join("leash-bench");
     let users = users();
     if amount.beside_contenders {
         compare_rounds(&users, amount, &own, &target_directory()?)
     } else {
-        // First, so that what is downloaded is there before a build from nothing.
+        // This comes first, so that the clean builds download nothing.
         compare_rounds(&users, amount, &own, &own.join("target"))?;
         compare_clean(&users, &own)
     }
 }
 
-/// Builds from nothing.
+/// Measures clean builds.
 fn compare_clean(users: &[User], own: &Path) -> Result<(), Box<dyn Error>> {
     println!(
         "\n{:<22} {:>10} {:>10}",
@@ -87,7 +88,7 @@ fn compare_clean(users: &[User], own: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Builds in turn, with dependencies that are there already.
+/// Measures builds of the crates alone, in turn. Their dependencies are already built.
 fn compare_rounds(
     users: &[User],
     amount: Amount,
@@ -107,7 +108,7 @@ fn compare_rounds(
     let mut samples = vec![Vec::new(); users.len()];
     for _ in 0..rounds {
         for (user, samples) in users.iter().zip(&mut samples) {
-            // The same once more: its dependencies are there, its own state is not kept.
+            // Writing the same source again makes cargo rebuild the crate, without its dependencies.
             let home = generate(user, functions, own)?;
             samples.push(cargo(command, &home, target)?);
         }
@@ -173,7 +174,7 @@ fn users() -> [User; 4] {
     ]
 }
 
-/// Writes the crate; returns where it is.
+/// Writes a crate, and returns its directory.
 fn generate(user: &User, functions: u32, directory: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let package = user.name.replace(", ", "-").replace(' ', "-");
     let home = directory.join(&package);
@@ -189,7 +190,7 @@ fn generate(user: &User, functions: u32, directory: &Path) -> Result<PathBuf, Bo
     Ok(home)
 }
 
-/// Repositories of ten functions each: eight send a statement through the pool, two have a transaction.
+/// The source of repositories with ten functions each: eight send a statement to the pool, and two have a transaction.
 fn source(attribute: &str, functions: u32) -> Result<String, std::fmt::Error> {
     let mut source = "use sqlx::SqlitePool;\n".to_owned();
     for number in 0..functions {
@@ -224,7 +225,7 @@ fn source(attribute: &str, functions: u32) -> Result<String, std::fmt::Error> {
     Ok(source)
 }
 
-/// Runs cargo in the crate.
+/// Runs cargo in a crate.
 fn cargo(command: &str, home: &Path, target: &Path) -> Result<Took, Box<dyn Error>> {
     let (began, used) = (Instant::now(), machine::user_time_of_children()?);
     let status = machine::cargo()

@@ -1,4 +1,4 @@
-//! The contenders: programs that are built and started here, and told what to run.
+//! Builds and starts the contenders, and sends them requests.
 
 use std::error::Error;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -12,9 +12,9 @@ use crate::machine;
 /// A contender, before it runs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Contender {
-    /// As the tables name it.
+    /// The name in the tables.
     pub(crate) name: &'static str,
-    /// Whom it is compared with, by name; itself, if with nobody.
+    /// The name of the contender with which it is compared. Its own name if it is not compared with another one.
     pub(crate) against: &'static str,
     workspace: &'static str,
     package: &'static str,
@@ -38,7 +38,7 @@ pub(crate) const PLAIN: Contender =
     contender(["plain", "plain"], ["sqlx_0_9", "contender-plain", "plain"]);
 pub(crate) const ON: Contender = contender(["on", "plain"], ["sqlx_0_9", "contender-on", "on"]);
 
-/// Plain sqlx and tracking, with many call sites.
+/// Plain sqlx and sqlx-leash with `track`, with many call sites.
 pub(crate) const PLAIN_SITES: Contender = contender(
     ["plain", "plain"],
     ["sqlx_0_9", "contender-plain-sites", "plain_sites"],
@@ -48,7 +48,7 @@ pub(crate) const ON_SITES: Contender = contender(
     ["sqlx_0_9", "contender-on-sites", "on_sites"],
 );
 
-/// Those whose operations are compared; whom others are compared with comes first.
+/// The contenders of the part `cost`. The first one is plain sqlx, on which the number of repetitions is calibrated.
 pub(crate) const ALL: [Contender; 10] = [
     PLAIN,
     contender(["off", "plain"], ["sqlx_0_9", "contender-off", "off"]),
@@ -83,7 +83,8 @@ pub(crate) const ALL: [Contender; 10] = [
     ),
 ];
 
-/// Builds their programs, each package by itself, as the driver itself was built.
+/// Builds their programs in the profile of this program. Each package is built separately, because features unite
+/// within a build.
 pub(crate) fn build(contenders: &[Contender]) -> Result<(), Box<dyn Error>> {
     let packages = contenders.chunk_by(|a, b| a.package == b.package);
     for package in packages {
@@ -128,7 +129,7 @@ impl Contender {
         Ok(target_directory()?.join(profile).join(self.program))
     }
 
-    /// Starts it behind `runner`, a program and its arguments, or as it is where that is empty.
+    /// Starts it with the command `runner`, a program and its arguments, or directly if that is empty.
     pub(crate) fn start(
         &self,
         runner: &[String],
@@ -136,12 +137,12 @@ impl Contender {
         surroundings: &Surroundings,
     ) -> Result<Running, Box<dyn Error>> {
         let program = self.program()?.display().to_string();
-        let words: Vec<&String> = runner.iter().chain([&program]).collect();
-        let mut child = Command::new(words[0])
-            .args(&words[1..])
+        let command: Vec<&String> = runner.iter().chain([&program]).collect();
+        let mut child = Command::new(command[0])
+            .args(&command[1..])
             .arg(url)
             .args(surroundings.arguments())
-            // What the user of this shell has set is no part of the contest.
+            // The settings of the shell must not affect the figures.
             .env_remove("SQLX_LEASH")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -157,7 +158,7 @@ impl Contender {
     }
 }
 
-/// Where the driver itself was built.
+/// The target directory in which this program was built.
 pub(crate) fn target_directory() -> Result<PathBuf, Box<dyn Error>> {
     let program = std::env::current_exe()?;
     let directory = program
@@ -172,13 +173,13 @@ pub(crate) fn target_directory() -> Result<PathBuf, Box<dyn Error>> {
 pub(crate) struct Running {
     name: &'static str,
     child: Child,
-    /// Until it is told to end.
+    /// Its standard input. `None` once it must end.
     requests: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
 }
 
 impl Running {
-    /// Has it run a batch.
+    /// Requests a batch, and returns the two numbers of the answer.
     pub(crate) fn run(
         &mut self,
         measure: Measure,
@@ -190,7 +191,7 @@ impl Running {
             times,
             operation: operation.to_owned(),
         };
-        let requests = self.requests.as_mut().ok_or("it was told to end")?;
+        let requests = self.requests.as_mut().ok_or("its input is closed")?;
         writeln!(requests, "{request}")?;
         let answer = self.line()?;
         let (first, second) = answer
@@ -211,7 +212,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It ends with its input.
+        // The contender exits when its input ends.
         self.requests = None;
         let _ = self.child.wait();
     }

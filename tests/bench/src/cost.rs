@@ -1,4 +1,4 @@
-//! What a contender adds to the one that it is compared with.
+//! Measures what each operation costs: what a contender adds to the one with which it is compared.
 
 use std::error::Error;
 
@@ -10,10 +10,10 @@ use crate::paired::{self, Effort, Samples, added, each, ratio};
 use crate::statistics::Median;
 use crate::{databases::Database, instructions};
 
-/// One contender and operation.
+/// The figures of one contender and operation.
 struct Cost {
     name: &'static str,
-    /// What the others are compared with has no more to tell.
+    /// Whether others are compared with it. Its figures are then totals and not differences.
     is_base: bool,
     wall: f64,
     ratio: Median,
@@ -55,7 +55,7 @@ pub(crate) fn compare(database: &Database, effort: Effort) -> Result<(), Box<dyn
         let times = paired::calibrate(&mut running[0], operation, effort.batch)?;
         let mut allocated = Vec::new();
         for contender in &mut running {
-            // Fills caches and makes tallies; what is allocated then is what every further batch allocates.
+            // This batch fills caches and creates tallies. The next one allocates what every further batch allocates.
             contender.run(Measure::Time, times, operation)?;
             allocated.push(contender.run(Measure::Allocations, times, operation)?);
         }
@@ -81,9 +81,9 @@ fn costs(
     let base = |contender: usize| {
         ALL.iter()
             .position(|other| other.name == ALL[contender].against)
-            .expect("BUG: whom a contender is compared with is one")
+            .expect("BUG: a contender is compared with one of them")
     };
-    let more = |of: &dyn Fn(usize) -> f64, own, base| {
+    let difference = |of: &dyn Fn(usize) -> f64, own, base| {
         if own == base {
             of(own)
         } else {
@@ -99,11 +99,17 @@ fn costs(
                 wall: Median::of(samples[own].wall.iter().copied()).value,
                 ratio: ratio(&samples[base].wall, &samples[own].wall),
                 added_cpu: added(&samples[base].cpu, &samples[own].cpu),
-                allocations: more(&|of| each(allocated[of][0], times), own, base),
-                bytes: more(&|of| each(allocated[of][1], times), own, base),
-                instructions: instructions[own]
-                    .zip(instructions[base])
-                    .map(|(mine, its)| if own == base { mine } else { mine - its }),
+                allocations: difference(&|of| each(allocated[of][0], times), own, base),
+                bytes: difference(&|of| each(allocated[of][1], times), own, base),
+                instructions: instructions[own].zip(instructions[base]).map(
+                    |(own_count, of_base)| {
+                        if own == base {
+                            own_count
+                        } else {
+                            own_count - of_base
+                        }
+                    },
+                ),
             }
         })
         .collect()
@@ -124,8 +130,8 @@ fn print(operation: &str, costs: &[Cost]) {
             ..
         } = cost;
         let instructions = match cost.instructions {
-            Some(all) if cost.is_base => format!("{all:.0}"),
-            Some(more) => format!("{more:+.0}"),
+            Some(total) if cost.is_base => format!("{total:.0}"),
+            Some(added) => format!("{added:+.0}"),
             None => "not counted".to_owned(),
         };
         let name = cost.name;
@@ -150,7 +156,7 @@ fn print(operation: &str, costs: &[Cost]) {
     }
 }
 
-/// One line per operation: CPU time and allocations that each contender adds.
+/// Prints a line for each operation: the CPU time and the allocations that each contender adds.
 fn summarise(operations: &[(&str, Vec<Cost>)]) {
     let Some((_, first)) = operations.first() else {
         return;
@@ -179,7 +185,7 @@ fn summarise(operations: &[(&str, Vec<Cost>)]) {
     }
 }
 
-/// As people read it.
+/// A time with a unit that suits its size.
 pub(crate) fn time(nanoseconds: f64) -> String {
     match nanoseconds {
         ns if ns < 1_000.0 => format!("{ns:.1} ns"),

@@ -5,7 +5,7 @@ use tokio::runtime::Runtime;
 
 use crate::machine;
 
-/// A database of every connection's own.
+/// Each connection has a database to itself.
 pub(crate) const SQLITE: &str = "sqlite::memory:";
 
 /// A database that contenders connect to.
@@ -13,11 +13,11 @@ pub(crate) const SQLITE: &str = "sqlite::memory:";
 pub(crate) struct Database {
     pub(crate) name: &'static str,
     pub(crate) url: String,
-    /// Goes with this value.
+    /// Dropped with this value.
     _server: Option<Db>,
 }
 
-/// SQLite in memory; PostgreSQL over loopback where there is a server, else it is said that there is none.
+/// Returns SQLite in memory, and PostgreSQL over loopback if there is a server. Prints a line if there is none.
 pub(crate) fn all(runtime: &Runtime) -> Vec<Database> {
     let sqlite = Database {
         name: "SQLite in memory",

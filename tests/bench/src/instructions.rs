@@ -1,4 +1,4 @@
-//! Instructions, counted by valgrind's callgrind: of the thread that runs the operations, not of SQLite's own.
+//! Counts instructions with valgrind's callgrind, in the thread that runs the operations but not in SQLite's thread.
 
 use std::error::Error;
 use std::fs;
@@ -11,16 +11,16 @@ use leash_contender::{Measure, OPERATIONS, Surroundings};
 use crate::contenders::Contender;
 use crate::paired::{calibrate, each};
 
-/// Whether they can be counted here.
+/// Whether instructions can be counted on this machine.
 pub(crate) fn can_be_counted() -> bool {
-    let asked = Command::new("valgrind")
+    let version = Command::new("valgrind")
         .arg("--version")
         .stdout(Stdio::null())
         .status();
-    asked.is_ok_and(|status| status.success())
+    version.is_ok_and(|status| status.success())
 }
 
-/// Of each of [`OPERATIONS`], in batches of that length.
+/// Returns the number of instructions of each of [`OPERATIONS`], measured in batches that take that time.
 pub(crate) fn count(
     contender: &Contender,
     url: &str,
@@ -29,13 +29,13 @@ pub(crate) fn count(
     let directory = tempfile::tempdir()?;
     let dumps = directory.path().join("dump");
     let callgrind = [
-        // Else a large copy is one instruction, repeated for each byte and counted as often.
+        // Without this, a large copy is one instruction that is repeated and counted for each byte.
         "env".to_owned(),
         "GLIBC_TUNABLES=glibc.cpu.x86_rep_movsb_threshold=1073741824".to_owned(),
         "valgrind".to_owned(),
         "--quiet".to_owned(),
         "--tool=callgrind".to_owned(),
-        // Of two options with one and the same pattern, callgrind takes the first alone.
+        // The two patterns differ, because callgrind ignores the second of two options with the same pattern.
         "--toggle-collect=*contender*counted_batch*".to_owned(),
         "--dump-after=*counted_batch*".to_owned(),
         format!("--callgrind-out-file={}", dumps.display()),

@@ -1,31 +1,31 @@
-//! On what it all runs.
+//! The machine: its processors, and the commands that start programs on them.
 
 use std::error::Error;
 use std::fs;
 use std::process::{Command, Stdio};
 use std::thread;
 
-/// What starts a program so that its times say something: a command, and how the tables call it.
+/// A command that starts a program in a way that makes its times comparable, with the words that describe it.
 pub(crate) struct Runner {
     pub(crate) words: Vec<String>,
     how: String,
 }
 
-/// A program on the last processor: on several, SQLite's thread moves about.
+/// Pins a program to the last processor. On several processors, SQLite's thread would move between them.
 pub(crate) fn pinned() -> Runner {
     let last = (processors() - 1).to_string();
     let steady = steady();
     Runner::of(&["taskset", "-c", &last], "pinned to one").before(steady)
 }
 
-/// Starts a server that keeps off the clients' processor: else it is luck which of its processes, and so which contender's,
-/// runs there.
+/// Starts a server on all processors but that of the clients. Otherwise chance decides which of its processes runs on
+/// that processor, and so which contender it slows down.
 pub(crate) fn beside_clients<T>(start: impl FnOnce() -> T) -> T {
     let last = processors() - 1;
     if last == 0 {
         return start();
     }
-    // What is started now inherits it. Without `taskset` the server runs anywhere, as the clients do.
+    // The server inherits the setting. Without `taskset` it runs on any processor, as the clients do.
     let keep_to = |processors: String| {
         let id = std::process::id().to_string();
         let _ = Command::new("taskset")
@@ -39,16 +39,16 @@ pub(crate) fn beside_clients<T>(start: impl FnOnce() -> T) -> T {
     started
 }
 
-/// A program whose threads do not interrupt each other when they wake each other. Else it is decided by nanoseconds whether a thread
-/// goes to sleep before its answer is there, and who does more is sometimes done sooner.
+/// Schedules a program so that its threads do not preempt each other when they wake each other. Otherwise nanoseconds
+/// decide whether a thread sleeps before its answer arrives, and a program that does more sometimes finishes sooner.
 pub(crate) fn steady() -> Runner {
     Runner::of(&["chrt", "--batch", "0"], "scheduled in batches")
 }
 
 impl Runner {
-    /// The command, where this machine has it.
+    /// The command, if this machine has it. Otherwise an empty one.
     fn of(words: &[&str], how: &str) -> Self {
-        let is_there = Command::new(words[0])
+        let is_installed = Command::new(words[0])
             .args(&words[1..])
             .arg("true")
             .status()
@@ -56,10 +56,10 @@ impl Runner {
         Self {
             words: words
                 .iter()
-                .filter(|_| is_there)
+                .filter(|_| is_installed)
                 .map(ToString::to_string)
                 .collect(),
-            how: if is_there {
+            how: if is_installed {
                 how.to_owned()
             } else {
                 format!("not {how}")
@@ -73,7 +73,7 @@ impl Runner {
         self
     }
 
-    /// A line that says on what.
+    /// A line about the machine and the way in which programs are started.
     pub(crate) fn describe(&self) -> String {
         let model = fs::read_to_string("/proc/cpuinfo").ok();
         let model = model
@@ -95,18 +95,19 @@ impl Runner {
     }
 }
 
-/// The cargo that runs this program, where one does.
+/// The cargo that runs this program, or the one on the `PATH`.
 pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// Seconds of processor time, outside the kernel, of all programs that ended below this one.
+/// The seconds of processor time, outside the kernel, of all descendants of this process that have ended.
 pub(crate) fn user_time_of_children() -> Result<f64, Box<dyn Error>> {
     let status = fs::read_to_string("/proc/self/stat")?;
-    // The second field is the program's name, in parentheses; the sixteenth is the time, in hundredths of a second.
+    // The second field is the name of the program, in parentheses. The sixteenth is the time, in hundredths of a
+    // second.
     let (_, fields) = status.rsplit_once(')').ok_or("this program has no name")?;
     let time = fields.split_whitespace().nth(13);
-    let time: f64 = time.ok_or("its time is not told")?.parse()?;
+    let time: f64 = time.ok_or("there is no field for its time")?.parse()?;
     Ok(time / 100.0)
 }
 

@@ -1,7 +1,9 @@
-//! What tracking costs, beside plain sqlx and its peers: `cargo run --release -p leash-bench`.
+//! Measures what tracking costs, compared with plain sqlx and with other wrappers: `cargo run --release -p
+//! leash-bench`.
 //!
-//! What is measured is `cost` per operation, `scale` (the same with much tracked beside it) and `compile`; all three, or those that are
-//! named. With `--quick` fewer rounds; with `--smoke` a few operations of each, to see that they work.
+//! There are three parts: `cost` measures each operation, `scale` measures operations while much else is tracked, and
+//! `compile` measures compile time. The arguments name the parts to run; without one, all three run. `--quick` runs
+//! fewer rounds. `--smoke` runs a few operations of each part, to check that they work.
 
 mod compile;
 mod contenders;
@@ -18,7 +20,7 @@ use std::error::Error;
 use compile::Amount;
 use paired::Effort;
 
-/// What can be measured by itself.
+/// The names of the parts.
 const PARTS: [&str; 3] = ["cost", "scale", "compile"];
 
 fn main() -> Result<(), Box<dyn Error>> {

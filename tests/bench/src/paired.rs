@@ -1,4 +1,4 @@
-//! Contenders in turn, batch by batch, so that a machine whose speed drifts drifts for all of them.
+//! Runs the contenders in turn, batch by batch, so that a drift in the speed of the machine affects all of them.
 
 use std::error::Error;
 use std::time::Duration;
@@ -8,31 +8,31 @@ use leash_contender::Measure;
 use crate::contenders::Running;
 use crate::statistics::Median;
 
-/// How much is run.
+/// The amount of work in a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effort {
-    /// Batches of each contender and operation.
+    /// The number of batches of each contender and operation.
     pub(crate) rounds: usize,
-    /// How long a batch takes, about.
+    /// The approximate time of a batch.
     pub(crate) batch: Duration,
-    /// The same where instructions are counted, which takes fifty times as long.
+    /// The approximate time of a batch whose instructions are counted. Counting makes it about fifty times as slow.
     pub(crate) counted_batch: Duration,
 }
 
 impl Effort {
-    /// For figures.
+    /// For figures to publish.
     pub(crate) const FULL: Self = Self {
         rounds: 101,
         batch: Duration::from_millis(8),
         counted_batch: Duration::from_millis(100),
     };
-    /// For who tunes, and wants to know where it goes.
+    /// For a first impression while tuning.
     pub(crate) const QUICK: Self = Self {
         rounds: 21,
         batch: Duration::from_millis(4),
         counted_batch: Duration::from_millis(20),
     };
-    /// To see that everything works.
+    /// To check that everything works.
     pub(crate) const SMOKE: Self = Self {
         rounds: 2,
         batch: Duration::ZERO,
@@ -40,16 +40,16 @@ impl Effort {
     };
 }
 
-/// Nanoseconds per operation of one contender, a sample per round.
+/// The nanoseconds per operation of one contender, with one sample for each round.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Samples {
-    /// By the clock.
+    /// Wall-clock time.
     pub(crate) wall: Vec<f64>,
-    /// Of processor time, all threads.
+    /// Processor time of all threads.
     pub(crate) cpu: Vec<f64>,
 }
 
-/// Runs an operation on all of them, in another order each round.
+/// Runs an operation on all contenders, in a different order in each round.
 pub(crate) fn run(
     contenders: &mut [Running],
     operation: &str,
@@ -59,7 +59,7 @@ pub(crate) fn run(
     let mut samples = vec![Samples::default(); contenders.len()];
     for round in 0..rounds {
         for turn in 0..contenders.len() {
-            // Backwards every other time, so that nobody always runs after the same one.
+            // Every other round runs backwards, so that no contender always follows the same one.
             let turn = if round % 2 == 0 {
                 turn
             } else {
@@ -74,14 +74,14 @@ pub(crate) fn run(
     Ok(samples)
 }
 
-/// How often the operation has to be run for a batch of that length.
+/// Returns the number of operations for which a batch takes that time.
 pub(crate) fn calibrate(
     contender: &mut Running,
     operation: &str,
     batch: Duration,
 ) -> Result<u32, Box<dyn Error>> {
     let mut times = 2;
-    // Doubled at most 24 times: an operation takes half a nanosecond or more.
+    // 24 doublings are enough for 8 ms, because an operation takes at least half a nanosecond.
     for _ in 0..24 {
         let [wall, _] = contender.run(Measure::Time, times, operation)?;
         if Duration::from_nanos(wall) >= batch {
@@ -92,18 +92,18 @@ pub(crate) fn calibrate(
     Ok(times)
 }
 
-/// A share of `total`.
+/// The share of one operation in `total`.
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
 pub(crate) fn each(total: u64, times: u32) -> f64 {
     total as f64 / f64::from(times)
 }
 
-/// What `b` takes by what `a` takes, round by round.
+/// The median of `b / a`, round by round.
 pub(crate) fn ratio(a: &[f64], b: &[f64]) -> Median {
     Median::of(a.iter().zip(b).map(|(a, b)| b / a))
 }
 
-/// What `b` takes more than `a`, round by round.
+/// The median of `b - a`, round by round.
 pub(crate) fn added(a: &[f64], b: &[f64]) -> Median {
     Median::of(a.iter().zip(b).map(|(a, b)| b - a))
 }

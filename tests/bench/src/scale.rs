@@ -1,4 +1,4 @@
-//! Whether an operation costs the same however much is tracked beside it.
+//! Measures whether the cost of an operation depends on how much else is tracked.
 
 use std::error::Error;
 
@@ -11,20 +11,20 @@ use crate::machine;
 use crate::paired::{self, Effort, ratio};
 use crate::statistics::Median;
 
-/// What grows, from the least, and whom it surrounds.
+/// A series of growing surroundings, smallest first, and the contenders that run in them.
 struct Growth {
     what: &'static str,
     contenders: [Contender; 2],
     steps: Vec<(String, Surroundings)>,
     operations: &'static [&'static str],
-    /// Whether one processor is enough.
+    /// Whether the contenders run on one processor.
     pinned: bool,
 }
 
-/// The contenders of the scale benchmark.
+/// The contenders of the part `scale`.
 pub(crate) const CONTENDERS: [Contender; 4] = [PLAIN, ON, PLAIN_SITES, ON_SITES];
 
-/// Runs each operation in ever larger surroundings, and prints what it costs by what it costs in the smallest.
+/// Runs each operation in growing surroundings, and prints its cost relative to that in the smallest ones.
 pub(crate) fn compare(effort: Effort, largest: u32) -> Result<(), Box<dyn Error>> {
     for growth in growths(largest) {
         let runner = if growth.pinned {
@@ -52,7 +52,7 @@ fn measure(
     operation: &str,
     effort: Effort,
 ) -> Result<(), Box<dyn Error>> {
-    // Every call site is to be met in every batch.
+    // Every batch must run every call site.
     let most_sites = growth
         .steps
         .iter()

@@ -1,6 +1,6 @@
-//! What many samples say: their median, and how sure it is.
+//! The median of samples, with its confidence interval.
 
-/// A median and the interval that contains the true one in 95 of 100 runs.
+/// A median, and the interval that contains the true median in 95 of 100 runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Median {
     pub(crate) low: f64,
@@ -9,16 +9,16 @@ pub(crate) struct Median {
 }
 
 impl Median {
-    /// Of samples of whose distribution nothing is known: the interval's ends are samples, by rank.
+    /// The median of samples with an unknown distribution. The ends of the interval are samples, chosen by rank.
     ///
     /// # Panics
     ///
-    /// Without a sample.
+    /// Panics if there is no sample.
     pub(crate) fn of(samples: impl IntoIterator<Item = f64>) -> Self {
         let mut samples: Vec<f64> = samples.into_iter().collect();
         samples.sort_by(f64::total_cmp);
         let last = samples.len() - 1;
-        // Samples below the median are binomial: n/2, give or take 1.96 · √n/2.
+        // The number of samples below the true median has a binomial distribution: n/2 ± 1.96 · √n/2.
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_precision_loss,
@@ -44,17 +44,17 @@ mod tests {
     }
 
     #[test]
-    fn one_sample_is_all_there_is() {
+    fn one_sample_is_the_median_and_the_interval() {
         check([7], [7.0, 7.0, 7.0]);
     }
 
     #[test]
-    fn two_samples_meet_in_the_middle() {
+    fn the_median_of_two_samples_is_their_mean() {
         check([9, 4], [4.0, 6.5, 9.0]);
     }
 
     #[test]
-    fn of_a_hundred_and_one_ten_ranks_to_each_side() {
+    fn the_interval_of_101_samples_reaches_ten_ranks_to_each_side() {
         check((0..101).rev(), [40.0, 50.0, 60.0]);
     }
 }

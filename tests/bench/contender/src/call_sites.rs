@@ -1,9 +1,11 @@
-//! A thousand functions, each with a call site of its own: ten thousand take minutes to compile, so each sends up to ten texts.
+//! A contender with a thousand functions, each with its own call site. Ten thousand would take minutes to compile, so
+//! each function sends up to ten texts.
 
-/// Makes `serve()`, as [`contender!`](crate::contender) does, of a program with one operation: its call sites in turn.
+/// Generates the `main` of a contender with one operation, which runs its call sites in turn.
 ///
-/// The crate names its dependency `sqlx`. The attributes are those of every function. It has as many pairs of call site and text as the
-/// [surroundings](crate::Surroundings) say, shares them out among the threads; where there are fewer than threads, all take all.
+/// The crate must have a dependency named `sqlx`. The attributes apply to every function. The
+/// [surroundings](crate::Surroundings) set the number of pairs of a call site and a text. The threads share these
+/// pairs; if there are fewer pairs than threads, each thread runs all of them.
 #[macro_export]
 macro_rules! call_sites {
     ([$($attributes:tt)*]) => {

@@ -1,8 +1,8 @@
-//! What every contender shares: the operations, written once in [`contender!`], and the loop that runs and measures them.
+//! The code that all contenders share: the operations in [`contender!`], and the loop that runs and measures them.
 //!
-//! A contender is a program of its own, because features unite within a build and two versions of sqlx exclude each other. It is
-//! started with the URL of a database and what [surrounds](Surroundings) the operations, and answers each [`Request`] that it reads from
-//! its standard input with a line of two numbers.
+//! Each contender is a separate program, because features unite within a build, and two versions of sqlx exclude each
+//! other. Its arguments are the URL of a database and the [surroundings](Surroundings) of the operations. It answers
+//! each [`Request`] from its standard input with a line of two numbers.
 
 mod call_sites;
 mod operations;
@@ -22,7 +22,7 @@ pub mod __private {
     pub use tokio;
 }
 
-/// What is measured, by name.
+/// The names of the operations that are measured.
 pub const OPERATIONS: [&str; 12] = [
     "empty function",
     "SELECT 1, &pool",
@@ -40,18 +40,18 @@ pub const OPERATIONS: [&str; 12] = [
 
 /// A contender, connected to a database.
 pub trait Operations: Send {
-    /// Runs one of [`OPERATIONS`] that many times within `measured`; what it needs is made ready before.
+    /// Prepares one of [`OPERATIONS`], and runs it `times` times within `measured`.
     fn batch(&mut self, operation: &str, times: u32, measured: Measured<'_>);
 }
 
-/// Measures what it is given, and runs it once.
+/// Runs a closure once, and measures it.
 pub type Measured<'a> = &'a mut dyn FnMut(&mut dyn FnMut());
 
-/// Answers requests until the standard input ends. `open` makes a contender for the thread of that number.
+/// Answers requests until the standard input ends. `open` creates the contender for the thread with the given number.
 ///
 /// # Panics
 ///
-/// If it is used by anybody but the driver, or something goes wrong.
+/// Panics if the input is not a request, or if an operation fails.
 pub fn serve<O: Operations>(open: impl Fn(&str, &Surroundings, usize) -> O) {
     let (url, surroundings) = request::arguments();
     let mut contenders: Vec<O> = (0..surroundings.threads as usize)
@@ -60,19 +60,19 @@ pub fn serve<O: Operations>(open: impl Fn(&str, &Surroundings, usize) -> O) {
     println!("ready");
     for line in std::io::stdin().lines() {
         let request: Request = line
-            .expect("the driver writes text")
+            .expect("the benchmark writes text")
             .parse()
-            .expect("the driver writes requests");
+            .expect("the benchmark writes requests");
         let [first, second] = answer(&request, &mut contenders);
         println!("{first} {second}");
-        std::io::stdout().flush().expect("the driver reads");
+        std::io::stdout().flush().expect("the benchmark reads");
     }
     // Connections cannot be dropped outside their runtime.
     std::process::exit(0);
 }
 
 fn answer<O: Operations>(request: &Request, contenders: &mut [O]) -> [u64; 2] {
-    let mut found = [0; 2];
+    let mut numbers = [0; 2];
     let run = |measured: Measured<'_>| match contenders {
         [only] => only.batch(&request.operation, request.times, measured),
         several => measured(&mut || {
@@ -86,17 +86,17 @@ fn answer<O: Operations>(request: &Request, contenders: &mut [O]) -> [u64; 2] {
         }),
     };
     match request.measure {
-        Measure::Time => run(&mut |batch| found = time(batch)),
+        Measure::Time => run(&mut |batch| numbers = time(batch)),
         Measure::Allocations => run(&mut |batch| {
             let counted = allocation_counter::measure(batch);
-            found = [counted.count_total, counted.bytes_total];
+            numbers = [counted.count_total, counted.bytes_total];
         }),
         Measure::Instructions => run(&mut |batch| counted_batch(batch)),
     }
-    found
+    numbers
 }
 
-/// Nanoseconds: by the clock, and of all processors by all threads of this process.
+/// Returns the nanoseconds of wall-clock time, and of processor time of all threads of this process.
 fn time(batch: &mut dyn FnMut()) -> [u64; 2] {
     let (began, used) = (Instant::now(), processor_time());
     batch();
@@ -111,7 +111,7 @@ fn processor_time() -> u64 {
     u64::try_from(time.tv_sec * 1_000_000_000 + time.tv_nsec).expect("time is positive")
 }
 
-/// Callgrind knows by its name that this is what counts.
+/// Callgrind counts what runs in a function of this name.
 #[inline(never)]
 fn counted_batch(batch: &mut dyn FnMut()) {
     batch();

@@ -1,16 +1,19 @@
-//! The operations, for every contender and database alike.
+//! The operations, which are the same for every contender and database.
 
-/// Makes `serve()`, the whole program of a contender: `contender! { [attributes], conn => &mut **conn, tx => &mut **tx }`.
+/// Generates `serve()`, the whole program of a contender: `contender! { [attributes], conn => &mut **conn, tx => &mut
+/// **tx }`.
 ///
-/// The crate names its dependency `sqlx`, and has `Pool`, `PoolConnection`, `Transaction` and `watched`, which puts a plain pool on watch,
-/// in its root. The attributes are those of every function that runs an operation; then follows how a handle becomes an executor.
+/// The crate must have a dependency named `sqlx`. Its root must have the names `Pool`, `PoolConnection`,
+/// `Transaction` and `watched`; `watched` turns a plain pool into one that the contender watches. The attributes
+/// apply to every function that runs an operation. The two arrows show how a connection and a transaction become an
+/// executor.
 #[macro_export]
 macro_rules! contender {
     ([$($attributes:tt)*], $conn:ident => $on_conn:expr, $tx:ident => $in_tx:expr) => {
         $crate::contender!(@on sqlite Sqlite [$($attributes)*] $conn $on_conn, $tx $in_tx);
         $crate::contender!(@on postgres Postgres [$($attributes)*] $conn $on_conn, $tx $in_tx);
 
-        /// Runs operations as the driver asks for them.
+        /// Runs the operations that the benchmark requests.
         pub fn serve() {
             if std::env::args().any(|argument| argument.starts_with("postgres")) {
                 $crate::serve(postgres::Contender::open);
@@ -86,7 +89,7 @@ macro_rules! contender {
 
                 async fn acquire(pool: &Pool<$Db>) {
                     drop(pool.acquire().await.expect("one is idle"));
-                    // Giving back is a task of its own.
+                    // A spawned task returns the connection to the pool.
                     tokio::task::yield_now().await;
                 }
 
@@ -171,7 +174,8 @@ macro_rules! contender {
                 }
             }
 
-            /// No ping, so that an acquire is the pool's work alone; the same connection for ever.
+            /// Options without a ping, so that an acquire measures only the pool, and with connections that never
+            /// expire.
             fn options(connections: u32) -> PoolOptions<$Db> {
                 PoolOptions::new()
                     .max_connections(connections)
@@ -181,7 +185,7 @@ macro_rules! contender {
                     .acquire_timeout(Duration::from_hours(24))
             }
 
-            /// One connection, whose tables are its own.
+            /// A pool with one connection, which has its own temporary tables.
             async fn measurements(url: &str) -> Pool<$Db> {
                 let pool = options(1).connect(url).await.expect("the database is there");
                 for statement in [
@@ -195,7 +199,7 @@ macro_rules! contender {
                 watched(pool)
             }
 
-            /// Handles that live beside the operations.
+            /// Creates the handles and the waiting tasks that surround the operations. Returns the handles.
             async fn crowd(url: &str, surroundings: &Surroundings) -> Vec<PoolConnection<$Db>> {
                 let mut held = Vec::new();
                 if surroundings.held > 0 {
@@ -211,7 +215,8 @@ macro_rules! contender {
                     for _ in 0..surroundings.waiting {
                         let pool = pool.clone();
                         tokio::spawn(async move { pool.acquire().await.map(drop) });
-                        // The runtime is one thread and its queue is in order: each has begun to wait when the next is spawned.
+                        // The runtime has one thread and a queue in order, so each task waits before the next one is
+                        // spawned.
                         tokio::task::yield_now().await;
                     }
                 }

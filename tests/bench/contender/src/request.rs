@@ -1,16 +1,16 @@
-//! What the driver tells a contender.
+//! What the benchmark sends to a contender: its arguments, and its requests.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What a batch is asked for.
+/// What a batch measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
-    /// Nanoseconds by the clock, and of processor time.
+    /// Nanoseconds of wall-clock time and of processor time.
     Time,
-    /// Allocations of the thread that runs the batch: how many, and their bytes.
+    /// The number and the bytes of the allocations of the thread that runs the batch.
     Allocations,
-    /// Nothing: callgrind, in which the contender runs, counts by itself.
+    /// Nothing. The contender runs in callgrind, which counts.
     Instructions,
 }
 
@@ -22,14 +22,14 @@ impl Measure {
     ];
 }
 
-/// One batch: `time 1000 SELECT 1, &pool`.
+/// A request for one batch: `time 1000 SELECT 1, &pool`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// What to measure.
     pub measure: Measure,
-    /// How many operations the batch has.
+    /// The number of operations in the batch.
     pub times: u32,
-    /// Which, by its name in [`OPERATIONS`](crate::OPERATIONS).
+    /// The name of the operation in [`OPERATIONS`](crate::OPERATIONS).
     pub operation: String,
 }
 
@@ -69,16 +69,16 @@ impl FromStr for Request {
     }
 }
 
-/// What is there beside the operations that are measured.
+/// What exists while the operations are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Surroundings {
-    /// Connections of another pool that are held.
+    /// The number of connections of another pool that are held.
     pub held: u32,
-    /// Tasks that wait for a connection of another pool.
+    /// The number of tasks that wait for a connection of another pool.
     pub waiting: u32,
-    /// Threads that run the operations at once, each on a pool of its own.
+    /// The number of threads that run the operations concurrently, each on its own pool.
     pub threads: u32,
-    /// Pairs of call site and text that take turns, where a contender has several.
+    /// The number of pairs of a call site and a text, for a contender that has several.
     pub sites: u32,
 }
 
@@ -94,19 +94,19 @@ impl Default for Surroundings {
 }
 
 impl Surroundings {
-    /// As the arguments of a contender.
+    /// The arguments for a contender.
     pub fn arguments(&self) -> [String; 4] {
         [self.held, self.waiting, self.threads, self.sites].map(|number| number.to_string())
     }
 }
 
-/// The URL, and the surroundings.
+/// Reads the arguments of this program: the URL and the surroundings.
 pub(crate) fn arguments() -> (String, Surroundings) {
     let mut arguments = std::env::args().skip(1);
-    let url = arguments.next().expect("the driver gives a URL");
+    let url = arguments.next().expect("the benchmark gives a URL");
     let mut number = || {
-        let number = arguments.next().expect("the driver gives four numbers");
-        number.parse().expect("the driver gives numbers")
+        let number = arguments.next().expect("the benchmark gives four numbers");
+        number.parse().expect("the benchmark gives numbers")
     };
     let surroundings = Surroundings {
         held: number(),

@@ -1,4 +1,4 @@
-//! sqlx 0.8 itself, for its own sake: what is built on it compares with it alone.
+//! Plain sqlx 0.8, for comparison with the wrappers that are built on it.
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Pool, Transaction};

@@ -1,3 +1,3 @@
-//! sqlx-leash with `track`: a thousand call sites.
+//! sqlx-leash with `track`, with a thousand call sites.
 
 leash_contender::call_sites! { [#[sqlx::track]] }

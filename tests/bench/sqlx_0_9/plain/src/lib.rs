@@ -1,4 +1,4 @@
-//! sqlx itself.
+//! Plain sqlx.
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Pool, Transaction};

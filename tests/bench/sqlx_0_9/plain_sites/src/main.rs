@@ -1,3 +1,3 @@
-//! Plain sqlx: a thousand functions that send a statement.
+//! Plain sqlx, with a thousand functions that send a statement.
 
 leash_contender::call_sites! { [] }

@@ -1,4 +1,4 @@
-//! Plain sqlx 0.8, nothing listening.
+//! Plain sqlx 0.8, without a subscriber.
 
 fn main() {
     contender_plain_0_8::serve();

@@ -1,4 +1,4 @@
-//! sqlx-tracing, nothing listening.
+//! sqlx-tracing, without a subscriber.
 
 fn main() {
     contender_tracing::serve();

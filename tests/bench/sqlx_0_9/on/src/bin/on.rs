@@ -1,4 +1,4 @@
-//! sqlx-leash with `track`, nothing listening.
+//! sqlx-leash with `track`, without a subscriber.
 
 fn main() {
     contender_on::serve();

@@ -1,4 +1,4 @@
-//! sqlx-leash with `track`, with a subscriber that takes and formats its events at DEBUG, and not sqlx's.
+//! sqlx-leash with `track`, with a subscriber that formats its events at DEBUG, but not those of sqlx.
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt;

@@ -1,4 +1,4 @@
-//! sqlx-leash with `track`, with the reporter, which a subscriber takes and formats every second.
+//! sqlx-leash with `track` and its reporter, with a subscriber that formats a report every second.
 
 use std::time::Duration;
 

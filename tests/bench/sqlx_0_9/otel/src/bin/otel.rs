@@ -1,4 +1,4 @@
-//! sqlx-otel, nothing listening.
+//! sqlx-otel, without a collector.
 
 fn main() {
     contender_otel::serve();

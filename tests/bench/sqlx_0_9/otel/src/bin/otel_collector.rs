@@ -1,4 +1,4 @@
-//! sqlx-otel, with a collector that takes its spans and forgets them, and one that adds up its metrics.
+//! sqlx-otel, with a collector that discards its spans, and one that adds up its metrics.
 
 use opentelemetry::global;
 use opentelemetry_sdk::error::OTelSdkResult;

@@ -1,4 +1,4 @@
-//! Plain sqlx, nothing listening.
+//! Plain sqlx, without a subscriber.
 
 fn main() {
     contender_plain::serve();

@@ -1,4 +1,4 @@
-//! Plain sqlx, with a subscriber that takes and formats its statement logging.
+//! Plain sqlx, with a subscriber that formats its log events of statements.
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt;
