@@ -74,6 +74,7 @@ static ROWS: &[Row] = &[
     row("connection_churn",        "ConnectionChurn",        "pool",    Unit::PerSecond, "\"2/s\""),
     row("duplicate_pool",          "DuplicatePool",          "pool",    Unit::Count,     "3"),
     row("outside_transaction",     "OutsideTransaction",     "queries", Unit::None,      ""),
+    row("failed_transaction",      "FailedTransaction",      "queries", Unit::None,      ""),
     row("n_plus_one",              "NPlusOne",               "queries", Unit::Count,     "20"),
     row("redundant_query",         "RedundantQuery",         "queries", Unit::Count,     "5"),
     row("query_budget",            "QueryBudget",            "queries", Unit::Count,     "3"),

@@ -73,6 +73,8 @@ pub(crate) struct Handle {
     stream: StreamRows,
     /// Whether the connection must not be used again, because its state may differ from what sqlx assumes.
     poisoned: AtomicBool,
+    /// A transaction on it has failed, and that was not reported yet.
+    has_failed: AtomicBool,
 }
 
 /// The state of a claim.
@@ -163,6 +165,7 @@ impl Handle {
             reserved: OnceCell::new(),
             stream: StreamRows::default(),
             poisoned: AtomicBool::new(false),
+            has_failed: AtomicBool::new(false),
         })
     }
 

@@ -3,3 +3,4 @@
 pub(crate) mod acquire;
 pub(crate) mod startup;
 pub(crate) mod statement;
+pub(crate) mod transaction;

@@ -13,7 +13,7 @@ mod tests;
 mod tokens;
 
 use scan::Scan;
-pub(crate) use scan::Schema;
+pub(crate) use scan::{Ends, Schema};
 
 /// What a statement's text shows.
 #[derive(Debug)]
@@ -27,8 +27,8 @@ pub(crate) struct Summary {
     /// Whether all rows that are returned, or reported as affected, are rows that it wrote. If it also reads or calls a
     /// procedure, they may be others.
     pub(crate) writes_for_sure: bool,
-    /// Whether it ends a transaction, by COMMIT or ROLLBACK.
-    pub(crate) ends_transaction: bool,
+    /// What it ends, if it ends anything; of several statements, the last that does.
+    pub(crate) ends: Option<Ends>,
 }
 
 /// Summarises a statement's text.
@@ -39,6 +39,6 @@ pub(crate) fn summarise(sql: &str) -> Summary {
         writes: scan.writes,
         schema: scan.schema,
         writes_for_sure: scan.writes && !scan.reads,
-        ends_transaction: scan.ends_transaction,
+        ends: scan.ends,
     }
 }

@@ -136,6 +136,14 @@ lints! {
         limit: None,
         example: "",
     }
+    /// A transaction is used or committed after the server has failed or ended it.
+    FailedTransaction = failed_transaction {
+        group: Queries,
+        stance: Warn,
+        unit: None,
+        limit: None,
+        example: "",
+    }
     /// One call site ran many times in one root scope, with differing arguments.
     NPlusOne = n_plus_one {
         group: Queries,

@@ -1,5 +1,8 @@
 //! An open transaction.
 
+use std::time::Instant;
+
+use crate::pool_state::endpoint::Aftermath;
 use crate::site::Site;
 use crate::site::tally::Tally;
 use crate::source::function::Function;
@@ -15,6 +18,18 @@ pub(super) struct Begun {
     /// The last statement in it that wrote.
     pub(super) wrote: Option<&'static Tally>,
     pub(super) course: Course,
+    pub(super) failure: Option<Failure>,
+}
+
+/// An error after which the server runs no statement in a transaction, or has ended the transaction.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) aftermath: Aftermath,
+    /// The statement that failed.
+    pub(crate) tally: &'static Tally,
+    /// The SQLSTATE. The server's message may contain values, and is not kept.
+    pub(crate) code: String,
+    pub(crate) when: Instant,
 }
 
 /// How the statements in a transaction went.
@@ -40,6 +55,7 @@ impl Begun {
             function,
             wrote: None,
             course: Course::Well,
+            failure: None,
         }
     }
 

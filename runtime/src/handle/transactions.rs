@@ -1,13 +1,19 @@
 //! The open transactions and savepoints of a handle, and what is lost when one is dropped.
 
 use std::ptr;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 
-use super::begun::{Begun, Course, End};
+use sqlx::error::DatabaseError;
+
+use super::begun::{Begun, Course, End, Failure};
 use super::{Handle, State};
+use crate::pool_state::endpoint::Aftermath;
 use crate::scope::{Lost, Scope, context};
 use crate::site::Site;
 use crate::site::tally::Tally;
 use crate::snapshot::Activity;
+use crate::source::place::Place;
 
 impl Handle {
     pub(crate) fn transaction_depth(&self) -> u32 {
@@ -28,6 +34,7 @@ impl Handle {
     pub(crate) fn transaction_ended(&self, end: End) {
         let mut state = self.state();
         let ended = state.transactions.pop();
+        self.failure_may_be_over(&state);
         // What a savepoint wrote belongs to the transaction around it once the savepoint is released.
         if end == End::Committed
             && let (Some(ended), Some(around)) = (ended, state.transactions.last_mut())
@@ -54,6 +61,7 @@ impl Handle {
     pub(crate) fn transaction_dropped(&self, scope: Option<&Scope>) -> Option<Lost> {
         let mut state = self.state();
         let dropped = state.transactions.pop()?;
+        self.failure_may_be_over(&state);
         let is_lent = state.activity == Activity::Lent;
         if dropped.course == Course::Failed && !is_lent {
             return None;
@@ -78,6 +86,67 @@ impl Handle {
     /// Records that a statement's text has ended the open transactions.
     pub(crate) fn note_end_by_text(&self) {
         self.state().end_transactions();
+        self.note_rollback_by_text();
+    }
+
+    /// Records that a statement's text has rolled back the transaction, or back to a savepoint in it.
+    pub(crate) fn note_rollback_by_text(&self) {
+        let mut state = self.state();
+        for begun in &mut state.transactions {
+            begun.failure = None;
+        }
+        self.failure_may_be_over(&state);
+    }
+
+    /// Records an error of the server after which the transaction cannot go on.
+    pub(crate) fn note_failure(&self, tally: &'static Tally, error: &dyn DatabaseError) {
+        let code = error.code();
+        let Some(aftermath) = self.pool.endpoint.system.aftermath(code.as_deref()) else {
+            return;
+        };
+        let mut state = self.state();
+        if state.transactions_over {
+            return;
+        }
+        let begun = match aftermath {
+            Aftermath::Refused => state.transactions.last_mut(),
+            Aftermath::RolledBack => state.transactions.first_mut(),
+        };
+        // The errors that follow from the first one say nothing new.
+        if let Some(begun) = begun
+            && begun.failure.is_none()
+        {
+            begun.failure = Some(Failure {
+                aftermath,
+                tally,
+                code: code.unwrap_or_default().into_owned(),
+                when: Instant::now(),
+            });
+            self.has_failed.store(true, Relaxed);
+        }
+    }
+
+    /// The failure of an open transaction, and where that was begun. Each is returned once.
+    #[inline]
+    pub(crate) fn take_failure(&self) -> Option<(Failure, Place)> {
+        // Relaxed: only the task that uses the connection stores and loads it.
+        if !self.has_failed.load(Relaxed) {
+            return None;
+        }
+        self.has_failed.store(false, Relaxed);
+        let state = self.state();
+        let mut open = state.transactions.iter();
+        open.find_map(|begun| Some((begun.failure.clone()?, begun.place)))
+    }
+
+    fn failure_may_be_over(&self, state: &State) {
+        if state
+            .transactions
+            .iter()
+            .all(|begun| begun.failure.is_none())
+        {
+            self.has_failed.store(false, Relaxed);
+        }
     }
 
     /// Records the end of a statement that may write, and whether it `wrote`.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::startup;
+use super::{startup, transaction};
 use crate::handle::Handle;
 use crate::lint;
 use crate::log;
@@ -122,6 +122,11 @@ impl Ready {
                     site::panic_at(site, Some(function), &message);
                 }
             }
+        }
+        if let Some(handle) = &handle
+            && !tally.rolls_back()
+        {
+            transaction::judge(handle, Some(tally));
         }
         let counted = counts.then(|| (tally, tally.begin()));
         let began = handle.as_ref().map_or_else(Instant::now, |handle| {
@@ -277,6 +282,11 @@ impl Running {
             return;
         };
         if let Some(handle) = &self.handle {
+            if let Some(error) = error.and_then(sqlx::Error::as_database_error) {
+                handle.note_failure(tally, error);
+            } else if tally.rolls_back() && outcome == Outcome::Ok {
+                handle.note_rollback_by_text();
+            }
             if tally.ends_transaction() && outcome == Outcome::Ok {
                 handle.note_end_by_text();
             } else if tally.writes() {

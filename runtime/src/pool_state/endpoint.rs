@@ -54,6 +54,18 @@ impl System {
         self == System::Sqlite
     }
 
+    /// What the server has done to an open transaction when it returns an error with this SQLSTATE.
+    pub(crate) fn aftermath(self, code: Option<&str>) -> Option<Aftermath> {
+        match (self, code?) {
+            // The connection is gone, and the commit returns an error as well.
+            (System::Postgres, code) if code.starts_with("57P") || code.starts_with("08") => None,
+            (System::Postgres, _) => Some(Aftermath::Refused),
+            // Error 1213: the transaction was the victim of a deadlock.
+            (System::MySql, "40001") => Some(Aftermath::RolledBack),
+            (System::MySql | System::Sqlite | System::Other, _) => None,
+        }
+    }
+
     /// The words before a statement that ask for its plan.
     pub(crate) fn explain(self) -> &'static str {
         match self {
@@ -61,6 +73,15 @@ impl System {
             System::Postgres | System::MySql | System::Other => "EXPLAIN",
         }
     }
+}
+
+/// What an error of the server has done to the transaction that is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Aftermath {
+    /// The server refuses every statement until a rollback, also to a savepoint. COMMIT is a rollback that returns `Ok`.
+    Refused,
+    /// The server has rolled back all of it. Later statements run outside of a transaction.
+    RolledBack,
 }
 
 /// Where a pool leads, without user or password.

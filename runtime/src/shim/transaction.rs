@@ -11,6 +11,7 @@ use super::conn::Conn;
 use super::known;
 use crate::handle::ControlGuard;
 use crate::handle::begun::End;
+use crate::lifecycle::transaction;
 use crate::pool_state::counters::Control;
 use crate::scope::context;
 
@@ -70,6 +71,9 @@ impl<'c, DB: Database> Transaction<'c, DB> {
 
     /// Commits this transaction or savepoint.
     pub async fn commit(mut self) -> Result<(), Error> {
+        if let Some(handle) = self.conn.handle() {
+            transaction::judge(handle, None);
+        }
         let control = self.begin_control(Control::Commit);
         let result = DB::TransactionManager::commit(self.conn.connection()).await;
         drop(control);

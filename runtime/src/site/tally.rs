@@ -12,7 +12,7 @@ use crate::measure::distinct::Distinct;
 use crate::measure::histogram::Histogram;
 use crate::snapshot::SiteStats;
 use crate::source::place::Place;
-use crate::sql::{Schema, summarise};
+use crate::sql::{Ends, Schema, summarise};
 use crate::sync;
 
 /// A call site or a function has a tally for each of this many texts. Further texts share one.
@@ -39,7 +39,7 @@ pub(crate) struct Tally {
     writes: bool,
     schema: Schema,
     writes_for_sure: bool,
-    ends_transaction: bool,
+    ends: Option<Ends>,
     /// The number of texts that share this tally, if it stands for the texts beyond a limit.
     others: Option<Distinct>,
     calls: AtomicU64,
@@ -69,7 +69,7 @@ impl Tally {
             writes: summary.writes,
             schema: summary.schema,
             writes_for_sure: summary.writes_for_sure,
-            ends_transaction: summary.ends_transaction,
+            ends: summary.ends,
             others: None,
             calls: AtomicU64::new(0),
             ok: AtomicU64::new(0),
@@ -90,7 +90,7 @@ impl Tally {
             writes: true,
             schema: Schema::Stays,
             writes_for_sure: false,
-            ends_transaction: false,
+            ends: None,
             others: Some(Distinct::new()),
             calls: AtomicU64::new(0),
             ok: AtomicU64::new(0),
@@ -140,7 +140,12 @@ impl Tally {
 
     /// Whether the text ends a transaction. The `Transaction` value does not notice that.
     pub(crate) fn ends_transaction(&self) -> bool {
-        self.ends_transaction
+        matches!(self.ends, Some(Ends::Commit | Ends::Rollback))
+    }
+
+    /// Whether the text rolls back a transaction, or back to a savepoint.
+    pub(crate) fn rolls_back(&self) -> bool {
+        matches!(self.ends, Some(Ends::Rollback | Ends::RollbackTo))
     }
 
     /// Counts a statement as begun, and returns the number of statements begun so far.

@@ -2,6 +2,17 @@
 
 use super::tokens::{Token, Tokens};
 
+/// What a statement's text ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// COMMIT, or END.
+    Commit,
+    /// ROLLBACK, or ABORT.
+    Rollback,
+    /// ROLLBACK TO: what came after a savepoint. The transaction goes on.
+    RollbackTo,
+}
+
 /// The length of a summary. The semantic conventions want at most 255 characters, and a low cardinality.
 pub(super) const MAX_BYTES: usize = 255;
 
@@ -72,7 +83,7 @@ pub(super) struct Scan {
     schema_before: Schema,
     /// Whether a statement in the text reads, or may read.
     pub(super) reads: bool,
-    pub(super) ends_transaction: bool,
+    pub(super) ends: Option<Ends>,
     /// Whether the statement's own operation, which is outside of parentheses, is still to come.
     first: bool,
     /// Whether the statement is explained, not run.
@@ -106,7 +117,7 @@ impl Scan {
             schema: Schema::Stays,
             schema_before: Schema::Stays,
             reads: false,
-            ends_transaction: false,
+            ends: None,
             first: true,
             explained: false,
             wants_object: false,
@@ -148,11 +159,15 @@ impl Scan {
         }
         if previous.is_empty() && self.parentheses.len() == 1 {
             // The END of a trigger's body comes after another operation.
-            self.ends_transaction |=
-                matches!(upper, "COMMIT" | "ROLLBACK" | "ABORT") || upper == "END" && !self.begun;
+            self.ends = match upper {
+                "COMMIT" => Some(Ends::Commit),
+                "END" if !self.begun => Some(Ends::Commit),
+                "ROLLBACK" | "ABORT" => Some(Ends::Rollback),
+                _ => self.ends,
+            };
         }
         if upper == "TO" && matches!(previous, "ROLLBACK" | "WORK" | "TRANSACTION") {
-            self.ends_transaction = false;
+            self.ends = Some(Ends::RollbackTo);
         }
         if OPERATIONS.contains(&upper) && !NOT_AN_OPERATION_AFTER.contains(&previous) {
             // Statements begin with REPLACE or TRUNCATE. Elsewhere these are functions: `REPLACE(a, b, c)`.

@@ -4,6 +4,7 @@ mod budget;
 mod closing;
 mod common;
 mod deadlock;
+mod failed;
 mod held;
 mod nested;
 mod outside;
