@@ -57,9 +57,9 @@ static PUBLISHED: Published = Published {
 struct Published {
     /// [`UNLOADED`], [`ON`] or [`OFF`].
     switch: AtomicU8,
-    /// The least limit of `slow_query`, attributes aside.
+    /// The least limit of `slow_query`. Limits of attributes do not count.
     slow_query: AtomicU64,
-    /// The least limit of a lint about handles or their statements, attributes aside.
+    /// The least limit of a lint about handles or their statements. Limits of attributes do not count.
     least_time: AtomicU64,
     /// The budget of root scopes whose functions set none.
     query_budget: AtomicU64,
@@ -176,7 +176,7 @@ pub(crate) fn rules() -> Arc<Rules> {
     Arc::clone(&sync::read(&RULES))
 }
 
-/// The level of a lint where `function` runs and `pool` is concerned.
+/// The level of a lint for `function` and `pool`.
 pub(crate) fn level(lint: Lint, function: Option<&Function>, pool: Option<&str>) -> Level {
     rules().level(lint, function, pool)
 }

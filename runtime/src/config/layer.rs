@@ -104,7 +104,7 @@ impl Config {
     /// Sets whether an acquire that waits for a server may make a connect of its own, to learn why: on by default.
     ///
     /// A pool makes at most one such connect a minute, or one in 5 s if an acquire was served in between. The connect
-    /// is dropped when the acquire ends. SQLite needs none.
+    /// is dropped when the acquire ends. There is none for SQLite.
     #[must_use]
     pub fn connect_probe(mut self, allowed: bool) -> Self {
         self.connect_probe = Some(allowed);
