@@ -1,1 +1,1 @@
-//! Empty: what there is to see is in `tests`.
+//! Empty: the package has only tests.

@@ -1,14 +1,14 @@
-//! Somebody else's crate, written for plain sqlx, with sqlx-leash merely in its graph, tracking: it must go on compiling.
+//! A crate written for plain sqlx, which has sqlx-leash with `track` in its graph. It must compile unchanged.
 //!
-//! An implementation of `Executor` with an `Executor` bound would break each of these with E0275, an overflow while the
-//! compiler looks for implementations, although none of them names sqlx-leash.
+//! If sqlx-leash implemented `Executor` with an `Executor` bound, each of these functions would fail with E0275, an
+//! overflow while the compiler searches for implementations, although none of them names sqlx-leash.
 
-// A crate that nothing names is not even read.
+// The compiler does not load a crate that is never named.
 use sqlx_leash as _;
 
 use sqlx::{Acquire, Connection, Database, Executor, Pool, Sqlite, SqliteConnection};
 
-/// An executor that is borrowed again and again.
+/// An executor that is borrowed repeatedly.
 pub async fn by_reference<E>(e: &mut E)
 where
     for<'e> &'e mut E: Executor<'e, Database = Sqlite>,
@@ -16,7 +16,7 @@ where
     let _ = e.execute("SELECT 1").await;
 }
 
-/// The same, of any database.
+/// The same for any database.
 pub async fn by_reference_of_any<DB, E>(e: &mut E) -> sqlx::Result<()>
 where
     DB: Database,
@@ -35,7 +35,7 @@ where
     let _ = e.execute("SELECT 1").await;
 }
 
-/// A pool of any database.
+/// A pool for any database.
 pub async fn any_pool<DB: Database>(pool: &Pool<DB>)
 where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
@@ -43,7 +43,7 @@ where
     let _ = pool.execute("SELECT 1").await;
 }
 
-/// A connection of any database.
+/// A connection to any database.
 pub async fn any_connection<DB: Database>(conn: &mut DB::Connection) -> sqlx::Result<()>
 where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
@@ -64,7 +64,7 @@ where
     conn.ping().await
 }
 
-/// Whatever connections come from.
+/// Anything that connections can be acquired from.
 pub async fn any_source<'a, A, DB>(from: A) -> sqlx::Result<()>
 where
     A: Acquire<'a, Database = DB>,
@@ -98,7 +98,7 @@ where
     }
 }
 
-/// All of the above with a database of flesh and blood.
+/// All of the above with an actual database.
 pub async fn everything(pool: Pool<Sqlite>) -> sqlx::Result<()> {
     let mut conn: SqliteConnection = pool.acquire().await?.detach();
     by_reference(&mut conn).await;

@@ -1,4 +1,4 @@
-//! The leash without tokio: sqlx runs on smol, and nothing that is counted or found depends on it.
+//! Tracking without tokio: sqlx runs on smol, and neither counters nor findings depend on the runtime.
 
 use std::sync::Mutex;
 use std::task::Poll;
@@ -28,7 +28,7 @@ fn stats(name: &str) -> PoolStats {
     pools.into_iter().find(|pool| pool.name == name).unwrap()
 }
 
-/// Nobody holds or waits, and every permit is there.
+/// Asserts that nothing holds or waits for a permit, and that every permit can be acquired.
 async fn assert_whole(pool: &SqlitePool, name: &str) {
     let snapshot = leash::snapshot();
     assert!(snapshot.handles.iter().all(|handle| handle.pool != name));
@@ -37,13 +37,13 @@ async fn assert_whole(pool: &SqlitePool, name: &str) {
     assert_eq!((now.handles, now.waiting), (0, 0));
     let all = (0..now.max_connections).map(|_| pool.acquire());
     for mut connection in join_all(all).await.into_iter().map(Result::unwrap) {
-        // SQLite begins no transaction within another.
+        // SQLite refuses to begin a transaction inside another, so no connection has an open one.
         connection.execute("BEGIN").await.unwrap();
         connection.execute("ROLLBACK").await.unwrap();
     }
 }
 
-/// Polls `future` at most `polls` times, whenever it wakes, and drops it then.
+/// Polls `future` whenever it wakes, but at most `polls` times, and then drops it.
 async fn poll_at_most<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     let mut future = Box::pin(future);
     let mut left = polls;
@@ -77,7 +77,7 @@ async fn everything(pool: &SqlitePool) -> sqlx::Result<usize> {
 }
 
 #[test]
-fn counted_as_ever() {
+fn statements_are_counted() {
     block_on(async {
         let pool = pool("counted", 2).await;
         let (rows, sent) = leash::testing::counting(everything(&pool)).await;
@@ -98,7 +98,7 @@ fn counted_as_ever() {
 }
 
 #[test]
-fn found_as_ever() {
+fn leaks_are_found() {
     type Kept = Mutex<Vec<Transaction<'static, Sqlite>>>;
     #[track]
     async fn keeps(pool: &SqlitePool, kept: &Kept) {
@@ -119,7 +119,7 @@ fn found_as_ever() {
 }
 
 #[test]
-fn given_up_at_every_poll() {
+fn dropped_at_every_poll() {
     block_on(async {
         let pool = pool("given up", 2).await;
         for polls in 0..1_000 {
@@ -134,9 +134,9 @@ fn given_up_at_every_poll() {
     });
 }
 
-/// There is no runtime that a thread must be in: a handle can be dropped anywhere.
+/// A handle can be dropped on any thread, because no thread has to be inside a runtime.
 #[test]
-fn moved_between_threads() {
+fn handles_move_between_threads() {
     block_on(async {
         let pool = pool("moved", 3).await;
         let threads: Vec<_> = (0..4)

@@ -1,18 +1,19 @@
-//! What is installed on this machine: server binaries, and a user to run them as.
+//! Finds server binaries on this machine, and a user to run them as.
 
 use std::env;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 
-/// A line of the user database.
+/// A user, from a line of the user database.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct User {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
 }
 
-/// Finds a program on the `PATH`, in the usual places of servers, or where Debian puts PostgreSQL (the newest first).
+/// Finds a program on the `PATH`, in the usual directories of servers, or in Debian's directories of PostgreSQL, newest
+/// version first.
 pub(crate) fn program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let usual = ["/usr/local/bin", "/usr/local/sbin", "/usr/sbin", "/usr/bin"].map(PathBuf::from);
@@ -46,9 +47,10 @@ fn debian_postgres() -> Vec<PathBuf> {
         .collect()
 }
 
-/// Whom to run a server as: servers refuse root. `None` where this process is somebody else already.
+/// Returns a user to run a server as, because servers refuse to run as root. `None` if this process does not run as
+/// root.
 pub(crate) fn unprivileged(account: &str) -> Result<Option<User>, String> {
-    // The owner of a process's own entry is its effective user.
+    // The owner of `/proc/self` is the effective user of the process.
     if fs::metadata("/proc/self").is_ok_and(|me| me.uid() != 0) {
         return Ok(None);
     }
@@ -86,17 +88,17 @@ mod tests {
     }
 
     #[test]
-    fn a_user_by_name() {
+    fn a_user_is_found_by_name() {
         check("mysql", Some(&User { uid: 102, gid: 105 }));
     }
 
     #[test]
-    fn no_part_of_a_name() {
+    fn a_part_of_a_name_finds_no_user() {
         check("my", None);
     }
 
     #[test]
-    fn never_root() {
+    fn root_is_never_returned() {
         check("root", None);
     }
 }

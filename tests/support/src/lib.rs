@@ -1,4 +1,4 @@
-//! Throw-away PostgreSQL and MariaDB servers, and a database of its own for every test.
+//! Throw-away PostgreSQL and MariaDB servers, with a separate database for each test.
 //!
 //! ```no_run
 //! # async fn test() {
@@ -7,12 +7,15 @@
 //! # }
 //! ```
 //!
-//! A server is `LEASH_TEST_POSTGRES_URL` or `LEASH_TEST_MYSQL_URL` where that is set (a role that may create databases), else one that is
-//! started from the installed binaries: in a private directory, on a free port of the loopback interface, once per
-//! test process, gone with it however it ends. Without either, the test says on the real stderr, which the test
-//! harness does not capture, that it was skipped; or fails where `LEASH_TEST_REQUIRE=postgres,mysql` names the server.
+//! If `LEASH_TEST_POSTGRES_URL` or `LEASH_TEST_MYSQL_URL` is set, tests use the server at that URL, whose role must be
+//! allowed to create databases. Otherwise each test process starts one server from the installed binaries, in a private
+//! directory and on a free port of the loopback interface. This server ends with the process, however the process ends.
 //!
-//! [`own_postgres`] and [`own_mysql`] start one more for a test that stops it: always from the installed binaries.
+//! Without a server, the test prints to the real stderr, which the test harness does not capture, that it was
+//! skipped. If `LEASH_TEST_REQUIRE=postgres,mysql` names the server, the test fails instead.
+//!
+//! [`own_postgres`] and [`own_mysql`] start a separate server for a test that stops it. They always use the installed
+//! binaries.
 
 mod install;
 mod server;
@@ -37,7 +40,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// The name in `LEASH_TEST_REQUIRE`, the scheme of the URL.
+    /// The name in `LEASH_TEST_REQUIRE`, which is also the scheme of the URL.
     fn name(self) -> &'static str {
         match self {
             Kind::Postgres => "postgres",
@@ -53,13 +56,13 @@ impl Kind {
     }
 }
 
-/// A database of its own for one test, dropped with this value.
+/// A database for one test, dropped with this value.
 #[derive(Debug)]
 pub struct Db {
     kind: Kind,
     name: String,
     url: String,
-    /// Where the database was made, if the server outlives this process; a throw-away server takes it along.
+    /// The URL to drop the database with, if the server outlives this process. A throw-away server needs none.
     admin: Option<String>,
 }
 
@@ -81,7 +84,7 @@ impl Drop for Db {
             return;
         };
         let (kind, name) = (self.kind, self.name.clone());
-        // A thread, because a destructor cannot await; joined, because the process may end with this test.
+        // A destructor cannot await, so this is a thread. It is joined because the process may end with this test.
         let dropped = thread::spawn(move || {
             tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -100,21 +103,21 @@ impl Drop for Db {
     }
 }
 
-/// A fresh PostgreSQL database, or `None` where there is no server, after saying so.
+/// Creates a PostgreSQL database. Without a server, prints that the test is skipped and returns `None`.
 ///
 /// # Panics
 ///
-/// If there is no server and `LEASH_TEST_REQUIRE` names `postgres`, or if the server refuses a database.
+/// Panics if there is no server and `LEASH_TEST_REQUIRE` names `postgres`, or if the server does not create a database.
 pub async fn postgres() -> Option<Db> {
     static SERVER: OnceCell<Result<Server, String>> = OnceCell::const_new();
     database(Kind::Postgres, &SERVER).await
 }
 
-/// A fresh MariaDB or MySQL database, or `None` where there is no server, after saying so.
+/// Creates a MariaDB or MySQL database. Without a server, prints that the test is skipped and returns `None`.
 ///
 /// # Panics
 ///
-/// If there is no server and `LEASH_TEST_REQUIRE` names `mysql`, or if the server refuses a database.
+/// Panics if there is no server and `LEASH_TEST_REQUIRE` names `mysql`, or if the server does not create a database.
 pub async fn mysql() -> Option<Db> {
     static SERVER: OnceCell<Result<Server, String>> = OnceCell::const_new();
     database(Kind::MySql, &SERVER).await
@@ -143,49 +146,49 @@ async fn database(kind: Kind, server: &'static OnceCell<Result<Server, String>>)
     }
 }
 
-/// A server that one test has for itself, and may stop and start.
+/// A server that only one test uses. The test may stop and start it.
 #[derive(Debug)]
 pub struct OwnServer(Own);
 
 impl OwnServer {
-    /// The URL of a database on it.
+    /// The URL of a database on this server.
     pub fn url(&self) -> &str {
         self.0.url()
     }
 
-    /// Stops it in its orderly way, which ends every session, and waits until it is gone.
+    /// Shuts the server down, which ends every session, and waits until its process has ended.
     ///
     /// # Panics
     ///
-    /// If it is stopped already, or does not stop.
+    /// Panics if the server is stopped already, or does not stop.
     pub async fn stop(&mut self) {
         self.0.stop().await.expect("the server stops");
     }
 
-    /// Starts it again with what it has stored, at the same address, and waits until it accepts connections.
+    /// Starts the server again with its data, at the same address, and waits until it accepts connections.
     ///
     /// # Panics
     ///
-    /// If it does not start.
+    /// Panics if the server does not start.
     pub async fn start(&mut self) {
         self.0.start_again().await.expect("the server starts again");
     }
 }
 
-/// A PostgreSQL server of the caller's own, or `None` where none is installed, after saying so.
+/// Starts a PostgreSQL server for the caller. If none is installed, prints that the test is skipped and returns `None`.
 ///
 /// # Panics
 ///
-/// If none can be started, none is given by its URL, and `LEASH_TEST_REQUIRE` names `postgres`.
+/// Panics if no server can be started, its URL is not set, and `LEASH_TEST_REQUIRE` names `postgres`.
 pub async fn own_postgres() -> Option<OwnServer> {
     own(Kind::Postgres).await
 }
 
-/// A MariaDB server of the caller's own, or `None` where none is installed, after saying so.
+/// Starts a MariaDB server for the caller. If none is installed, prints that the test is skipped and returns `None`.
 ///
 /// # Panics
 ///
-/// If none can be started, none is given by its URL, and `LEASH_TEST_REQUIRE` names `mysql`.
+/// Panics if no server can be started, its URL is not set, and `LEASH_TEST_REQUIRE` names `mysql`.
 pub async fn own_mysql() -> Option<OwnServer> {
     own(Kind::MySql).await
 }
@@ -194,7 +197,7 @@ async fn own(kind: Kind) -> Option<OwnServer> {
     match Own::new(kind).await {
         Ok(own) => Some(OwnServer(own)),
         Err(reason) => {
-            // Who gives a server may have no other: that one is not the test's to stop.
+            // Where a URL is set, no server may be installed, and the test must not stop the one at the URL.
             let is_given = env::var(kind.variable()).is_ok_and(|url| !url.is_empty());
             assert!(
                 is_given || !required(kind),
@@ -219,7 +222,7 @@ fn required(kind: Kind) -> bool {
 
 async fn fresh(kind: Kind, server: &Server) -> Db {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
-    // Relaxed: only the number itself is shared.
+    // Relaxed: the number publishes no other memory.
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = format!("leash_{}_{number}", process::id());
     let admin = server.url();
@@ -243,7 +246,7 @@ async fn create_database(kind: Kind, admin: &str, name: &str) -> sqlx::Result<()
     match kind {
         Kind::Postgres => {
             let mut conn = PgConnection::connect(admin).await?;
-            // `template0`, because a connection to the default template would make this wait.
+            // `template0`, because a connection to the default template would block this statement.
             sqlx::raw_sql(AssertSqlSafe(format!(
                 "CREATE DATABASE {name} TEMPLATE template0"
             )))
@@ -267,7 +270,7 @@ async fn drop_database(kind: Kind, admin: &str, name: &str) -> sqlx::Result<()> 
     match kind {
         Kind::Postgres => {
             let mut conn = PgConnection::connect(admin).await?;
-            // A test's pool may still be connected: its runtime waits for us and cannot close it.
+            // The test's pool may still be connected: its runtime waits for this thread and cannot close the pool.
             sqlx::raw_sql(AssertSqlSafe(format!(
                 "DROP DATABASE IF EXISTS {name} WITH (FORCE)"
             )))
@@ -277,7 +280,7 @@ async fn drop_database(kind: Kind, admin: &str, name: &str) -> sqlx::Result<()> 
         }
         Kind::MySql => {
             let mut conn = MySqlConnection::connect(admin).await?;
-            // An open transaction of a test's pool would hold its tables for ever.
+            // An open transaction of the test's pool would lock its tables indefinitely.
             sqlx::raw_sql("SET lock_wait_timeout = 5")
                 .execute(&mut conn)
                 .await?;
@@ -289,8 +292,8 @@ async fn drop_database(kind: Kind, admin: &str, name: &str) -> sqlx::Result<()> 
     }
 }
 
-/// Writes a line to the real stderr: the harness captures `eprintln!`, and not what is written to the stream itself.
+/// Writes a line to the real stderr. The harness captures `eprintln!`, but not what is written to the stream itself.
 pub fn say(line: &str) {
-    // One write, so that lines of parallel tests do not mix; a closed stderr is nobody's failure.
+    // A single write keeps the lines of parallel tests apart. A closed stderr is not an error.
     let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }

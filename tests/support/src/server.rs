@@ -1,4 +1,4 @@
-//! A database server for this test process.
+//! Starts and stops the database server of this test process.
 
 use std::fs::{self, File};
 use std::io;
@@ -14,20 +14,21 @@ use crate::Kind;
 use crate::install::{self, User};
 use crate::watchdog;
 
-/// How long a server may take to make its files, and to accept connections: slow machines run many tests at once.
+/// The time that a server may take to create its files, and to accept connections. Slow machines run many tests at
+/// once.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A server that accepts connections.
 #[derive(Debug)]
 pub(crate) enum Server {
-    /// Somebody else runs it: its URL.
+    /// A server that this process has not started: its URL.
     Given(String),
-    /// Never dropped: this value lives in a static.
+    /// A server that this process has started. It is never dropped, because it is in a static.
     Ours(Own),
 }
 
 impl Server {
-    /// The URL of the database in which databases are made.
+    /// The URL to create databases with.
     pub(crate) fn url(&self) -> &str {
         match self {
             Self::Given(url) => url,
@@ -48,12 +49,12 @@ pub(crate) struct Own {
     place: Place,
     port: u16,
     url: String,
-    /// Holds the pipe that keeps the server running.
+    /// The running process. It holds the pipe that keeps the server running.
     child: Option<Child>,
 }
 
 impl Own {
-    /// Makes a server from what is installed, and waits until it accepts connections.
+    /// Creates a server from the installed binaries, and waits until it accepts connections.
     pub(crate) async fn new(kind: Kind) -> Result<Self, String> {
         let program =
             |name: &str| install::program(name).ok_or_else(|| format!("`{name}` is not installed"));
@@ -84,7 +85,7 @@ impl Own {
         };
         let deadline = Instant::now() + PATIENCE;
         loop {
-            // Free now; should another process be faster, the server ends, and the next port is tried.
+            // Another process may take the port first. The server then ends, and this loop tries the next port.
             own.port = free_port().map_err(|error| format!("no free port: {error}"))?;
             own.url = match kind {
                 Kind::Postgres => format!("postgres://postgres@127.0.0.1:{}/postgres", own.port),
@@ -99,12 +100,12 @@ impl Own {
         }
     }
 
-    /// The URL of the database that the server came with.
+    /// The URL of the database that a new server has.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// Starts it on its port; whether it accepts connections, and has not ended instead.
+    /// Starts the server on its port. Returns `false` if it has ended before it accepted connections.
     async fn start(&mut self, deadline: Instant) -> Result<bool, String> {
         let (command, signal) = match self.kind {
             Kind::Postgres => (
@@ -125,7 +126,7 @@ impl Own {
         Ok(is_ready)
     }
 
-    /// Starts it again, on the same files and port.
+    /// Starts the server again, with the same files and port.
     pub(crate) async fn start_again(&mut self) -> Result<(), String> {
         if self.start(Instant::now() + PATIENCE).await? {
             Ok(())
@@ -134,7 +135,7 @@ impl Own {
         }
     }
 
-    /// Has it end all sessions and stop, and waits until it has.
+    /// Shuts the server down, which ends all sessions, and waits until its process has ended.
     pub(crate) async fn stop(&mut self) -> Result<(), String> {
         let child = self.child.take().ok_or("the server is stopped already")?;
         let (file, signal) = match self.kind {
@@ -155,14 +156,14 @@ impl Own {
 
 impl Drop for Own {
     fn drop(&mut self) {
-        // One that runs takes its directory along when its pipe ends.
+        // The script removes the directory of a running server when its pipe ends.
         if self.child.is_none() {
             let _ = fs::remove_dir_all(&self.place.directory);
         }
     }
 }
 
-/// The same server, another database.
+/// The URL of another database on the same server.
 pub(crate) fn with_database(url: &str, name: &str) -> String {
     let (address, parameters) = match url.split_once('?') {
         Some((address, parameters)) => (address, format!("?{parameters}")),
@@ -204,7 +205,7 @@ fn setup_command(kind: Kind, program: &Path, directory: &Path) -> Vec<String> {
 }
 
 fn postgres_command(program: &Path, directory: &Path, port: u16) -> Vec<String> {
-    // Nothing here has to survive a power cut.
+    // No data has to survive a power failure.
     command(
         program,
         &[
@@ -267,7 +268,7 @@ fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
-/// The private directory of a server, and who owns it.
+/// The private directory of a server, and the user who owns it.
 #[derive(Debug)]
 struct Place {
     directory: PathBuf,
@@ -285,7 +286,7 @@ impl Place {
             chown(directory.path(), Some(user.uid), Some(user.gid))?;
         }
         let log = File::create(directory.path().join("log"))?;
-        // From here on the directory goes when the server does.
+        // From here on, the directory is removed with the server.
         Ok(Self {
             directory: directory.keep(),
             user,
@@ -318,7 +319,7 @@ impl Place {
         }
     }
 
-    /// Whether the server accepts connections; not, if it ended instead.
+    /// Waits until the server accepts connections. Returns `false` if it has ended instead.
     async fn ready(
         &self,
         child: &mut Child,
@@ -345,7 +346,7 @@ impl Place {
         }
     }
 
-    /// What went wrong, with the last of what the server said. The directory stays, to be looked at.
+    /// A message about a failure, with the last lines of the log. The directory is kept, so that it can be inspected.
     fn failure(&self, what: &str) -> String {
         let log = fs::read(self.directory.join("log")).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
@@ -362,7 +363,7 @@ async fn greet(kind: Kind, url: &str) -> sqlx::Result<()> {
     }
 }
 
-/// Between two looks at something that has no way to call: from 5 ms, twice as long every time, to 200 ms.
+/// The pause between two polls of something that cannot notify. It doubles from 5 ms up to 200 ms.
 struct Pause(Duration);
 
 impl Pause {
@@ -386,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_replaced() {
+    fn a_database_is_replaced() {
         check(
             "postgres://u:p@localhost:5432/postgres",
             "postgres://u:p@localhost:5432/exam",
@@ -394,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_added() {
+    fn a_database_is_added() {
         check("mysql://root@127.0.0.1", "mysql://root@127.0.0.1/exam");
     }
 

@@ -8,9 +8,10 @@ use std::process::{Child, Command, Stdio};
 
 use crate::install::User;
 
-/// Runs a command, and waits in the background for the end of its own standard input: a pipe whose other end this test
-/// process holds. However the process ends, the kernel closes that end; then the command is stopped with the given
-/// signal, and its directory removed. The mark tells the script that the command did not end by itself.
+/// Runs a command, and waits in the background for the end of the script's standard input. This is a pipe whose other
+/// end the test process holds, and the kernel closes that end however the process ends. The script then stops the
+/// command with the given signal and removes its directory. The file `over` marks that the command did not end by
+/// itself.
 const SCRIPT: &str = r#"
 directory=$1 signal=$2
 shift 2
@@ -34,8 +35,8 @@ fi
 exit "$status"
 "#;
 
-/// Starts `command` (a program and its arguments) as `user`, to be stopped with `signal` when this process ends. What
-/// it says goes to `log`.
+/// Starts `command` (a program and its arguments) as `user`. When this process ends, `signal` stops the command. The
+/// output goes to `log`.
 pub(crate) fn start(
     command: &[String],
     signal: &str,
@@ -51,12 +52,12 @@ pub(crate) fn start(
         .args(command)
         .current_dir(directory)
         .env("LC_ALL", "C")
-        // A MariaDB that starts removes what it takes for old temporary tables, those of another that starts, too.
+        // At its start, MariaDB removes old temporary tables, and takes those of another starting server for such.
         .env("TMPDIR", directory)
         .stdin(Stdio::piped())
         .stdout(log.try_clone()?)
         .stderr(log.try_clone()?)
-        // Ctrl-C is for the test process; the script hears of it by the pipe.
+        // Ctrl-C must reach the test process only. The end of the pipe then stops the command.
         .process_group(0);
     if let Some(user) = user {
         shell.uid(user.uid).gid(user.gid);
@@ -81,7 +82,7 @@ mod tests {
         let mut child =
             start(&command(&["sleep", "1000"]), "TERM", &directory, None, &log).unwrap();
         assert!(child.try_wait().unwrap().is_none());
-        // What the kernel does when this process ends.
+        // The kernel does the same when this process ends.
         drop(child.stdin.take());
         assert!(!child.wait().unwrap().success());
         assert!(!directory.exists());
@@ -99,7 +100,7 @@ mod tests {
             &log,
         )
         .unwrap();
-        // Not `wait`, which closes the pipe first.
+        // `wait` would close the pipe first.
         let status = loop {
             if let Some(status) = child.try_wait().unwrap() {
                 break status;

@@ -1,10 +1,10 @@
-//! The servers, if there are any.
+//! Tests on the servers that are available.
 
 use leash_test_support as support;
 use sqlx::{Connection, MySqlConnection, PgConnection};
 
 #[tokio::test]
-async fn postgres_gives_every_caller_a_database() {
+async fn postgres_creates_a_database_for_every_caller() {
     let (Some(one), Some(two)) = (support::postgres().await, support::postgres().await) else {
         return;
     };
@@ -20,7 +20,7 @@ async fn postgres_gives_every_caller_a_database() {
 }
 
 #[tokio::test]
-async fn mysql_gives_every_caller_a_database() {
+async fn mysql_creates_a_database_for_every_caller() {
     let (Some(one), Some(two)) = (support::mysql().await, support::mysql().await) else {
         return;
     };
@@ -36,7 +36,7 @@ async fn mysql_gives_every_caller_a_database() {
 }
 
 #[tokio::test]
-async fn a_server_of_its_own_stops_and_starts_with_what_it_has_stored() {
+async fn an_own_server_keeps_its_data_when_it_is_stopped_and_started() {
     if let Some(mut server) = support::own_postgres().await {
         let mut conn = PgConnection::connect(server.url()).await.unwrap();
         sqlx::raw_sql("CREATE TABLE kept ()")
