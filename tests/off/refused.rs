@@ -2,5 +2,5 @@
 
 #[test]
 fn what_sqlx_refuses_is_refused() {
-    trybuild::TestCases::new().compile_fail("ui/*.rs");
+    leash_test_support::refused(&["ui/*.rs"]);
 }

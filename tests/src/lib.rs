@@ -6,6 +6,38 @@
     reason = "a helper of tests fails by a panic"
 )]
 
+/// An unsafe function stays one, with no warning and no error more.
+///
+/// In an example, because the lint that forbids unsafe code in this workspace does not reach into one.
+///
+/// ```
+/// #![deny(warnings)]
+///
+/// /// # Safety
+/// ///
+/// /// The pointer is good.
+/// #[sqlx::track]
+/// async unsafe fn dangerous(pointer: *const u8) -> u8 {
+///     unsafe { *pointer }
+/// }
+///
+/// #[tokio::main]
+/// async fn main() {
+///     assert_eq!(unsafe { dangerous(&raw const *&1).await }, 1);
+/// }
+/// ```
+///
+/// ```compile_fail,E0133
+/// #[sqlx::track]
+/// async unsafe fn dangerous(pointer: *const u8) -> u8 {
+///     unsafe { *pointer }
+/// }
+///
+/// let _future = dangerous(&raw const *&1);
+/// ```
+#[cfg(doctest)]
+mod unsafe_functions {}
+
 mod child;
 mod heard;
 mod pool;

@@ -1,6 +1,6 @@
-//! What sqlx refuses is refused with `track` as well: on mode accepts no more.
+//! What `#[track]` refuses and in which words, and what sqlx refuses: with `track` no more is accepted.
 
 #[test]
-fn what_sqlx_refuses_is_refused() {
-    trybuild::TestCases::new().compile_fail("ui/refused/*.rs");
+fn programs_are_refused_in_these_words() {
+    leash_test_support::refused(&["ui/fail/*.rs", "ui/guard/*.rs", "ui/refused/*.rs"]);
 }

@@ -18,6 +18,7 @@
 //! binaries.
 
 mod install;
+mod refused;
 mod server;
 mod watchdog;
 
@@ -30,6 +31,7 @@ use std::thread;
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection, PgConnection};
 use tokio::sync::OnceCell;
 
+pub use refused::refused;
 use server::{Own, Server};
 
 /// A database server that tests can run against.

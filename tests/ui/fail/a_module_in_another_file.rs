@@ -3,7 +3,7 @@
 use sqlx::track;
 
 #[track]
-#[path = "../pass/options.rs"]
+#[path = "../../src/settled.rs"]
 mod elsewhere;
 
 fn main() {}

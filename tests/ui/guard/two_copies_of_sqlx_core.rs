@@ -4,7 +4,7 @@ extern crate self as sqlx_core;
 
 pub struct Error;
 
-#[path = "../../../runtime/src/driver/one_sqlx.rs"]
+#[path = "../../../runtime/src/shim/one_sqlx.rs"]
 mod one_sqlx;
 
 fn main() {}

@@ -69,8 +69,8 @@ async fn never_returns_to_here(tx: Transaction<'_, Sqlite>) -> sqlx::Result<()> 
     tx.commit().await
 }
 
-#[tokio::main]
-async fn main() -> sqlx::Result<()> {
+#[tokio::test(flavor = "multi_thread")]
+async fn runs() -> sqlx::Result<()> {
     let pool = SqlitePool::connect("sqlite::memory:").await?;
     never_returns_to_here(pool.begin().await?).await?;
     let repo = library::Repo(pool);

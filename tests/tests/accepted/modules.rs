@@ -69,8 +69,8 @@ mod exams {
 #[track]
 mod empty {}
 
-#[tokio::main]
-async fn main() -> sqlx::Result<()> {
+#[tokio::test(flavor = "multi_thread")]
+async fn runs() -> sqlx::Result<()> {
     use exams::Named as _;
 
     let pool = SqlitePool::connect("sqlite::memory:").await?;

@@ -132,8 +132,8 @@ fn is_send<T: Send>(value: T) -> T {
     value
 }
 
-#[tokio::main]
-async fn main() -> sqlx::Result<()> {
+#[tokio::test(flavor = "multi_thread")]
+async fn runs() -> sqlx::Result<()> {
     let pool = SqlitePool::connect("sqlite::memory:").await?;
     let repo = Repo { pool: pool.clone() };
     assert_eq!(is_send(repo.find(9)).await?, 3);

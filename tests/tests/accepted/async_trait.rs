@@ -103,8 +103,8 @@ impl DefaultsAbove for Repo {
     }
 }
 
-#[tokio::main]
-async fn main() -> sqlx::Result<()> {
+#[tokio::test(flavor = "multi_thread")]
+async fn runs() -> sqlx::Result<()> {
     let pool = SqlitePool::connect("sqlite::memory:").await?;
     let name = String::new();
     let mut repo = Repo {

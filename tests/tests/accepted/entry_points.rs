@@ -67,3 +67,8 @@ async fn main() -> sqlx::Result<()> {
     assert_eq!(above? + below?, 3);
     Ok(())
 }
+
+#[test]
+fn runs() -> sqlx::Result<()> {
+    main()
+}

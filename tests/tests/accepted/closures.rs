@@ -113,14 +113,14 @@ impl Repo {
         sqlx::query("SELECT 13").execute(&self.nothing).await?;
         #[allow(clippy::let_underscore_future)]
         let _ = sqlx::query("SELECT 13").execute(&self.pool);
-        #[cfg(all())]
+        #[cfg(test)]
         drop(sqlx::query("SELECT 13").execute(&self.pool));
         Ok(())
     }
 }
 
-#[tokio::main]
-async fn main() -> sqlx::Result<()> {
+#[tokio::test(flavor = "multi_thread")]
+async fn runs() -> sqlx::Result<()> {
     let pool = SqlitePool::connect("sqlite::memory:").await?;
     let repo = Repo { pool };
     assert_eq!(repo.async_closures().await?, [1, 2]);

@@ -125,8 +125,8 @@ impl Repo {
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> sqlx::Result<()> {
+#[tokio::test]
+async fn runs() -> sqlx::Result<()> {
     let pool = SqlitePool::connect("sqlite::memory:").await?;
     let name = String::new();
     let mut repo = Repo { pool, name };

@@ -58,8 +58,8 @@ macro_rules! limited {
 
 limited!(3, "limited");
 
-#[tokio::main]
-async fn main() -> sqlx::Result<()> {
+#[tokio::test(flavor = "multi_thread")]
+async fn runs() -> sqlx::Result<()> {
     let pool = SqlitePool::connect("sqlite::memory:").await?;
     assert_eq!(Repo.whole(&pool, 1).await?, 1);
     assert_eq!(Repo.tail(1).await, 2);

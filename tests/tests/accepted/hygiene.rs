@@ -122,8 +122,8 @@ impl Repo {
     }
 }
 
-#[tokio::main]
-async fn main() -> ::sqlx::Result<()> {
+#[tokio::test(flavor = "multi_thread")]
+async fn runs() -> ::sqlx::Result<()> {
     let pool = SqlitePool::connect("sqlite::memory:").await?;
     assert_eq!(arguments(1, 2, 3, 4, 5, 6, 7, 8).await, 36);
     assert_eq!(locals(&pool).await?, 10);

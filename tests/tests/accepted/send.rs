@@ -58,8 +58,8 @@ fn is_send<T: Send>(value: T) -> T {
     value
 }
 
-#[tokio::main]
-async fn main() -> sqlx::Result<()> {
+#[tokio::test(flavor = "multi_thread")]
+async fn runs() -> sqlx::Result<()> {
     let pool = SqlitePool::connect("sqlite::memory:").await?;
     assert_eq!(is_send(borrowed(&pool, &2)).await?, 2);
     assert_eq!(is_send(local_before_an_await(&pool)).await?, 2);

@@ -64,7 +64,7 @@ async fn all(mut client: Client) -> usize {
     client.commit().await.fetch_many("yy").len() + sum
 }
 
-#[tokio::main]
-async fn main() {
+#[tokio::test(flavor = "multi_thread")]
+async fn runs() {
     assert_eq!(all(Client).await, 1 + 3 + 1 + 1 + 2 + 4 + 1 + 2 + 2);
 }

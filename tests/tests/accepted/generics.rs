@@ -150,8 +150,8 @@ impl Repo<'_, str> {
     }
 }
 
-#[tokio::main]
-async fn main() -> sqlx::Result<()> {
+#[tokio::test(flavor = "multi_thread")]
+async fn runs() -> sqlx::Result<()> {
     let pool = SqlitePool::connect("sqlite::memory:").await?;
     assert_eq!(named("", "y").await, "y");
     assert_eq!(one_of_two("x", &mut String::from("y")).await, "yx");

@@ -15,7 +15,7 @@ async fn from_the_root(pool: &::sqlx::SqlitePool) -> ::sqlx::Result<i64> {
     ::sqlx::query_scalar("SELECT 1").fetch_one(pool).await
 }
 
-#[database::reexported::track(crate = crate::database::reexported)]
+#[database::reexported::track(crate = crate::crate_path::database::reexported)]
 impl Repo {
     async fn reexported(&self, pool: &::sqlx::SqlitePool) -> ::sqlx::Result<i64> {
         ::sqlx::query_scalar("SELECT 2").fetch_one(pool).await
@@ -34,8 +34,8 @@ async fn by_its_name_in_the_manifest(pool: &::sqlx::SqlitePool) -> ::sqlx::Resul
     ::sqlx::query_scalar("SELECT 4").fetch_one(pool).await
 }
 
-#[tokio::main]
-async fn main() -> ::sqlx::Result<()> {
+#[tokio::test(flavor = "multi_thread")]
+async fn runs() -> ::sqlx::Result<()> {
     let pool = ::sqlx::SqlitePool::connect("sqlite::memory:").await?;
     assert_eq!(from_the_root(&pool).await?, 1);
     assert_eq!(Repo.reexported(&pool).await?, 2);

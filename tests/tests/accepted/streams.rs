@@ -79,8 +79,8 @@ async fn first<T>(stream: impl Stream<Item = sqlx::Result<T>>) -> sqlx::Result<V
     stream.try_collect().await
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> sqlx::Result<()> {
+#[tokio::test]
+async fn runs() -> sqlx::Result<()> {
     let pool = SqlitePool::connect("sqlite::memory:").await?;
     let repo = Repo { pool };
     assert_eq!(first(repo.boxed()).await?, [1]);

@@ -117,8 +117,8 @@ impl Repo {
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> sqlx::Result<()> {
+#[tokio::test]
+async fn runs() -> sqlx::Result<()> {
     let pool = SqlitePool::connect("sqlite::memory:").await?;
     let repo = Repo { pool };
     assert_eq!(repo.joined().await?, 21);

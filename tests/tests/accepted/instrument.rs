@@ -76,8 +76,8 @@ impl Repo {
     }
 }
 
-#[tokio::main]
-async fn main() -> sqlx::Result<()> {
+#[tokio::test(flavor = "multi_thread")]
+async fn runs() -> sqlx::Result<()> {
     let pool = SqlitePool::connect("sqlite::memory:").await?;
     assert_eq!(above(&pool).await?, 1);
     assert_eq!(below(&pool, 2).await?, 2);

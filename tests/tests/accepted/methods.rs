@@ -119,8 +119,8 @@ impl Either {
     }
 }
 
-#[tokio::main]
-async fn main() -> sqlx::Result<()> {
+#[tokio::test(flavor = "multi_thread")]
+async fn runs() -> sqlx::Result<()> {
     let pool = SqlitePool::connect("sqlite::memory:").await?;
     let mut repo = Repo::without_self(pool).await?;
     assert_eq!(Repo::called_from_c(1), 1);

@@ -45,7 +45,7 @@ async fn unused(_: Guard, _named: &str, (): ()) {}
 async fn with_attributes(
     #[allow(unused_variables)] unused: u8,
     #[cfg(any())] gone: u8,
-    #[cfg(all())] kept: u8,
+    #[cfg(test)] kept: u8,
 ) -> u8 {
     kept
 }
@@ -120,8 +120,8 @@ fn pair() -> Pair {
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
+#[tokio::test]
+async fn runs() {
     let point = Point { x: 1, y: (2, 3) };
     let text = String::from("text");
     let sum = destructured((1, (2, 3)), point, [4, 5, 6, 7], &8, text, 9, (10, 11)).await;

@@ -67,8 +67,8 @@ async fn skipped() {}
 #[track(allow(n_plus_one), slow_query = "1s")]
 fn neither_future_nor_stream() {}
 
-#[tokio::main]
-async fn main() {
+#[tokio::test(flavor = "multi_thread")]
+async fn runs() {
     tokio::join!(words(), times(), counts(), shares(), levels());
     tokio::join!(all_lints(), all_groups(), both(), stacked(), skipped());
     neither_future_nor_stream();

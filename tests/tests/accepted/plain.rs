@@ -90,14 +90,6 @@ async fn unfinished(pool: &SqlitePool) -> sqlx::Result<()> {
     unimplemented!()
 }
 
-/// # Safety
-///
-/// The pointer is good.
-#[track]
-async unsafe fn dangerous(pointer: *const u8) -> u8 {
-    unsafe { *pointer }
-}
-
 #[track]
 #[must_use]
 async fn must_be_used() -> u8 {
@@ -154,8 +146,8 @@ fn neither_future_nor_stream(number: u8) -> u8 {
     number + 1
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+#[tokio::test(flavor = "multi_thread")]
+async fn runs() -> Result<(), Box<dyn std::error::Error>> {
     let pool = SqlitePool::connect("sqlite::memory:").await?;
     nothing().await;
     assert_eq!(a_number().await + on_one_line().await, 2);
@@ -172,7 +164,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(an_optional(&pool).await, Some(5));
     drop(forever(pool.clone()));
     drop(unfinished(&pool));
-    assert_eq!(unsafe { dangerous(&raw const *&1).await }, 1);
     assert_eq!(must_be_used().await, 1);
     assert_eq!(recursive(&pool, 3).await?, 6);
     assert_eq!(nested_functions(&pool).await?, 7);
