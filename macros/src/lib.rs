@@ -1,9 +1,7 @@
-//! The attribute `#[track]` of [sqlx-leash].
+//! The attribute `#[track]` of sqlx-leash.
 //!
 //! Use it through that crate, as `sqlx::track`. sqlx-leash depends on exactly one version of this crate, because the
 //! expansion calls hidden functions of the runtime.
-//!
-//! [sqlx-leash]: https://docs.rs/sqlx-leash
 
 mod attributes;
 mod crate_path;

@@ -257,7 +257,7 @@ impl Reader<'_> {
                 (None, None) => {
                     let hint = match nearest(&text, Lint::names_and_groups()) {
                         Some(near) => format!("did you mean `{near}`?"),
-                        None => format!("the lints are {}", listed(Lint::names())),
+                        None => "`leash::Lint` lists the lints".to_owned(),
                     };
                     self.error(&name, format!("unknown lint `{text}`; {hint}"));
                     continue;

@@ -362,7 +362,7 @@ fn levels() {
     option(
         "warn(unused_variables)",
         expect![[r#"
-        unused_variables: unknown lint `unused_variables`; the lints are `outlived_scope`, `held_idle`, `held_too_long`, `implicit_rollback`, `pool_deadlock`, `pool_timeout`, `nested_acquire`, `pool_pressure`, `unaccounted_connections`, `close_blocked`, `connection_churn`, `duplicate_pool`, `outside_transaction`, `n_plus_one`, `redundant_query`, `query_budget`, `slow_query`
+        unused_variables: unknown lint `unused_variables`; `leash::Lint` lists the lints
     "#]],
     );
     option(
@@ -484,7 +484,7 @@ fn all_at_once() {
             max_query: unknown option `max_query`; did you mean `max_queries`?
             60: `held_idle` takes a duration in quotes; write `held_idle = "60s"`
             rooot: unknown option `rooot`; did you mean `root`?
-            slow: unknown lint `slow`; the lints are `outlived_scope`, `held_idle`, `held_too_long`, `implicit_rollback`, `pool_deadlock`, `pool_timeout`, `nested_acquire`, `pool_pressure`, `unaccounted_connections`, `close_blocked`, `connection_churn`, `duplicate_pool`, `outside_transaction`, `n_plus_one`, `redundant_query`, `query_budget`, `slow_query`
+            slow: unknown lint `slow`; `leash::Lint` lists the lints
         "#]],
     );
 }
