@@ -184,7 +184,7 @@ mod tests {
         assert!(!ends(&episodes, Some(last + MOMENT), 0, next));
         assert!(!ends(&episodes, None, 0, next), "between two attempts");
         let over = next + OVER_AFTER;
-        assert!(ends(&episodes, None, 0, over), "nobody asks any more");
+        assert!(ends(&episodes, None, 0, over), "no acquire waits any more");
     }
 
     #[test]
