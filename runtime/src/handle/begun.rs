@@ -11,6 +11,9 @@ use crate::source::place::Place;
 /// A transaction or savepoint that is open.
 #[derive(Debug)]
 pub(super) struct Begun {
+    pub(super) when: Instant,
+    /// The number of statements on the handle before it.
+    pub(super) statements_before: u64,
     pub(super) place: Place,
     pub(super) site: Option<&'static Site>,
     /// The function of the scope in which it was begun.
@@ -19,6 +22,16 @@ pub(super) struct Begun {
     pub(super) wrote: Option<&'static Tally>,
     pub(super) course: Course,
     pub(super) failure: Option<Failure>,
+}
+
+/// What a reader sees of an open transaction.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OpenTransaction {
+    /// Where it was begun.
+    pub(crate) place: Place,
+    pub(crate) when: Instant,
+    /// The number of statements sent in it.
+    pub(crate) statements: u64,
 }
 
 /// An error after which the server runs no statement in a transaction, or has ended the transaction.
@@ -45,11 +58,15 @@ pub(super) enum Course {
 
 impl Begun {
     pub(super) fn new(
+        when: Instant,
+        statements_before: u64,
         place: Place,
         site: Option<&'static Site>,
         function: Option<&'static Function>,
     ) -> Self {
         Self {
+            when,
+            statements_before,
             place,
             site,
             function,

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use sqlx::error::DatabaseError;
 
-use super::begun::{Begun, Course, End, Failure};
+use super::begun::{Begun, Course, End, Failure, OpenTransaction};
 use super::{Handle, State};
 use crate::pool_state::endpoint::Aftermath;
 use crate::scope::{Lost, Scope, context};
@@ -20,11 +20,24 @@ impl Handle {
         u32::try_from(self.state().transactions.len()).unwrap_or(u32::MAX)
     }
 
+    /// The open transaction, if there is one.
+    pub(crate) fn open_transaction(&self) -> Option<OpenTransaction> {
+        let state = self.state();
+        let begun = state.transactions.first()?;
+        Some(OpenTransaction {
+            place: begun.place,
+            when: begun.when,
+            statements: state.statements - begun.statements_before,
+        })
+    }
+
     /// Records that a transaction was begun, or a savepoint in an open one. `site` is the call site, if it is known.
     pub(crate) fn transaction_began(&self, site: Option<&'static Site>) {
         let function = context::scope().map(|scope| scope.function());
-        let begun = Begun::new(site.map_or(self.place, Site::place), site, function);
+        let place = site.map_or(self.place, Site::place);
         let mut state = self.state();
+        // The handle has been idle since the BEGIN was answered.
+        let begun = Begun::new(state.since, state.statements, place, site, function);
         if state.transactions.is_empty() {
             state.transactions_over = false;
         }

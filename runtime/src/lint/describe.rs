@@ -114,6 +114,25 @@ pub(super) fn permits(pool: &PoolState) -> Fact {
     )
 }
 
+/// The sum of all holds of a pool, and their number: those that have ended, and those that still run.
+pub(super) fn holds_so_far(pool: &PoolState, claims: &[Arc<Handle>], now: Instant) -> (Hold, u32) {
+    let ended = pool.counters.holds.read();
+    let mut sum = Hold {
+        busy: ended.busy,
+        idle: ended.idle,
+        lent: ended.lent,
+    };
+    let mut number = ended.ended;
+    for claim in claims.iter().filter(|claim| claim.is_held()) {
+        let hold = claim.hold(now);
+        sum.busy += hold.busy;
+        sum.idle += hold.idle;
+        sum.lent += hold.lent;
+        number += 1;
+    }
+    (sum, u32::try_from(number).unwrap_or(u32::MAX))
+}
+
 /// The handles that are held, grouped by place, the place of the oldest first.
 pub(super) fn holders(claims: &[Arc<Handle>]) -> Vec<Related> {
     let now = Instant::now();

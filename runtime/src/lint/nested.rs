@@ -9,6 +9,7 @@ use super::emit::Audience;
 use super::judge::judge_handle;
 use crate::config::{self, Rules};
 use crate::finding::{Certainty, Finding, Lint, Related};
+use crate::handle::begun::OpenTransaction;
 use crate::handle::{Handle, live, owner};
 use crate::measure::units::{count, short};
 use crate::scope::Scope;
@@ -37,12 +38,13 @@ pub(crate) fn on_granted(second: &Handle) -> Reaction {
         return Reaction::Go;
     };
     let rules = config::rules();
-    let mut open = held
-        .iter()
-        .filter(|holding| holding.handle.transaction_depth() > 0);
+    let mut open = held.iter().filter_map(|holding| {
+        let transaction = holding.handle.open_transaction()?;
+        Some((holding, transaction))
+    });
     let outside = match open.next() {
-        Some(holding) if second.purpose.is_query() => {
-            outside_transaction(&rules, second, &scope, holding)
+        Some((holding, transaction)) if second.purpose.is_query() => {
+            outside_transaction(&rules, second, &scope, holding, transaction)
         }
         _ => Reaction::Go,
     };
@@ -82,12 +84,13 @@ fn outside_transaction(
     second: &Handle,
     scope: &Scope,
     holding: &Holding,
+    transaction: OpenTransaction,
 ) -> Reaction {
     let Some(level) = judge_handle(rules, Lint::OutsideTransaction, second) else {
         return Reaction::Go;
     };
     let pool = second.pool.name();
-    let transaction = holding.handle.read(Instant::now());
+    let open_for = Instant::now().saturating_duration_since(transaction.when);
     let (function, holder) = (taker(second.place), taker(holding.handle.place));
     let (whose, instead) = if function == holder {
         (
@@ -111,9 +114,9 @@ fn outside_transaction(
             holding.certainty,
             "the query took a connection of its own: it does not see what the transaction wrote, and is not rolled back with it",
         )
-        .related("the transaction begins here", holding.handle.place)
+        .related("the transaction begins here", transaction.place)
         .all_related(through(holding))
-        .fact("transaction open for", short(transaction.age))
+        .fact("transaction open for", short(open_for))
         .fact("after", count(transaction.statements, "statement"))
         .help(instead)
         .help("or, if it must not be part of the transaction, run it before `begin` or after `commit`")

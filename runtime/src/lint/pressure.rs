@@ -1,12 +1,12 @@
 //! Nearly all permits of a pool are in use, sample after sample.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::Span;
 
 use super::Reaction;
-use super::describe::{holders, permits};
+use super::describe::{holders, holds_so_far, permits};
 use super::emit::Audience;
 use super::judge::judge;
 use crate::config::Rules;
@@ -71,7 +71,7 @@ pub(crate) fn pool_pressure(
         .certain("the handles listed here hold the permits")
         .all_related(holders(claims))
         .facts([permits(pool)])
-        .facts(mean_hold(pool))
+        .facts(mean_hold(pool, claims))
         .help("look at the call sites that hold the most: release the connection before slow work that does not need the database")
         .help("see what holds the permits at any time: `println!(\"{}\", leash::snapshot())`")
         .note(format!("to set the limit or allow this: `SQLX_LEASH=\"pool_pressure[{name}]=95%\"`; read more: `leash::explain(Lint::PoolPressure)`"));
@@ -79,17 +79,16 @@ pub(crate) fn pool_pressure(
 }
 
 /// How long permits are held, and how much of that with the database.
-fn mean_hold(pool: &PoolState) -> Vec<Fact> {
-    let holds = pool.counters.holds.read();
-    if holds.ended == 0 {
+fn mean_hold(pool: &PoolState, claims: &[Arc<Handle>]) -> Vec<Fact> {
+    let (hold, number) = holds_so_far(pool, claims, Instant::now());
+    let Some(mean) = hold.total().checked_div(number) else {
         return Vec::new();
-    }
-    let whole = holds.busy + holds.idle + holds.lent;
+    };
     vec![
-        Fact::new("mean hold", short(holds.mean())),
+        Fact::new("mean hold", short(mean)),
         Fact::new(
             "of that with the database",
-            format!("{} %", share(holds.busy, whole)),
+            format!("{} %", share(hold.busy, hold.total())),
         ),
     ]
 }

@@ -1,5 +1,6 @@
 //! `outside_transaction`: a query went to the pool while a transaction of it was open here or further out.
 
+mod begins;
 mod found;
 mod levels;
 mod silent;

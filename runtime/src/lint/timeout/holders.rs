@@ -5,11 +5,10 @@ use std::time::{Duration, Instant};
 use super::diagnose::Case;
 use crate::finding::{Certainty, Verdict};
 use crate::handle::Handle;
-use crate::lint::describe::taker;
+use crate::lint::describe::{holds_so_far, taker};
 use crate::measure::units::{count, short};
-use crate::pool_state::counters::Hold;
 use crate::pool_state::episode::Diagnosis;
-use crate::snapshot::{Activity, HoldStats};
+use crate::snapshot::Activity;
 
 impl Case<'_> {
     /// Half of the permits or more were held idle through half of this wait or longer.
@@ -92,13 +91,16 @@ impl Case<'_> {
         if !self.is_full() {
             return None;
         }
-        let holds = self.waiter.pool.counters.holds.read();
-        let HoldStats {
-            busy, idle, lent, ..
-        } = holds;
+        let pool = &self.waiter.pool;
+        let (holds, _) = holds_so_far(pool, self.claims, self.now);
         let per_second = self.acquires_per_second();
         // Holds that have ended show how long one takes; those that run, how long at least.
-        let mean = holds.mean().max(self.mean_running_hold());
+        let mean = pool
+            .counters
+            .holds
+            .read()
+            .mean()
+            .max(self.mean_running_hold());
         let needed = (per_second * mean.as_secs_f64()).ceil();
         #[expect(clippy::cast_precision_loss, reason = "a pool's size")]
         let certainty = if needed > self.max() as f64 {
@@ -118,7 +120,7 @@ impl Case<'_> {
                 .fact("connections needed", format!("{needed:.0}"))
                 .help(format!(
                     "hold connections for less time: of the time held so far, {}",
-                    Hold { busy, idle, lent }.split()
+                    holds.split()
                 ))
                 .help("look for the slowest statements of the holders: `leash::snapshot().sites`")
                 .help("or limit how many tasks ask at once: a queue or a `tokio::sync::Semaphore` before the work"),

@@ -102,8 +102,8 @@ async fn has_a_savepoint(pool: &SqlitePool) -> Result {
 
 #[track]
 async fn begins_on_a_connection(pool: &SqlitePool) -> Result {
-    let mut conn = pool.acquire().await?; // @conn begin
-    let tx = conn.begin().await?;
+    let mut conn = pool.acquire().await?;
+    let tx = conn.begin().await?; // @conn begin
     sqlx::query("SELECT 2").execute(pool).await?; // @conn query
     tx.commit().await?;
     drop(conn);
@@ -132,7 +132,7 @@ async fn however_it_was_begun() {
         ),
         (
             "conn",
-            "acquire",
+            "begin",
             "execute",
             begins_on_a_connection(&pool).boxed(),
         ),

@@ -255,7 +255,7 @@ async fn pool_pressure() {
         62 |         let _second = self.pool.acquire().await?;
            |                                 ------- findings::words::lints::Shop::fill holds 1 permit for …, idle for …
            |
-           = note: permits held 2 of 2, 0 waiting
+           = note: permits held 2 of 2, 0 waiting, mean hold …, of that with the database 0 %
            = cause (certain): the handles listed here hold the permits
            = help: look at the call sites that hold the most: release the connection before slow work that does not need the database
            = help: see what holds the permits at any time: `println!("{}", leash::snapshot())`

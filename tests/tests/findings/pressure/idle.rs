@@ -1,0 +1,26 @@
+//! `pool_pressure` of permits that are held without use.
+
+use sqlx::leash::Lint;
+use sqlx::leash::testing::findings;
+use sqlx::track;
+
+use crate::common::{TestPool, only_of, pool_of, said, told};
+
+#[track(allow(nested_acquire, reason = "the test wants it"))]
+async fn keeps_both_idle(pool: &TestPool) {
+    for _ in 0..3 {
+        sqlx::query("SELECT 1").execute(&**pool).await.unwrap();
+    }
+    let _one = pool.acquire().await.unwrap();
+    let _two = pool.acquire().await.unwrap();
+    told(pool.name(), Lint::PoolPressure, 1).await;
+}
+
+/// The holds that have ended were statements, busy all the time. Those that run are idle, and count.
+#[tokio::test]
+async fn holds_that_still_run_count() {
+    let pool = pool_of(2).await;
+    let ((), found) = findings(keeps_both_idle(&pool)).await;
+    let finding = only_of(Lint::PoolPressure, &found);
+    assert_eq!(said(finding, "of that with the database"), "0 %");
+}
