@@ -52,7 +52,7 @@ fn facts(finding: &Finding) -> String {
     facts.join(", ")
 }
 
-/// A line of source with its place. The text is empty if the file is not found.
+/// A line of source with its place. Where the line is not at hand, blanks stand for it, so that the column is right.
 struct Source {
     path: String,
     line: usize,
@@ -62,20 +62,17 @@ struct Source {
 
 impl Source {
     fn of(site: &CallSite) -> Self {
-        let line = site.line as usize;
-        let text = read_line(&site.file, line).unwrap_or_default();
-        let start = text
-            .char_indices()
-            .nth((site.column as usize).saturating_sub(1))
-            .map_or(text.len(), |(at, _)| at);
-        let word = text[start..]
-            .find(|c: char| !(c.is_alphanumeric() || c == '_'))
-            .unwrap_or(text.len() - start);
+        let (line, column) = (site.line as usize, site.column.saturating_sub(1) as usize);
+        let found = read_line(&site.file, line).and_then(|text| {
+            let span = word_at(&text, column)?;
+            Some((text, span))
+        });
+        let (text, span) = found.unwrap_or_else(|| (" ".repeat(column), column..column));
         Self {
             path: site.file.clone(),
             line,
-            span: start..start + word,
             text,
+            span,
         }
     }
 
@@ -99,4 +96,63 @@ fn read_line(file: &str, line: usize) -> Option<String> {
     let path: PathBuf = candidates.find(|path| Path::is_file(path))?;
     let source = std::fs::read_to_string(path).ok()?;
     source.lines().nth(line.checked_sub(1)?).map(str::to_owned)
+}
+
+/// The word that begins at a column, in characters from 0. Where none does, the file is not the one that was compiled.
+fn word_at(text: &str, column: usize) -> Option<std::ops::Range<usize>> {
+    let is_of_word = |c: char| c.is_alphanumeric() || c == '_';
+    let (start, first) = text.char_indices().nth(column)?;
+    let before = text[..start].chars().next_back();
+    if !is_of_word(first) || before.is_some_and(is_of_word) {
+        return None;
+    }
+    let word = &text[start..];
+    let length = word.find(|c| !is_of_word(c)).unwrap_or(word.len());
+    Some(start..start + length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::Lint;
+
+    /// What is rendered of a place in the source.
+    fn rendered(file: &str, line: u32, column: u32) -> String {
+        let site = CallSite::new(file, line, column, None);
+        Finding::of(Lint::SlowQuery, Level::Warn, site)
+            .title("slow")
+            .label("sent here")
+            .render()
+    }
+
+    #[test]
+    fn a_line_is_shown_where_a_word_begins_at_the_column() {
+        let (line, column) = (line!() - 1, 8);
+        let text = rendered(file!(), line, column);
+        assert!(
+            text.contains(&format!("{}:{line}:{column}", file!())),
+            "{text}"
+        );
+        assert!(text.contains("fn a_line_is_shown"), "{text}");
+    }
+
+    #[test]
+    fn the_column_survives_where_the_line_is_not_at_hand() {
+        let text = rendered("nowhere/to/be/found.rs", 12, 21);
+        assert!(text.contains("nowhere/to/be/found.rs:12:21"), "{text}");
+        assert!(text.contains("sent here"), "{text}");
+    }
+
+    #[test]
+    fn no_line_of_another_program_is_shown() {
+        // In the middle of a word, on a sign, and beyond the end.
+        for (line, column) in [(line!(), 10), (line!(), 12), (line!(), 900)] {
+            let text = rendered(file!(), line, column);
+            assert!(
+                text.contains(&format!("{}:{line}:{column}", file!())),
+                "{text}"
+            );
+            assert!(!text.contains("for (line, column)"), "{text}");
+        }
+    }
 }
