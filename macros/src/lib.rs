@@ -265,6 +265,7 @@ use crate::options::Options;
 /// | `pool_deadlock` | at the acquire that waits last | `deny` |
 /// | `pool_timeout` | at the acquire that timed out | `warn` |
 /// | `nested_acquire`, `outside_transaction` | at the acquire of the second permit, or the query that took it | `warn` |
+/// | `failed_transaction` | at the next statement in the transaction, before it is sent, or at its commit | `warn` |
 ///
 /// The other lints never panic. In a release build, in a destructor and while unwinding there is no panic, and the
 /// finding is logged at ERROR. The same holds for a function that is cancelled or panics itself.

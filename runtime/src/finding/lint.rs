@@ -60,7 +60,7 @@ macro_rules! lints {
             example: $example,
         }),+];
 
-        /// Tests the examples of the pages: each must trigger its lint.
+        /// Tests the examples of the pages: each that runs must trigger its lint.
         #[cfg(all(doctest, feature = "track", feature = "_sqlite"))]
         mod pages {
             $(

@@ -34,7 +34,7 @@ impl Drop for ControlGuard {
         if self.unread {
             self.handle.poison();
         }
-        self.handle.become_idle(Instant::now());
+        self.handle.operation_ended(Instant::now());
     }
 }
 
@@ -99,7 +99,7 @@ impl Handle {
     }
 
     /// Records that the present operation has ended.
-    pub(crate) fn become_idle(&self, now: Instant) {
+    pub(crate) fn operation_ended(&self, now: Instant) {
         self.state().enter(Activity::Idle, &self.stream, now);
     }
 

@@ -51,7 +51,7 @@ pub(super) enum Course {
     /// No statement failed.
     Well,
     /// A statement failed, and a later one succeeded.
-    Mended,
+    Recovered,
     /// The last statement failed.
     Failed,
 }
@@ -80,7 +80,7 @@ impl Begun {
     pub(super) fn statement_ended(&mut self, failed: bool) {
         self.course = match self.course {
             _ if failed => Course::Failed,
-            Course::Failed => Course::Mended,
+            Course::Failed => Course::Recovered,
             before => before,
         };
     }

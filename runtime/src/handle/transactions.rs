@@ -54,7 +54,7 @@ impl Handle {
         {
             around.wrote = ended.wrote.or(around.wrote);
             if (around.course, ended.course) != (Course::Well, Course::Well) {
-                around.course = Course::Mended;
+                around.course = Course::Recovered;
             }
         }
     }
@@ -62,7 +62,7 @@ impl Handle {
     /// Records that the commit or rollback of the innermost transaction failed.
     ///
     /// Its drop then loses nothing silently: the caller has the error.
-    pub(crate) fn transaction_failed(&self) {
+    pub(crate) fn commit_or_rollback_failed(&self) {
         if let Some(failed) = self.state().transactions.last_mut() {
             failed.wrote = None;
         }
@@ -90,7 +90,7 @@ impl Handle {
             site: dropped.site,
             function: dropped.function,
             handed_up_at: owner.handed_up_at.filter(|_| is_owner),
-            may_have_failed: is_lent || dropped.course == Course::Mended,
+            may_have_failed: is_lent || dropped.course == Course::Recovered,
             wrote: dropped.wrote?,
             is_savepoint: !state.transactions.is_empty(),
         })

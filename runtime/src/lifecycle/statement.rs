@@ -101,7 +101,8 @@ impl Ready {
     ///
     /// # Panics
     ///
-    /// At its call site, in a debug build, if it is the first one over a budget and `query_budget` is at deny.
+    /// At its call site, in a debug build, if it is the first one over a budget and `query_budget` is at deny, or if the
+    /// server has failed its transaction and `failed_transaction` is at deny.
     pub(crate) fn begin(self, system: System, handle: Option<Arc<Handle>>) -> Running {
         // The type `Any` does not show the database system. The handle's pool knows it.
         let system = handle

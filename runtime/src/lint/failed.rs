@@ -1,4 +1,4 @@
-//! A transaction is used or committed after the server has failed or ended it.
+//! A transaction is used or committed after the server has failed it, or has rolled it back.
 
 use std::time::Instant;
 
@@ -34,7 +34,12 @@ pub(crate) fn failed_transaction(
         Some(tally) => format!("sends `{}` in", tally.summary),
         None => "commits".to_owned(),
     };
-    let words = Words::of(failure.aftermath, statement.is_none());
+    let step = match statement {
+        Some(_) => Step::Statement,
+        None if handle.transaction_depth() > 1 => Step::Release,
+        None => Step::Commit,
+    };
+    let words = Words::of(failure.aftermath, step);
     let failed_at = failure.tally.place();
     let finding = Finding::of(lint, level, place)
         .title(format!(
@@ -63,6 +68,14 @@ pub(crate) fn failed_transaction(
     finding.report(Audience::of(handle, collector, true))
 }
 
+/// What the program is about to do in the transaction.
+enum Step {
+    Statement,
+    /// Commits a savepoint.
+    Release,
+    Commit,
+}
+
 struct Words {
     ended: &'static str,
     label: &'static str,
@@ -71,14 +84,14 @@ struct Words {
 }
 
 impl Words {
-    fn of(aftermath: Aftermath, commits: bool) -> Self {
+    fn of(aftermath: Aftermath, step: Step) -> Self {
         match aftermath {
             Aftermath::Refused => Self {
                 ended: "failed",
-                label: if commits {
-                    "this commit is a rollback, and returns `Ok`"
-                } else {
-                    "the server refuses this statement"
+                label: match step {
+                    Step::Statement => "the server refuses this statement",
+                    Step::Release => "the server refuses to release this savepoint",
+                    Step::Commit => "this commit is a rollback, and returns `Ok`",
                 },
                 cause: "after an error, PostgreSQL refuses every statement in the transaction, and turns its COMMIT into a ROLLBACK",
                 help: [
@@ -88,10 +101,12 @@ impl Words {
             },
             Aftermath::RolledBack => Self {
                 ended: "rolled back",
-                label: if commits {
-                    "this commit saves nothing that was written before the deadlock"
-                } else {
-                    "this statement runs outside of the transaction"
+                label: match step {
+                    Step::Statement => "this statement runs outside of the transaction",
+                    Step::Release => "the server no longer has this savepoint",
+                    Step::Commit => {
+                        "this commit saves nothing that was written before the deadlock"
+                    }
                 },
                 cause: "at a deadlock, the server rolls back the whole transaction; each later statement is committed by itself",
                 help: [

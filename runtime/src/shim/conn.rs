@@ -21,8 +21,8 @@ use crate::handle::held::Held;
 /// # Panics
 ///
 /// As an executor: in a debug build, a statement panics at its call site if it is the first one over a budget and
-/// `query_budget` is at deny, which is the default. The future or stream panics when it is first polled, before
-/// anything is sent.
+/// `query_budget` is at deny, which is the default; or if the server has failed its transaction and `failed_transaction`
+/// is at deny. The future or stream panics when it is first polled, before anything is sent.
 pub struct Conn<'c, DB: Database> {
     // Dropped first: the handle ends before sqlx's value, whose drop spawns a task and panics outside a runtime.
     permit: Permit,

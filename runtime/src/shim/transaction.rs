@@ -70,6 +70,11 @@ impl<'c, DB: Database> Transaction<'c, DB> {
     }
 
     /// Commits this transaction or savepoint.
+    ///
+    /// # Panics
+    ///
+    /// In a debug build, before anything is sent, if the server has failed or ended the transaction and
+    /// `failed_transaction` is at deny. It warns by default.
     pub async fn commit(mut self) -> Result<(), Error> {
         if let Some(handle) = self.conn.handle() {
             transaction::judge(handle, None);
@@ -102,7 +107,7 @@ impl<'c, DB: Database> Transaction<'c, DB> {
             if result.is_ok() {
                 handle.transaction_ended(end);
             } else {
-                handle.transaction_failed();
+                handle.commit_or_rollback_failed();
             }
         }
         result

@@ -175,6 +175,8 @@ async fn a_statement_that_is_refused() {
     );
     let (released, found) = findings(commits_a_savepoint(&pool)).await;
     released.unwrap_err();
+    let says = only(found.clone()).render();
+    assert!(says.contains("refuses to release this savepoint"), "{says}");
     check(found, &marked("pg release", "commit"), "commits");
 }
 
