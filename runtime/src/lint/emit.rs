@@ -5,10 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
-use dashmap::DashMap;
+use dashmap::{DashMap, Entry};
 use once_cell::sync::Lazy;
 use rustc_hash::FxBuildHasher;
-
 use tracing::Span;
 
 use crate::finding::collector::Collector;
@@ -97,9 +96,7 @@ impl<'a> Audience<'a> {
         let collector = scope.as_ref().and_then(|scope| scope.collector());
         Self::of(handle, collector, false)
     }
-}
 
-impl<'a> Audience<'a> {
     /// The audience of a whole pool: a test that collects the findings of one of its users, else the log, in full.
     pub(super) fn of_pool(span: &'a Span, claims: &[Arc<Handle>]) -> Self {
         let collector = claims.iter().find_map(|claim| {
@@ -138,20 +135,9 @@ impl Finding {
             log::finding(&self, span, &self.to_string());
             return Reaction::Panic(rendered);
         }
-        let logging = match audience.log {
-            Log::PerPlace => self.by_place(),
-            Log::Full => Logging::Full,
-            Log::Line => Logging::Line(self.to_string()),
-            Log::Quiet => Logging::Quiet,
-        };
-        let text = match logging {
-            // The line break puts the event's fields on a line of their own.
-            Logging::Full => self.render() + "\n",
-            Logging::Line(line) => line,
-            Logging::Quiet => {
-                SUPPRESSED[self.lint as usize].fetch_add(1, Relaxed);
-                return Reaction::Go;
-            }
+        let Some(text) = self.text(audience.log) else {
+            SUPPRESSED[self.lint as usize].fetch_add(1, Relaxed);
+            return Reaction::Go;
         };
         if !log::finding(&self, span, &text) && cfg!(debug_assertions) {
             log::printed(&text);
@@ -169,55 +155,67 @@ impl Finding {
         }
     }
 
-    fn by_place(&self) -> Logging {
-        match self.may_log() {
-            None => Logging::Quiet,
-            Some(0) => Logging::Full,
-            Some(suppressed) => Logging::Line(format!(
-                "{self} (and {suppressed} more like it since the last report)"
-            )),
+    /// What of the finding is logged; `None` if it is suppressed.
+    fn text(&self, log: Log) -> Option<String> {
+        // The line break puts the event's fields on a line of their own.
+        let full = || self.render() + "\n";
+        match log {
+            Log::PerPlace => match self.count_at_its_place() {
+                Repetition::First => Some(full()),
+                Repetition::Again { suppressed } => Some(format!(
+                    "{self} (again; {suppressed} suppressed since the last report)"
+                )),
+                Repetition::TooSoon => None,
+            },
+            Log::Full => Some(full()),
+            Log::Line => Some(self.to_string()),
+            Log::Quiet => None,
         }
     }
 
-    /// `None` if the finding is suppressed, else the number of findings suppressed since the last one that was logged.
-    fn may_log(&self) -> Option<u64> {
+    fn count_at_its_place(&self) -> Repetition {
         let mut place = FxBuildHasher.hash_one((self.lint, &self.primary));
         if LOGGED.len() as u64 >= PLACES && !LOGGED.contains_key(&place) {
             place %= PLACES;
         }
         let now = Instant::now();
-        let mut first = false;
-        let mut logged = LOGGED.entry(place).or_insert_with(|| {
-            first = true;
-            Logged {
-                when: now,
-                suppressed: 0,
+        match LOGGED.entry(place) {
+            Entry::Vacant(entry) => {
+                entry.insert(Logged {
+                    when: now,
+                    suppressed: 0,
+                });
+                Repetition::First
             }
-        });
-        if first {
-            return Some(0);
+            Entry::Occupied(mut entry) => {
+                let logged = entry.get_mut();
+                if now.saturating_duration_since(logged.when) < QUIET {
+                    logged.suppressed += 1;
+                    return Repetition::TooSoon;
+                }
+                logged.when = now;
+                Repetition::Again {
+                    suppressed: std::mem::take(&mut logged.suppressed),
+                }
+            }
         }
-        if now.saturating_duration_since(logged.when) < QUIET {
-            logged.suppressed += 1;
-            return None;
-        }
-        logged.when = now;
-        // At least one: this is not the first finding of its place, so it is logged as a line.
-        Some(std::mem::take(&mut logged.suppressed).max(1))
     }
 }
 
-/// How much of a finding is logged.
-enum Logging {
-    Full,
-    Line(String),
-    Quiet,
+/// How a finding follows the others of its lint and place.
+enum Repetition {
+    First,
+    /// The last one was logged long enough ago; `suppressed` came in between.
+    Again {
+        suppressed: u64,
+    },
+    TooSoon,
 }
 
 /// Calls `callback` with every finding that is not allowed, before any panic.
 ///
-/// The callback stays for the rest of the process. It runs on the thread that found it, outside of all scopes: its statements
-/// and handles belong to no function. A panic in it is caught and logged. A finding that a callback causes is reported to no
+/// The callback stays for the rest of the process. It runs on the thread that made the finding, outside of all scopes: its
+/// statements and handles belong to no function. A panic in it is caught and logged. A finding that a callback causes is reported to no
 /// callback.
 ///
 /// # Locking
