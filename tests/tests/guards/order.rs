@@ -58,9 +58,11 @@ fn read(file: &Path, module: &Module, modules: &mut Modules) {
                 let is_import = matches!(it.vis, Visibility::Inherited);
                 for (name, path) in flat(&it.tree) {
                     let path = absolute(module, path);
-                    if is_import {
-                        names.imported.push(path);
-                    } else {
+                    // A room's file may re-export what the files beside it define.
+                    if is_import || path.first() != module.first() {
+                        names.imported.push(path.clone());
+                    }
+                    if !is_import {
                         names.reexported.push((name, path));
                     }
                 }
