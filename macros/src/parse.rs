@@ -23,7 +23,7 @@ pub(crate) enum Value {
     None,
     /// `max_queries = 3`
     Assigned(TokenStream),
-    /// `allow(n_plus_one)`
+    /// `allow(slow_query)`
     List(Group),
 }
 

@@ -73,7 +73,7 @@ pub(crate) struct Handle {
     stream: StreamRows,
     /// Whether the connection must not be used again, because its state may differ from what sqlx assumes.
     poisoned: AtomicBool,
-    /// A transaction on it has failed, and that was not reported yet.
+    /// A transaction on it has failed, and no finding has reported that yet.
     has_failed: AtomicBool,
 }
 

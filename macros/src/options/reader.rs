@@ -237,9 +237,9 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads `allow(n_plus_one, slow_query, reason = "…")`.
+    /// Reads `allow(held_idle, slow_query, reason = "…")`.
     fn levels(&mut self, level: &'static str, word: &Ident, value: &Value) {
-        let remedy = format!("`{level}` takes lints in parentheses; write `{level}(n_plus_one)`");
+        let remedy = format!("`{level}` takes lints in parentheses; write `{level}(slow_query)`");
         let Value::List(group) = value else {
             return self.error(value.tokens_or(word), remedy);
         };

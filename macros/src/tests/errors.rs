@@ -332,25 +332,25 @@ fn levels() {
     option(
         "allow",
         expect![[r#"
-        allow: `allow` takes lints in parentheses; write `allow(n_plus_one)`
+        allow: `allow` takes lints in parentheses; write `allow(slow_query)`
     "#]],
     );
     option(
         "allow = \"n_plus_one\"",
         expect![[r#"
-        "n_plus_one": `allow` takes lints in parentheses; write `allow(n_plus_one)`
+        "n_plus_one": `allow` takes lints in parentheses; write `allow(slow_query)`
     "#]],
     );
     option(
         "deny()",
         expect![[r#"
-        (): `deny` takes lints in parentheses; write `deny(n_plus_one)`
+        (): `deny` takes lints in parentheses; write `deny(slow_query)`
     "#]],
     );
     option(
         "allow(reason = \"why\")",
         expect![[r#"
-        (reason = "why"): `allow` takes lints in parentheses; write `allow(n_plus_one)`
+        (reason = "why"): `allow` takes lints in parentheses; write `allow(slow_query)`
     "#]],
     );
     option(

@@ -14,7 +14,7 @@ use crate::finding::{Level, Limit, Lint, Unit};
 ///
 /// | entry | means |
 /// | --- | --- |
-/// | `n_plus_one=deny` | a level |
+/// | `slow_query=deny` | a level |
 /// | `held_idle=10s` | a limit |
 /// | `held_idle=warn:10s` | both |
 /// | `held_idle[reporting]=5m` | for the pool named `reporting` |
@@ -151,14 +151,14 @@ impl Config {
     }
 }
 
-/// What [`Config::limit`] takes for a lint of this unit.
+/// What [`Config::limit`] accepts for a lint with this unit.
 fn expected(unit: Unit) -> &'static str {
     match unit {
         Unit::Time => "a time; pass a `Duration`",
         Unit::Count => "a number of occurrences; pass a `u64`",
         Unit::Percent => "a share of the pool; pass a `Limit::Percent`",
         Unit::PerSecond => "a rate; pass a `Limit::PerSecond`",
-        Unit::None => "allowed: the lint has no limit; set its level alone",
+        Unit::None => "allowed: the lint has no limit; set only its level",
     }
 }
 
@@ -194,7 +194,7 @@ mod tests {
         );
         check(
             &Config::new().limit(Lint::OutlivedScope, 1),
-            "`limit(Lint::OutlivedScope, 1)`: `1` is not allowed: the lint has no limit; set its level alone",
+            "`limit(Lint::OutlivedScope, 1)`: `1` is not allowed: the lint has no limit; set only its level",
         );
     }
 

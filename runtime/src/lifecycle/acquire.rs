@@ -104,7 +104,7 @@ impl<T, F: Future<Output = Result<T, Error>>> Claiming<F> {
                         site::panic_at(handle.site, handle.place.function, &message);
                     }
                     if signals.probe {
-                        *this.probe = probe(waiting.handle());
+                        *this.probe = start_probe(waiting.handle());
                     }
                 }
                 match context::outside(|| this.acquire.poll(cx)) {
@@ -261,7 +261,7 @@ pub(crate) fn try_acquired(pool: &Arc<PoolState>, origin: Origin) -> Option<Held
 }
 
 /// Returns a connect to run beside the acquire that waits; `None` if its pool is gone.
-fn probe(waiter: &Handle) -> Option<BoxFuture<'static, ()>> {
+fn start_probe(waiter: &Handle) -> Option<BoxFuture<'static, ()>> {
     let pool = registry::find(waiter.pool.id())?;
     let probing = Probing(Arc::clone(&waiter.pool));
     let connect = pool.connect();

@@ -7,28 +7,28 @@ use super::describe::{Group, LISTED, closing_notes, taker};
 use super::emit::Audience;
 use super::judge::judge_handle;
 use super::nested;
-use super::wait_for::{Edge, Stuck};
+use super::wait_for::{Deadlock, Edge};
 use crate::config::Rules;
 use crate::finding::{Certainty, Fact, Finding, Lint, Related};
 use crate::handle::Handle;
 use crate::measure::units::{count, short};
 
 /// Reports a deadlock. Where the lint is at deny, the waiter that came last must panic.
-pub(crate) fn pool_deadlock(rules: &Rules, stuck: &Stuck) -> Reaction {
-    let Some(Edge { waiter: last, .. }) = stuck.last() else {
+pub(crate) fn pool_deadlock(rules: &Rules, deadlock: &Deadlock) -> Reaction {
+    let Some(Edge { waiter: last, .. }) = deadlock.last() else {
         return Reaction::Go;
     };
     let Some(level) = judge_handle(rules, Lint::PoolDeadlock, last) else {
         return Reaction::Go;
     };
     let finding = Finding::of(Lint::PoolDeadlock, level, last.place)
-        .title(title(stuck, last))
+        .title(title(deadlock, last))
         .label(format!("waits here, in {}", taker(last.place)))
         .pool(&last.pool.name())
-        .cause(stuck.certainty, cause(stuck))
-        .all_related(places(stuck))
-        .facts(facts(stuck, last))
-        .helps(help(stuck))
+        .cause(deadlock.certainty, cause(deadlock))
+        .all_related(places(deadlock))
+        .facts(facts(deadlock, last))
+        .helps(help(deadlock))
         .notes(closing_notes(
             Lint::PoolDeadlock,
             last.place.function,
@@ -42,8 +42,8 @@ pub(crate) fn pool_deadlock(rules: &Rules, stuck: &Stuck) -> Reaction {
 }
 
 /// The names of the pools of the holders.
-fn pools(stuck: &Stuck) -> Vec<String> {
-    let mut names: Vec<_> = stuck
+fn pools(deadlock: &Deadlock) -> Vec<String> {
+    let mut names: Vec<_> = deadlock
         .holders()
         .map(|held| held.pool.name().to_string())
         .collect();
@@ -52,14 +52,14 @@ fn pools(stuck: &Stuck) -> Vec<String> {
     names
 }
 
-fn title(stuck: &Stuck, last: &Handle) -> String {
+fn title(deadlock: &Deadlock, last: &Handle) -> String {
     let waits = format!(
         "{} waits for a permit of pool {}",
         taker(last.place),
         last.pool.name()
     );
-    let permits = stuck.edges.len();
-    match &pools(stuck)[..] {
+    let permits = deadlock.edges.len();
+    match &pools(deadlock)[..] {
         [_] if permits == 1 => {
             format!("{waits}, and the only permit is held by a scope that waits for one")
         }
@@ -71,8 +71,8 @@ fn title(stuck: &Stuck, last: &Handle) -> String {
     }
 }
 
-pub(super) fn cause(stuck: &Stuck) -> String {
-    match (stuck.certainty, stuck.doubt) {
+pub(super) fn cause(deadlock: &Deadlock) -> String {
+    match (deadlock.certainty, deadlock.doubt) {
         (Certainty::Certain, _) | (_, None) => {
             "each holder awaits an acquire and keeps its handle meanwhile: none can continue before another one does"
                 .to_owned()
@@ -84,9 +84,9 @@ pub(super) fn cause(stuck: &Stuck) -> String {
 }
 
 /// The places where the permits are held, the functions from there to the last wait, and the places of the other waits.
-pub(super) fn places(stuck: &Stuck) -> Vec<Related> {
+pub(super) fn places(deadlock: &Deadlock) -> Vec<Related> {
     let now = Instant::now();
-    let is_across = pools(stuck).len() > 1;
+    let is_across = pools(deadlock).len() > 1;
     let of = |handle: &Handle| {
         if is_across {
             format!(" of pool {}", handle.pool.name())
@@ -94,7 +94,7 @@ pub(super) fn places(stuck: &Stuck) -> Vec<Related> {
             String::new()
         }
     };
-    let mut places: Vec<Related> = Group::of_pools(stuck.holders().map(|held| &**held))
+    let mut places: Vec<Related> = Group::of_pools(deadlock.holders().map(|held| &**held))
         .iter()
         .take(LISTED)
         .map(|group| {
@@ -111,12 +111,12 @@ pub(super) fn places(stuck: &Stuck) -> Vec<Related> {
             Related::new(holds, group.place())
         })
         .collect();
-    let Some(last) = stuck.last() else {
+    let Some(last) = deadlock.last() else {
         return places;
     };
     let between = last.between().into_iter();
     places.extend(between.map(|function| Related::new("called through here", function.place())));
-    let others = Group::of_pools(stuck.waiters.iter().map(|waiter| &**waiter));
+    let others = Group::of_pools(deadlock.waiters.iter().map(|waiter| &**waiter));
     let others = others.iter().filter(|group| {
         !group.place().is_same(last.waiter.place)
             || group.oldest().pool.id() != last.waiter.pool.id()
@@ -132,23 +132,23 @@ pub(super) fn places(stuck: &Stuck) -> Vec<Related> {
     places
 }
 
-fn facts(stuck: &Stuck, last: &Handle) -> [Fact; 4] {
+fn facts(deadlock: &Deadlock, last: &Handle) -> [Fact; 4] {
     let now = Instant::now();
-    let longest = stuck
+    let longest = deadlock
         .waiters
         .iter()
         .map(|waiter| waiter.has_waited(now))
         .max();
     [
-        Fact::new("permits", stuck.edges.len().to_string()),
-        Fact::new("waiters", stuck.waiters.len().to_string()),
+        Fact::new("permits", deadlock.edges.len().to_string()),
+        Fact::new("waiters", deadlock.waiters.len().to_string()),
         Fact::new("longest wait", short(longest.unwrap_or_default())),
         Fact::new("acquire_timeout", short(last.pool.limits.acquire_timeout)),
     ]
 }
 
-pub(super) fn help(stuck: &Stuck) -> Vec<String> {
-    let Some(Edge { holder, waiter }) = stuck.last() else {
+pub(super) fn help(deadlock: &Deadlock) -> Vec<String> {
+    let Some(Edge { holder, waiter }) = deadlock.last() else {
         return Vec::new();
     };
     let held = holder.read(Instant::now());
@@ -159,7 +159,7 @@ pub(super) fn help(stuck: &Stuck) -> Vec<String> {
     vec![
         format!(
             "where connections of {} are needed at once, acquire them in the same order everywhere",
-            pools(stuck).join(" and ")
+            pools(deadlock).join(" and ")
         ),
         nested::help_to_give_back(&held),
     ]

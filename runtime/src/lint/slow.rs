@@ -18,7 +18,7 @@ use crate::scope::context;
 use crate::site::tally::{Outcome, Tally};
 use crate::source::place::Place;
 
-/// A statement has ended that was not reported as slow while it ran.
+/// A statement has ended, and no finding reported it as slow while it ran.
 #[inline]
 pub(crate) fn slow_query_ended(
     tally: &'static Tally,
@@ -50,7 +50,7 @@ fn ended(tally: &'static Tally, handle: Option<&Arc<Handle>>, time: Duration, ou
     let _: Reaction = finding.report(audience);
 }
 
-/// The statement on `handle` that began at `since` has run for `time`, and still runs.
+/// The statement on `handle` that began at `since` is still running, after `time`.
 pub(crate) fn slow_query_running(
     rules: &Rules,
     handle: &Handle,
@@ -88,7 +88,11 @@ fn slow_query(
         ),
         Some(Outcome::Ok) => ("took", "the answer came late", "time"),
         Some(Outcome::Error) => ("failed after", "the answer came late", "time"),
-        Some(Outcome::Cancelled) => ("was cancelled after", "the answer came late", "time"),
+        Some(Outcome::Cancelled) => (
+            "was cancelled after",
+            "no answer had come when the statement was dropped",
+            "time",
+        ),
     };
     let within = function.map_or_else(String::new, |function| format!(" in {}", function.name()));
     let (time, limit) = (short(time), short(limit));

@@ -12,7 +12,7 @@ use crate::source::function::Function;
 
 /// Pools whose holders wait for each other, or for themselves.
 #[derive(Clone, Debug)]
-pub(crate) struct Stuck {
+pub(crate) struct Deadlock {
     /// One edge for each permit, by the age of the holder, oldest first.
     pub(crate) edges: Vec<Edge>,
     /// The claims that the holders wait for, each once, oldest first.
@@ -46,7 +46,7 @@ impl Edge {
     }
 }
 
-impl Stuck {
+impl Deadlock {
     pub(crate) fn holders(&self) -> impl Iterator<Item = &Arc<Handle>> {
         self.edges.iter().map(|edge| &edge.holder)
     }
@@ -63,9 +63,9 @@ impl Stuck {
 
     /// Whether both have the same claims in the same roles. A claim waits once and is held once, so what two passes see was
     /// so in between as well.
-    pub(crate) fn is_like(&self, other: &Stuck) -> bool {
-        let ids = |stuck: &Stuck| -> Vec<_> {
-            let edges = stuck.edges.iter();
+    pub(crate) fn is_like(&self, other: &Deadlock) -> bool {
+        let ids = |deadlock: &Deadlock| -> Vec<_> {
+            let edges = deadlock.edges.iter();
             edges
                 .map(|edge| (edge.holder.id(), edge.waiter.id()))
                 .collect()
@@ -85,7 +85,7 @@ fn id(scope: &Scope) -> ScopeId {
 }
 
 /// All deadlocks among these claims. Pools whose holders wait for each other are one deadlock.
-pub(crate) fn deadlocked(claims: &[Arc<Handle>]) -> Vec<Stuck> {
+pub(crate) fn deadlocked(claims: &[Arc<Handle>]) -> Vec<Deadlock> {
     let mut held: FxHashMap<u64, Vec<&Arc<Handle>>> = FxHashMap::default();
     let mut waiting: Vec<(&Arc<Handle>, Arc<Scope>)> = Vec::new();
     for claim in claims {
@@ -166,7 +166,7 @@ fn blocker<'a>(
 }
 
 /// Joins the pools whose edges lead into each other.
-fn group(edges: &Blocked<'_>) -> Vec<Stuck> {
+fn group(edges: &Blocked<'_>) -> Vec<Deadlock> {
     let mut pools: Vec<u64> = edges.keys().copied().collect();
     pools.sort_unstable();
     let mut seen = FxHashSet::default();
@@ -188,13 +188,13 @@ fn group(edges: &Blocked<'_>) -> Vec<Stuck> {
             todo.extend(into.map(|(other, _)| *other));
         }
         if !together.is_empty() {
-            groups.push(stuck(together));
+            groups.push(deadlock(together));
         }
     }
     groups
 }
 
-fn stuck(mut edges: Vec<(&Arc<Handle>, &Arc<Handle>)>) -> Stuck {
+fn deadlock(mut edges: Vec<(&Arc<Handle>, &Arc<Handle>)>) -> Deadlock {
     edges.sort_unstable_by_key(|(holder, _)| holder.id());
     let doubt = edges
         .iter()
@@ -202,7 +202,7 @@ fn stuck(mut edges: Vec<(&Arc<Handle>, &Arc<Handle>)>) -> Stuck {
     let mut waiters: Vec<_> = edges.iter().map(|(_, waiter)| Arc::clone(waiter)).collect();
     waiters.sort_unstable_by_key(|waiter| waiter.id());
     waiters.dedup_by_key(|waiter| waiter.id());
-    Stuck {
+    Deadlock {
         edges: edges
             .iter()
             .map(|(holder, waiter)| Edge {

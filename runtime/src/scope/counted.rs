@@ -4,13 +4,13 @@ use std::cell::Cell;
 use std::thread::LocalKey;
 
 thread_local! {
-    static ANSWER: Cell<Answer> = const { Cell::new(Answer::NotAsked) };
+    static ANSWER: Cell<Counting> = const { Cell::new(Counting::NotAsked) };
     static ALREADY_COUNTED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Whether a wrapped executor counts its statements itself, as far as is known.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum Counting {
     NotAsked,
     Asked,
     Counts,
@@ -36,15 +36,15 @@ impl<T: Copy> Drop for Restore<T> {
 
 /// Runs `call`, which calls an executor, and returns whether that executor counts its statements itself.
 pub(crate) fn ask_whether_counted<T>(call: impl FnOnce() -> T) -> (T, bool) {
-    let _asked = set(&ANSWER, Answer::Asked);
+    let _asked = set(&ANSWER, Counting::Asked);
     let value = call();
-    (value, ANSWER.get() == Answer::Counts)
+    (value, ANSWER.get() == Counting::Counts)
 }
 
 /// Called by a tracked executor, which counts its statements itself.
 pub(crate) fn answer_that_it_counts() {
-    if ANSWER.get() == Answer::Asked {
-        ANSWER.set(Answer::Counts);
+    if ANSWER.get() == Counting::Asked {
+        ANSWER.set(Counting::Counts);
     }
 }
 
@@ -59,6 +59,9 @@ pub(crate) fn is_counted() -> bool {
 }
 
 /// Forgets both values until the guards are dropped: the code that runs meanwhile is not part of the running statement.
-pub(super) fn nothing() -> (Restore<Answer>, Restore<bool>) {
-    (set(&ANSWER, Answer::NotAsked), set(&ALREADY_COUNTED, false))
+pub(super) fn nothing() -> (Restore<Counting>, Restore<bool>) {
+    (
+        set(&ANSWER, Counting::NotAsked),
+        set(&ALREADY_COUNTED, false),
+    )
 }

@@ -27,7 +27,7 @@ impl<DB: Database> PoolConnection<DB> {
         &mut self.conn
     }
 
-    /// Closes the connection gracefully, without a limit of time. The permit is held until the connection is closed;
+    /// Closes the connection gracefully. It has no timeout. The permit is held until the connection is closed;
     /// the pool may then open another.
     pub async fn close(self) -> Result<(), Error> {
         let (_held, connection) = self.conn.take_pooled();

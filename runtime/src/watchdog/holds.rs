@@ -13,7 +13,7 @@ use crate::source::function::Function;
 use crate::source::place::Place;
 
 /// Compares holds with their limits, and finds when the next one is due.
-pub(super) struct Holds<'a> {
+pub(super) struct HoldLimits<'a> {
     rules: &'a Rules,
     now: Instant,
     thawed: Thawed,
@@ -22,7 +22,7 @@ pub(super) struct Holds<'a> {
     shortest_limit: Duration,
 }
 
-impl<'a> Holds<'a> {
+impl<'a> HoldLimits<'a> {
     pub(super) fn new(rules: &'a Rules, now: Instant) -> Self {
         Self {
             rules,

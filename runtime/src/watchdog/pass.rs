@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::{FxBuildHasher, FxHashSet};
 
-use super::holds::Holds;
+use super::holds::HoldLimits;
 use super::pace::{CLOSELY, Next, SAMPLE, may_be_stuck};
 use crate::config::{self, Rules};
 use crate::finding::Lint;
 use crate::handle::{Handle, Standing, live};
-use crate::lint::wait_for::{Stuck, deadlocked};
+use crate::lint::wait_for::{Deadlock, deadlocked};
 use crate::lint::{self, PressureSamples, Reaction, Unaccounted};
 use crate::log;
 use crate::measure::freeze;
@@ -35,7 +35,7 @@ const PROBED_AFTER: Duration = Duration::from_secs(1);
 pub(super) struct Watch {
     pools: HashMap<u64, OfPool, FxBuildHasher>,
     /// The deadlocks that the last pass found.
-    stuck: Vec<Stuck>,
+    deadlocks: Vec<Deadlock>,
     sampled: Option<Instant>,
     /// The last pass found no claim and no pool to look at.
     saw_nothing: bool,
@@ -49,7 +49,7 @@ struct OfPool {
 }
 
 impl Watch {
-    /// Looks at everything, reports what it finds, and returns when to look again. Holds no lock while it reports.
+    /// Looks at everything, reports what it finds, and returns when to look again. HoldLimits no lock while it reports.
     pub(super) fn pass(&mut self, now: Instant) -> Next {
         let rules = config::rules();
         let claims = live::all();
@@ -60,7 +60,7 @@ impl Watch {
         let (waiting, due) = look_at(&rules, &claims, now);
         let mut confirms = false;
         if waiting.is_empty() {
-            self.stuck.clear();
+            self.deadlocks.clear();
         } else {
             confirms = self.deadlocks(&rules, &claims);
             self.waiters(&rules, &waiting, now);
@@ -109,22 +109,24 @@ impl Watch {
     /// Reports it again only when a holder joins. Returns whether a confirming pass is due.
     fn deadlocks(&mut self, rules: &Rules, claims: &[Arc<Handle>]) -> bool {
         let mut is_unsure = false;
-        let before = std::mem::take(&mut self.stuck);
-        for stuck in deadlocked(claims) {
-            let is_sure = before.iter().any(|earlier| earlier.is_like(&stuck));
-            let is_reported = stuck.holders().all(|held| held.glance().reported.deadlock);
+        let before = std::mem::take(&mut self.deadlocks);
+        for deadlock in deadlocked(claims) {
+            let is_sure = before.iter().any(|earlier| earlier.is_like(&deadlock));
+            let is_reported = deadlock
+                .holders()
+                .all(|held| held.glance().reported.deadlock);
             if is_sure && !is_reported {
-                for held in stuck.holders() {
+                for held in deadlock.holders() {
                     held.set_reported(|reported| reported.deadlock = true);
                 }
-                if let Reaction::Panic(message) = lint::pool_deadlock(rules, &stuck)
-                    && let Some(last) = stuck.last()
+                if let Reaction::Panic(message) = lint::pool_deadlock(rules, &deadlock)
+                    && let Some(last) = deadlock.last()
                 {
                     last.waiter.panic_waiter(message);
                 }
             }
             is_unsure |= !is_sure && !is_reported;
-            self.stuck.push(stuck);
+            self.deadlocks.push(deadlock);
         }
         is_unsure
     }
@@ -193,7 +195,7 @@ fn look_at<'a>(
     now: Instant,
 ) -> (Vec<&'a Arc<Handle>>, Instant) {
     let mut waiting = Vec::new();
-    let mut holds = Holds::new(rules, now);
+    let mut holds = HoldLimits::new(rules, now);
     for handle in claims {
         let glance = handle.glance();
         match glance.standing {

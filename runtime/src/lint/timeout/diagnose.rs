@@ -7,7 +7,7 @@ use crate::finding::{Certainty, Fact, Verdict};
 use crate::handle::{Handle, live};
 use crate::lint::deadlock;
 use crate::lint::describe::{holders, permits};
-use crate::lint::wait_for::{Stuck, deadlocked};
+use crate::lint::wait_for::{Deadlock, deadlocked};
 use crate::measure::freeze;
 use crate::measure::units::short;
 use crate::pool_state::PoolState;
@@ -21,9 +21,9 @@ const STALL: Duration = Duration::from_millis(500);
 pub(super) fn diagnose(waiter: &Handle, pool: &dyn ErasedPool, now: Instant) -> Diagnosis {
     let state = &waiter.pool;
     let mut claims = live::all();
-    let stuck = deadlocked(&claims)
+    let deadlock = deadlocked(&claims)
         .into_iter()
-        .find(|stuck| stuck.concerns(state.id()));
+        .find(|deadlock| deadlock.concerns(state.id()));
     claims.retain(|claim| claim.pool.id() == state.id());
     let case = Case {
         waiter,
@@ -32,7 +32,7 @@ pub(super) fn diagnose(waiter: &Handle, pool: &dyn ErasedPool, now: Instant) -> 
         waited: waiter.has_waited(now),
         now,
     };
-    let mut diagnosis = case.diagnose(stuck.as_ref());
+    let mut diagnosis = case.diagnose(deadlock.as_ref());
     if diagnosis.related.is_empty() {
         diagnosis.related = holders(&claims);
     }
@@ -41,10 +41,14 @@ pub(super) fn diagnose(waiter: &Handle, pool: &dyn ErasedPool, now: Instant) -> 
     Diagnosis { facts, ..diagnosis }
 }
 
-fn of_deadlock(stuck: &Stuck) -> Diagnosis {
-    let mut diagnosis = Diagnosis::new(Verdict::Deadlock, stuck.certainty, deadlock::cause(stuck));
-    diagnosis.related = deadlock::places(stuck);
-    diagnosis.help = deadlock::help(stuck);
+fn of_deadlock(deadlock: &Deadlock) -> Diagnosis {
+    let mut diagnosis = Diagnosis::new(
+        Verdict::Deadlock,
+        deadlock.certainty,
+        deadlock::cause(deadlock),
+    );
+    diagnosis.related = deadlock::places(deadlock);
+    diagnosis.help = deadlock::help(deadlock);
     diagnosis
 }
 
@@ -60,9 +64,9 @@ pub(super) struct Case<'a> {
 
 impl Case<'_> {
     /// The first verdict that applies: those that can be proven come first.
-    fn diagnose(&self, stuck: Option<&Stuck>) -> Diagnosis {
+    fn diagnose(&self, deadlock: Option<&Deadlock>) -> Diagnosis {
         self.clock()
-            .or_else(|| stuck.map(of_deadlock))
+            .or_else(|| deadlock.map(of_deadlock))
             .or_else(|| self.stall())
             .or_else(|| self.unreachable())
             .or_else(|| self.hanging_return())
