@@ -69,6 +69,7 @@ pub(crate) fn failed_transaction(
 }
 
 /// What the program is about to do in the transaction.
+#[derive(Clone, Copy)]
 enum Step {
     Statement,
     /// Commits a savepoint.
