@@ -1,4 +1,4 @@
-//! `Any`: the database is known at run time alone.
+//! `Any`: the database is known only at run time.
 
 use futures::TryStreamExt;
 use leash_test_support as support;
@@ -14,7 +14,7 @@ async fn count(executor: impl AnyExecutor<'_>) -> sqlx::Result<i64> {
 }
 
 async fn insert(conn: &mut AnyConnection, id: i64, name: &str) -> sqlx::Result<u64> {
-    // Every backend has its own placeholders; text in quotes is the same everywhere.
+    // Placeholders differ between the backends; a quoted literal is the same in all of them.
     let sql = format!("INSERT INTO patient (id, name) VALUES ({id}, '{name}')");
     let done = sqlx::query(sqlx::AssertSqlSafe(sql)).execute(conn).await?;
     Ok(done.rows_affected())

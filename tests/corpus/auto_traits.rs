@@ -1,4 +1,4 @@
-//! What crosses threads, what may move, what a panic may pass through: a program's signatures depend on it.
+//! The auto traits of sqlx's types: `Send`, `Sync`, `Unpin`, `UnwindSafe`. The signatures of programs depend on them.
 
 use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -20,7 +20,8 @@ impl<T> Probe<T> {
     }
 }
 
-/// Where the type has the trait, the inherent method is found; otherwise this one is, a reference away.
+/// The fallback of the probe. Where the type has the trait, method lookup finds the inherent method; otherwise it finds
+/// this one, one reference away.
 trait Otherwise {
     fn send(&self) -> &'static str {
         "!Send"
@@ -231,7 +232,7 @@ async fn futures_of_the_other_databases() {
     check_value!(mysql.execute("SELECT 1"), "Send !Sync Unpin");
 }
 
-/// Generic code that names the bounds.
+/// Generic code that spells out the bounds.
 async fn in_a_task<T, F>(future: F) -> T
 where
     T: Send + 'static,

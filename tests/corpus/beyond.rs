@@ -1,6 +1,7 @@
-//! Programs that sqlx takes, and sqlx-leash with `track` does not: its limits, each in its smallest form.
+//! Programs that compile with sqlx but not with sqlx-leash and `track`: its limits, each in its smallest form.
 //!
-//! Compiled and run with sqlx and with sqlx-leash without `track`. What `track` learns moves into the corpus.
+//! Compiled and run with sqlx and with sqlx-leash without `track`. A program that `track` learns to accept moves into
+//! the corpus.
 
 use futures::future::BoxFuture;
 use sqlx::migrate::Migrator;
@@ -27,7 +28,8 @@ async fn counted(counts: &mut impl Count) -> sqlx::Result<i64> {
     counts.count().await
 }
 
-/// A type parameter takes what a pooled connection derefs to: with sqlx the driver's connection, with `track` ours.
+/// A type parameter accepts the target of a pooled connection's deref: the driver's connection with sqlx, ours with
+/// `track`.
 #[tokio::test]
 async fn a_type_parameter_for_what_a_handle_derefs_to() -> sqlx::Result<()> {
     let pool = clinic::in_memory().await;
@@ -44,7 +46,8 @@ async fn the_migrator_on_what_a_handle_derefs_to() -> Result<(), Box<dyn std::er
     Ok(())
 }
 
-/// With `track` what `Acquire` gives derefs to any connection, and a `PoolConnection` to one that is known.
+/// With `track`, the connection of `Acquire` derefs to that of any database, and a `PoolConnection` to that of its own
+/// database.
 struct Named<DB: Database>(Pool<DB>);
 
 impl<'a, DB: Database> Acquire<'a> for &'_ Named<DB> {

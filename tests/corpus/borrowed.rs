@@ -1,4 +1,4 @@
-//! What is borrowed from a handle, given to code that is generic or wants the driver's connection.
+//! Borrows of a handle, passed to generic code or to code that takes the driver's connection.
 
 use sqlx::{Acquire, Connection, Sqlite, SqliteConnection};
 
@@ -38,7 +38,7 @@ async fn pool_less(mut conn: SqliteConnection) -> sqlx::Result<SqliteConnection>
 }
 
 #[tokio::test]
-async fn what_acquire_gives_is_a_borrow() -> sqlx::Result<()> {
+async fn acquire_returns_a_borrow() -> sqlx::Result<()> {
     let pool = clinic::in_memory().await;
     let mut conn = pool.acquire().await?;
     let again = Acquire::acquire(&mut conn).await?;

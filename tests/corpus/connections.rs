@@ -1,4 +1,4 @@
-//! Connections, pooled and not.
+//! Connections with and without a pool.
 
 use std::ops::DerefMut;
 use std::time::Duration;
@@ -45,7 +45,8 @@ async fn methods_of_the_connection_trait() -> sqlx::Result<()> {
     let mut conn = pool.acquire().await?;
     conn.ping().await?;
     ada(&mut conn).await?;
-    // SQLite's thread counts after it has answered; when it answers this, it has counted.
+    // SQLite's worker thread updates its counter after it has answered. Once it answers this ping, the counter is up to
+    // date.
     conn.ping().await?;
     assert!(conn.cached_statements_size() > 0);
     conn.clear_cached_statements().await?;
@@ -71,7 +72,7 @@ async fn close_hands_the_permit_back() -> sqlx::Result<()> {
 async fn detach_makes_room() -> sqlx::Result<()> {
     let pool = clinic::open(1).await;
     let mut detached: SqliteConnection = pool.acquire().await?.detach();
-    // The pool of one has room for another.
+    // The pool of one connection has room for another.
     let mut pooled = pool.acquire().await?;
     assert_eq!(ada(&mut detached).await?, ada(&mut pooled).await?);
     detached.close().await
@@ -98,7 +99,7 @@ async fn close_on_drop() -> sqlx::Result<()> {
     let mut conn = pool.acquire().await?;
     conn.close_on_drop();
     drop(conn);
-    // Another connection, another database in memory.
+    // Another connection has its own in-memory database.
     let error = pool.execute("SELECT * FROM patient").await.unwrap_err();
     assert!(error.to_string().contains("no such table"), "{error}");
     Ok(())

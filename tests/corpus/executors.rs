@@ -1,4 +1,4 @@
-//! Functions that take "something that can run a query", in all the ways in which people write that.
+//! Functions that take an executor, in all the forms in which people write the bound.
 
 use std::fmt::Debug;
 
@@ -75,7 +75,7 @@ where
     row.try_get(0)
 }
 
-/// Borrowed again for every query.
+/// Reborrows the connection for every query.
 async fn again_and_again<C>(conn: &mut C) -> sqlx::Result<i64>
 where
     for<'e> &'e mut C: Executor<'e, Database = Sqlite>,
@@ -261,7 +261,7 @@ async fn all_that_can_be_acquired_from() -> sqlx::Result<()> {
     Ok(())
 }
 
-/// All methods of the trait, on whatever implements it.
+/// Calls every method of the trait on any implementor.
 async fn every_method<C>(conn: &mut C) -> sqlx::Result<()>
 where
     for<'e> &'e mut C: Executor<'e, Database = Sqlite>,

@@ -1,4 +1,4 @@
-//! `query!` and its like with offline data, and embedded migrations.
+//! `query!` and the macros like it, with offline data; embedded migrations.
 
 use futures::TryStreamExt;
 use sqlx::migrate::{MigrateError, Migrator};
@@ -100,7 +100,7 @@ async fn migrate_a_pool() -> Result<(), MigrateError> {
     let pool = empty().await;
     sqlx::migrate!("./corpus/migrations").run(&pool).await?;
     assert_eq!(tables(&pool).await, 2);
-    // Nothing left to do.
+    // No migration is left to run.
     MIGRATOR.run(&pool).await?;
     MIGRATOR.undo(&pool, 20_240_101_000_000).await?;
     assert_eq!(tables(&pool).await, 1);

@@ -151,7 +151,7 @@ async fn without_a_pool() -> sqlx::Result<()> {
 }
 
 mod attribute {
-    //! Run by `test_attribute`, which knows where the server is.
+    //! Run by `test_attribute`, which sets the server's address.
 
     use sqlx::mysql::MySqlPool;
     use sqlx::pool::PoolConnection;

@@ -1,4 +1,4 @@
-//! What else grows in code bases: statics, actors, tasks, joins, error types.
+//! Other patterns of real code bases: statics, actors, tasks, joins, error types.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -49,7 +49,7 @@ enum Command {
     Count(oneshot::Sender<sqlx::Result<i64>>),
 }
 
-/// Owns a connection for as long as somebody sends commands.
+/// Owns a connection until the last sender of commands is dropped.
 struct Actor {
     conn: PoolConnection<Sqlite>,
     inbox: mpsc::Receiver<Command>,
@@ -254,7 +254,7 @@ async fn errors_on_their_way_up() {
         error.downcast_ref::<sqlx::Error>(),
         Some(sqlx::Error::RowNotFound)
     ));
-    // The table is there already.
+    // The table exists already.
     assert!(matches!(app(&pool).await, Err(AppError::Migrate(_))));
     pool.close().await;
     assert!(matches!(
@@ -279,7 +279,7 @@ async fn borrowed_arguments() -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Recursion needs a box.
+/// A recursive async function needs a box.
 fn descend(pool: &SqlitePool, depth: u32) -> future::BoxFuture<'_, sqlx::Result<u32>> {
     async move {
         if depth == 0 {

@@ -1,4 +1,4 @@
-//! Pools: how they are made, their options and hooks, and all that can be asked of one.
+//! Pools: constructors, options, hooks, and every method that reads a pool's state.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -59,7 +59,7 @@ async fn connect_to_nowhere() {
 }
 
 #[test]
-fn options_keep_what_they_are_told() {
+fn options_keep_the_given_values() {
     let options = SqlitePoolOptions::new()
         .max_connections(7)
         .min_connections(2)
@@ -91,7 +91,7 @@ fn options_keep_what_they_are_told() {
     assert_eq!(defaults.get_acquire_timeout(), Duration::from_secs(30));
 }
 
-// The type of a level is that of the crate `log`, which this program does not depend on.
+// The level is a type of the crate `log`, which this program does not depend on.
 fn log_level<T: std::str::FromStr<Err: std::fmt::Debug>>(name: &str) -> T {
     name.parse().unwrap()
 }
@@ -206,7 +206,7 @@ async fn a_hook_that_refuses() {
     pool.execute("CREATE TABLE gone (id INTEGER)")
         .await
         .unwrap();
-    // The connection, and with it the database in memory, was not taken back.
+    // The pool did not take the connection back, so its in-memory database is gone.
     let error = pool.execute("SELECT * FROM gone").await.unwrap_err();
     assert!(error.to_string().contains("no such table"), "{error}");
 
@@ -217,7 +217,7 @@ async fn a_hook_that_refuses() {
         .connect("sqlite::memory:")
         .await
         .unwrap_err();
-    // It is tried again until there is no time left.
+    // sqlx retries until the timeout.
     assert!(matches!(error, sqlx::Error::PoolTimedOut), "{error:?}");
 }
 
@@ -235,7 +235,7 @@ async fn acquire_in_all_its_ways() -> sqlx::Result<()> {
     assert_eq!((pool.size(), pool.num_idle()), (2, 0));
 
     drop(first);
-    // Given back by a task; the next acquire waits for it.
+    // A task returns the connection; the next acquire waits for it.
     let third = pool.acquire().await?;
     drop((second, third));
 
@@ -324,7 +324,7 @@ async fn closing() {
     assert_eq!(worked, 7);
 
     let close = pool.close();
-    // Marked when called, not when awaited.
+    // The pool is marked as closed by the call, before the future is awaited.
     assert!(pool.is_closed());
     close.await;
     pool.close_event().await;
@@ -334,7 +334,7 @@ async fn closing() {
     assert!(matches!(error, sqlx::Error::PoolClosed), "{error:?}");
     assert!(pool.try_acquire().is_none());
     assert_eq!(pool.size(), 0);
-    // Twice does no harm.
+    // A second close does no harm.
     pool.close().await;
 }
 

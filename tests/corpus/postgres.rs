@@ -1,4 +1,4 @@
-//! PostgreSQL alone: COPY, LISTEN, advisory locks, and the rest of the face once more.
+//! PostgreSQL alone: COPY, LISTEN, advisory locks, and the general API once more.
 
 use futures::{StreamExt, TryStreamExt};
 use leash_test_support as support;
@@ -235,7 +235,7 @@ async fn listen() -> sqlx::Result<()> {
     assert_eq!(notification.payload(), "Ada");
     assert!(listener.next_buffered().is_none());
 
-    // It runs queries as well, and can be acquired from.
+    // A listener runs queries as well, and `acquire` works on it.
     let answer: i32 = sqlx::query_scalar("SELECT 5")
         .fetch_one(&mut listener)
         .await?;
@@ -357,7 +357,7 @@ async fn without_a_pool() -> sqlx::Result<()> {
 }
 
 mod attribute {
-    //! Run by `test_attribute`, which knows where the server is.
+    //! Run by `test_attribute`, which sets the server's address.
 
     use sqlx::pool::{PoolConnection, PoolOptions};
     use sqlx::postgres::{PgConnectOptions, PgPool};

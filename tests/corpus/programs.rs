@@ -1,12 +1,12 @@
-//! Programs for sqlx as people write them: they know nothing of sqlx-leash, and name `sqlx::…` alone.
+//! Programs for sqlx as people write them: they do not mention sqlx-leash, and use only paths that start with `sqlx::`.
 //!
 //! They are compiled and run three times, unchanged and without a warning: with sqlx itself, with sqlx-leash without
-//! `track`, and with it. Whatever differs is a fault of sqlx-leash.
+//! `track`, and with it. Any difference is a fault of sqlx-leash.
 
 #![allow(
     unreachable_pub,
     clippy::pedantic,
-    reason = "programs are compiled with the lints that rustc and clippy have on by themselves"
+    reason = "programs are compiled with the lints that rustc and clippy enable by default"
 )]
 #![allow(
     clippy::explicit_auto_deref,
@@ -31,7 +31,7 @@ mod streams;
 mod transactions;
 mod wrappers;
 
-/// Runs the ignored tests of a module in a process of their own, which finds their server in `DATABASE_URL`.
+/// Runs the ignored tests of a module in their own process. They read the server's address from `DATABASE_URL`.
 fn run_ignored(module: &str, url: &str, expected: usize) {
     let output = std::process::Command::new(std::env::current_exe().unwrap())
         .args([

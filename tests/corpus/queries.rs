@@ -1,4 +1,4 @@
-//! Queries in all their forms.
+//! Queries in every form.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! How people put a database behind an interface.
+//! Databases behind an interface.
 
 use std::sync::Arc;
 
@@ -105,7 +105,7 @@ async fn a_shared_repository() {
     assert_eq!(names, ["Ada", "Grace", "Barbara"]);
 }
 
-/// Native async functions, static dispatch.
+/// Async functions in a trait, with static dispatch.
 trait Counts {
     async fn count(&mut self) -> sqlx::Result<i64>;
     fn boxed(&mut self) -> BoxFuture<'_, sqlx::Result<i64>>;
@@ -161,7 +161,7 @@ async fn traits_on_handles() -> sqlx::Result<()> {
     tx.commit().await
 }
 
-/// Repositories that borrow a connection, and live as long as the borrow.
+/// A repository that borrows a connection, and lives as long as the borrow.
 struct Exams<'c> {
     conn: &'c mut SqliteConnection,
 }
@@ -256,7 +256,7 @@ struct AppState {
     name: Arc<str>,
 }
 
-/// As a framework's extractor does it: a connection for the handler.
+/// A connection for the handler, as a framework's extractor provides it.
 struct DatabaseConnection(PoolConnection<Sqlite>);
 
 trait FromState<S>: Sized {

@@ -162,7 +162,7 @@ async fn handed_on() -> sqlx::Result<()> {
     Ok(())
 }
 
-/// A pool is cloned into what it runs: its futures and streams do not borrow it.
+/// A pool is cloned into the futures and streams that it starts: they do not borrow it.
 fn unborrowed(pool: &SqlitePool) -> BoxStream<'static, sqlx::Result<SqliteRow>> {
     sqlx::query("SELECT id, name, age FROM patient ORDER BY id").fetch(pool)
 }

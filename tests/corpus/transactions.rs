@@ -318,7 +318,7 @@ async fn a_connection_or_a_transaction() -> sqlx::Result<()> {
     Ok(())
 }
 
-/// The helper that every second code base has.
+/// The helper of many code bases: runs a closure in a transaction.
 async fn with_transaction<T, F>(pool: &SqlitePool, work: F) -> sqlx::Result<T>
 where
     F: for<'c> FnOnce(&'c mut Transaction<'static, Sqlite>) -> BoxFuture<'c, sqlx::Result<T>>,

@@ -1,4 +1,4 @@
-//! Executors and things to acquire from that people write themselves.
+//! The user's own implementations of `Executor` and `Acquire`.
 
 use std::fmt::Debug;
 use std::ops::{Deref, DerefMut};
@@ -14,7 +14,7 @@ use sqlx::{
 
 use super::clinic;
 
-/// Counts what is sent.
+/// Counts the statements that are sent.
 #[derive(Debug)]
 struct Counting<'p> {
     pool: &'p SqlitePool,
@@ -87,7 +87,7 @@ async fn an_executor_of_ones_own() -> sqlx::Result<()> {
     Ok(())
 }
 
-/// A connection that is one of several things.
+/// One of several kinds of connection.
 #[derive(Debug)]
 enum Either3<'c> {
     Pool(SqlitePool),
@@ -182,7 +182,7 @@ async fn an_executor_that_is_one_of_several() -> sqlx::Result<()> {
     Ok(())
 }
 
-/// A pool with a name, to acquire from.
+/// A pool with a name, which implements `Acquire`.
 #[derive(Debug)]
 struct Named<DB: Database> {
     name: &'static str,

@@ -1,4 +1,4 @@
-//! What is promised of all packages, in each of the workspaces: no `unsafe`, and no newer Rust than is stated.
+//! Guarantees for all packages of every workspace: no `unsafe`, and no newer Rust than the manifests state.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +13,7 @@ fn root() -> PathBuf {
     tests.parent().expect("the workspace around").to_owned()
 }
 
-/// Every manifest below, but for those of what was built.
+/// Every manifest below the folder, except those in build directories.
 fn manifests(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -40,7 +40,7 @@ fn workspaces() -> Vec<PathBuf> {
     found
 }
 
-/// What cargo knows of a workspace and its dependencies on this platform.
+/// The metadata that cargo reports for a workspace and its dependencies on this platform.
 fn packages(manifest: &Path) -> Vec<Value> {
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args([
@@ -84,7 +84,7 @@ fn no_dependency_wants_a_newer_rust_than_is_stated() {
     }
 }
 
-/// The table of the manifest under this heading forbids `unsafe`.
+/// Whether the table under this heading forbids `unsafe`.
 fn forbids(manifest: &Path, heading: &str) -> bool {
     let text = fs::read_to_string(manifest).unwrap();
     text.contains(&format!("{heading}\nunsafe_code = \"forbid\""))
@@ -98,7 +98,7 @@ fn workspace_of(package: &Path) -> PathBuf {
         .unwrap_or_else(|| panic!("{} is in no workspace", package.display()))
 }
 
-/// The lint forbids it where it is on; here it is seen that nobody is left out.
+/// The lint forbids `unsafe` wherever it is on; this test checks that every package turns it on.
 #[test]
 fn no_package_may_be_unsafe() {
     let mut packages = manifests(&root());

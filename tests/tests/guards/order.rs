@@ -10,18 +10,18 @@ use syn::{Item, UseTree, Visibility};
 
 type Module = Vec<String>;
 
-/// Of one module: what it defines, re-exports and imports.
+/// The definitions, re-exports and imports of one module.
 #[derive(Default)]
 struct Names {
     defined: BTreeSet<String>,
-    /// The name, or `*`, and what it is.
+    /// Each re-exported name, or `*`, and the path that it refers to.
     reexported: Vec<(String, Module)>,
     imported: Vec<Module>,
 }
 
 type Modules = BTreeMap<Module, Names>;
 
-/// Reads a file and those of the modules in the folder beside it.
+/// Reads a file and the files of the modules in the folder beside it.
 fn read(file: &Path, module: &Module, modules: &mut Modules) {
     let text = fs::read_to_string(file).unwrap();
     let mut names = Names::default();
@@ -82,7 +82,7 @@ fn read(file: &Path, module: &Module, modules: &mut Modules) {
     modules.insert(module.clone(), names);
 }
 
-/// Each name that a `use` brings, with its path.
+/// Each name that a `use` imports, with its path.
 fn flat(tree: &UseTree) -> Vec<(String, Module)> {
     let behind = |first: String, rest: &UseTree| {
         let add = |(name, path): (String, Module)| (name, [vec![first.clone()], path].concat());
@@ -98,7 +98,7 @@ fn flat(tree: &UseTree) -> Vec<(String, Module)> {
     }
 }
 
-/// The path from the root of the crate; one into another crate leads nowhere.
+/// The path from the root of the crate. A path into another crate resolves to no module.
 fn absolute(module: &Module, path: Module) -> Module {
     let mut path = path.into_iter().peekable();
     let mut base = module.clone();
@@ -113,7 +113,7 @@ fn absolute(module: &Module, path: Module) -> Module {
     base
 }
 
-/// The module that defines what is at the path.
+/// The module that defines the item at the path.
 fn resolve(modules: &Modules, path: &[String]) -> Option<Module> {
     if modules.contains_key(path) {
         return Some(path.to_vec());
@@ -139,7 +139,7 @@ fn resolve(modules: &Modules, path: &[String]) -> Option<Module> {
         })
 }
 
-/// Every module with those that it imports from.
+/// Every module with the modules that it imports from.
 fn imports() -> BTreeMap<Module, BTreeSet<Module>> {
     let mut modules = Modules::new();
     let root = super::root().join("runtime/src/lib.rs");
@@ -176,7 +176,7 @@ fn imports_run_down() {
         let at = floors
             .iter()
             .position(|floor| floor.iter().any(|it| it == room));
-        at.unwrap_or_else(|| panic!("ARCHITECTURE.md knows no room `{room}`"))
+        at.unwrap_or_else(|| panic!("ARCHITECTURE.md lists no room `{room}`"))
     };
     let mut up = Vec::new();
     for (module, from) in imports() {
@@ -196,7 +196,7 @@ fn imports_run_down() {
 #[test]
 fn no_imports_run_in_a_circle() {
     let mut left = imports();
-    // Takes away what imports nothing that is left, until nothing can be taken away.
+    // Removes every module whose imports have all been removed, until no more can be removed.
     loop {
         let known: BTreeSet<_> = left.keys().cloned().collect();
         let before = left.len();
