@@ -1,33 +1,33 @@
-//! Tests that need a process of their own: for the environment, for what is set once, for numbers of the whole process.
+//! Tests that run in their own process: they need the environment, a process-wide setting or process-wide counters.
 
 use std::env;
 use std::process::Command;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// Names the test that runs in the child.
+/// The environment variable that names the test to run in the child.
 const CHILD: &str = "LEASH_TEST_CHILD";
 
-/// What a child printed.
+/// The output of a child.
 #[derive(Debug)]
 pub struct Printed {
-    /// To stdout.
+    /// Standard output.
     pub out: String,
-    /// To stderr.
+    /// Standard error.
     pub err: String,
 }
 
-/// Runs `body` in a process of its own, with these environment variables, and gives what it printed. `test` is the full
-/// name of the calling test, which is run again there.
+/// Runs `body` in its own process with these environment variables, and returns the child's output. `test` is the full
+/// name of the calling test: the child runs that test again.
 ///
-/// In the child this does not return.
+/// In the child this function does not return.
 #[track_caller]
 pub fn in_child(test: &str, variables: &[(&str, &str)], body: impl FnOnce(&Runtime)) -> Printed {
     if env::var(CHILD).is_ok_and(|child| child == test) {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         body(&runtime);
         drop(runtime);
-        println!("the child has come to its end");
+        println!("the child has ended normally");
         std::process::exit(0);
     }
     let mut command = Command::new(env::current_exe().unwrap());
@@ -48,7 +48,7 @@ pub fn in_child(test: &str, variables: &[(&str, &str)], body: impl FnOnce(&Runti
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
         err: String::from_utf8_lossy(&output.stderr).into_owned(),
     };
-    let ended = printed.out.contains("the child has come to its end");
+    let ended = printed.out.contains("the child has ended normally");
     assert!(
         output.status.success() && ended,
         "{test} failed in its child:\n{}\n{}",

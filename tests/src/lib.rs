@@ -1,9 +1,9 @@
-//! What the test binaries share: pools of their own, places in their sources, what was found, and what stands between a
-//! pool and its server.
+//! Shared by the test binaries: pools with their own databases, places in test sources, received findings, and a proxy
+//! between a pool and its server.
 
 #![expect(
     clippy::missing_panics_doc,
-    reason = "a helper of tests fails by a panic"
+    reason = "a test helper reports a failure by a panic"
 )]
 
 /// An unsafe function stays one, with no warning and no error more.
@@ -39,19 +39,19 @@
 mod unsafe_functions {}
 
 mod child;
-mod heard;
 mod pool;
 mod proxy;
+mod received;
 mod settled;
 mod source;
 mod until;
 mod whole;
 
 pub use child::{Printed, in_child};
-pub use heard::{heard, listen, take_heard};
 pub use leash_test_support as support;
 pub use pool::{HUNDRED, TestPool, Tx, exams};
 pub use proxy::{Cut, Fate, Proxy};
+pub use received::{listen, received, take_received};
 pub use settled::settled;
 pub use source::{Place, declared, marked, path_of};
 pub use until::until;

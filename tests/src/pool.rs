@@ -1,4 +1,4 @@
-//! A test's own pool.
+//! A pool for one test.
 
 use std::any::Any;
 use std::fmt;
@@ -11,16 +11,16 @@ use sqlx::{Database, Pool, Sqlite, SqlitePool};
 
 use crate::until;
 
-/// A transaction that can go anywhere.
+/// A transaction with no borrowed lifetime.
 pub type Tx = sqlx::SqliteTransaction<'static>;
 
-/// A hundred rows, with no table.
+/// A query that returns a hundred rows and reads no table.
 pub const HUNDRED: &str =
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) SELECT i FROM n";
 
-/// Connections to one database, in memory as a rule, with an empty table `exam (id, name)`.
+/// A pool on one database, in memory unless the options name a file, with an empty table `exam (id, name)`.
 pub async fn exams(options: SqlitePoolOptions, database: SqliteConnectOptions) -> SqlitePool {
-    // In memory, the database lives as long as its last connection.
+    // An in-memory database lives as long as its last connection.
     let options = options
         .min_connections(1)
         .idle_timeout(None)
@@ -33,11 +33,11 @@ pub async fn exams(options: SqlitePoolOptions, database: SqliteConnectOptions) -
     pool
 }
 
-/// A pool of its own for each test, known by its name.
+/// A pool with its own database and a name that no other pool has.
 pub struct TestPool<DB: Database = Sqlite> {
     pool: Pool<DB>,
     name: String,
-    /// Goes when the pool is gone.
+    /// Dropped after the pool.
     _database: Box<dyn Any + Send + Sync>,
 }
 
@@ -56,14 +56,14 @@ impl<DB: Database> Deref for TestPool<DB> {
 }
 
 impl<DB: Database> TestPool<DB> {
-    /// Gives the pool a name that no other has, and keeps what its database is made of.
+    /// Gives the pool a unique name, and keeps `database` alive as long as the pool.
     pub fn new(pool: Pool<DB>, database: impl Any + Send + Sync) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("test pool {}", NUMBER.fetch_add(1, Relaxed));
         Self::named(&name, pool, database)
     }
 
-    /// The same under this name.
+    /// The same under the given name.
     pub fn named(name: &str, pool: Pool<DB>, database: impl Any + Send + Sync) -> Self {
         Self {
             pool: pool.named(name),
@@ -77,41 +77,41 @@ impl<DB: Database> TestPool<DB> {
         &self.name
     }
 
-    /// What is alive of it, oldest first.
+    /// The pool's live handles, oldest first.
     pub fn handles(&self) -> Vec<HandleInfo> {
         let mut handles = leash::snapshot().handles;
         handles.retain(|handle| handle.pool == self.name);
         handles
     }
 
-    /// Its row of a snapshot.
+    /// The pool's row in a snapshot.
     pub fn stats(&self) -> PoolStats {
         leash::snapshot()
             .pools
             .into_iter()
             .find(|pool| pool.name == self.name)
-            .expect("a pool that lives is listed")
+            .expect("a live pool is listed")
     }
 
     /// Waits until at least this number of permits is held.
     pub async fn has_handles(&self, handles: u64) {
-        until("that many are held", || self.stats().handles >= handles).await;
+        until("the permits are held", || self.stats().handles >= handles).await;
     }
 
     /// Waits until at least this number of acquires waits for a permit.
     pub async fn has_waiting(&self, waiters: u64) {
-        until("that many wait", || self.stats().waiting >= waiters).await;
+        until("the acquires wait", || self.stats().waiting >= waiters).await;
     }
 
-    /// Waits until at least this number of connections is idle: sqlx gives them back in a task of its own.
+    /// Waits until at least this number of connections is idle: sqlx returns a connection in a task that it spawns.
     pub async fn has_idle(&self, connections: usize) {
-        until("a connection is given back", || {
+        until("a connection is returned", || {
             self.num_idle() >= connections
         })
         .await;
     }
 
-    /// Every permit is there again: the tracker's word is compared with the pool's own.
+    /// Asserts that every permit is free: compares the tracker's count with the pool's own.
     pub async fn assert_serves_all(&self) {
         self.assert_empty();
         let mut all = Vec::new();

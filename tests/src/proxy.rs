@@ -1,4 +1,4 @@
-//! What stands between a pool and its server, and does to their conversation what networks do.
+//! A proxy between a pool and its server, which causes network faults.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
-/// Passes on what a client and a server say to each other, until it is told otherwise.
+/// Forwards the bytes between clients and a server, until a test sets another [`Fate`].
 #[derive(Debug)]
 pub struct Proxy {
-    /// Where it listens.
+    /// The address that the proxy listens at.
     pub address: SocketAddr,
     shared: Arc<Shared>,
 }
@@ -21,37 +21,37 @@ pub struct Proxy {
 struct Shared {
     server: String,
     links: Mutex<Vec<Arc<Link>>>,
-    /// What happens to connections that are made from now on.
+    /// The fate of connections that are opened from now on.
     welcome: Mutex<Fate>,
-    /// Bytes that were swallowed.
+    /// The number of bytes swallowed so far.
     swallowed: AtomicU64,
 }
 
 /// What happens to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// All is passed on.
+    /// Every byte is forwarded.
     Passed,
-    /// Each piece is passed on after this time.
+    /// Each chunk is forwarded after this delay.
     Delayed(Duration),
-    /// Nothing is passed on any more, and nobody is told.
+    /// No byte is forwarded any more, and neither end is notified.
     Swallowed,
-    /// Both ends are told that it is over.
+    /// Both ends see the connection end.
     Cut(Cut),
-    /// After the server has said so many bytes more, it is cut.
+    /// The connection is cut after this number of bytes from the server.
     CutAfter(usize, Cut),
-    /// After the server has said so many bytes more, it is swallowed.
+    /// The connection is swallowed after this number of bytes from the server.
     SwallowedAfter(usize),
-    /// The client is told that the server says no more, and can go on talking to it.
+    /// The client sees the end of the server's bytes, and can still send.
     HalfClosed,
 }
 
 /// How a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
-    /// In order: FIN.
+    /// An orderly end: FIN.
     Closed,
-    /// At once, with what was on its way lost: RST.
+    /// An immediate end that loses the bytes in flight: RST.
     Reset,
 }
 
@@ -63,7 +63,7 @@ struct Link {
     fate: Mutex<Fate>,
 }
 
-/// Who speaks.
+/// The end that sends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Speaker {
     Client,
@@ -71,12 +71,12 @@ enum Speaker {
 }
 
 impl Proxy {
-    /// To this server, at any free port of this machine.
+    /// A proxy to this server, at any free local port.
     pub fn to(host: &str, port: u16) -> Self {
         Self::on(0, host, port)
     }
 
-    /// At a port of this machine.
+    /// A proxy at this local port.
     pub fn on(own_port: u16, host: &str, port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", own_port)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -95,19 +95,19 @@ impl Proxy {
         Self { address, shared }
     }
 
-    /// What happens to the connections that are made from now on.
+    /// Sets the fate of the connections that are opened from now on.
     pub fn meets_new_ones_with(&self, fate: Fate) {
         *self.shared.welcome.lock().unwrap() = fate;
     }
 
-    /// What happens from now on to the connections that there are.
+    /// Sets the fate of the connections that are open now.
     pub fn treats(&self, fate: Fate) {
         let links = self.shared.links().clone();
         for link in &links {
             self.shared.treats(link, fate);
         }
         if let Fate::Cut(_) = fate {
-            // A reset goes out with the last who has the socket.
+            // A reset is sent when the last owner closes the socket.
             let deadline = Instant::now() + Duration::from_mins(1);
             while links.iter().any(|link| Arc::strong_count(link) > 1) {
                 assert!(Instant::now() < deadline, "a connection is not cut");
@@ -116,7 +116,7 @@ impl Proxy {
         }
     }
 
-    /// Bytes that were swallowed so far.
+    /// The number of bytes swallowed so far.
     pub fn swallowed(&self) -> u64 {
         self.shared.swallowed.load(SeqCst)
     }
@@ -136,7 +136,7 @@ impl Shared {
 
     fn welcome(self: &Arc<Self>, client: TcpStream) {
         let fate = *self.welcome.lock().unwrap();
-        // A server that is down refuses; so does a proxy, as far as it can.
+        // A server that is down refuses connections. A proxy has accepted already, so it closes the connection.
         let Ok(server) = TcpStream::connect(&self.server) else {
             end(&client, Cut::Reset);
             return;
@@ -157,7 +157,7 @@ impl Shared {
         }
     }
 
-    /// Passes on what one of the two says, as long as it says something.
+    /// Forwards the bytes of one end until that end sends no more.
     fn pass_on(&self, link: &Arc<Link>, speaker: Speaker) {
         let (mut from, mut to) = match speaker {
             Speaker::Client => (&link.client, &link.server),
@@ -185,7 +185,7 @@ impl Shared {
 }
 
 impl Link {
-    /// How many bytes of what was said are passed on, and what happens to the connection then.
+    /// The number of received bytes to forward, and the connection's fate afterwards.
     fn takes(&self, speaker: Speaker, said: usize) -> (usize, Fate) {
         let mut fate = self.fate.lock().unwrap();
         let (passed, next) = match (*fate, speaker) {
@@ -220,9 +220,9 @@ impl Link {
     }
 }
 
-/// Ends this side of a connection: what the peer hears of it comes with the last of its owners in case of a reset.
+/// Ends this side of a connection. In case of a reset, the peer sees it once the last owner drops the socket.
 fn end(stream: &TcpStream, how: Cut) {
-    // Who has gone already needs no end.
+    // An error means that the peer has closed the connection already.
     let _ = match how {
         Cut::Closed => stream.shutdown(Shutdown::Both),
         Cut::Reset => SockRef::from(stream)

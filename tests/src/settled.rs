@@ -1,6 +1,6 @@
-//! Reports as they are in every run.
+//! Reports without the parts that differ from run to run.
 
-/// The text without what differs from run to run: each time, number and unit, is one `…`.
+/// The text with every duration, number and unit, replaced by `…`.
 pub fn settled(text: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     for word in text.split_inclusive([' ', '\n']) {

@@ -1,4 +1,4 @@
-//! Places in a test's own source, found by what stands there.
+//! Places in a test's own source, found by the text on the line.
 
 use std::panic::Location;
 use std::path::Path;
@@ -8,11 +8,11 @@ use sqlx::leash::CallSite;
 /// A place in a source file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// As the compiler names it: relative to the workspace.
+    /// The path as the compiler writes it: relative to the workspace.
     pub file: String,
-    /// From 1.
+    /// Counted from 1.
     pub line: u32,
-    /// From 1, in characters.
+    /// Counted from 1, in characters.
     pub column: u32,
 }
 
@@ -26,7 +26,7 @@ impl From<&CallSite> for Place {
     }
 }
 
-/// Where `word` stands on the line of the caller's file that ends in `// @marker`.
+/// The place of `word` on the line that ends in `// @marker`, in the caller's file.
 #[track_caller]
 pub fn marked(marker: &str, word: &str) -> Place {
     let file = Location::caller().file();
@@ -34,7 +34,7 @@ pub fn marked(marker: &str, word: &str) -> Place {
     find(file, word, |line| line.trim_end().ends_with(&comment))
 }
 
-/// Where the name of the function stands that the caller's file declares only once.
+/// The place of the function's name in its declaration. The caller's file must declare it once.
 #[track_caller]
 pub fn declared(function: &str) -> Place {
     let file = Location::caller().file();
@@ -44,14 +44,14 @@ pub fn declared(function: &str) -> Place {
     })
 }
 
-/// The path of a function that the caller's file declares, within this test binary: `module::function`.
+/// The path of a function in the caller's file, within this test binary: `module::function`.
 #[track_caller]
 pub fn path_of(function: &str) -> String {
     let file = Location::caller().file();
     let module = file
         .strip_prefix("tests/tests/")
         .and_then(|file| file.strip_suffix(".rs")?.split_once('/'))
-        .unwrap_or_else(|| panic!("{file} is no module of a test binary"));
+        .unwrap_or_else(|| panic!("{file} is not a module of a test binary"));
     format!("{}::{function}", module.1.replace('/', "::"))
 }
 
@@ -62,7 +62,7 @@ fn find(file: &str, word: &str, is_it: impl Fn(&str) -> bool) -> Place {
         .parent()
         .expect("the package is in a workspace")
         .join(file);
-    let source = std::fs::read_to_string(path).expect("the source of a test is at hand");
+    let source = std::fs::read_to_string(path).expect("the test's source can be read");
     let mut lines = source.lines().enumerate().filter(|(_, line)| is_it(line));
     let (index, line) = lines
         .next()
@@ -77,7 +77,7 @@ fn find(file: &str, word: &str, is_it: impl Fn(&str) -> bool) -> Place {
         .find(|(at, _)| {
             !line[..*at].ends_with(is_word) && !line[at + word.len()..].starts_with(is_word)
         })
-        .unwrap_or_else(|| panic!("`{word}` does not stand on {line:?}"));
+        .unwrap_or_else(|| panic!("`{word}` is not on the line {line:?}"));
     let column = line[..start].chars().count() + 1;
     Place {
         file: file.to_owned(),

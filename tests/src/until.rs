@@ -1,12 +1,12 @@
-//! Waiting for what must come.
+//! Waiting for a condition.
 
 use std::fmt::Display;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
-/// Lets others run until `is_so`, and fails where that takes too long even for a machine with much else to do.
+/// Yields until `is_so` returns true. Panics after a time that is long even for a busy machine.
 ///
-/// Between two looks it sleeps: what it waits for may need the processor, and a clock that is paused goes on.
+/// Sleeps between two checks: the awaited task may need the processor. A paused clock advances during the sleep.
 #[track_caller]
 pub fn until(what: impl Display, is_so: impl Fn() -> bool) -> impl Future<Output = ()> {
     let (caller, deadline) = (Location::caller(), Instant::now() + Duration::from_mins(2));

@@ -1,4 +1,4 @@
-//! Whether a pool is whole after what was done to it.
+//! Assertions that a pool is whole: no permit is lost, and no connection is left in a transaction.
 
 use sqlx::leash;
 use sqlx::{Database, Executor, MySqlConnection, PgConnection, SqliteConnection};
@@ -6,7 +6,7 @@ use sqlx::{Database, Executor, MySqlConnection, PgConnection, SqliteConnection};
 use crate::TestPool;
 
 impl<DB: Database> TestPool<DB> {
-    /// Nothing is held and nobody waits.
+    /// Asserts that no handle is held and no acquire waits.
     #[track_caller]
     pub fn assert_empty(&self) {
         let handles = self.handles();
@@ -17,15 +17,15 @@ impl<DB: Database> TestPool<DB> {
     }
 }
 
-/// Whether the connection is inside a transaction, by its database's own word.
+/// Asks the database whether the connection is inside a transaction.
 pub trait IsInside: Send {
-    /// Whether it is inside a transaction.
+    /// Whether the connection is inside a transaction.
     fn is_inside(&mut self) -> impl Future<Output = bool> + Send;
 }
 
 impl IsInside for SqliteConnection {
     async fn is_inside(&mut self) -> bool {
-        // It begins none within another.
+        // SQLite does not begin a transaction within another.
         if self.execute("BEGIN").await.is_err() {
             return true;
         }
@@ -36,7 +36,7 @@ impl IsInside for SqliteConnection {
 
 impl IsInside for PgConnection {
     async fn is_inside(&mut self) -> bool {
-        // There are savepoints in a transaction only, and statements in one that has failed are refused for that.
+        // A savepoint is refused outside a transaction with one error, and inside a failed transaction with another.
         let error = match self.execute("SAVEPOINT asked").await {
             Ok(_) => return true,
             Err(error) => error.into_database_error().unwrap(),
@@ -59,7 +59,7 @@ impl IsInside for MySqlConnection {
     }
 }
 
-/// Every permit is there again, every connection works, and none is inside a transaction.
+/// Asserts that every permit is free, that every connection works, and that none is inside a transaction.
 pub async fn assert_whole<DB>(pool: &TestPool<DB>, after: &str)
 where
     DB: Database,
@@ -70,7 +70,7 @@ where
     for _ in 0..pool.options().get_max_connections() {
         let taken = pool.acquire().await;
         let mut connection =
-            taken.unwrap_or_else(|error| panic!("after {after}, the pool is short: {error}"));
+            taken.unwrap_or_else(|error| panic!("after {after}, a permit is missing: {error}"));
         assert!(
             !connection.as_mut().is_inside().await,
             "after {after}, a connection is inside a transaction"

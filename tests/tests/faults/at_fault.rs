@@ -1,11 +1,11 @@
-//! Functions that do what the lints speak of.
+//! Functions with the faults that the lints report.
 
 use std::sync::Mutex;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Result, Sqlite, SqlitePool, track};
 
-/// Takes a second permit while it holds one.
+/// Acquires a second permit while it holds one.
 #[track]
 pub(crate) async fn nests(pool: &SqlitePool) -> Result<()> {
     let held = pool.acquire().await?;
@@ -14,7 +14,7 @@ pub(crate) async fn nests(pool: &SqlitePool) -> Result<()> {
     Ok(())
 }
 
-/// Ends unwinding with a handle that has outlived it: told in a destructor.
+/// Unwinds, and leaves a handle that outlives the function: the finding is reported in a destructor.
 #[track]
 pub(crate) async fn loses_and_unwinds(
     pool: &SqlitePool,
@@ -25,7 +25,7 @@ pub(crate) async fn loses_and_unwinds(
     panic!("as tested");
 }
 
-/// Does nothing with a connection until something comes.
+/// Leaves a connection idle until `what_comes` completes.
 #[track(held_idle = "50ms")]
 pub(crate) async fn idles(pool: &SqlitePool, what_comes: impl Future<Output = ()>) -> Result<()> {
     let conn = pool.acquire().await?;

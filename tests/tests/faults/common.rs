@@ -1,38 +1,38 @@
-//! Situations that are run twice, through plain sqlx and through tracked code, and what must hold afterwards.
+//! Situations that run twice, through plain sqlx and through tracked code, and the checks that follow each run.
 
 use std::sync::Once;
 use std::time::Duration;
 
-use leash_tests::{IsInside, TestPool, assert_whole, take_heard, until};
+use leash_tests::{IsInside, TestPool, assert_whole, take_received, until};
 use sqlx::leash::{self, Backend, Certainty, Finding, Level, Lint, Verdict};
 use sqlx::mysql::MySqlDatabaseError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Database, Error, Executor as _};
 
-/// How long anything may take that must come, on a machine with much else to do.
+/// The longest wait for an event that must come, on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
-/// What a situation must come to.
+/// The expected outcome of a situation.
 #[derive(Debug)]
 pub(crate) struct Expected {
-    /// How it may end, in the words of [`essence`].
+    /// The possible endings, as [`essence`] writes them.
     endings: &'static [&'static str],
-    /// What is found, in this order.
+    /// The expected findings, in this order.
     lints: &'static [Lint],
     cause: Option<(Verdict, Certainty)>,
 }
 
-/// It goes well.
+/// The situation ends without an error.
 pub(crate) const fn well() -> Expected {
     one_of(&[WELL])
 }
 
-/// It ends with this error.
+/// The situation ends with this error.
 pub(crate) const fn error(error: &'static [&'static str; 1]) -> Expected {
     one_of(error)
 }
 
-/// It ends in one of these ways: in which, depends on what comes first.
+/// The situation ends in one of these ways, depending on which event comes first.
 pub(crate) const fn one_of(endings: &'static [&'static str]) -> Expected {
     Expected {
         endings,
@@ -41,7 +41,7 @@ pub(crate) const fn one_of(endings: &'static [&'static str]) -> Expected {
     }
 }
 
-/// It ends with a timeout of the pool, which the tracker explains so.
+/// The situation ends with a timeout of the pool, which the tracker explains with this verdict.
 pub(crate) const fn timeout(verdict: Verdict, certainty: Certainty) -> Expected {
     Expected {
         endings: &["PoolTimedOut"],
@@ -51,16 +51,16 @@ pub(crate) const fn timeout(verdict: Verdict, certainty: Certainty) -> Expected 
 }
 
 impl Expected {
-    /// The situation itself is one that the lints speak of.
+    /// Adds the findings that the situation itself causes.
     pub(crate) const fn found(self, lints: &'static [Lint]) -> Self {
         Self { lints, ..self }
     }
 }
 
-/// How it ends where there is no error.
+/// The ending without an error.
 pub(crate) const WELL: &str = "well";
 
-/// What an error is: its variant, with the database's own code, the kind of an IO error, or the words of a protocol error.
+/// The variant of an error, with the database's code, the kind of an IO error, or the message of a protocol error.
 fn essence(error: Option<&Error>) -> String {
     match error {
         None => WELL.to_owned(),
@@ -74,7 +74,7 @@ fn essence(error: Option<&Error>) -> String {
     }
 }
 
-/// Has every finding of the process kept from now on, but of what only takes long: the machine may have much else to do.
+/// Keeps every finding of the process from now on, except those about slowness: the machine may be busy.
 pub(crate) fn listen() {
     static CONFIGURED: Once = Once::new();
     CONFIGURED.call_once(|| {
@@ -88,7 +88,7 @@ pub(crate) fn listen() {
     leash_tests::listen();
 }
 
-/// So many connections to one database in a file, with an empty table `exam (id, name)`.
+/// A pool of this size on one database in a file, with an empty table `exam (id, name)`.
 pub(crate) async fn small(max_connections: u32) -> TestPool {
     let folder = tempfile::tempdir().unwrap();
     let file = SqliteConnectOptions::new()
@@ -108,7 +108,7 @@ pub(crate) async fn small(max_connections: u32) -> TestPool {
     TestPool::new(pool, folder)
 }
 
-/// Tracked code has ended as plain sqlx has, and left nothing behind.
+/// Checks that tracked code ended as plain sqlx did, and left nothing behind.
 pub(crate) async fn check<DB>(
     function: &str,
     expected: &Expected,
@@ -132,21 +132,26 @@ pub(crate) async fn check<DB>(
     }
     assert_balanced(function);
     whole_again(pool, function).await;
-    check_findings(function, expected, &take_heard(pool.name()));
+    check_findings(function, expected, &take_received(pool.name()));
 }
 
 #[track_caller]
 fn check_findings(function: &str, expected: &Expected, found: &[Finding]) {
     let lints: Vec<_> = found.iter().map(|finding| finding.lint).collect();
-    let told: Vec<_> = found.iter().map(Finding::render).collect();
-    assert_eq!(lints, expected.lints, "{function}: {}", told.join("\n"));
+    let reported: Vec<_> = found.iter().map(Finding::render).collect();
+    assert_eq!(lints, expected.lints, "{function}: {}", reported.join("\n"));
     if let (Some((verdict, certainty)), [finding]) = (expected.cause, found) {
         let said = (finding.verdict, finding.certainty);
-        assert_eq!(said, (Some(verdict), certainty), "{function}: {}", told[0]);
+        assert_eq!(
+            said,
+            (Some(verdict), certainty),
+            "{function}: {}",
+            reported[0]
+        );
     }
 }
 
-/// What a function has sent is counted, and none of it is still on its way.
+/// Asserts that the statements of a function are counted, and that none of them is still running.
 #[track_caller]
 pub(crate) fn assert_balanced(function: &str) {
     let mut rows = leash::snapshot().sites;
@@ -161,7 +166,7 @@ pub(crate) fn assert_balanced(function: &str) {
     }
 }
 
-/// Every permit comes back, every connection works, and none is inside a transaction.
+/// Waits until every permit is free, then asserts that every connection works and that none is inside a transaction.
 pub(crate) async fn whole_again<DB>(pool: &TestPool<DB>, after: &str)
 where
     DB: Database,
@@ -169,14 +174,14 @@ where
 {
     pool.assert_empty();
     assert_whole(pool, after).await;
-    until("the permits are there again", || {
+    until("the permits are free again", || {
         let stats = pool.stats();
         (stats.handles, stats.waiting, stats.returning) == (0, 0, 0)
     })
     .await;
 }
 
-/// Situations: each is a test, in which the same words are run through plain sqlx and through tracked code.
+/// Defines situations. Each is a test that runs the same code through plain sqlx and through tracked code.
 ///
 /// ```text
 /// World::new(): name => error(&["Database 57P01"]) |pool, world| { … }

@@ -1,5 +1,5 @@
-//! Faults: servers that die, networks that lie, disks that are full, code that panics. sqlx's own error comes back as plain
-//! sqlx gives it in the same situation, and afterwards everything is whole.
+//! Faults: servers that die, networks that lose data, disks that are full, code that panics. sqlx's error is the same
+//! as in plain sqlx in the same situation, and afterwards every pool is whole.
 
 #[macro_use]
 mod common;

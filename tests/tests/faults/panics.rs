@@ -1,4 +1,4 @@
-//! Code that panics with everything in its hands, in a task of its own.
+//! Tasks that panic while they hold handles and run statements.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::task::{Context, Wake, Waker};
 
 use futures::TryStreamExt;
 use futures::future::BoxFuture;
-use leash_tests::{TestPool, in_child, take_heard, until};
+use leash_tests::{TestPool, in_child, take_received, until};
 use sqlx::leash::ScopeExt;
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{Acquire, Executor, SqlitePool, track};
@@ -18,7 +18,7 @@ use crate::common::{assert_balanced, listen, small, whole_again};
 
 const INSERT: &str = "INSERT INTO exam (name) VALUES ('x')";
 
-/// What is in its hands when it panics.
+/// Starts the work that is in progress when the task panics.
 type Work = fn(SqlitePool) -> BoxFuture<'static, sqlx::Result<()>>;
 
 #[track]
@@ -106,12 +106,12 @@ async fn leave_nothing_behind() {
         assert!(ended.is_err_and(|error| error.is_panic()), "{name}");
         assert_balanced(&format!("{}::work::{name}", module_path!()));
         whole_again(&pool, name).await;
-        let found = take_heard(pool.name());
+        let found = take_received(pool.name());
         assert!(found.is_empty(), "{name}: {found:#?}");
     }
 }
 
-/// Without a runtime nothing can be given back: sqlx panics, and so does tracked code, once.
+/// Without a runtime no connection can be returned: sqlx panics, and so does tracked code, once.
 #[test]
 fn without_a_runtime_there_is_one_panic() {
     let drops = |conn: &mut dyn FnMut()| {
@@ -139,7 +139,7 @@ fn without_a_runtime_there_is_one_panic() {
     }
 }
 
-/// A waker of the program's own that panics, and says so before.
+/// A waker of the program that panics. The flag is set before the panic.
 struct Broken(AtomicBool);
 
 impl Wake for Broken {
@@ -162,13 +162,13 @@ fn in_a_waker_leave_the_watchdog_alone() {
                 let waker = Waker::from(Arc::clone(&broken));
                 let polled = waits.as_mut().poll(&mut Context::from_waker(&waker));
                 assert!(polled.is_pending());
-                // To see how long its runtime takes to poll it.
+                // The watchdog wakes the waiter to measure how soon its runtime polls it.
                 until("the watchdog wakes it", || broken.0.load(Relaxed)).await;
             };
             idles(&pool, is_woken).await.unwrap();
-            take_heard(pool.name());
+            take_received(pool.name());
             let is_found = until("the watchdog goes on", || {
-                !take_heard(pool.name()).is_empty()
+                !take_received(pool.name()).is_empty()
             });
             idles(&pool, is_found).await.unwrap();
         });

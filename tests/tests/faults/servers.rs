@@ -1,5 +1,5 @@
-//! What befalls a server and the way to it, written once: each database is a module that says how things are called
-//! there, and has the same files below it.
+//! Faults of a server and of the network to it, written once. Each database is a module that supplies its own SQL and
+//! errors, and includes the same files.
 
 #![expect(
     clippy::duplicate_mod,
@@ -14,7 +14,7 @@ mod postgres;
 const FIRST: &str = "UPDATE exam SET name = 'y' WHERE id = 1";
 const SECOND: &str = "UPDATE exam SET name = 'y' WHERE id = 2";
 
-/// A second transaction beside the first one.
+/// The situation begins a second transaction beside the first one.
 const NESTED: &[Lint] = &[Lint::NestedAcquire];
-/// A statement beside a transaction.
+/// The situation runs a statement beside a transaction.
 const OUTSIDE: &[Lint] = &[Lint::OutsideTransaction, Lint::NestedAcquire];

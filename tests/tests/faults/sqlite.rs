@@ -1,4 +1,4 @@
-//! A disk that is full, a file that is locked, read-only or broken, a statement that is interrupted.
+//! A full disk, a locked, read-only or corrupt file, and a statement that is interrupted.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,12 +14,12 @@ use crate::common::{error, listen};
 type Db = sqlx::Sqlite;
 
 const INSERT: &str = "INSERT INTO exam (name) VALUES ('x')";
-/// More than fits.
+/// Writes more than the database may hold.
 const BLOB: &str = "INSERT INTO exam (name) VALUES (zeroblob(1000000))";
 const ENDLESS: &str =
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n, exam";
 
-/// A database for each of the two pools, in a folder that goes with the tracked one.
+/// A database for each of the two pools, in a folder that is dropped with the tracked pool.
 struct World {
     pool: TestPool<Db>,
     plain: plain_sqlx::SqlitePool,
@@ -72,7 +72,7 @@ impl World {
             .unwrap()
     }
 
-    /// Somebody else locks both files, for as long as what this gives lives.
+    /// Locks both files until the returned connections are dropped.
     async fn locks(&self) -> Vec<plain_sqlx::SqliteConnection> {
         let mut locks = Vec::new();
         for file in ["tracked", "plain"] {
@@ -86,7 +86,7 @@ impl World {
         locks
     }
 
-    /// Overwrites the pages behind the first of both files; gives what was there.
+    /// Overwrites the pages behind the first one in both files, and returns the original bytes.
     fn is_broken(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let broken = ["tracked", "plain"].map(|file| {
             let file = self.folder.join(file);
@@ -99,7 +99,7 @@ impl World {
         broken.into()
     }
 
-    /// Nobody has kept a lock.
+    /// Waits until no connection holds a lock.
     async fn is_repaired(&self) {
         drop(self.locks().await);
     }
@@ -117,7 +117,7 @@ situations! {
         ended.map(drop)
     }
 
-    /// SQLite ends the transaction by itself, and the driver does not know.
+    /// SQLite ends the transaction by itself; the driver does not know this.
     full_in_a_transaction => error(&["Database 1"]), |pool, _world| {
         let mut tx = pool.begin().await?;
         tx.execute("PRAGMA max_page_count = 10").await?;
@@ -151,7 +151,7 @@ situations! {
         ended.map(drop)
     }
 
-    /// Somebody reads: the commit waits, gives up, and leaves the transaction open.
+    /// Another connection reads, so the commit waits, times out, and leaves the transaction open.
     locked_at_commit => error(&["Database 5"]).found(&[Lint::NestedAcquire]), |pool, _world| {
         pool.execute(INSERT).await?;
         let mut reader = pool.acquire().await?;

@@ -1,4 +1,4 @@
-//! Subscribers that panic, and subscribers that send statements themselves, through the pool whose statements they hear of.
+//! Subscribers that panic, and subscribers that send statements through the pool whose statements they receive.
 
 mod panicking;
 mod sending;

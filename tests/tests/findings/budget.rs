@@ -1,4 +1,4 @@
-//! `query_budget`: told at the statement over it, once for each scope, before it is sent.
+//! `query_budget`: reported at the statement over the budget, once for each scope, before the statement is sent.
 
 mod found;
 mod levels;

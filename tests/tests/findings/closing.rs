@@ -1,4 +1,4 @@
-//! `close_blocked`: a pool that is to close, and for whom it waits.
+//! `close_blocked`: a pool that is closing, and the handles that it waits for.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use sqlx::track;
 use tokio::sync::Notify;
 
 use crate::common::{
-    self, Says, TestPool, assert_none, heard, in_child_under, marked, only, pool, silent, told,
-    watched,
+    self, Says, TestPool, assert_none, in_child_under, marked, only, pool, received, reported,
+    silent, watched,
 };
 
 #[track(close_blocked = "100ms")]
@@ -21,17 +21,17 @@ async fn closes(pool: &TestPool) {
 }
 
 #[track]
-async fn keeps_until_told(pool: &TestPool) {
+async fn keeps_until_reported(pool: &TestPool) {
     let _conn = pool.acquire().await.unwrap(); // @keeps
-    told(pool.name(), Lint::CloseBlocked, 1).await;
+    reported(pool.name(), Lint::CloseBlocked, 1).await;
 }
 
 #[tokio::test]
-async fn it_says_who_holds_what() {
+async fn the_finding_lists_each_holder_and_handle() {
     let pool = pool().await;
     let ((), found) = findings(async {
-        // The one has its connection before the other closes.
-        futures::join!(keeps_until_told(&pool), closes(&pool));
+        // The holder has its connection before the close begins.
+        futures::join!(keeps_until_reported(&pool), closes(&pool));
     })
     .await;
     let found = only(found);
@@ -43,7 +43,7 @@ async fn it_says_who_holds_what() {
         function: Some("findings::closing::closes"),
         title: &["has been closing for", "and waits for 1 handle"],
         related: &[(
-            "findings::closing::keeps_until_told holds 1 permit for",
+            "findings::closing::keeps_until_reported holds 1 permit for",
             marked("keeps", "acquire"),
         )],
         facts: &["waited", "permits held 1 of 5"],
@@ -70,12 +70,12 @@ async fn closes_for_long(pool: &TestPool) {
 }
 
 #[tokio::test]
-async fn told_once() {
+async fn reported_once() {
     let pool = pool().await;
     let held = pool.acquire().await.unwrap();
     let ((), found) = findings(async {
         futures::join!(closes_for_long(&pool), async {
-            told(pool.name(), Lint::CloseBlocked, 1).await;
+            reported(pool.name(), Lint::CloseBlocked, 1).await;
             watched().await;
             drop(held);
         });
@@ -85,7 +85,7 @@ async fn told_once() {
 }
 
 #[tokio::test]
-async fn what_is_on_its_way_back_may_be_in_a_hook() {
+async fn a_connection_being_returned_may_be_in_a_hook() {
     let (begun, released) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let waits = (Arc::clone(&begun), Arc::clone(&released));
     let options = SqlitePoolOptions::new().after_release(move |_, _| {
@@ -101,7 +101,7 @@ async fn what_is_on_its_way_back_may_be_in_a_hook() {
     begun.notified().await;
     let ((), found) = findings(async {
         futures::join!(closes(&pool), async {
-            told(pool.name(), Lint::CloseBlocked, 1).await;
+            reported(pool.name(), Lint::CloseBlocked, 1).await;
             released.notify_one();
         });
     })
@@ -114,7 +114,7 @@ async fn what_is_on_its_way_back_may_be_in_a_hook() {
     );
 }
 
-// What is no finding.
+// Cases without a finding.
 
 #[tokio::test]
 async fn a_pool_that_closes_in_time() {
@@ -122,7 +122,7 @@ async fn a_pool_that_closes_in_time() {
     sqlx::query("SELECT 1").execute(&*pool).await.unwrap();
     silent(closes(&pool)).await;
     watched().await;
-    assert_none(&heard(pool.name()));
+    assert_none(&received(pool.name()));
 }
 
 #[track(close_blocked = "1h")]
@@ -168,7 +168,7 @@ async fn gives_up_closing(pool: &TestPool) {
 }
 
 #[tokio::test]
-async fn nobody_waits_any_more() {
+async fn a_close_that_was_cancelled_is_not_reported() {
     let pool = pool().await;
     let _held = pool.acquire().await.unwrap();
     silent(gives_up_closing(&pool)).await;
@@ -178,13 +178,13 @@ async fn nobody_waits_any_more() {
 fn limits_by_pool_and_environment() {
     #[track]
     async fn plain(pool: &TestPool) {
-        let is_told = async {
-            told("strict", Lint::CloseBlocked, 1).await;
+        let is_reported = async {
+            reported("strict", Lint::CloseBlocked, 1).await;
             watched().await;
         };
         tokio::select! {
             () = pool.close() => unreachable!("a connection is held"),
-            () = is_told => {}
+            () = is_reported => {}
         }
     }
     let test = "closing::limits_by_pool_and_environment";
@@ -201,7 +201,7 @@ fn limits_by_pool_and_environment() {
             .await;
             let found = only(found);
             assert_eq!(found.pool.as_deref(), Some("strict"));
-            // Never a panic: it is the watchdog that says so.
+            // Never a panic: the watchdog reports it.
             assert_eq!(found.level, Level::Deny);
         });
     });
@@ -219,7 +219,7 @@ async fn a_listener_lets_its_pool_close() {
     let listens = async move { while listener.recv().await.is_ok() {} };
     futures::join!(listens, closes_listening(&pool));
     watched().await;
-    assert_none(&heard(pool.name()));
+    assert_none(&received(pool.name()));
 }
 
 #[track(close_blocked = "2s")]

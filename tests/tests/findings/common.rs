@@ -1,4 +1,4 @@
-//! What the modules share.
+//! Shared by the modules.
 
 mod found;
 mod logged;
@@ -8,20 +8,20 @@ use tokio::runtime::Runtime;
 
 pub(crate) use found::{
     DENY_IN_DEBUG, Says, assert_certainty, assert_helps, assert_none, assert_primary, none_of,
-    only, only_of, related, rendered, said, silent, told, watched,
+    only, only_of, related, rendered, reported, said, silent, watched,
 };
 pub(crate) use leash_tests::{
-    HUNDRED, Place, TestPool, Tx, declared, heard, in_child, marked, path_of, settled, until,
+    HUNDRED, Place, TestPool, Tx, declared, in_child, marked, path_of, received, settled, until,
 };
 pub(crate) use logged::{Lines, note_panics, panics_about};
 pub(crate) use pools::{
     Gate, PATIENCE, bare_pool_of, connect, options, pool, pool_named, pool_of, reads,
 };
 
-/// Runs `body` in a process of its own, with `SQLX_LEASH` set to `environment` unless that is empty, and gives what it
-/// wrote to stderr. `test` is the full name of the calling test, which is run again there.
+/// Runs `body` in its own process, with `SQLX_LEASH` set to `environment` unless that is empty, and returns the child's
+/// standard error. `test` is the full name of the calling test: the child runs that test again.
 ///
-/// In the child this does not return.
+/// In the child this function does not return.
 #[track_caller]
 pub(crate) fn in_child_under(test: &str, environment: &str, body: impl FnOnce(&Runtime)) -> String {
     let variable = [("SQLX_LEASH", environment)];

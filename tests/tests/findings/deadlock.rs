@@ -1,5 +1,5 @@
-//! `pool_deadlock`: every permit is held by a scope that waits for one. Told soon, certain only by evidence, and never of a
-//! pool that will drain.
+//! `pool_deadlock`: every permit is held by a scope that waits for one. Reported soon, certain only by evidence, and
+//! never about a pool that will drain.
 
 mod certain;
 mod levels;
@@ -26,10 +26,10 @@ use crate::common::{
     related, said,
 };
 
-/// A deadlock is told within this time of forming. The promise is 250 ms; machines that run tests do other things, too.
+/// A deadlock is reported within this time of forming. The promise is 250 ms; a machine that runs tests may be busy.
 const SOON: Duration = Duration::from_millis(if cfg!(debug_assertions) { 1000 } else { 500 });
 
-/// So long, what is no deadlock is watched.
+/// The time for which the watchdog observes a situation that is no deadlock.
 const A_WHILE: Duration = Duration::from_millis(400);
 
 type Result = sqlx::Result<()>;
@@ -39,7 +39,7 @@ fn place_of(marker: &str, word: &str) -> Place {
     marked(marker, word)
 }
 
-/// Where tasks meet that hold their first handle, and when the last of them came.
+/// A meeting point of tasks that hold their first handle. Records when the last of them arrived.
 struct Meeting {
     barrier: Barrier,
     formed: Mutex<Option<Instant>>,
@@ -59,11 +59,12 @@ impl Meeting {
     }
 
     fn formed(&self) -> Instant {
-        self.formed.lock().unwrap().expect("they have met")
+        self.formed.lock().unwrap().expect("all tasks have met")
     }
 }
 
-/// Runs these side by side until the deadlock of the pool is told, gives them up, and gives what was found and how soon.
+/// Runs the tasks concurrently until the deadlock of the pool is reported, then drops them. Returns the finding, and
+/// the time between the forming of the deadlock and the report.
 async fn found_among<DB: Backend>(
     pool: &TestPool<DB>,
     meeting: &Meeting,
@@ -72,16 +73,16 @@ async fn found_among<DB: Backend>(
     let run = async {
         tokio::select! {
             biased;
-            heard = pool.hears(Lint::PoolDeadlock) => heard,
-            ended = join_all(tasks) => panic!("they ended: {ended:?}"),
+            received = pool.first_of(Lint::PoolDeadlock) => received,
+            ended = join_all(tasks) => panic!("the tasks ended: {ended:?}"),
         }
     };
-    // In `findings`, nothing panics.
+    // Within `findings`, a deny does not panic.
     let ((when, finding), found) = findings(Box::pin(run)).await;
     assert_eq!(
         only_of(Lint::PoolDeadlock, &found).to_string(),
         finding.to_string(),
-        "the callback and the collector hear the same"
+        "the callback and the collector receive the same"
     );
     let level = if cfg!(debug_assertions) {
         Level::Deny
@@ -90,8 +91,8 @@ async fn found_among<DB: Backend>(
     };
     assert_eq!(finding.level, level);
     let soon = when.saturating_duration_since(meeting.formed());
-    println!("told {soon:?} after it formed: {finding}");
-    assert!(soon < SOON, "told only {soon:?} after it formed");
+    println!("reported {soon:?} after it formed: {finding}");
+    assert!(soon < SOON, "reported only {soon:?} after it formed");
     (finding, soon)
 }
 
@@ -160,7 +161,7 @@ async fn takes(pool: &SqlitePool) -> Result {
     Ok(())
 }
 
-/// Runs a program that comes to its end, and gives what was found in it.
+/// Runs a program that must end by itself, and returns its output and findings.
 async fn ends<T>(future: impl Future<Output = T>) -> (T, Vec<Finding>) {
     let (output, found) = findings(timeout(PATIENCE, Box::pin(future))).await;
     (output.expect("it ends by itself"), found)

@@ -1,4 +1,4 @@
-//! `failed_transaction`: a transaction that the server has given up is used on, or committed.
+//! `failed_transaction`: the program goes on to use, or commits, a transaction that the server has failed.
 
 use sqlx::leash::testing::findings;
 use sqlx::leash::{Certainty, Config, Finding, Level, Lint};
@@ -227,14 +227,14 @@ async fn a_denied_one_panics_at_the_commit() {
     }
 }
 
-/// Two transactions that lock two rows in opposite order: one is the victim, and goes on.
+/// Two transactions lock two rows in opposite order. The server rolls one back, and its code goes on.
 #[track]
 async fn is_a_victim(pool: &MySqlPool) -> sqlx::Result<bool> {
     let (mut one, mut other) = (pool.begin().await?, pool.begin().await?);
     sqlx::query("UPDATE stock SET n = 1 WHERE id = 1")
         .execute(&mut *one)
         .await?;
-    // The heavier one survives.
+    // The server keeps the transaction that has written more.
     sqlx::query("INSERT INTO stock VALUES (11, 0), (12, 0), (13, 0)")
         .execute(&mut *other)
         .await?;

@@ -1,4 +1,4 @@
-//! `held_idle` and `held_too_long`: who holds a handle, since when, and what it did with it.
+//! `held_idle` and `held_too_long`: the function that holds a handle, since when, and how it used the handle.
 
 mod idle;
 mod limits;

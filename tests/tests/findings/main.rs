@@ -1,4 +1,5 @@
-//! What the lints find: in programs that run their pools dry, hold handles for nothing, lose writes. And what they leave alone.
+//! The findings of the lints: in programs that exhaust their pools, hold handles without need, or lose writes. And
+//! near misses without a finding.
 
 mod budget;
 mod closing;

@@ -1,5 +1,5 @@
-//! `nested_acquire`: a permit is taken while holding one of the same pool, here or further out. Branches, tasks and other
-//! pools hold for nobody.
+//! `nested_acquire`: a permit is acquired while one of the same pool is held, here or further out. A permit that is
+//! held by another branch or task, or in another pool, does not count.
 
 mod branches;
 mod found;
@@ -15,7 +15,7 @@ use crate::common::assert_none;
 
 type Result = sqlx::Result<()>;
 
-/// What is found in this, which must go well.
+/// The findings of `future`, which must succeed.
 async fn found(future: impl Future<Output = Result>) -> Vec<Finding> {
     let (ended, found) = findings(Box::pin(future)).await;
     ended.unwrap();

@@ -1,4 +1,4 @@
-//! `outside_transaction`: a query went to the pool while a transaction of it was open here or further out.
+//! `outside_transaction`: a query was sent to the pool while a transaction of it was open here or further out.
 
 mod begins;
 mod found;

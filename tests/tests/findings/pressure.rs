@@ -1,4 +1,4 @@
-//! `pool_pressure` and `unaccounted_connections` by untracked use: what is told of a whole pool.
+//! `pool_pressure`, and `unaccounted_connections` by untracked use: findings about a whole pool.
 
 mod full;
 mod idle;

@@ -1,4 +1,4 @@
-//! Returns that hang: a server that has gone silent, and what `return_timeout` does about it.
+//! Returns that hang because a server has gone silent, and the effect of `return_timeout`.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{Database, MySql, Pool, Postgres, track};
 
 use crate::common::{
-    Lines, Place, Says, TestPool, assert_none, heard, in_child_under, marked, only, told, until,
-    watched,
+    Lines, Place, Says, TestPool, assert_none, in_child_under, marked, only, received, reported,
+    until, watched,
 };
 
 async fn postgres(name: &str) -> Option<(leash_test_support::Db, Proxy, TestPool<Postgres>)> {
@@ -47,32 +47,32 @@ async fn drops_a_transaction<DB: Database>(pool: &Pool<DB>, proxy: &Proxy) {
     drop(tx);
 }
 
-/// The pool gives out as many connections as it may.
+/// Asserts that the pool serves exactly its maximum number of connections.
 async fn serves_all<DB: Database>(pool: &Pool<DB>) {
     let mut all = Vec::new();
     for _ in 0..pool.options().get_max_connections() {
         let taken = tokio::time::timeout(Duration::from_secs(20), pool.acquire()).await;
-        all.push(taken.expect("there is a permit").unwrap());
+        all.push(taken.expect("a permit is free").unwrap());
     }
-    assert!(pool.try_acquire().is_none(), "and no more than that");
+    assert!(pool.try_acquire().is_none(), "no further permit");
 }
 
-/// What hangs is cut, and nothing is left of it.
+/// A return that hangs is cut, and its permit is free again.
 async fn bounded<DB: Database>(proxy: &Proxy, pool: &TestPool<DB>, lines: &Lines) {
     let name = pool.name();
     gives_back(pool, proxy).await;
     assert_eq!(pool.stats().returning, 1);
     until("the return is cut", || pool.stats().returns_cut == 1).await;
-    until("the permit is there again", || pool.stats().returning == 0).await;
+    until("the permit is free again", || pool.stats().returning == 0).await;
     serves_all(pool).await;
 
     drops_a_transaction(pool, proxy).await;
     until("the return is cut again", || pool.stats().returns_cut >= 2).await;
-    // What was idle is silent, too: sqlx finds that out by itself, when it takes them.
+    // The idle connections are silent as well. sqlx detects that when it takes them.
     proxy.treats(Fate::Cut(Cut::Closed));
     serves_all(pool).await;
-    until("all have come back", || pool.stats().returning == 0).await;
-    assert_none(&heard(name));
+    until("all are returned", || pool.stats().returning == 0).await;
+    assert_none(&received(name));
     let line = format!(
         "WARN pool {name}: a connection was closed, because its return took longer than 300 ms; its permit is free again"
     );
@@ -117,13 +117,13 @@ fn code_sets_the_limit_of_a_return() {
     });
 }
 
-/// Without a limit of its own, the finding says what hangs.
+/// Without a `return_timeout`, the finding names the return that hangs.
 async fn unbounded<DB: Database>(proxy: &Proxy, pool: &TestPool<DB>, lines: &Lines) {
     let name = pool.name();
     gives_back(pool, proxy).await;
-    told(name, Lint::UnaccountedConnections, 1).await;
+    reported(name, Lint::UnaccountedConnections, 1).await;
     watched().await;
-    let found = only(heard(name));
+    let found = only(received(name));
     Says {
         lint: Lint::UnaccountedConnections,
         level: Level::Warn,
@@ -153,11 +153,11 @@ async fn unbounded<DB: Database>(proxy: &Proxy, pool: &TestPool<DB>, lines: &Lin
     );
     assert_eq!(pool.stats().returns_cut, 0);
     let permits = (pool.acquire().await.unwrap(), pool.try_acquire());
-    assert!(permits.1.is_none(), "its permit is gone");
+    assert!(permits.1.is_none(), "its permit is not free");
     drop(permits);
     proxy.treats(Fate::Cut(Cut::Closed));
     let line = format!("INFO pool {name} has recovered: every permit is accounted for again");
-    until("it has recovered", || {
+    until("the pool has recovered", || {
         lines.of("sqlx_leash::pool").contains(&line)
     })
     .await;
@@ -165,8 +165,8 @@ async fn unbounded<DB: Database>(proxy: &Proxy, pool: &TestPool<DB>, lines: &Lin
 }
 
 #[test]
-fn without_a_limit_the_finding_says_what_hangs() {
-    let test = "returns::without_a_limit_the_finding_says_what_hangs";
+fn without_a_limit_the_finding_names_the_hanging_return() {
+    let test = "returns::without_a_limit_the_finding_names_the_hanging_return";
     let _ = in_child_under(
         test,
         "unaccounted_connections=500ms,pool_pressure=allow",
@@ -185,8 +185,8 @@ fn without_a_limit_the_finding_says_what_hangs() {
 }
 
 #[test]
-fn what_sqlx_gives_back_itself_is_no_untracked_use() {
-    let test = "returns::what_sqlx_gives_back_itself_is_no_untracked_use";
+fn a_return_by_sqlx_itself_is_no_untracked_use() {
+    let test = "returns::a_return_by_sqlx_itself_is_no_untracked_use";
     let _ = in_child_under(test, "unaccounted_connections=500ms", |runtime| {
         runtime.block_on(async {
             let Some((_db, proxy, pool)) = postgres("pg").await else {
@@ -196,8 +196,8 @@ fn what_sqlx_gives_back_itself_is_no_untracked_use() {
             proxy.treats(Fate::Swallowed);
             drop(listener);
             let _conn = pool.acquire().await.unwrap();
-            told("pg", Lint::UnaccountedConnections, 1).await;
-            let found = only(heard("pg"));
+            reported("pg", Lint::UnaccountedConnections, 1).await;
+            let found = only(received("pg"));
             assert_eq!(found.certainty, Certainty::Likely);
             assert_eq!(
                 Place::from(&found.primary),
@@ -215,7 +215,7 @@ fn what_sqlx_gives_back_itself_is_no_untracked_use() {
 }
 
 #[tokio::test]
-async fn a_return_that_takes_a_moment_is_none() {
+async fn a_short_return_is_not_reported() {
     let Some(db) = leash_test_support::postgres().await else {
         return;
     };
@@ -225,5 +225,5 @@ async fn a_return_that_takes_a_moment_is_none() {
         drop(pool.begin().await.unwrap());
     }
     watched().await;
-    assert_none(&heard(pool.name()));
+    assert_none(&received(pool.name()));
 }

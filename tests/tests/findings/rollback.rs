@@ -1,4 +1,4 @@
-//! `implicit_rollback`: a write that is lost although all seems well.
+//! `implicit_rollback`: writes are lost although the function reports no error.
 
 mod certain;
 mod failures;
@@ -15,7 +15,7 @@ use crate::common::{Place, Says, Tx, only, path_of};
 
 const INSERT: &str = "INSERT INTO exam (name) VALUES ('a')";
 
-/// The only finding is about a transaction begun there, of which `function`, declared there, has lost what was written.
+/// The only finding is about the transaction begun at `begun`; `function`, declared at `declared`, lost its writes.
 #[track_caller]
 fn check(found: Vec<Finding>, begun: &Place, wrote: &Place, function: &str, declared: &Place) {
     let found = only(found);
@@ -36,7 +36,7 @@ fn check(found: Vec<Finding>, begun: &Place, wrote: &Place, function: &str, decl
     .check(&found);
 }
 
-/// The only finding is about a transaction begun there, and it is likely only: the note says why.
+/// The only finding is about the transaction begun there, and it is only likely: the note has the reason.
 #[track_caller]
 fn check_likely(found: Vec<Finding>, begun: &Place, note: &str) {
     let found = only(found);
@@ -51,7 +51,7 @@ async fn refuses(mut tx: Tx) -> Result<(), &'static str> {
     Err("not today")
 }
 
-/// In code that is not tracked.
+/// Code without the attribute.
 async fn fails(tx: &mut SqliteTransaction<'_>) -> sqlx::Result<()> {
     sqlx::query("INSERT INTO exam (name) VALUES (NULL)")
         .execute(&mut **tx)

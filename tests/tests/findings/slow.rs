@@ -1,4 +1,4 @@
-//! `slow_query`: told while the statement runs, else at its end; its own time only.
+//! `slow_query`: reported while the statement runs, or else at its end. Only the statement's own time counts.
 
 mod found;
 mod levels;

@@ -1,4 +1,5 @@
-//! `pool_timeout`: an acquire gave up, and why. Every verdict from what a program does, sqlx's error unchanged and in time.
+//! `pool_timeout`: an acquire timed out, and the reason. Each verdict rests on what a program does; sqlx's error is
+//! unchanged and in time.
 
 mod connects;
 mod episodes;
@@ -40,7 +41,7 @@ async fn waits<DB: Backend>(pool: &Pool<DB>) -> Result {
     Ok(())
 }
 
-/// The one finding of somebody who waits in vain, while `beside` runs.
+/// The only finding of an acquire that times out while `beside` runs.
 async fn times_out<DB: Backend>(pool: &TestPool<DB>, beside: impl Future) -> Finding {
     let waiting = async {
         let ended = waits(pool).await;
@@ -73,7 +74,7 @@ fn assert_verdict(finding: &Finding, verdict: Verdict, certainty: Certainty) {
     assert_certainty(finding, certainty);
 }
 
-/// What is found where somebody waits while `hoarder` has what it takes.
+/// The finding of an acquire that times out while `hoarder` holds the permits.
 async fn while_hoarded(
     pool: &TestPool,
     taken: &Notify,
@@ -95,7 +96,7 @@ fn postgres_at(port: u16) -> TestPool<sqlx::Postgres> {
     TestPool::of(options.connect_lazy(&url).unwrap())
 }
 
-/// sqlx's error is not delayed by what is found out meanwhile.
+/// The diagnosis does not delay sqlx's error.
 fn assert_in_time(began: Instant) {
     let time = began.elapsed();
     println!("the error came {time:?} after the acquire");
@@ -103,7 +104,7 @@ fn assert_in_time(began: Instant) {
     assert!(time < 2 * A_SECOND, "{time:?}");
 }
 
-/// Accepts connections, never says a word, and counts.
+/// A server that accepts connections and never sends a byte. Returns its port and the number of accepted connections.
 fn silent_server() -> (u16, Arc<AtomicU32>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

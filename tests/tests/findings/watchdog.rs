@@ -1,4 +1,5 @@
-//! The watchdog's life: one thread while there is a pool, asleep while nothing lives, and no judge of what nobody could do.
+//! The life of the watchdog: one thread while a pool exists, asleep while no handle lives, and no finding about time in
+//! which the process stood still.
 
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -11,27 +12,27 @@ use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{SqlitePool, track};
 
 use crate::common::{
-    TestPool, assert_none, heard, in_child_under, only, pool, told, until, watched,
+    TestPool, assert_none, in_child_under, only, pool, received, reported, until, watched,
 };
 
-/// The thread's name, as far as the kernel keeps it.
+/// The thread's name, cut to the length that the kernel keeps.
 const NAME: &str = "sqlx-leash-watc";
 
-/// The directories of the threads of that name.
+/// The directories of the threads with that name.
 fn threads() -> Vec<std::path::PathBuf> {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
     tasks
         .map(|task| task.unwrap().path())
         .filter(|task| {
-            // A thread may end while it is looked at.
+            // A thread may end before its file is read.
             std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim_end() == NAME)
         })
         .collect()
 }
 
-/// How often the watchdog has gone to sleep.
+/// The number of times that the watchdog has gone to sleep.
 fn sleeps() -> u64 {
-    // A thread that was just made has no name yet.
+    // A new thread has no name yet.
     let thread = loop {
         if let Some(thread) = threads().pop() {
             break thread;
@@ -60,7 +61,7 @@ fn one_thread_from_the_first_pool_to_the_last() {
             assert_eq!(threads().len(), 0);
             for _ in 0..3 {
                 let first = connect().await;
-                until("it has started", || threads().len() == 1).await;
+                until("the thread has started", || threads().len() == 1).await;
                 let mut pools = Vec::new();
                 for _ in 0..20 {
                     pools.push(connect().await);
@@ -71,9 +72,9 @@ fn one_thread_from_the_first_pool_to_the_last() {
                 watched_elsewhere(&pools[0]).await;
                 assert_eq!(threads().len(), 1);
                 drop(pools);
-                until("it has gone", || threads().is_empty()).await;
+                until("the thread has ended", || threads().is_empty()).await;
             }
-            // It works again for another pool.
+            // The watchdog works again for another pool.
             watched().await;
         });
     });
@@ -83,63 +84,63 @@ fn one_thread_from_the_first_pool_to_the_last() {
 async fn watched_elsewhere(pool: &SqlitePool) {
     let pool = TestPool::of(pool.clone());
     let _conn = pool.acquire().await.unwrap();
-    told(pool.name(), Lint::HeldIdle, 1).await;
+    reported(pool.name(), Lint::HeldIdle, 1).await;
 }
 
-/// Becomes true when somebody is told of an idle handle.
-fn idle_is_heard() -> Arc<AtomicBool> {
-    let is_heard = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&is_heard);
+/// A flag that becomes true when a callback receives a `held_idle` finding.
+fn idle_is_received() -> Arc<AtomicBool> {
+    let is_received = Arc::new(AtomicBool::new(false));
+    let reported = Arc::clone(&is_received);
     leash::on_finding(move |finding| {
-        told.fetch_or(finding.lint == Lint::HeldIdle, Relaxed);
+        reported.fetch_or(finding.lint == Lint::HeldIdle, Relaxed);
     });
-    is_heard
+    is_received
 }
 
-/// The last value of a pool may go before its last connection does.
+/// The last value of a pool may be dropped before its last connection.
 #[test]
 fn a_handle_that_outlives_its_pool_is_watched() {
     #[track(held_idle = "50ms")]
-    async fn outlives(is_heard: &AtomicBool) {
+    async fn outlives(is_received: &AtomicBool) {
         let pool = connect().await;
         let _conn = pool.acquire().await.unwrap();
         drop(pool);
-        until("it is heard", || is_heard.load(Relaxed)).await;
+        until("it is received", || is_received.load(Relaxed)).await;
     }
     let test = "watchdog::a_handle_that_outlives_its_pool_is_watched";
     let _ = in_child_under(test, "", |runtime| {
-        let is_heard = idle_is_heard();
+        let is_received = idle_is_received();
         runtime.block_on(async {
-            outlives(&is_heard).await;
-            until("it has gone", || threads().is_empty()).await;
+            outlives(&is_received).await;
+            until("the thread has ended", || threads().is_empty()).await;
         });
     });
 }
 
-/// A limit for all is looked at as closely as one of an attribute, also where the watchdog has just looked.
+/// A limit for all functions is checked as closely as one of an attribute, also right after a pass of the watchdog.
 #[test]
 fn a_short_limit_for_all_is_seen_in_time() {
     #[track]
-    async fn idles(pool: &SqlitePool, is_heard: &AtomicBool) -> Duration {
+    async fn idles(pool: &SqlitePool, is_received: &AtomicBool) -> Duration {
         let _conn = pool.acquire().await.unwrap();
         let begun = Instant::now();
-        until("it is heard", || is_heard.swap(false, Relaxed)).await;
+        until("it is received", || is_received.swap(false, Relaxed)).await;
         begun.elapsed()
     }
     let test = "watchdog::a_short_limit_for_all_is_seen_in_time";
     let _ = in_child_under(test, "held_idle=100ms", |runtime| {
-        let is_heard = idle_is_heard();
+        let is_received = idle_is_received();
         runtime.block_on(async {
             let pool = connect().await;
-            let mut told = Vec::new();
+            let mut reported = Vec::new();
             for _ in 0..5 {
-                told.push(idles(&pool, &is_heard).await);
-                // It looks once more, sees nothing, and means to look again in a second.
+                reported.push(idles(&pool, &is_received).await);
+                // The watchdog makes one more pass, sees no handle, and plans the next pass for a second later.
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
-            // Not each of them: the machine may be slow. The first begins with a thread that was just made.
-            let best = told[1..].iter().min().unwrap();
-            assert!(*best < Duration::from_millis(500), "{told:?}");
+            // Only the best time counts: the machine may be slow. The first time includes the start of the thread.
+            let best = reported[1..].iter().min().unwrap();
+            assert!(*best < Duration::from_millis(500), "{reported:?}");
         });
     });
 }
@@ -159,33 +160,37 @@ fn without_a_pool_there_is_none() {
 }
 
 #[track(held_idle = "50ms")]
-async fn idles_until(pool: &TestPool, is_heard: &AtomicBool) {
+async fn idles_until(pool: &TestPool, is_received: &AtomicBool) {
     let _conn = pool.acquire().await.unwrap();
-    until("it is heard", || is_heard.load(Relaxed)).await;
+    until("it is received", || is_received.load(Relaxed)).await;
 }
 
-/// Who waits until a finding is heard has it among those collected, however long the callback takes.
+/// A finding that a callback receives is also collected, however long the callback takes.
 #[test]
-fn what_is_heard_is_collected() {
-    let _ = in_child_under("watchdog::what_is_heard_is_collected", "", |runtime| {
-        let heard: Arc<(AtomicBool, Mutex<()>)> = Arc::default();
-        let callback = Arc::clone(&heard);
-        leash::on_finding(move |_| {
-            callback.0.store(true, Relaxed);
-            drop(callback.1.lock().unwrap());
-        });
-        let pool = runtime.block_on(pool());
-        let shut = heard.1.lock().unwrap();
-        let ((), found) = runtime.block_on(findings(idles_until(&pool, &heard.0)));
-        drop(shut);
-        assert_eq!(only(found).lint, Lint::HeldIdle);
-    });
+fn a_received_finding_is_also_collected() {
+    let _ = in_child_under(
+        "watchdog::a_received_finding_is_also_collected",
+        "",
+        |runtime| {
+            let received: Arc<(AtomicBool, Mutex<()>)> = Arc::default();
+            let callback = Arc::clone(&received);
+            leash::on_finding(move |_| {
+                callback.0.store(true, Relaxed);
+                drop(callback.1.lock().unwrap());
+            });
+            let pool = runtime.block_on(pool());
+            let shut = received.1.lock().unwrap();
+            let ((), found) = runtime.block_on(findings(idles_until(&pool, &received.0)));
+            drop(shut);
+            assert_eq!(only(found).lint, Lint::HeldIdle);
+        },
+    );
 }
 
-/// Waits until it has slept for longer than it ever does while there is something to see.
+/// Waits until the watchdog has slept for longer than it ever does while there is a handle to observe.
 async fn falls_asleep() {
-    // It names itself when it runs for the first time.
-    until("it has started", || threads().len() == 1).await;
+    // The thread sets its name when it first runs.
+    until("the thread has started", || threads().len() == 1).await;
     for _ in 0..20 {
         let before = sleeps();
         tokio::time::sleep(Duration::from_millis(2500)).await;
@@ -193,7 +198,7 @@ async fn falls_asleep() {
             return;
         }
     }
-    panic!("it looks although there is nothing to see");
+    panic!("the watchdog makes passes although no handle lives");
 }
 
 #[test]
@@ -223,7 +228,7 @@ fn it_is_not_woken_by_each_query() {
             for _ in 0..2000 {
                 sqlx::query("SELECT 1").execute(&*pool).await.unwrap();
             }
-            // It looks now and then, and closely where a busy machine makes a query wait.
+            // A few passes are expected, and more where a busy machine makes a query wait.
             let looks = sleeps() - before;
             assert!(looks < 200, "{looks} looks");
         });
@@ -233,10 +238,10 @@ fn it_is_not_woken_by_each_query() {
 #[track(held_idle = "50ms")]
 async fn idle(pool: &TestPool) {
     let _conn = pool.acquire().await.unwrap();
-    told(pool.name(), Lint::HeldIdle, 1).await;
+    reported(pool.name(), Lint::HeldIdle, 1).await;
 }
 
-/// Stops this process for so long.
+/// Stops this process for this time.
 fn freeze(time: Duration) {
     let script = format!(
         "kill -STOP {pid}; sleep {}; kill -CONT {pid}",
@@ -244,20 +249,20 @@ fn freeze(time: Duration) {
         pid = std::process::id()
     );
     let mut shell = Command::new("sh").args(["-c", &script]).spawn().unwrap();
-    // Stopped in here, or before.
+    // The process stops during this wait or before it.
     shell.wait().unwrap();
 }
 
 #[track(held_idle = "4s", held_too_long = "5s")]
 async fn holds_through_a_freeze(pool: &TestPool) {
     let _conn = pool.acquire().await.unwrap();
-    // The watchdog has seen it.
+    // The watchdog has seen the handle.
     watched().await;
     freeze(Duration::from_secs(6));
     watched().await;
-    assert_none(&heard(pool.name()));
-    // What it does not do from then on counts.
-    told(pool.name(), Lint::HeldIdle, 1).await;
+    assert_none(&received(pool.name()));
+    // Idle time after the freeze counts.
+    reported(pool.name(), Lint::HeldIdle, 1).await;
 }
 
 #[track(close_blocked = "4s")]
@@ -266,8 +271,8 @@ async fn closes_through_a_freeze(pool: &TestPool) {
         watched().await;
         freeze(Duration::from_secs(6));
         watched().await;
-        assert_none(&heard(pool.name()));
-        told(pool.name(), Lint::CloseBlocked, 1).await;
+        assert_none(&received(pool.name()));
+        reported(pool.name(), Lint::CloseBlocked, 1).await;
     });
 }
 
@@ -291,7 +296,7 @@ fn a_process_that_was_stopped_has_not_waited_for_a_pool_to_close() {
             let held = pool.acquire().await.unwrap();
             let closes = closes_through_a_freeze(&pool);
             let opens = async {
-                told(pool.name(), Lint::CloseBlocked, 1).await;
+                reported(pool.name(), Lint::CloseBlocked, 1).await;
                 drop(held);
             };
             futures::join!(closes, opens);
@@ -305,7 +310,7 @@ fn off_it_judges_nothing() {
         runtime.block_on(async {
             let pool = pool().await;
             holds(&pool).await;
-            assert_none(&heard(pool.name()));
+            assert_none(&received(pool.name()));
         });
     });
 }

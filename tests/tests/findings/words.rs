@@ -1,4 +1,4 @@
-//! How each finding reads: reviewed like code. Each time stands as `…`.
+//! The text of each finding, reviewed like code. Each time is replaced by `…`.
 
 mod dry_pools;
 mod lints;

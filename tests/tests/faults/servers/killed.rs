@@ -1,4 +1,4 @@
-//! A session that is killed: idle, at work, in every state of a transaction.
+//! A session that is killed: while idle, during a statement, and in every state of a transaction.
 
 use futures::TryStreamExt;
 
@@ -11,7 +11,7 @@ const INSERT: &str = "INSERT INTO exam (name) VALUES ('x')";
 situations! {
     World::new();
 
-    /// A pool looks at what lies idle before it gives it away.
+    /// The pool tests an idle connection before it hands it out.
     in_the_pool => well(), |pool, world| {
         let mut conn = pool.acquire().await?;
         let session = db::query_scalar(SESSION).fetch_one(&mut *conn).await?;
@@ -40,18 +40,18 @@ situations! {
     in_mid_statement => error(KILLED), |pool, world| {
         let mut conn = pool.acquire().await?;
         let sleeps = db::query(SLEEP).execute(&mut *conn);
-        futures::join!(sleeps, world.kills_who_runs(SLEEP)).0.map(drop)
+        futures::join!(sleeps, world.kills_sessions_running(SLEEP)).0.map(drop)
     }
 
     in_mid_statement_of_the_pool => error(KILLED), |pool, world| {
         let sleeps = db::query(SLEEP).fetch_all(pool);
-        futures::join!(sleeps, world.kills_who_runs(SLEEP)).0.map(drop)
+        futures::join!(sleeps, world.kills_sessions_running(SLEEP)).0.map(drop)
     }
 
     in_mid_stream => one_of(&["Database 57P01", "Io UnexpectedEof", "Io ConnectionReset"]), |pool, world| {
         let mut rows = db::query(ROWS).fetch(pool);
         rows.try_next().await?;
-        world.kills_who_runs(ROWS).await;
+        world.kills_sessions_running(ROWS).await;
         while rows.try_next().await?.is_some() {}
         Ok(())
     }
@@ -77,7 +77,7 @@ situations! {
         let mut tx = pool.begin().await?;
         tx.execute(INSERT).await?;
         let sleeps = db::query(SLEEP).execute(&mut *tx);
-        futures::join!(sleeps, world.kills_who_runs(SLEEP)).0?;
+        futures::join!(sleeps, world.kills_sessions_running(SLEEP)).0?;
         tx.commit().await
     }
 
@@ -99,7 +99,7 @@ situations! {
         tx.rollback().await
     }
 
-    /// The rollback that a dropped transaction owes fails with nobody to hear of it: sqlx closes the connection.
+    /// The rollback of a dropped transaction fails, and no caller receives the error: sqlx closes the connection.
     before_a_transaction_is_dropped => error(KILLED_BEFORE), |pool, world| {
         let mut tx = pool.begin().await?;
         let session = db::query_scalar(SESSION).fetch_one(&mut *tx).await?;

@@ -12,14 +12,14 @@ use leash_tests::support::{mysql as database, own_mysql as own_server};
 
 const CREATE: &str = "CREATE TABLE exam (id BIGINT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(100) NOT NULL) ENGINE = InnoDB";
 
-/// The number of the session, as a BIGINT.
+/// Selects the id of the session, as a BIGINT.
 const SESSION: &str = "SELECT CAST(CONNECTION_ID() AS SIGNED)";
 
-/// A row once no session has that number.
+/// Returns a row once no session has that id.
 const IS_GONE: &str = "SELECT 1 FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM information_schema.processlist WHERE id = ?)";
 
-/// The sessions of this database that run a statement like that.
-const WHO_RUNS: &str = "SELECT CAST(id AS SIGNED) FROM information_schema.processlist \
+/// Selects the sessions of this database that run a statement like that.
+const SESSIONS_RUNNING: &str = "SELECT CAST(id AS SIGNED) FROM information_schema.processlist \
      WHERE db = DATABASE() AND id <> CONNECTION_ID() AND info LIKE ?";
 
 /// Ends a session.
@@ -27,22 +27,23 @@ fn kill(session: i64) -> String {
     format!("KILL {session}")
 }
 
-/// What holds a commit up for as long as who does this stays: something before the transaction writes, and something after.
+/// Holds commits up while the session that runs this exists: the first runs before the transaction writes, the second
+/// after.
 const HOLD_COMMITS: [&str; 2] = ["DO 0", "FLUSH TABLES WITH READ LOCK"];
 
 /// Runs for a minute.
 const SLEEP: &str = "SELECT SLEEP(60)";
 
-/// More rows than fit into what lies between the server and who reads them.
+/// Returns more rows than the buffers between the server and the client hold.
 const ROWS: &str = "SELECT seq, REPEAT('x', 1000) FROM seq_1_to_100000";
 
-/// What a statement ends with that runs when its session is killed.
+/// The outcome of a statement that runs when its session is killed.
 const KILLED: &[&str; 1] = &["Io UnexpectedEof"];
-/// What a statement ends with whose session was killed before.
+/// The outcome of a statement whose session was killed before.
 const KILLED_BEFORE: &[&str; 1] = &["Io UnexpectedEof"];
-/// What a statement ends with that runs when its server stops.
+/// The outcome of a statement that runs when its server stops.
 const STOPPED: &[&str; 1] = &["Io UnexpectedEof"];
-/// What a commit may end with that is held up when its server stops: who holds it up may be the first to go.
+/// The outcomes of a held-up commit whose server stops: the session that holds it up may end first.
 const COMMIT_STOPPED: &[&str] = &["Io UnexpectedEof", WELL];
 
 #[path = "killed.rs"]

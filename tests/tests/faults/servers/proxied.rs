@@ -12,13 +12,13 @@ use crate::common::{error, one_of, timeout, well};
 
 const INSERT: &str = "INSERT INTO exam (name) VALUES ('x')";
 
-/// What a client sees whose connection has ended in order.
+/// The error of a client whose connection was closed.
 const ENDED: &[&str; 1] = &["Io UnexpectedEof"];
 
-/// What a client sees whose connection was reset: at the next write, or at the next read.
+/// The errors of a client whose connection was reset: at the next write, or at the next read.
 const RESET: &[&str] = &["Io ConnectionReset", "Io BrokenPipe"];
 
-/// Both waits, each for the other's sake.
+/// Runs both, because each waits for the other, and returns the first one's output.
 async fn beside<T>(future: impl Future<Output = T>, other: impl Future<Output = ()>) -> T {
     futures::join!(future, other).0
 }
@@ -55,7 +55,7 @@ mod in_hand {
             conn.execute("SELECT 1").await.map(drop)
         }
 
-        /// A pool finds out by itself.
+        /// The pool detects the closed connection itself.
         half_closed_in_the_pool => well(), |pool, world| {
             pool.acquire().await?.return_to_pool().await;
             world.proxy.treats(Fate::HalfClosed);
@@ -102,7 +102,7 @@ mod in_hand {
             Ok(())
         }
 
-        /// The program gives up by itself what never answers.
+        /// The server never answers, so the program cancels the statement.
         swallowed_in_mid_statement => well(), |pool, world| {
             let mut conn = pool.acquire().await?;
             let before = world.proxy.swallowed();
@@ -140,7 +140,7 @@ mod in_hand {
             .map(drop)
         }
 
-        /// Whether it was committed, nobody can know; here the server never heard of it.
+        /// A client cannot know whether the commit succeeded; here the server never received it.
         closed_in_mid_commit => error(ENDED), |pool, world| {
             let mut tx = pool.begin().await?;
             tx.execute(INSERT).await?;
@@ -175,7 +175,7 @@ mod in_hand {
             savepoint.rollback().await
         }
 
-        /// The connection is on its way back, and hangs there until the network says something.
+        /// The connection is being returned, and the return hangs until the network reports the end.
         swallowed_on_the_way_back => well(), |pool, world| {
             let tx = pool.begin().await?;
             let before = world.proxy.swallowed();
@@ -224,7 +224,7 @@ mod at_the_pool {
             pool.begin().await.map(drop)
         }
 
-        /// What lies idle is asked whether it lives, and never answers: nor would the server.
+        /// The pool pings the idle connection and gets no answer; a new connection would get none either.
         swallowed_at_the_ping => timeout(Verdict::Unreachable, Certainty::Likely), |pool, world| {
             pool.acquire().await?.return_to_pool().await;
             world.proxy.treats(Fate::Swallowed);

@@ -1,4 +1,4 @@
-//! A server that stops and starts again, twice. Both ways of asking meet it at the same time.
+//! A server that stops and starts again, twice. Plain and tracked pools go through each stop at the same time.
 
 use futures::join;
 use sqlx::leash::{Certainty, Verdict};
@@ -10,7 +10,7 @@ use crate::common::{check, error, one_of, timeout, well};
 
 const INSERT: &str = "INSERT INTO exam (name) VALUES ('x')";
 
-/// What is done before the server stops, while it does, and while it is down.
+/// Defines the work that is in progress before the server stops, while it stops, and while it is down.
 macro_rules! both {
     ($(async fn $name:ident($pool:ident, $meet:ident) $body:block)*) => {
         mod plain {
@@ -41,7 +41,7 @@ both! {
         let mut tx = pool.begin().await?;
         tx.execute(INSERT).await?;
         meet.wait().await;
-        // The server stops.
+        // Here the server stops.
         meet.wait().await;
         tx.commit().await
     }
@@ -50,7 +50,7 @@ both! {
         let mut tx = pool.begin().await?;
         tx.execute(INSERT).await?;
         meet.wait().await;
-        // The server begins to hold commits up.
+        // Here the server begins to hold commits up.
         meet.wait().await;
         tx.commit().await
     }
@@ -62,7 +62,7 @@ both! {
     }
 }
 
-/// One test, because it takes a while to make a server.
+/// One test for all of it, because starting a server is slow.
 #[tokio::test]
 async fn in_the_middle_of_everything() {
     let Some(mut server) = own_server().await else {
@@ -78,7 +78,7 @@ async fn in_the_middle_of_everything() {
         meet.wait().await;
         world.sees_running(SLEEP, 2).await;
         server.stop().await;
-        // Those at work do not come.
+        // The functions that run a statement do not reach the second wait.
         join!(meet.wait(), meet.wait(), meet.wait());
     };
     let (work, plain_work, tx, plain_tx, ()) = join!(

@@ -1,4 +1,4 @@
-//! A database, two pools that reach it through a proxy, and who does to it what a situation asks for.
+//! A database, two pools that reach it through a proxy, and an administrator that causes faults.
 
 use std::time::{Duration, Instant};
 
@@ -6,31 +6,31 @@ use leash_tests::{Fate, Proxy, TestPool};
 use plain_sqlx::AssertSqlSafe;
 use tokio::sync::Mutex;
 
-use super::{CREATE, ConnectOptions, Db, IS_GONE, PoolOptions, WHO_RUNS, database, kill};
+use super::{CREATE, ConnectOptions, Db, IS_GONE, PoolOptions, SESSIONS_RUNNING, database, kill};
 use crate::common::{PATIENCE, listen};
 
 type PlainPool = plain_sqlx::Pool<Db>;
 type PlainConnection = <Db as plain_sqlx::Database>::Connection;
 
-/// Long enough for a late poll on a busy machine to be no stall.
+/// Long enough that a late poll on a busy machine is not a stall.
 const SOON: Duration = Duration::from_secs(4);
 
 pub(super) struct World {
     pub(super) pool: TestPool<Db>,
-    /// The same without the tracker.
+    /// The pool without the tracker.
     pub(super) plain: PlainPool,
     pub(super) proxy: Proxy,
-    /// Speaks to the server itself.
+    /// A connection to the server that bypasses the proxy.
     admin: Mutex<PlainConnection>,
 }
 
 impl World {
-    /// Two connections a pool, which nobody waits for in vain.
+    /// Pools of two connections with an acquire timeout that no situation reaches.
     pub(super) async fn new() -> Option<Self> {
         Self::with_timeout(PATIENCE).await
     }
 
-    /// A pool gives up soon.
+    /// Pools with a short acquire timeout.
     pub(super) async fn impatient() -> Option<Self> {
         Self::with_timeout(SOON).await
     }
@@ -44,7 +44,7 @@ impl World {
         Some(Self::of(&url, options, acquire_timeout, proxy, db).await)
     }
 
-    /// At a server that stops, with nothing in between.
+    /// Pools at a server that will stop, without a proxy in between.
     pub(super) async fn at(url: &str) -> Self {
         let proxy = Proxy::to("127.0.0.1", 0);
         Self::of(url, url.parse().unwrap(), SOON, proxy, ()).await
@@ -78,10 +78,10 @@ impl World {
         }
     }
 
-    /// The way to the server is as it should be, and so is the table.
+    /// Restores the proxy and the table.
     pub(super) async fn is_repaired(&self) {
         self.proxy.meets_new_ones_with(Fate::Passed);
-        // Waits for whoever has not given up a lock.
+        // Waits until every lock is released.
         self.does("DELETE FROM exam").await;
     }
 
@@ -101,23 +101,24 @@ impl World {
         self.sees(IS_GONE, session).await;
     }
 
-    /// Waits until so many run a statement that begins so, and gives their sessions.
+    /// Waits until this number of sessions runs a statement with this beginning, and returns their ids.
     pub(super) async fn sees_running(&self, statement: &str, sessions: usize) -> Vec<i64> {
-        self.asks(WHO_RUNS, format!("{statement}%"), sessions).await
+        self.asks(SESSIONS_RUNNING, format!("{statement}%"), sessions)
+            .await
     }
 
-    /// Waits until this query about a session gives something.
+    /// Waits until this query about a session returns a row.
     pub(super) async fn sees(&self, query: &'static str, session: i64) {
         self.asks(query, session, 1).await;
     }
 
-    /// Ends the session that runs a statement that begins so.
-    pub(super) async fn kills_who_runs(&self, statement: &str) {
+    /// Ends the session that runs a statement with this beginning.
+    pub(super) async fn kills_sessions_running(&self, statement: &str) {
         let sessions = self.sees_running(statement, 1).await;
         self.kills(sessions[0]).await;
     }
 
-    /// Asks the server until it gives so many numbers.
+    /// Repeats the query until it returns at least this number of rows.
     async fn asks<'q, T>(&self, query: &'static str, argument: T, rows: usize) -> Vec<i64>
     where
         T: 'q + Clone + Send + plain_sqlx::Encode<'q, Db> + plain_sqlx::Type<Db>,
@@ -133,29 +134,32 @@ impl World {
             if numbers.len() >= rows {
                 return numbers;
             }
-            assert!(Instant::now() < deadline, "nothing comes of `{query}`");
+            assert!(
+                Instant::now() < deadline,
+                "`{query}` never returns enough rows"
+            );
         }
     }
 
-    /// Connects to the server anew, after it was away.
+    /// Reconnects after the server was down.
     pub(super) async fn returns(&self, url: &str) {
         *self.admin.lock().await = <PlainConnection as plain_sqlx::Connection>::connect(url)
             .await
             .unwrap();
     }
 
-    /// Has the server itself do something.
+    /// Runs a statement on the administrator's connection.
     pub(super) async fn does(&self, sql: &'static str) {
         let mut admin = self.admin.lock().await;
         plain_sqlx::raw_sql(sql).execute(&mut *admin).await.unwrap();
     }
 
-    /// Waits until something more was swallowed on the way, after this much was before.
+    /// Waits until the proxy has swallowed more bytes than this.
     pub(super) async fn has_swallowed(&self, before: u64) {
         leash_tests::until("something is swallowed", || self.proxy.swallowed() > before).await;
     }
 
-    /// Rows that are there.
+    /// The number of rows in the table.
     pub(super) async fn written(&self) -> i64 {
         plain_sqlx::query_scalar("SELECT count(*) FROM exam")
             .fetch_one(&mut *self.admin.lock().await)

@@ -16,7 +16,7 @@ use crate::common::{assert_balanced, small, whole_again};
 
 use super::Result;
 
-/// Panics in one of its methods whenever it is asked about this crate's events, and counts.
+/// Panics in one of its methods whenever this crate's events reach it, and counts the panics.
 struct Panics {
     method: &'static str,
     panicked: Arc<AtomicU64>,
@@ -63,7 +63,7 @@ async fn fails(pool: &SqlitePool) -> Result {
     pool.execute("SELECT * FROM nowhere").await.map(drop)
 }
 
-/// Ends unwinding with a statement on its way, a transaction open and a row stream half read.
+/// Unwinds with a running statement, an open transaction and a row stream that is half read.
 #[track]
 async fn unwinds(pool: &SqlitePool) -> Result {
     let mut tx = pool.begin().await?;
@@ -86,12 +86,12 @@ async fn is_survived(panicked: &AtomicU64) {
     let pool = small(2).await;
     let at_last = |before: &mut u64, what: &str| {
         let now = panicked.load(Relaxed);
-        assert!(now > *before, "the subscriber has not heard of {what}");
+        assert!(now > *before, "the subscriber did not panic at {what}");
         *before = now;
     };
     let mut before = 0;
     goes_well(&pool).await.unwrap();
-    at_last(&mut before, "what went well");
+    at_last(&mut before, "a statement that succeeded");
     let error = fails(&pool).await.unwrap_err();
     assert!(matches!(error, sqlx::Error::Database(_)), "{error}");
     at_last(&mut before, "an error");
@@ -109,7 +109,7 @@ async fn is_survived(panicked: &AtomicU64) {
     at_last(&mut before, "a finding while unwinding");
     drop(kept);
     for times in 1..=2 {
-        // The second is found after the first has panicked on the watchdog's thread.
+        // The second finding comes after the first one's event has panicked on the watchdog's thread.
         let is_found = until("the watchdog's finding", || found(Lint::HeldIdle) == times);
         idles(&pool, is_found).await.unwrap();
         at_last(&mut before, "a finding of the watchdog's");
@@ -150,22 +150,22 @@ fn that_panics_at_each_event() {
 }
 
 #[test]
-fn that_panics_when_asked_what_it_wants() {
+fn that_panics_when_asked_for_its_interest() {
     panics_in(
         "enabled",
-        "subscribers::panicking::that_panics_when_asked_what_it_wants",
+        "subscribers::panicking::that_panics_when_asked_for_its_interest",
     );
 }
 
 #[test]
-fn that_panics_when_asked_whether_it_wants_an_event() {
+fn that_panics_when_asked_about_an_event() {
     panics_in(
         "event_enabled",
-        "subscribers::panicking::that_panics_when_asked_whether_it_wants_an_event",
+        "subscribers::panicking::that_panics_when_asked_about_an_event",
     );
 }
 
-/// Panics in the program's own spans.
+/// Panics when the program opens a span.
 struct PanicsAtSpans;
 
 impl<S: Subscriber> Layer<S> for PanicsAtSpans {

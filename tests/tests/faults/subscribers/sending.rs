@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::common::{assert_balanced, small};
-use leash_tests::{in_child, take_heard, until};
+use leash_tests::{in_child, take_received, until};
 use sqlx::leash::{self};
 use sqlx::{Executor, SqlitePool, track};
 use tracing::{Event, Subscriber};
@@ -12,28 +12,28 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use super::Result;
 
-/// Writes down each statement that it hears of, through the pool that it was sent through.
+/// Writes each statement down for which it receives an event, through the pool that sent the statement.
 struct WritesDown {
     pool: Arc<OnceLock<SqlitePool>>,
     how: How,
     written: Arc<AtomicU64>,
 }
 
-/// How a subscriber, which cannot wait, sends a statement.
+/// Where a subscriber, which cannot await, sends a statement.
 #[derive(Clone, Copy)]
 enum How {
-    /// On the thread that tells it, which waits.
+    /// On the reporting thread, which blocks until the statement ends.
     Here,
-    /// On a thread of its own, and the one that tells it waits.
+    /// On a thread that the subscriber starts; the reporting thread blocks until it ends.
     OnAThread,
-    /// In a task, for which nobody waits.
+    /// In a task that the subscriber spawns and does not await.
     InATask,
 }
 
-/// Its own statement.
+/// The subscriber's own statement.
 const LOG: &str = "INSERT INTO log DEFAULT VALUES";
 
-/// Whether an event is about a statement of its own.
+/// Whether an event is about the subscriber's own statement.
 struct IsOwn(bool);
 
 impl tracing::field::Visit for IsOwn {
@@ -51,7 +51,7 @@ impl<S: Subscriber> Layer<S> for WritesDown {
             return;
         }
         if !matches!(self.how, How::Here) {
-            // Elsewhere nothing but this keeps it from hearing of itself.
+            // On other threads the crate does not suppress the events of the subscriber's own statements.
             let mut own = IsOwn(false);
             event.record(&mut own);
             if own.0 {
@@ -101,22 +101,25 @@ fn writes_down(how: How, test: &str) {
             .build()
             .unwrap();
         runtime.block_on(async {
-            // What is on its way back may be waiting for the very thread that waits here.
+            // The task that returns a connection may need the very thread that blocks here: so the pool has room.
             let pool = small(8).await;
             pool.execute("CREATE TABLE log (id INTEGER PRIMARY KEY)")
                 .await
                 .unwrap();
             slot.set((*pool).clone()).unwrap();
             let theirs = (*pool).clone();
-            // In a task: where `block_on` stands there is no worker that could wait.
+            // In a task: the thread of `block_on` is no worker that could block in place.
             let sends = tokio::spawn(async move { sends_three(&theirs).await });
             sends.await.unwrap().unwrap();
-            until("they are written down", || written.load(Relaxed) == 3).await;
+            until("the statements are written down", || {
+                written.load(Relaxed) == 3
+            })
+            .await;
             assert_balanced(&format!("{}::sends_three", module_path!()));
-            let found = take_heard(pool.name());
+            let found = take_received(pool.name());
             assert!(
                 found.is_empty(),
-                "what the subscriber does is not the function's doing: {found:#?}"
+                "the function did not cause the subscriber's statements: {found:#?}"
             );
             let logged = leash::snapshot().sites;
             let logged = logged.iter().find(|row| row.sql == LOG).unwrap();
@@ -125,17 +128,21 @@ fn writes_down(how: How, test: &str) {
                 (3, 3, None)
             );
             pool.close().await;
-            assert_eq!(written.load(Relaxed), 3, "it does not hear of itself");
+            assert_eq!(
+                written.load(Relaxed),
+                3,
+                "its own statements are not written down"
+            );
         });
         runtime.shutdown_timeout(Duration::from_secs(10));
     });
 }
 
 #[test]
-fn that_sends_statements_where_it_is_told() {
+fn that_sends_statements_on_the_reporting_thread() {
     writes_down(
         How::Here,
-        "subscribers::sending::that_sends_statements_where_it_is_told",
+        "subscribers::sending::that_sends_statements_on_the_reporting_thread",
     );
 }
 

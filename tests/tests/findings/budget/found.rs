@@ -22,7 +22,7 @@ async fn three_of_two(pool: &SqlitePool) {
 }
 
 #[tokio::test]
-async fn told_at_the_one_over_and_once() {
+async fn reported_at_the_one_over_and_once() {
     let pool = pool().await;
     let ((), found) = findings(three_of_two(&pool)).await;
     Says {
@@ -58,7 +58,7 @@ async fn two_of_any_below(pool: &SqlitePool) {
     two_of_any(pool).await;
 }
 
-/// A budget for every root scope; a test's own scopes around it are none.
+/// The budget applies to every root scope, but not to the scopes that the test itself opens around it.
 #[test]
 fn of_every_root_scope() {
     let test = "budget::found::of_every_root_scope";
@@ -66,7 +66,10 @@ fn of_every_root_scope() {
         runtime.block_on(async {
             let pool = pool().await;
             let ((), found) = findings(three_of_two(&pool)).await;
-            assert!(only(found).title.contains("its budget is 2"), "its own");
+            assert!(
+                only(found).title.contains("its budget is 2"),
+                "its own budget"
+            );
             let nested = findings(counting(two_of_any_below(&pool)));
             let (((), sent), found) = nested.await;
             assert_eq!(sent, 2);
@@ -123,7 +126,7 @@ async fn writes_one_by_one(pool: &SqlitePool) {
 }
 
 #[tokio::test]
-async fn a_loop_is_told_what_to_do_instead() {
+async fn a_loop_is_advised_to_send_one_query() {
     let pool = pool().await;
     let ((), found) = findings(one_by_one(&pool)).await;
     let found = only(found);
@@ -176,7 +179,7 @@ async fn scopes(pool: &SqlitePool) {
 }
 
 #[tokio::test]
-async fn what_is_called_counts_too() {
+async fn statements_of_callees_count_too() {
     let pool = pool().await;
     for (function, future) in [
         ("calls_twice", calls_twice(&pool).boxed()),
@@ -208,7 +211,7 @@ async fn outer_budget(pool: &SqlitePool) {
 }
 
 #[tokio::test]
-async fn each_scope_is_told_of_its_own() {
+async fn each_scope_is_reported_for_its_own_statements() {
     let pool = pool().await;
     let ((), found) = findings(outer_budget(&pool)).await;
     assert_eq!(found.len(), 2, "{}", rendered(&found));

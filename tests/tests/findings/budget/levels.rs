@@ -15,7 +15,7 @@ use crate::common::{
 use super::exactly;
 use super::found::two;
 
-/// What is found while `future` runs, in a child process.
+/// The function and level of each finding that `future` causes, in a child process.
 async fn budgets_broken(future: impl Future<Output = ()>) -> Vec<(String, Level)> {
     use std::sync::Mutex;
     static FOUND: Mutex<Vec<(String, Level)>> = Mutex::new(Vec::new());
@@ -64,7 +64,7 @@ fn the_environment_limits_root_scopes_only() {
                 budgets_broken(root(&pool)).await,
                 [(name("root"), Level::Warn)]
             );
-            // The attribute beats the environment, and what it calls is no root.
+            // The attribute overrides the environment, and its callee is not a root scope.
             assert_eq!(budgets_broken(generous(&pool)).await, []);
             assert_eq!(
                 budgets_broken(calls_a_root(&pool)).await,
@@ -150,7 +150,7 @@ fn at_deny_it_panics_at_the_query_before_that_is_sent() {
                     .is_err(),
             ];
             assert_eq!(panics, [cfg!(debug_assertions); 3]);
-            // The only connection has come back, and nothing was written.
+            // The only connection was returned, and nothing was written.
             assert!(pool.handles().is_empty());
             let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM exam")
                 .fetch_one(&*pool)
@@ -201,17 +201,17 @@ fn at_warn_nothing_panics_and_the_statement_is_sent() {
 #[tokio::test]
 async fn a_cap_keeps_it_from_panicking() {
     let pool = pool().await;
-    // Here the collector does.
+    // Within `findings`, the collector caps the level.
     let ((), found) = findings(breaks_it(&pool)).await;
     assert_eq!(only(found).level, DENY_IN_DEBUG);
     let ((), found) = findings(exactly(&pool)).await;
     assert_none(&found);
 }
 
-/// Nothing was sent, so nothing is to be answered: the connection is worth keeping, also where a statement that was given
-/// up has it closed.
+/// The statement was not sent, so there is no answer to wait for: the connection stays usable. A statement that was
+/// sent and then cancelled would close it.
 #[tokio::test]
-async fn what_was_not_sent_was_not_given_up() {
+async fn an_unsent_statement_does_not_close_the_connection() {
     #[track(max_queries = 1)]
     async fn one_too_many(pool: &MySqlPool) -> sqlx::Result<()> {
         let mut conn = pool.acquire().await?;

@@ -1,4 +1,4 @@
-//! Within the budget.
+//! No finding within the budget.
 
 use futures::TryStreamExt;
 use sqlx::leash::Lint;

@@ -1,23 +1,23 @@
-//! What is found: which of it, what it says, and what it must not say.
+//! Assertions about findings.
 
 use std::future::Future;
 use std::panic::Location;
 
-use leash_tests::{Place, TestPool, heard, until};
+use leash_tests::{Place, TestPool, received, until};
 use sqlx::leash::testing::findings;
 use sqlx::leash::{Certainty, Finding, Level, Lint, Related};
 use sqlx::track;
 
 use super::pool_of;
 
-/// The level of what denies by default in a debug build.
+/// The level of a lint that denies by default, in this build.
 pub(crate) const DENY_IN_DEBUG: Level = if cfg!(debug_assertions) {
     Level::Deny
 } else {
     Level::Warn
 };
 
-/// What a finding must say. Each text must stand somewhere in its part.
+/// The expected parts of a finding. Each text must occur in its part.
 pub(crate) struct Says<'a> {
     pub(crate) lint: Lint,
     pub(crate) level: Level,
@@ -25,7 +25,7 @@ pub(crate) struct Says<'a> {
     pub(crate) primary: Place,
     pub(crate) function: Option<&'a str>,
     pub(crate) title: &'a [&'a str],
-    /// Exactly these places, in this order.
+    /// Exactly these labels and places, in this order.
     pub(crate) related: &'a [(&'a str, Place)],
     pub(crate) facts: &'a [&'a str],
     pub(crate) help: &'a [&'a str],
@@ -75,16 +75,16 @@ impl Says<'_> {
     }
 }
 
-/// The only finding there is.
+/// The only finding.
 #[track_caller]
 pub(crate) fn only(mut found: Vec<Finding>) -> Finding {
-    assert_eq!(found.len(), 1, "one finding: {}", rendered(&found));
+    assert_eq!(found.len(), 1, "expected one finding: {}", rendered(&found));
     found.remove(0)
 }
 
 #[track_caller]
 pub(crate) fn assert_none(found: &[Finding]) {
-    assert!(found.is_empty(), "no finding: {}", rendered(found));
+    assert!(found.is_empty(), "expected no finding: {}", rendered(found));
 }
 
 pub(crate) fn rendered(found: &[Finding]) -> String {
@@ -92,7 +92,7 @@ pub(crate) fn rendered(found: &[Finding]) -> String {
     texts.join("\n\n")
 }
 
-/// The one finding of the lint among these.
+/// The only finding of the lint.
 #[track_caller]
 pub(crate) fn only_of(lint: Lint, found: &[Finding]) -> &Finding {
     let mut of_lint = found.iter().filter(|finding| finding.lint == lint);
@@ -105,7 +105,7 @@ pub(crate) fn only_of(lint: Lint, found: &[Finding]) -> &Finding {
     first
 }
 
-/// None of the lint is among these.
+/// Asserts that no finding is of the lint.
 #[track_caller]
 pub(crate) fn none_of(lint: Lint, found: &[Finding]) {
     for finding in found {
@@ -113,7 +113,7 @@ pub(crate) fn none_of(lint: Lint, found: &[Finding]) {
     }
 }
 
-/// The place in the function of that name, in this binary, that has to do with the finding.
+/// The related part of the finding at this place.
 #[track_caller]
 pub(crate) fn related<'f>(finding: &'f Finding, place: &Place) -> &'f Related {
     finding
@@ -123,12 +123,12 @@ pub(crate) fn related<'f>(finding: &'f Finding, place: &Place) -> &'f Related {
         .unwrap_or_else(|| panic!("{place:?} is not in\n{}", finding.render()))
 }
 
-/// What the finding says under this name.
+/// The value of the fact with this name.
 #[track_caller]
 pub(crate) fn said<'f>(finding: &'f Finding, fact: &str) -> &'f str {
     let said = finding.facts.iter().find(|said| said.name == fact);
     &said
-        .unwrap_or_else(|| panic!("nothing about `{fact}` in\n{}", finding.render()))
+        .unwrap_or_else(|| panic!("no fact `{fact}` in\n{}", finding.render()))
         .value
 }
 
@@ -154,27 +154,27 @@ pub(crate) fn assert_certainty(finding: &Finding, certainty: Certainty) {
     assert_eq!(finding.certainty, certainty, "{}", finding.render());
 }
 
-/// Some help of the finding speaks of this code.
+/// Asserts that some help of the finding contains this code.
 #[track_caller]
 pub(crate) fn assert_helps(finding: &Finding, code: &str) {
     let helps = finding.help.iter().any(|help| help.contains(code));
-    assert!(helps, "no help says `{code}`:\n{}", finding.render());
+    assert!(helps, "no help contains `{code}`:\n{}", finding.render());
 }
 
-/// Waits until so many findings of a lint were told about a pool.
-pub(crate) async fn told(pool: &str, lint: Lint, number: usize) {
-    let is_told = || {
-        heard(pool)
+/// Waits until the lint has reported at least this number of findings about a pool.
+pub(crate) async fn reported(pool: &str, lint: Lint, number: usize) {
+    let is_reported = || {
+        received(pool)
             .iter()
             .filter(|found| found.lint == lint)
             .count()
             >= number
     };
-    until(format!("{lint} is told of {pool}"), is_told).await;
+    until(format!("{lint} is reported about {pool}"), is_reported).await;
 }
 
-/// Waits until the watchdog tells of a handle that was idle for 100 ms from now on: whatever had the same reason before
-/// was told, too.
+/// Waits until the watchdog reports a handle that is idle for 100 ms from now on. By then it has also reported every
+/// handle that had been due before.
 pub(crate) async fn watched() {
     let pool = pool_of(1).await;
     let ((), found) = findings(idle_witness(&pool)).await;
@@ -184,14 +184,14 @@ pub(crate) async fn watched() {
 #[track(held_idle = "100ms")]
 async fn idle_witness(pool: &TestPool) {
     let _conn = pool.acquire().await.unwrap();
-    told(pool.name(), Lint::HeldIdle, 1).await;
+    reported(pool.name(), Lint::HeldIdle, 1).await;
 }
 
-/// Runs `future` until the watchdog has looked at it for long enough to find what is wrong, and finds nothing.
+/// Runs `future` until the watchdog has had the time to report a fault, and asserts that it reported none.
 #[track_caller]
 pub(crate) fn silent<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
     let caller = Location::caller();
-    // Here, not in the future: a future that is handed over would lie in it twice.
+    // Boxed here, not in the future: a future that is moved into another takes its space twice.
     let found = findings(Box::pin(future));
     async move {
         let (output, found) = found.await;

@@ -1,4 +1,4 @@
-//! Lines that the crate logs, and panics, as this process sees them.
+//! The lines that the crate logs and the panics of this process.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, Once, PoisonError};
@@ -8,12 +8,12 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
-/// Lines that the crate logs.
+/// The lines that the crate logs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lines(Arc<Mutex<Vec<String>>>);
 
 impl Lines {
-    /// Those of a target, each after its level: `INFO text`.
+    /// The lines of a target, each after its level: `INFO text`.
     pub(crate) fn of(&self, target: &str) -> Vec<String> {
         let lines = self.0.lock().unwrap();
         let of = format!("{target} ");
@@ -23,7 +23,7 @@ impl Lines {
             .collect()
     }
 
-    /// Collects those of the whole process.
+    /// Collects the lines of the whole process.
     pub(crate) fn of_process() -> Self {
         use tracing_subscriber::layer::SubscriberExt as _;
         let lines = Self::default();
@@ -57,10 +57,10 @@ impl<S: Subscriber> Layer<S> for Lines {
     }
 }
 
-/// Where panics were, with what they said.
+/// The place and message of each panic.
 static PANICS: Mutex<Vec<(Place, String)>> = Mutex::new(Vec::new());
 
-/// Has every panic of the process noted from now on.
+/// Records every panic of the process from now on.
 pub(crate) fn note_panics() {
     static SET: Once = Once::new();
     SET.call_once(|| {
@@ -81,7 +81,7 @@ pub(crate) fn note_panics() {
     });
 }
 
-/// The panics that spoke of this pool.
+/// The panics whose message names this pool.
 pub(crate) fn panics_about(pool: &str) -> Vec<(Place, String)> {
     let names = [format!("pool {pool} "), format!("pool {pool}, ")];
     let panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! Pools, and a database that lets nobody in for a while.
+//! Pools, and a database that blocks statements for a while.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use leash_tests::{TestPool, exams};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{Connection, SqliteConnection, track};
 
-/// No test waits longer than this for what must come.
+/// The longest wait of a test for an event that must come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A pool of this size of databases in memory, with no table.
+/// A pool of this size on in-memory databases without a table.
 pub(crate) async fn bare_pool_of(max_connections: u32) -> TestPool {
     connect(options(max_connections)).await
 }
@@ -26,7 +26,7 @@ pub(crate) async fn connect(options: SqlitePoolOptions) -> TestPool {
     TestPool::of(options.connect("sqlite::memory:").await.unwrap())
 }
 
-/// A pool of five connections to one database in memory, with an empty table `exam (id, name)`.
+/// A pool of five connections on one in-memory database, with an empty table `exam (id, name)`.
 pub(crate) async fn pool() -> TestPool {
     pool_of(5).await
 }
@@ -37,12 +37,13 @@ pub(crate) async fn pool_of(max_connections: u32) -> TestPool {
     TestPool::of(exams(options, "sqlite::memory:".parse().unwrap()).await)
 }
 
-/// The same, under a name that a snapshot can show.
+/// The same, under a name that is the same in every run, for snapshots.
 pub(crate) async fn pool_named(max_connections: u32, name: &str) -> TestPool {
     pool_of(max_connections).await.called(name)
 }
 
-/// A database in a file that one connection has locked: a statement of anybody else runs until [`open`](Gate::open).
+/// A database file that one connection has locked: a statement of any other connection blocks until
+/// [`open`](Gate::open).
 pub(crate) struct Gate {
     pub(crate) pool: TestPool,
     lock: SqliteConnection,
@@ -78,7 +79,7 @@ impl Gate {
     }
 }
 
-/// A callee that takes a plain connection: what is lent to it stays so until it is used directly again.
+/// A callee that takes a plain connection: the connection stays lent until its owner uses it again.
 #[track]
 pub(crate) async fn reads(conn: &mut SqliteConnection) -> sqlx::Result<()> {
     sqlx::query("SELECT 1").execute(conn).await?;

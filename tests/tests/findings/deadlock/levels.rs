@@ -17,7 +17,7 @@ use crate::common::{
 use super::{A_WHILE, Meeting, Result, ends, holds_for_callee, place_of, takes_two};
 
 #[tokio::test]
-async fn it_is_told_before_the_acquire_times_out_and_once() {
+async fn it_is_reported_before_the_acquire_times_out_and_once() {
     let pool = connect(options(1).acquire_timeout(Duration::from_secs(2))).await;
     let meeting = Meeting::of(1);
     let (ended, found) = ends(takes_two(&pool, &meeting)).await;
@@ -113,7 +113,7 @@ fn warn_logs_once() {
             for _ in 0..2 {
                 is_warned(&pool).await.unwrap_err();
             }
-            assert_eq!(pool.heard_of(Lint::PoolDeadlock).len(), 2);
+            assert_eq!(pool.received_of(Lint::PoolDeadlock).len(), 2);
         });
     });
     let logged = printed.err.matches("[pool_deadlock]").count();

@@ -1,4 +1,4 @@
-//! What is likely at most: a holder that may go on without its permit.
+//! Deadlocks that are likely at most: a holder may go on without its permit.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -57,9 +57,9 @@ async fn after_it_was_lent_it_is_likely() {
     );
 }
 
-/// Something may be done with what is lent while another is waited for.
+/// The scope may use the lent connection while it waits for another.
 #[tokio::test]
-async fn while_it_is_lent_nothing_is_told() {
+async fn while_it_is_lent_nothing_is_reported() {
     let pool = connect(options(1).acquire_timeout(A_WHILE)).await;
     let (ended, found) = ends(takes_another_while_lending(&pool)).await;
     ended.unwrap();
@@ -143,7 +143,7 @@ async fn gives_up_by_a_future_of_its_own(pool: &SqlitePool) -> Result {
 }
 
 #[tokio::test]
-async fn what_gives_up_waiting_is_never_certain() {
+async fn a_wait_that_may_be_cancelled_is_never_certain() {
     let pool = bare_pool_of(1).await;
     for task in [
         gives_up_the_acquire(&pool).boxed(),
@@ -170,7 +170,7 @@ async fn sends_it_away(
 }
 
 #[tokio::test]
-async fn what_was_sent_away_is_never_certain() {
+async fn a_handle_sent_to_another_task_is_never_certain() {
     let pool = bare_pool_of(1).await;
     let (to, mut from) = tokio::sync::mpsc::unbounded_channel();
     let other = async {

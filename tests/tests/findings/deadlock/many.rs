@@ -12,9 +12,9 @@ use crate::common::{PATIENCE, bare_pool_of, note_panics, panics_about};
 
 use super::{Meeting, Result, SOON, check_of_size, takes_one_by_one};
 
-/// A deadlock that one panic has broken, and that the next in the queue forms anew, is told and broken anew.
+/// A panic breaks a deadlock, and the next task in the queue forms another, which is reported and broken as well.
 ///
-/// On one thread: who is seen waiting stands in the queue already.
+/// On one thread: a task that the watchdog sees waiting is in the queue already.
 #[tokio::test]
 async fn one_after_the_other() {
     if !cfg!(debug_assertions) {
@@ -29,7 +29,7 @@ async fn one_after_the_other() {
             tokio::spawn(async move { takes_one_and_another(&pool).await })
         })
         .collect();
-    // All four stand in the queue for their first: each second one stands behind them.
+    // All four are in the queue for their first permit. A task that asks for its second queues behind them.
     pool.has_waiting(4).await;
     drop(held);
     let ended = timeout(PATIENCE, join_all(tasks)).await;
@@ -37,7 +37,7 @@ async fn one_after_the_other() {
     let panicked = ended.iter().filter(|ended| ended.is_err()).count();
     assert_eq!(
         panicked, 3,
-        "the last one has the pool for itself: {ended:?}"
+        "the last task has the pool for itself: {ended:?}"
     );
     assert_eq!(panics_about(pool.name()).len(), panicked);
 }
@@ -63,16 +63,16 @@ async fn among_a_thousand_tasks() {
                 tokio::spawn(task.in_current_scope())
             })
             .collect();
-        let heard = pool.hears(Lint::PoolDeadlock).await;
+        let received = pool.first_of(Lint::PoolDeadlock).await;
         for task in &tasks {
             task.abort();
         }
         join_all(tasks).await;
-        heard
+        received
     };
     let ((when, finding), _) = findings(Box::pin(run)).await;
     let soon = when.saturating_duration_since(meeting.formed());
-    println!("told {soon:?} after it formed");
-    assert!(soon < SOON, "told only {soon:?} after it formed");
+    println!("reported {soon:?} after it formed");
+    assert!(soon < SOON, "reported only {soon:?} after it formed");
     check_of_size(&finding, 5);
 }

@@ -1,4 +1,4 @@
-//! Two pools and more.
+//! Deadlocks across several pools.
 
 use futures::FutureExt;
 use futures::future::join_all;
@@ -28,14 +28,14 @@ async fn ring(pools: &[TestPool]) -> Finding {
     let tasks = pairs.map(|(first, second)| takes_in_order(first, second, &meeting).boxed());
     let tasks: Vec<_> = tasks.collect();
     let run = async {
-        let heard = || {
+        let received = || {
             let mut pools = pools.iter();
-            pools.find_map(|pool| pool.heard_of(Lint::PoolDeadlock).pop())
+            pools.find_map(|pool| pool.received_of(Lint::PoolDeadlock).pop())
         };
         tokio::select! {
             biased;
-            () = until(Lint::PoolDeadlock, || heard().is_some()) => heard().unwrap(),
-            ended = join_all(tasks) => panic!("they ended: {ended:?}"),
+            () = until(Lint::PoolDeadlock, || received().is_some()) => received().unwrap(),
+            ended = join_all(tasks) => panic!("the tasks ended: {ended:?}"),
         }
     };
     let (finding, found) = findings(Box::pin(run)).await;

@@ -1,4 +1,4 @@
-//! What drains by itself is left alone.
+//! No finding where the pool drains by itself.
 
 use std::future::Future;
 use std::time::Duration;
@@ -65,7 +65,7 @@ async fn holds_in_many_siblings(pool: &SqlitePool) -> Result {
     join_all(all).await.into_iter().collect()
 }
 
-/// Without the attribute, so that its scope is its caller's.
+/// Without the attribute, so that its handles belong to its caller's scope.
 async fn holds_then_takes_again_unseen(pool: SqlitePool) -> Result {
     for _ in 0..2 {
         let held = pool.acquire().await?;
@@ -78,18 +78,18 @@ async fn holds_then_takes_again_unseen(pool: SqlitePool) -> Result {
 #[track]
 async fn holds_in_a_spawned_task(pool: &SqlitePool) -> Result {
     let theirs = pool.clone();
-    let (tell, told) = oneshot::channel();
+    let (sender, receiver) = oneshot::channel();
     let task = tokio::spawn(
         async move {
             let held = theirs.acquire().await?;
-            tell.send(()).unwrap();
+            sender.send(()).unwrap();
             sleep(A_WHILE).await;
             drop(held);
             Ok::<_, sqlx::Error>(())
         }
         .in_current_scope(),
     );
-    told.await.unwrap();
+    receiver.await.unwrap();
     let held = pool.acquire().await?;
     drop(held);
     task.await.unwrap()
@@ -137,7 +137,7 @@ async fn branches_and_tasks_do_not_hold_for_each_other() {
     }
 }
 
-/// One permit of two is held by somebody who is not waiting, while the other's holder waits.
+/// A holder with one permit of two does not wait, while the holder of the other permit does.
 async fn beside<F: Future>(pool: &TestPool, holder: F) -> F::Output {
     let meeting = Meeting::of(1);
     let (held, found) = ends(async {
@@ -213,7 +213,7 @@ async fn beside_a_handle_without_a_scope() {
 }
 
 #[tokio::test]
-async fn a_reserved_handle_waits_for_nobody() {
+async fn a_reserved_handle_does_not_wait() {
     let pool = connect(options(2).acquire_timeout(A_WHILE)).await;
     let (ended, found) = ends(reserves(&pool)).await;
     assert!(matches!(ended, Err(sqlx::Error::PoolTimedOut)));
@@ -232,7 +232,7 @@ async fn a_permit_is_free() {
 }
 
 #[tokio::test]
-async fn many_who_take_one_each_only_queue() {
+async fn many_tasks_with_one_handle_each_only_queue() {
     let pool = bare_pool_of(2).await;
     let (ended, found) = ends(join_all((0..20).map(|_| holds_in_a_hurry(&pool)))).await;
     for ended in ended {

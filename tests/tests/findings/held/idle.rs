@@ -5,7 +5,9 @@ use sqlx::leash::Lint;
 use sqlx::leash::testing::findings;
 use sqlx::{Executor, SqlitePool, track};
 
-use crate::common::{HUNDRED, Says, TestPool, Tx, declared, heard, marked, only, pool, told};
+use crate::common::{
+    HUNDRED, Says, TestPool, Tx, declared, marked, only, pool, received, reported,
+};
 
 use super::IDLE;
 
@@ -13,7 +15,7 @@ use super::IDLE;
 async fn idle_connection(pool: &TestPool) {
     let mut conn = pool.acquire().await.unwrap(); // @connection
     conn.execute("SELECT 1").await.unwrap(); // @last
-    told(pool.name(), Lint::HeldIdle, 1).await;
+    reported(pool.name(), Lint::HeldIdle, 1).await;
 }
 
 #[tokio::test]
@@ -57,7 +59,7 @@ async fn a_connection() {
 #[track(held_idle = "100ms")]
 async fn never_used(pool: &TestPool) {
     let _conn = pool.acquire().await.unwrap(); // @never used
-    told(pool.name(), Lint::HeldIdle, 1).await;
+    reported(pool.name(), Lint::HeldIdle, 1).await;
 }
 
 #[tokio::test]
@@ -81,7 +83,7 @@ async fn sleeps_in_a_transaction(pool: &TestPool) {
         .execute(&mut *tx) // @inserted
         .await
         .unwrap();
-    told(pool.name(), Lint::HeldIdle, 1).await;
+    reported(pool.name(), Lint::HeldIdle, 1).await;
     tx.commit().await.unwrap();
 }
 
@@ -109,11 +111,11 @@ async fn takes_with_a_limit(pool: &SqlitePool) -> Tx {
 #[track]
 async fn keeps_what_was_handed_up(pool: &TestPool) {
     let _tx = takes_with_a_limit(pool).await;
-    told(pool.name(), Lint::HeldIdle, 1).await;
+    reported(pool.name(), Lint::HeldIdle, 1).await;
 }
 
 #[tokio::test]
-async fn a_handle_that_was_handed_up_says_who_has_it_now() {
+async fn a_handle_that_was_handed_up_names_its_present_holder() {
     let pool = pool().await;
     let ((), found) = findings(keeps_what_was_handed_up(&pool)).await;
     Says {
@@ -134,11 +136,11 @@ async fn half_read(pool: &TestPool) {
     for _ in 0..3 {
         rows.try_next().await.unwrap().unwrap();
     }
-    told(pool.name(), Lint::HeldIdle, 1).await;
+    reported(pool.name(), Lint::HeldIdle, 1).await;
 }
 
 #[tokio::test]
-async fn a_row_stream_that_stands_says_how_many_rows_were_read() {
+async fn a_stalled_row_stream_reports_the_rows_read() {
     let pool = pool().await;
     let ((), found) = findings(half_read(&pool)).await;
     let found = only(found);
@@ -165,13 +167,13 @@ async fn several_results(pool: &TestPool) {
         let both = "INSERT INTO exam (name) VALUES ('a'); INSERT INTO exam (name) VALUES ('b')";
         let mut results = tx.fetch_many(sqlx::raw_sql(both)); // @results
         results.try_next().await.unwrap().unwrap();
-        told(pool.name(), Lint::HeldIdle, 1).await;
+        reported(pool.name(), Lint::HeldIdle, 1).await;
     }
     tx.rollback().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_stream_of_results_without_rows_stands_too() {
+async fn a_stream_of_results_without_rows_can_stall_too() {
     let pool = pool().await;
     let ((), found) = findings(several_results(&pool)).await;
     Says {
@@ -201,8 +203,8 @@ async fn open_unit(pool: &SqlitePool) -> Unit {
 async fn a_handle_in_a_struct_that_no_scope_owns() {
     let pool = pool().await;
     let unit = open_unit(&pool).await;
-    told(pool.name(), Lint::HeldIdle, 1).await;
-    let found = only(heard(pool.name()));
+    reported(pool.name(), Lint::HeldIdle, 1).await;
+    let found = only(received(pool.name()));
     Says {
         primary: marked("unit", "begin"),
         function: Some("findings::held::idle::open_unit"),
@@ -224,7 +226,7 @@ async fn untracked_taker(pool: &TestPool) {
 
 async fn takes_elsewhere(pool: &TestPool) {
     let _conn = pool.acquire().await.unwrap(); // @elsewhere
-    told(pool.name(), Lint::HeldIdle, 1).await;
+    reported(pool.name(), Lint::HeldIdle, 1).await;
 }
 
 #[tokio::test]

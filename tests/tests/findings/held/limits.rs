@@ -1,4 +1,4 @@
-//! Where the limit comes from.
+//! The sources of the limit.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use sqlx::leash::testing::findings;
 use sqlx::leash::{Level, Lint};
 use sqlx::{SqlitePool, track};
 
-use crate::common::{self, TestPool, in_child_under, marked, only, pool, told, watched};
+use crate::common::{self, TestPool, in_child_under, marked, only, pool, reported, watched};
 
 #[test]
 fn levels_and_limits_in_their_order() {
@@ -57,17 +57,17 @@ fn levels_and_limits_in_their_order() {
                     named(2, "quiet").await,
                     named(2, "strict").await,
                 );
-                // The environment beats code.
+                // The environment overrides code.
                 assert_eq!(level(plain(&plain_pool)).await, Some(Level::Warn));
-                // The pool beats the lint.
+                // The pool overrides the lint.
                 assert_eq!(level(plain(&far)).await, None);
                 assert_eq!(level(plain(&quiet)).await, None);
                 assert_eq!(level(plain(&strict)).await, Some(Level::Deny));
-                // The attribute beats them all.
+                // The attribute overrides all of them.
                 assert_eq!(level(limited(&far)).await, Some(Level::Warn));
                 assert_eq!(level(generous(&plain_pool)).await, None);
                 assert_eq!(level(allowed(&plain_pool)).await, None);
-                // At deny nobody panics: it is not the program's path.
+                // Deny does not panic here: the watchdog reports the finding, not the program's own path.
                 assert_eq!(level(denied(&plain_pool)).await, Some(Level::Deny));
                 denied(&plain_pool).await;
             });
@@ -76,13 +76,13 @@ fn levels_and_limits_in_their_order() {
 }
 
 #[test]
-fn code_sets_the_limit_where_nobody_else_does() {
+fn code_sets_the_limit_where_nothing_else_does() {
     #[track]
     async fn plain(pool: &TestPool) {
         let _conn = pool.acquire().await.unwrap();
-        told(pool.name(), Lint::HeldIdle, 1).await;
+        reported(pool.name(), Lint::HeldIdle, 1).await;
     }
-    let test = "held::limits::code_sets_the_limit_where_nobody_else_does";
+    let test = "held::limits::code_sets_the_limit_where_nothing_else_does";
     let _ = in_child_under(test, "", |runtime| {
         "held_idle=200ms"
             .parse::<sqlx::leash::Config>()
@@ -96,7 +96,7 @@ fn code_sets_the_limit_where_nobody_else_does() {
     });
 }
 
-/// Shorter than the time between two samples, and over before the second.
+/// The limit is shorter than the time between two samples, and the hold ends before the second sample.
 #[tokio::test]
 async fn a_short_limit_is_kept() {
     #[track(held_idle = "100ms")]

@@ -1,24 +1,26 @@
-//! What is reported once, and the line that follows.
+//! Findings that are reported once, and the line that follows them.
 
 use sqlx::leash::Lint;
 use sqlx::leash::testing::findings;
 use sqlx::{Executor, track};
 
-use crate::common::{self, Lines, TestPool, heard, in_child_under, marked, pool, told, watched};
+use crate::common::{
+    self, Lines, TestPool, in_child_under, marked, pool, received, reported, watched,
+};
 
 #[track(held_idle = "100ms")]
 async fn idles_twice(pool: &TestPool) {
     let mut conn = pool.acquire().await.unwrap();
-    told(pool.name(), Lint::HeldIdle, 1).await;
-    // The same stretch is not told again.
+    reported(pool.name(), Lint::HeldIdle, 1).await;
+    // The same idle stretch is not reported again.
     watched().await;
-    assert_eq!(heard(pool.name()).len(), 1);
+    assert_eq!(received(pool.name()).len(), 1);
     conn.execute("SELECT 1").await.unwrap();
-    told(pool.name(), Lint::HeldIdle, 2).await;
+    reported(pool.name(), Lint::HeldIdle, 2).await;
 }
 
 #[tokio::test]
-async fn each_stretch_is_told_once() {
+async fn each_stretch_is_reported_once() {
     let pool = pool().await;
     let ((), found) = findings(idles_twice(&pool)).await;
     assert_eq!(found.len(), 2);
@@ -27,7 +29,7 @@ async fn each_stretch_is_told_once() {
 #[track(held_idle = "100ms")]
 async fn comes_back(pool: &TestPool) {
     let _conn = pool.acquire().await.unwrap(); // @comes back
-    told(pool.name(), Lint::HeldIdle, 1).await;
+    reported(pool.name(), Lint::HeldIdle, 1).await;
 }
 
 #[track]
@@ -37,9 +39,9 @@ async fn never_late(pool: &TestPool) {
 }
 
 #[test]
-fn a_line_says_that_it_came_back_after_all() {
+fn a_line_reports_the_late_release() {
     let _ = in_child_under(
-        "held::repeats::a_line_says_that_it_came_back_after_all",
+        "held::repeats::a_line_reports_the_late_release",
         "",
         |runtime| {
             let lines = Lines::of_process();
@@ -48,7 +50,7 @@ fn a_line_says_that_it_came_back_after_all() {
                 comes_back(&pool).await;
                 never_late(&pool).await;
                 let place = marked("comes back", "acquire");
-                // The watchdog logs what it has told after who listens has heard of it.
+                // The watchdog logs a finding after it has called the callbacks.
                 let logged = || lines.of("sqlx_leash::finding").len() >= 2;
                 common::until("both are logged", logged).await;
                 let mut lines = lines.of("sqlx_leash::finding");

@@ -1,4 +1,4 @@
-//! On PostgreSQL: COPY, listeners, and statements that take the server long.
+//! On PostgreSQL: COPY, listeners, and statements that take the server a long time.
 
 use futures::TryStreamExt;
 use sqlx::leash::Lint;
@@ -6,7 +6,7 @@ use sqlx::leash::testing::findings;
 use sqlx::postgres::{PgListener, PgPoolCopyExt, PgPoolOptions};
 use sqlx::{Acquire, PgPool, Postgres, track};
 
-use crate::common::{self, Says, TestPool, marked, only, silent, told, watched};
+use crate::common::{self, Says, TestPool, marked, only, reported, silent, watched};
 
 use super::IDLE;
 
@@ -24,12 +24,12 @@ async fn copies_in(pool: &TestPool<Postgres>) {
         .unwrap();
     copy.send(&b"1\n2\n"[..]).await.unwrap();
     copy.send(&b"3\n"[..]).await.unwrap();
-    told(pool.name(), Lint::HeldIdle, 1).await;
+    reported(pool.name(), Lint::HeldIdle, 1).await;
     assert_eq!(copy.finish().await.unwrap(), 3);
 }
 
 #[tokio::test]
-async fn a_copy_that_stands() {
+async fn a_stalled_copy() {
     let Some((_db, pool)) = postgres().await else {
         return;
     };
@@ -81,13 +81,13 @@ async fn copies_out(pool: &TestPool<Postgres>) {
         .await
         .unwrap();
     data.try_next().await.unwrap().unwrap();
-    told(pool.name(), Lint::HeldIdle, 1).await;
+    reported(pool.name(), Lint::HeldIdle, 1).await;
     let rest: Vec<_> = data.try_collect().await.unwrap();
     assert_eq!(rest.len(), 4);
 }
 
 #[tokio::test]
-async fn a_copy_to_the_program_that_stands() {
+async fn a_stalled_copy_to_the_program() {
     let Some((_db, pool)) = postgres().await else {
         return;
     };

@@ -1,4 +1,4 @@
-//! `held_idle` stays silent.
+//! No `held_idle` finding.
 
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ async fn keeps_on_purpose(pool: &TestPool) {
 }
 
 #[tokio::test]
-async fn what_is_meant_to_live_long_is_not_judged() {
+async fn a_long_lived_handle_is_not_judged() {
     let pool = pool().await;
     silent(keeps_on_purpose(&pool)).await;
 }
@@ -86,7 +86,7 @@ async fn what_is_meant_to_live_long_is_not_judged() {
 #[track(held_idle = "2s")]
 async fn reads_slowly(pool: &TestPool) {
     let mut rows = sqlx::query(HUNDRED).fetch(&**pool);
-    // Three seconds in all, none of them for longer than a tenth.
+    // Three seconds in all, and no pause longer than a tenth of a second.
     for _ in 0..30 {
         rows.try_next().await.unwrap().unwrap();
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -133,7 +133,7 @@ async fn queries_the_pool(pool: &TestPool) {
 }
 
 #[tokio::test]
-async fn what_was_given_back_is_nobodys() {
+async fn a_released_handle_belongs_to_no_scope() {
     let pool = pool().await;
     silent(queries_the_pool(&pool)).await;
 }

@@ -1,4 +1,4 @@
-//! How the time of a hold is split.
+//! The split of a hold's time into busy, idle and lent.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use super::waits_for_a_statement;
 async fn reads_and_rests(pool: &TestPool) {
     const REST: Duration = Duration::from_millis(200);
     let begun = Instant::now();
-    // What is counted twice is longer than all there was.
+    // If time were counted twice, the sum would exceed the elapsed time.
     let is_split = |handle: &HandleInfo| {
         handle.idle_total >= REST && handle.busy_total + REST <= begun.elapsed()
     };
@@ -24,7 +24,7 @@ async fn reads_and_rests(pool: &TestPool) {
         rows.try_next().await.unwrap();
         tokio::time::sleep(REST).await;
         rows.try_next().await.unwrap();
-        // The consumer's time is not the database's, while the stream is open and after it.
+        // The consumer's time is not counted as the database's, neither while the stream is open nor afterwards.
         let open = pool.handles().remove(0);
         assert!(is_split(&open), "{open:#?}");
         assert_eq!(open.stream_rows, 2);

@@ -5,7 +5,7 @@ use sqlx::leash::testing::findings;
 use sqlx::{Executor, SqlitePool, track};
 
 use crate::common::{
-    self, Gate, Says, TestPool, Tx, heard, in_child_under, marked, only, pool, told, watched,
+    self, Gate, Says, TestPool, Tx, in_child_under, marked, only, pool, received, reported, watched,
 };
 
 use super::IDLE;
@@ -18,8 +18,8 @@ async fn takes(pool: &SqlitePool) -> Tx {
 #[track(held_too_long = "100ms")]
 async fn busy_for_long(pool: &TestPool) {
     let mut conn = pool.acquire().await.unwrap(); // @busy for long
-    common::until("it is told", || {
-        heard(pool.name())
+    common::until("it is reported", || {
+        received(pool.name())
             .iter()
             .any(|found| found.lint == Lint::HeldTooLong)
     })
@@ -29,7 +29,7 @@ async fn busy_for_long(pool: &TestPool) {
 }
 
 #[tokio::test]
-async fn a_set_limit_is_kept_busy_or_not_and_told_once() {
+async fn a_set_limit_is_kept_busy_or_not_and_reported_once() {
     let pool = pool().await;
     let ((), found) = findings(busy_for_long(&pool)).await;
     Says {
@@ -59,7 +59,7 @@ async fn a_busy_handle_can_be_held_too_long() {
     let pool = gate.pool.clone();
     let ((), found) = findings(async {
         futures::join!(statement_for_too_long(&pool), async {
-            told(gate.pool.name(), Lint::HeldTooLong, 1).await;
+            reported(gate.pool.name(), Lint::HeldTooLong, 1).await;
             gate.open().await;
         });
     })
@@ -102,6 +102,6 @@ async fn a_taker_without_a_limit_is_silent() {
     let pool = pool().await;
     let tx = takes(&pool).await;
     watched().await;
-    assert!(heard(pool.name()).is_empty());
+    assert!(received(pool.name()).is_empty());
     drop(tx);
 }

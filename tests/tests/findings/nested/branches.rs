@@ -1,4 +1,4 @@
-//! Branches and tasks do not hold for each other.
+//! A handle that one branch or task holds does not count as held by another.
 
 use futures::future::{BoxFuture, join_all};
 use futures::stream::FuturesUnordered;
@@ -12,7 +12,7 @@ use crate::common::bare_pool_of;
 use super::found::takes;
 use super::{Result, is_silent};
 
-/// So long, two branches hold beside each other.
+/// The time for which two branches hold a permit concurrently.
 const A_MOMENT: Duration = Duration::from_millis(30);
 
 #[track]
@@ -115,7 +115,7 @@ async fn joins_unordered(pool: &SqlitePool) -> Result {
     unordered.try_collect::<()>().await
 }
 
-/// Without the attribute, so that what it holds is its caller's.
+/// Without the attribute, so that its handles belong to its caller's scope.
 async fn unseen(pool: &SqlitePool) -> Result {
     for _ in 0..2 {
         let conn = pool.acquire().await?;

@@ -1,4 +1,4 @@
-//! A second permit, taken while one of the same pool is held.
+//! A second permit, acquired while one of the same pool is held.
 
 use futures::TryStreamExt;
 use sqlx::leash::{self, Certainty, Finding, Level, Lint};
@@ -11,8 +11,8 @@ use crate::common::{
 
 use super::{Result, found};
 
-/// The only finding in this: of `nested_acquire`, at the `word` on the line marked `<marker> second`, where something is held
-/// from the `holds` on the line marked `<marker> first`.
+/// The only finding of `future`: `nested_acquire`, on the line marked `<marker> second`, with the first handle acquired
+/// on the line marked `<marker> first`.
 async fn nests(marker: &str, future: impl Future<Output = Result>) -> Finding {
     let found = found(future).await;
     let finding = only_of(Lint::NestedAcquire, &found).clone();
@@ -37,7 +37,7 @@ async fn nests(marker: &str, future: impl Future<Output = Result>) -> Finding {
     finding
 }
 
-/// The line marked so.
+/// The number of the line with this marker.
 #[track_caller]
 fn marker_of(marker: &str, which: &str) -> u32 {
     marked(&format!("{marker} {which}"), "pool").line
@@ -223,7 +223,7 @@ async fn takes_within(pool: &SqlitePool) -> Result {
 }
 
 #[tokio::test]
-async fn what_is_held_around_a_join_is_held_for_its_branches() {
+async fn a_handle_held_around_a_join_counts_for_its_branches() {
     let pool = bare_pool_of(5).await;
     let finding = nests("around", holds_around_a_join(&pool)).await;
     assert_certainty(&finding, Certainty::Certain);
@@ -245,7 +245,7 @@ async fn holds_within_a_block(pool: &SqlitePool) -> Result {
 async fn within_one_async_block() {
     let pool = bare_pool_of(5).await;
     let finding = nests("block", holds_within_a_block(&pool)).await;
-    // It might run many times side by side.
+    // The block might run several times concurrently.
     assert_certainty(&finding, Certainty::Likely);
 }
 

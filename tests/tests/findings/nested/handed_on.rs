@@ -1,4 +1,4 @@
-//! A handle that came from a callee, or was passed on.
+//! A handle that a callee returned, or that was passed on.
 
 use sqlx::leash::{Certainty, Lint};
 use sqlx::pool::PoolConnection;
@@ -32,14 +32,14 @@ async fn holds_what_it_was_handed(pool: &SqlitePool) -> Result {
 }
 
 #[tokio::test]
-async fn what_was_passed_on_is_likely() {
+async fn a_handle_that_was_passed_on_is_likely() {
     let pool = bare_pool_of(5).await;
     let found = found(holds_in_a_variable_that_moves(&pool)).await;
     assert_certainty(only_of(Lint::NestedAcquire, &found), Certainty::Likely);
 }
 
 #[tokio::test]
-async fn what_a_callee_gave_is_held_where_it_stays() {
+async fn a_handle_from_a_callee_is_held_by_its_caller() {
     let pool = bare_pool_of(5).await;
     let found = found(holds_what_it_was_handed(&pool)).await;
     assert_certainty(only_of(Lint::NestedAcquire, &found), Certainty::Certain);
@@ -50,7 +50,7 @@ async fn hands_on_what_it_was_handed(pool: &SqlitePool) -> Result {
     let (queue, mut queued) = tokio::sync::mpsc::channel(2);
     for _ in 0..2 {
         let conn = hands_out(pool).await?;
-        queue.send(conn).await.expect("it is open");
+        queue.send(conn).await.expect("the queue is open");
     }
     drop(queued.recv().await);
     drop(queued.recv().await);
@@ -58,7 +58,7 @@ async fn hands_on_what_it_was_handed(pool: &SqlitePool) -> Result {
 }
 
 #[tokio::test]
-async fn what_a_callee_gave_and_went_on_is_nobodys() {
+async fn a_handle_sent_on_belongs_to_no_scope() {
     let pool = bare_pool_of(5).await;
     assert_none(&found(hands_on_what_it_was_handed(&pool)).await);
 }

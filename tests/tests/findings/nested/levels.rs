@@ -22,7 +22,7 @@ async fn is_allowed(pool: &SqlitePool) -> Result {
 async fn allow_is_silent() {
     let pool = bare_pool_of(5).await;
     is_silent(is_allowed(&pool)).await;
-    none_of(Lint::NestedAcquire, &pool.heard());
+    none_of(Lint::NestedAcquire, &pool.received());
 }
 
 #[track(deny(nested_acquire))]
@@ -46,7 +46,7 @@ async fn deny_panics_at_the_second_acquire() {
         let panics = crate::common::panics_about(pool.name());
         assert_eq!(panics.len(), 1);
         assert_eq!(panics[0].0, marked("denied", "acquire"));
-        // Both are given back.
+        // Both permits were released.
         let all = join_all((0..5).map(|_| pool.acquire())).await;
         assert!(all.iter().all(std::result::Result::is_ok));
     }

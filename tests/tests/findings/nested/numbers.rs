@@ -1,4 +1,4 @@
-//! The numbers: the tasks and permits that were observed, and the safe size.
+//! The numbers in the finding: the observed tasks and permits, and the safe size.
 
 use std::sync::Arc;
 
@@ -25,11 +25,11 @@ async fn takes_three(pool: &SqlitePool, meet: &Barrier) -> Result {
     Ok(())
 }
 
-/// The finding of the third permit with the largest numbers.
+/// The finding about the third permit with the largest numbers.
 fn of_third(pool: &TestPool) -> Finding {
-    let mut found = pool.heard_of(Lint::NestedAcquire);
+    let mut found = pool.received_of(Lint::NestedAcquire);
     found.retain(|finding| finding.primary.line == marked("third", "acquire").line);
-    found.pop().expect("it was found")
+    found.pop().expect("the third permit is reported")
 }
 
 #[tokio::test]
@@ -56,10 +56,10 @@ async fn the_numbers_are_those_that_were_observed() {
 }
 
 #[tokio::test]
-async fn a_pool_below_the_safe_size_is_told_so() {
+async fn a_pool_below_the_safe_size_is_reported() {
     let pool = bare_pool_of(6).await;
     let meet = Arc::new(Barrier::new(3));
-    // One pool of six serves two permits to three tasks; the third permits would be seven to nine.
+    // A pool of six grants two permits to each of three tasks; the third permits would be the seventh to the ninth.
     let tasks = (0..3).map(|_| {
         let (pool, meet) = (SqlitePool::clone(&pool), Arc::clone(&meet));
         let task = async move {
@@ -69,7 +69,7 @@ async fn a_pool_below_the_safe_size_is_told_so() {
         tokio::spawn(task)
     });
     join_all(tasks.collect::<Vec<_>>()).await;
-    let found = pool.heard_of(Lint::NestedAcquire);
+    let found = pool.received_of(Lint::NestedAcquire);
     let last = found.last().unwrap();
     assert_eq!(said(last, "minimum safe size Tn × (Cm − 1) + 1 ="), "4");
 
@@ -79,7 +79,7 @@ async fn a_pool_below_the_safe_size_is_told_so() {
         holds_one(&pool, &meet).boxed(),
         holds_one(&pool, &meet).boxed(),
     ];
-    // Three tasks and two permits each: four are needed, and there are three. Nobody takes them all at once here.
+    // Three tasks with two permits each need four, and the pool has three. In this run only one task takes two.
     let (one, others) = tokio::join!(one, join_all(others));
     one.unwrap();
     for other in others {

@@ -1,4 +1,4 @@
-//! One permit at a time, or of another pool.
+//! No finding for one permit at a time, or for a permit of another pool.
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, TryStreamExt};

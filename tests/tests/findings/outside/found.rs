@@ -1,4 +1,4 @@
-//! A query of the pool, beside an open transaction.
+//! A query through the pool beside an open transaction.
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -38,7 +38,7 @@ async fn in_one_function() {
     );
     assert_eq!(said(finding, "after"), "1 statement");
     assert_helps(finding, "`&mut *tx` instead of `&pool`");
-    // It takes a second permit, too.
+    // The query acquires a second permit, too.
     assert_certainty(only_of(Lint::NestedAcquire, &found), Certainty::Certain);
     assert_eq!(found.len(), 2);
 }
@@ -121,7 +121,7 @@ async fn reads_a_stream(pool: &SqlitePool) -> Result {
 }
 
 #[tokio::test]
-async fn however_it_was_begun() {
+async fn by_each_way_to_begin() {
     let pool = bare_pool_of(5).await;
     let tasks: [(_, _, _, BoxFuture<'_, Result>); 3] = [
         (

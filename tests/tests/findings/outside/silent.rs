@@ -1,4 +1,4 @@
-//! What is left alone.
+//! No finding.
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
@@ -116,7 +116,7 @@ async fn a_spawned_task_queries(pool: &SqlitePool) -> Result {
 }
 
 #[tokio::test]
-async fn what_is_no_part_of_it() {
+async fn queries_that_are_no_part_of_the_transaction() {
     let pool = bare_pool_of(9).await;
     let mut tasks: Vec<BoxFuture<'_, Result>> = Vec::new();
     tasks.push(queries_the_transaction(&pool).boxed());
@@ -174,7 +174,7 @@ async fn takes_a_connection(pool: &SqlitePool) -> Result {
 }
 
 #[tokio::test]
-async fn what_is_a_second_permit_and_no_more() {
+async fn a_second_permit_without_a_transaction() {
     let pool = bare_pool_of(5).await;
     for task in [
         holds_a_plain_connection(&pool).boxed(),

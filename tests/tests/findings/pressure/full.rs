@@ -7,8 +7,8 @@ use sqlx::leash::{Certainty, Finding, Level, Lint};
 use sqlx::track;
 
 use crate::common::{
-    self, Lines, Place, TestPool, assert_none, heard, in_child_under, marked, only, pool_named,
-    pool_of, told, watched,
+    self, Lines, Place, TestPool, assert_none, in_child_under, marked, only, pool_named, pool_of,
+    received, reported, watched,
 };
 
 #[track]
@@ -20,7 +20,7 @@ async fn fills(pool: &TestPool, time: usize) {
 #[track(allow(nested_acquire, reason = "the test wants it"))]
 async fn fills_the_rest(pool: &TestPool, time: usize) {
     let _second = pool.acquire().await.unwrap(); // @second of two
-    told(pool.name(), Lint::PoolPressure, time).await;
+    reported(pool.name(), Lint::PoolPressure, time).await;
 }
 
 #[track]
@@ -29,7 +29,7 @@ async fn connects() -> TestPool {
 }
 
 #[tokio::test]
-async fn told_after_three_samples_and_once() {
+async fn reported_after_three_samples_and_once() {
     let pool = connects().await;
     let ((), found) = findings(fills(&pool, 1)).await;
     let found = only(found);
@@ -77,17 +77,17 @@ async fn told_after_three_samples_and_once() {
     assert!(found.notes[0].contains(&note), "{all}");
 }
 
-/// Holds so many of ten for longer than it takes to tell, and gives what was found.
+/// Holds this number of permits of ten for longer than a report takes, and returns the findings.
 async fn of_ten(held: usize) -> Vec<Finding> {
     let (pool, witness) = (pool_of(10).await, pool_of(2).await);
     let mut conns = Vec::new();
     for _ in 0..held {
         conns.push(pool.acquire().await.unwrap());
     }
-    // Later than the other, and so told with it or after it.
+    // Fills up later than the other pool, so that its report comes with the other's or after it.
     fills(&witness, 1).await;
     watched().await;
-    heard(pool.name())
+    received(pool.name())
 }
 
 #[tokio::test]
@@ -103,10 +103,10 @@ async fn peaks_are_silent() {
         let held = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
         tokio::time::sleep(Duration::from_millis(1300)).await;
         drop(held);
-        // At least one sample finds it free, or nobody looks because nobody holds anything.
+        // At least one sample finds the pool free, or the watchdog sleeps because no handle is held.
         tokio::time::sleep(Duration::from_millis(1500)).await;
     }
-    assert_none(&heard(pool.name()));
+    assert_none(&received(pool.name()));
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn peaks_with_nothing_in_between_are_not_in_a_row() {
                 drop(held);
                 tokio::time::sleep(Duration::from_millis(600)).await;
             }
-            assert_none(&heard(pool.name()));
+            assert_none(&received(pool.name()));
         });
     });
 }
@@ -132,13 +132,13 @@ async fn a_pool_of_one_is_full_whenever_it_is_used() {
     let held = pool.acquire().await.unwrap();
     fills(&witness, 1).await;
     watched().await;
-    assert_none(&heard(pool.name()));
-    // With somebody who waits, it is short.
+    assert_none(&received(pool.name()));
+    // Once an acquire waits, the pool is too small.
     tokio::select! {
-        _ = pool.acquire() => unreachable!("it is held"),
-        () = told(pool.name(), Lint::PoolPressure, 1) => {}
+        _ = pool.acquire() => unreachable!("the permit is held"),
+        () = reported(pool.name(), Lint::PoolPressure, 1) => {}
     }
-    let mut found = heard(pool.name());
+    let mut found = received(pool.name());
     found.retain(|found| found.lint == Lint::PoolPressure);
     let found = only(found);
     assert!(
@@ -168,44 +168,44 @@ fn a_pool_has_a_limit_of_its_own() {
                 let _full = futures::future::join_all((0..9).map(|_| full.acquire())).await;
                 let _off = off.acquire().await.unwrap();
                 let _half = half.acquire().await.unwrap();
-                told("half", Lint::PoolPressure, 1).await;
+                reported("half", Lint::PoolPressure, 1).await;
                 watched().await;
                 assert!(
-                    only(heard("half"))
+                    only(received("half"))
                         .title
                         .contains("at least 50 % of the permits of pool half")
                 );
-                assert_none(&heard("full"));
-                assert_none(&heard("off"));
+                assert_none(&received("full"));
+                assert_none(&received("off"));
             });
         },
     );
 }
 
 #[test]
-fn a_line_says_that_the_pool_has_recovered() {
-    let test = "pressure::full::a_line_says_that_the_pool_has_recovered";
+fn a_line_reports_that_the_pool_has_recovered() {
+    let test = "pressure::full::a_line_reports_that_the_pool_has_recovered";
     let _ = in_child_under(test, "", |runtime| {
         let lines = Lines::of_process();
         runtime.block_on(async {
             let pool = pool_named(2, "busy").await;
             fills(&pool, 1).await;
             let recovered = || !lines.of("sqlx_leash::pool").is_empty();
-            common::until("it has recovered", recovered).await;
+            common::until("the pool has recovered", recovered).await;
             assert_eq!(
                 lines.of("sqlx_leash::pool"),
                 ["INFO pool busy has recovered: below the limit of `pool_pressure` again"]
             );
-            // Each episode is told in full.
+            // Each episode is reported in full.
             fills(&pool, 2).await;
-            let told = || {
+            let reported = || {
                 let mut lines = lines.of("sqlx_leash::finding");
                 lines.retain(|line| line.contains("pool_pressure"));
                 lines
             };
-            // Who listens hears of it before the log does.
-            common::until("it is logged again", || told().len() >= 2).await;
-            let found = told();
+            // A callback receives the finding before it is logged.
+            common::until("the second episode is logged", || reported().len() >= 2).await;
+            let found = reported();
             assert_eq!(found.len(), 2, "{found:#?}");
             assert!(
                 found

@@ -7,8 +7,8 @@ use sqlx::leash::{Certainty, Lint, PoolExt};
 use sqlx::sqlite::SqlitePoolOptions;
 
 use crate::common::{
-    self, Lines, Place, TestPool, assert_none, heard, in_child_under, marked, pool_named, told,
-    watched,
+    self, Lines, Place, TestPool, assert_none, in_child_under, marked, pool_named, received,
+    reported, watched,
 };
 
 async fn plain_pool() -> plain_sqlx::SqlitePool {
@@ -20,8 +20,8 @@ async fn plain_pool() -> plain_sqlx::SqlitePool {
 }
 
 #[test]
-fn what_other_code_takes_from_the_plain_pool_is_unaccounted_for() {
-    let test = "pressure::untracked::what_other_code_takes_from_the_plain_pool_is_unaccounted_for";
+fn permits_of_untracked_code_are_unaccounted_for() {
+    let test = "pressure::untracked::permits_of_untracked_code_are_unaccounted_for";
     let _ = in_child_under(test, "unaccounted_connections=1s", |runtime| {
         let lines = Lines::of_process();
         runtime.block_on(async {
@@ -33,8 +33,8 @@ fn what_other_code_takes_from_the_plain_pool_is_unaccounted_for() {
                 plain.acquire().await.unwrap(),
             );
             let held = pool.acquire().await.unwrap(); // @one of ours
-            told(pool.name(), Lint::UnaccountedConnections, 1).await;
-            let found = heard(pool.name());
+            reported(pool.name(), Lint::UnaccountedConnections, 1).await;
+            let found = received(pool.name());
             let found = found
                 .iter()
                 .find(|it| it.lint == Lint::UnaccountedConnections)
@@ -72,8 +72,8 @@ fn what_other_code_takes_from_the_plain_pool_is_unaccounted_for() {
 }
 
 #[test]
-fn what_was_lent_is_accounted_for() {
-    let test = "pressure::untracked::what_was_lent_is_accounted_for";
+fn lent_permits_are_accounted_for() {
+    let test = "pressure::untracked::lent_permits_are_accounted_for";
     let _ = in_child_under(test, "unaccounted_connections=1s", |runtime| {
         runtime.block_on(async {
             let options = SqlitePoolOptions::new().max_connections(3);
@@ -85,16 +85,16 @@ fn what_was_lent_is_accounted_for() {
             let tracked = TestPool::of(SqlitePool::from(plain.clone()));
             let _elsewhere = plain.acquire().await.unwrap();
             let _also_ours = tracked.acquire().await.unwrap();
-            told(tracked.name(), Lint::UnaccountedConnections, 1).await;
+            reported(tracked.name(), Lint::UnaccountedConnections, 1).await;
             watched().await;
-            assert_none(&heard(pool.name()));
+            assert_none(&received(pool.name()));
         });
     });
 }
 
 #[test]
-fn what_comes_and_goes_is_accounted_for() {
-    let test = "pressure::untracked::what_comes_and_goes_is_accounted_for";
+fn permits_that_come_and_go_are_accounted_for() {
+    let test = "pressure::untracked::permits_that_come_and_go_are_accounted_for";
     let _ = in_child_under(test, "unaccounted_connections=1s", |runtime| {
         runtime.block_on(async {
             let pool = pool_named(8, "lively").await;
@@ -108,7 +108,7 @@ fn what_comes_and_goes_is_accounted_for() {
                 }
             };
             let _ = tokio::time::timeout(Duration::from_secs(4), work).await;
-            let found = heard("lively");
+            let found = received("lively");
             assert!(
                 found
                     .iter()

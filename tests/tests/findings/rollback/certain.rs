@@ -1,4 +1,4 @@
-//! A transaction that had written is dropped, and the function returns as if all were well.
+//! A transaction that has written is dropped, and the function returns without an error.
 
 use sqlx::leash::testing::findings;
 use sqlx::leash::{Certainty, ScopeExt};
@@ -250,17 +250,17 @@ async fn in_a_task_that_was_carried() {
 }
 
 #[track]
-pub(super) async fn returns_what_it_is_told<T>(pool: &SqlitePool, value: T) -> T {
+pub(super) async fn returns_the_given_value<T>(pool: &SqlitePool, value: T) -> T {
     let mut tx = pool.begin().await.unwrap();
     sqlx::query(INSERT).execute(&mut *tx).await.unwrap();
     value
 }
 
 #[tokio::test]
-async fn a_generic_value_is_looked_at() {
+async fn the_variant_of_a_generic_value_is_checked() {
     let pool = pool().await;
-    let (_, found) = findings(returns_what_it_is_told(&pool, Err::<(), _>(1))).await;
+    let (_, found) = findings(returns_the_given_value(&pool, Err::<(), _>(1))).await;
     assert_none(&found);
-    let (_, found) = findings(returns_what_it_is_told(&pool, Ok::<_, ()>(1))).await;
+    let (_, found) = findings(returns_the_given_value(&pool, Ok::<_, ()>(1))).await;
     assert_eq!(only(found).certainty, Certainty::Certain);
 }

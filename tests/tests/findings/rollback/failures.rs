@@ -1,4 +1,4 @@
-//! No finding where the transaction is dropped because of a failure, or may be.
+//! No finding where the transaction is dropped because of a failure, or may have been.
 
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ async fn ends_by_text(pool: &SqlitePool, text: &'static str) -> sqlx::Result<()>
     Ok(())
 }
 
-/// A text may end a transaction whose value is dropped open.
+/// The text of a statement may end a transaction whose value is dropped while open.
 #[tokio::test]
 async fn ended_by_a_text() {
     let pool = pool().await;
@@ -207,7 +207,7 @@ async fn says_nothing_of_its_type(pool: &SqlitePool) -> impl Sized + use<> {
 }
 
 #[tokio::test]
-async fn what_may_be_an_error_is_not_judged() {
+async fn a_value_that_may_be_an_error_is_not_judged() {
     let pool = pool().await;
     let (_, found) = findings(says_nothing_of_its_type(&pool)).await;
     assert_none(&found);

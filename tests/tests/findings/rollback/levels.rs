@@ -65,11 +65,11 @@ fn at_deny_the_function_panics_at_its_name() {
     let printed = in_child_under(test, "", |runtime| {
         runtime.block_on(async {
             let pool = pool().await;
-            // What is likely only never panics.
+            // A finding that is only likely never panics.
             denied_in_a_block(&pool).await;
             let caught = AssertUnwindSafe(denied(&pool)).catch_unwind().await;
             assert_eq!(caught.is_err(), cfg!(debug_assertions));
-            assert!(pool.handles().is_empty(), "the connection has gone back");
+            assert!(pool.handles().is_empty(), "the connection was returned");
         });
     });
     if cfg!(debug_assertions) {

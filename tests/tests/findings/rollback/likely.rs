@@ -1,4 +1,5 @@
-//! Where an error may have been handled, or a transaction may have been handed to somebody, the finding is likely at most.
+//! Where the program may have handled an error, or may have passed the transaction on, the finding is at most
+//! likely.
 
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ async fn drops_two(pool: &SqlitePool) -> sqlx::Result<()> {
 }
 
 #[tokio::test]
-async fn each_is_told() {
+async fn each_is_reported() {
     let pool = pool().await;
     let (_, found) = findings(drops_two(&pool)).await;
     assert_eq!(found.len(), 2, "{}", rendered(&found));
@@ -53,7 +54,7 @@ async fn each_is_told() {
     }
 }
 
-/// What leaves it to its caller whether it has failed.
+/// Its type leaves it to the caller whether the returned value is a failure.
 async fn writes_and_returns<T>(pool: SqlitePool, value: T) -> T {
     let mut tx = pool.begin().await.unwrap();
     sqlx::query(INSERT).execute(&mut *tx).await.unwrap();

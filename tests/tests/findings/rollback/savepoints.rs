@@ -1,4 +1,4 @@
-//! A savepoint counts like a transaction.
+//! A savepoint is treated like a transaction.
 
 use sqlx::leash::testing::findings;
 use sqlx::{Acquire, SqlitePool, track};
@@ -44,7 +44,7 @@ async fn drops_around_a_savepoint(pool: &SqlitePool) -> sqlx::Result<()> {
 }
 
 #[tokio::test]
-async fn what_a_savepoint_released_is_lost_with_the_transaction() {
+async fn writes_of_a_released_savepoint_are_lost_with_the_transaction() {
     let pool = pool().await;
     let (_, found) = findings(drops_around_a_savepoint(&pool)).await;
     check(

@@ -43,7 +43,7 @@ async fn pg_commit_that_fails(pool: &PgPool) {
         .execute(&mut *tx)
         .await
         .unwrap();
-    // The constraint is checked now; who reads the error knows that nothing is written.
+    // The constraint is checked at the commit. Code that sees the error knows that nothing was written.
     assert!(tx.commit().await.is_err());
 }
 
@@ -76,7 +76,7 @@ async fn on_postgres() {
         &declared("pg_returning"),
     );
 
-    // The one row is the SELECT's: whether the DELETE found any is not known.
+    // The one row is the SELECT's: the driver does not report how many rows the DELETE found.
     let (_, found) = findings(pg_moves_rows(&pool)).await;
     let found = only(found);
     assert_eq!(Place::from(&found.primary), marked("pg moves", "begin"));
@@ -173,7 +173,7 @@ async fn on_mariadb_which_commits_before_it_changes_the_schema() {
         &declared("my_makes_a_table_for_a_while"),
     );
 
-    // What the lint believes is what the server does.
+    // The server keeps exactly the rows that the lint takes for kept.
     let mut kept: Vec<i32> = sqlx::query_scalar("SELECT id FROM exam")
         .fetch_all(&*pool)
         .await

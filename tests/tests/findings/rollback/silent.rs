@@ -1,4 +1,4 @@
-//! No finding where nothing is lost.
+//! No finding where no write is lost.
 
 use std::panic::AssertUnwindSafe;
 
@@ -53,7 +53,7 @@ async fn touches_no_row(pool: &SqlitePool) {
 
 #[track]
 async fn touches_no_row_after_one_that_did(pool: &SqlitePool) {
-    // On this very connection, so that the driver could mix the numbers up.
+    // On the same connection, so that the driver could confuse the row counts.
     let mut conn = pool.acquire().await.unwrap();
     sqlx::query(INSERT).execute(&mut *conn).await.unwrap();
     let mut tx = conn.begin().await.unwrap();
@@ -174,10 +174,10 @@ async fn never_ends(pool: &SqlitePool) {
 }
 
 #[tokio::test]
-async fn who_is_given_up_takes_it_back() {
+async fn a_cancelled_function_takes_its_transaction_back() {
     let pool = pool().await;
     let (given_up, found) = findings(async {
-        let wrote = common::until("it has written", || {
+        let wrote = common::until("the row is written", || {
             pool.handles()
                 .iter()
                 .any(|handle| handle.statements == 1 && handle.activity == leash::Activity::Idle)
@@ -203,7 +203,7 @@ async fn commits_what_it_was_given(pool: &SqlitePool) {
 }
 
 #[tokio::test]
-async fn what_the_caller_commits_is_not_lost() {
+async fn writes_that_the_caller_commits_are_not_lost() {
     let pool = pool().await;
     let ((), found) = findings(commits_what_it_was_given(&pool)).await;
     assert_none(&found);

@@ -8,7 +8,7 @@ use sqlx::leash::{Activity, Finding, Lint};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection, SqlitePool, track};
 
-use crate::common::{self, Gate, Place, Says, marked, only, pool, told, watched};
+use crate::common::{self, Gate, Place, Says, marked, only, pool, reported, watched};
 
 use super::says;
 
@@ -20,12 +20,12 @@ async fn inserts(gate: &SqlitePool) {
         .unwrap();
 }
 
-/// What is found of `future` while nobody can write, and then until it has ended.
+/// The findings of `future`: first while the gate blocks every write, then until `future` has ended.
 async fn at_the_gate(mut gate: Gate, future: impl Future<Output = ()>) -> Vec<Finding> {
     let ((), found) = findings(async {
         futures::join!(Box::pin(future), async {
-            told(gate.pool.name(), Lint::SlowQuery, 1).await;
-            // It runs still.
+            reported(gate.pool.name(), Lint::SlowQuery, 1).await;
+            // The statement is still running.
             let handles = gate.pool.handles();
             assert!(
                 handles
@@ -40,7 +40,7 @@ async fn at_the_gate(mut gate: Gate, future: impl Future<Output = ()>) -> Vec<Fi
 }
 
 #[tokio::test]
-async fn told_while_it_runs_and_not_again_at_its_end() {
+async fn reported_while_it_runs_and_not_again_at_its_end() {
     let gate = Gate::closed().await;
     let pool = gate.pool.clone();
     let found = only(at_the_gate(gate, inserts(&pool)).await);
@@ -137,7 +137,7 @@ async fn with_a_connection_of_its_own(database: &SqliteConnectOptions) {
 }
 
 #[tokio::test]
-async fn without_a_handle_it_is_told_at_its_end() {
+async fn without_a_handle_it_is_reported_at_its_end() {
     let mut gate = Gate::closed().await;
     let database = (*gate.pool.connect_options()).clone();
     let ((), found) = findings(async {
@@ -168,10 +168,10 @@ async fn short_but_too_long(gate: &SqlitePool) {
 }
 
 #[tokio::test]
-async fn what_the_watchdog_did_not_see_is_told_at_its_end() {
+async fn a_statement_the_watchdog_did_not_see_is_reported_at_its_end() {
     let pool = pool().await;
     let ((), found) = findings(short_but_too_long(&pool)).await;
-    // The other statement may take a millisecond, too, on a machine that is busy.
+    // On a busy machine, the other statement may take a millisecond, too.
     let place = marked("sums up", "execute");
     assert_eq!(
         found
@@ -189,12 +189,12 @@ async fn a_statement_that_is_given_up() {
     let mut gate = Gate::closed().await;
     let pool = gate.pool.clone();
     let ((), found) = findings(async {
-        let given_up = told(gate.pool.name(), Lint::SlowQuery, 1);
+        let given_up = reported(gate.pool.name(), Lint::SlowQuery, 1);
         futures::future::select(Box::pin(inserts(&pool)), Box::pin(given_up)).await;
         gate.open().await;
     })
     .await;
-    // Told while it ran: not told a second time.
+    // The finding was reported while the statement ran, and is not reported a second time.
     says(
         marked("inserts", "execute"),
         "findings::slow::found::inserts",

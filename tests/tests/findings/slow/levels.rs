@@ -1,4 +1,4 @@
-//! Where the limit comes from.
+//! The sources of the limit.
 
 use std::time::Duration;
 

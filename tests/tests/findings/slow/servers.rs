@@ -8,7 +8,7 @@ use sqlx::leash::{Activity, Lint};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Postgres, track};
 
-use crate::common::{TestPool, marked, only, told};
+use crate::common::{TestPool, marked, only, reported};
 
 use super::says;
 
@@ -20,11 +20,11 @@ async fn rows_that_take_their_time(pool: &TestPool<Postgres>) {
     )
     .fetch(&**pool); // @slow rows
     rows.try_next().await.unwrap().unwrap();
-    // The consumer's rest is not counted.
+    // The consumer's pause is not counted.
     tokio::time::sleep(Duration::from_millis(300)).await;
     let rest = async { while rows.try_next().await.unwrap().is_some() {} };
     let before_its_end = async {
-        told(pool.name(), Lint::SlowQuery, 1).await;
+        reported(pool.name(), Lint::SlowQuery, 1).await;
         let handles = pool.handles();
         assert!(
             handles

@@ -1,4 +1,4 @@
-//! Time that is not the statement's, and statements that may take long.
+//! Time that is not the statement's own, and statements that may take long.
 
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ async fn allowed(gate: &SqlitePool) {
 }
 
 #[tokio::test]
-async fn what_may_take_that_long() {
+async fn statements_that_may_take_that_long() {
     for run in [0, 1] {
         let mut gate = Gate::closed().await;
         let pool = gate.pool.clone();

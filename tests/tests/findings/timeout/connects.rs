@@ -1,4 +1,4 @@
-//! What a connect of the diagnosis's own shows, and where none is made.
+//! The separate connect of the diagnosis: what it shows, and where it is not made.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
@@ -40,7 +40,7 @@ async fn no_connect_for_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("exam.db");
     let (database, removed) = (file.clone(), file.clone());
-    // A connection that never gets ready, and whose file a further one would make anew.
+    // A connection that never becomes ready. A further connect would create its file again.
     let pool = options(2)
         .acquire_timeout(A_SECOND)
         .after_connect(move |_, _| {
@@ -54,10 +54,10 @@ async fn no_connect_for_sqlite() {
         );
     let finding = times_out(&TestPool::of(pool), async {}).await;
     assert_verdict(&finding, Verdict::Unknown, Certainty::Unknown);
-    assert!(!file.exists(), "only sqlx connects to it");
+    assert!(!file.exists(), "only sqlx connects");
 }
 
-/// Permits are free, the server answers, and still there is no connection.
+/// Permits are free and the server answers, but no connection becomes ready.
 #[tokio::test]
 async fn a_hook_never_ends() {
     let Some(db) = leash_test_support::postgres().await else {
@@ -87,7 +87,7 @@ async fn is_refused_by_name<DB: Backend>(pool: TestPool<DB>) {
 }
 
 /// The URL with another user and password.
-fn as_somebody_else(url: &str) -> String {
+fn as_another_user(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap();
     let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
     format!("{scheme}://nobody_we_know:wrong@{rest}")
@@ -96,14 +96,14 @@ fn as_somebody_else(url: &str) -> String {
 #[tokio::test]
 async fn a_wrong_password_is_no_timeout() {
     if let Some(db) = leash_test_support::postgres().await {
-        let url = as_somebody_else(db.url());
+        let url = as_another_user(db.url());
         is_refused_by_name(TestPool::of(
             PgPoolOptions::new().connect_lazy(&url).unwrap(),
         ))
         .await;
     }
     if let Some(db) = leash_test_support::mysql().await {
-        let url = as_somebody_else(db.url());
+        let url = as_another_user(db.url());
         is_refused_by_name(TestPool::of(
             MySqlPoolOptions::new().connect_lazy(&url).unwrap(),
         ))

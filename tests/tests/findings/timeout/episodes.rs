@@ -14,7 +14,7 @@ use super::holders::hoards_a_connection;
 use super::{Result, assert_verdict, pool_of, waits};
 
 #[tokio::test]
-async fn those_who_wait_together_get_one_verdict() {
+async fn simultaneous_waiters_get_one_verdict() {
     let (pool, taken) = (pool_of(1).await, Notify::new());
     let mut hoarder = Box::pin(hoards_a_connection(&pool, &taken));
     tokio::select! {
@@ -53,8 +53,8 @@ async fn takes_two(pool: &SqlitePool, meet: &Barrier) -> Result {
 }
 
 #[test]
-fn an_episode_is_told_once_and_when_it_changes_and_ends() {
-    let test = "timeout::episodes::an_episode_is_told_once_and_when_it_changes_and_ends";
+fn an_episode_is_reported_once_and_when_it_changes_and_ends() {
+    let test = "timeout::episodes::an_episode_is_reported_once_and_when_it_changes_and_ends";
     let printed = in_child(test, &[], |runtime| {
         runtime.block_on(async {
             let lines = Lines::of_process();
@@ -78,27 +78,27 @@ fn an_episode_is_told_once_and_when_it_changes_and_ends() {
             .await;
             println!();
             for target in ["sqlx_leash::finding", "sqlx_leash::pool"] {
-                for told in lines.of(target) {
-                    println!("told: {}", told.lines().next().unwrap());
+                for reported in lines.of(target) {
+                    println!("reported: {}", reported.lines().next().unwrap());
                 }
             }
         });
     });
-    let told: Vec<_> = printed
+    let reported: Vec<_> = printed
         .out
         .lines()
-        .filter(|line| line.starts_with("told: "))
+        .filter(|line| line.starts_with("reported: "))
         .collect();
-    let of = |word: &str| told.iter().filter(|line| line.contains(word)).count();
-    assert_eq!(of("[pool_timeout]"), 1, "in full once: {told:#?}");
+    let of = |word: &str| reported.iter().filter(|line| line.contains(word)).count();
+    assert_eq!(of("[pool_timeout]"), 1, "in full once: {reported:#?}");
     assert_eq!(
-        of("told: WARN pool_timeout: "),
+        of("reported: WARN pool_timeout: "),
         1,
-        "a line for the change: {told:#?}"
+        "a line for the change: {reported:#?}"
     );
     assert_eq!(
         of("acquires are served again: 4 timeouts in"),
         1,
-        "{told:#?}"
+        "{reported:#?}"
     );
 }

@@ -211,11 +211,11 @@ async fn too_few_for_the_load() {
         .min_connections(2)
         .acquire_timeout(Duration::from_secs(1));
     let pool = TestPool::of(options.connect(db.url()).await.unwrap());
-    // Ten at once, 0.3 s each, in a second: three connections are needed.
+    // Ten at once of 0.3 s each within a second: three connections are needed.
     let run = async { join_all((0..10).map(|_| works(&pool))).await };
     let (ended, found) = findings(Box::pin(run)).await;
     let timed_out = ended.iter().filter(|ended| ended.is_err()).count();
-    // Two where the machine is not late. The first two have nobody to wait for.
+    // Two time out unless the machine is late. The first two acquires do not have to wait.
     assert!((1..=8).contains(&timed_out), "{ended:?}");
     let found: Vec<_> = found
         .into_iter()

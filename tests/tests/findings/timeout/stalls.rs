@@ -18,9 +18,9 @@ use crate::common::{assert_helps, connect, only_of, options};
 use super::holders::hoards_a_connection;
 use super::{A_SECOND, SOON, assert_verdict, pool_of, times_out, waits, while_hoarded};
 
-/// A task may leave its own acquires unpolled: a stream of them that is not read.
+/// A task may leave its own acquires unpolled, for example those of a stream that it does not read.
 #[tokio::test]
-async fn whom_its_own_task_does_not_poll_is_no_stall() {
+async fn a_waiter_that_its_own_task_does_not_poll_is_no_stall() {
     let pool = connect(options(1).acquire_timeout(Duration::from_secs(2))).await;
     let taken = Notify::new();
     let mut hoarder = Box::pin(hoards_a_connection(&pool, &taken));
@@ -125,7 +125,7 @@ fn the_process_was_stopped() {
                 tokio::try_join!(hoards_a_connection(&pool, &taken), async {
                     pool.has_handles(1).await;
                     pool.has_waiting(1).await;
-                    // Stopped, and woken from outside.
+                    // An outside process stops and wakes this one.
                     let process = std::process::id();
                     let script = format!("kill -STOP {process}; sleep 3; kill -CONT {process}");
                     Command::new("sh")

@@ -1,4 +1,4 @@
-//! The verdict unreachable: a server that refuses, or does not answer.
+//! The verdict `unreachable`: a server that refuses connections, or does not answer.
 
 use std::net::TcpListener;
 use std::sync::atomic::Ordering::Relaxed;
@@ -17,7 +17,7 @@ use super::{
     A_SECOND, assert_in_time, assert_verdict, pool_of, postgres_at, silent_server, times_out, waits,
 };
 
-/// A port of this machine on which nobody listens.
+/// A local port without a listener.
 fn closed_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
@@ -37,7 +37,7 @@ async fn is_refused<DB: Backend>(pool: &TestPool<DB>, port: u16) {
     let address = format!("connecting to 127.0.0.1:{port}/shop fails: ");
     assert!(finding.cause.starts_with(&address), "{}", finding.cause);
     assert!(finding.cause.contains("refused"), "{}", finding.cause);
-    // Who comes later, within the minute, has only that to go by.
+    // A timeout within the next minute has only this one connect as evidence.
     let finding = times_out(pool, async {}).await;
     assert_verdict(&finding, Verdict::Unreachable, Certainty::Likely);
     assert_helps(&finding, &format!("127.0.0.1:{port}"));
@@ -46,13 +46,13 @@ async fn is_refused<DB: Backend>(pool: &TestPool<DB>, port: u16) {
 }
 
 #[tokio::test]
-async fn nobody_listens_for_postgres() {
+async fn nothing_listens_for_postgres() {
     let port = closed_port();
     is_refused(&postgres_at(port), port).await;
 }
 
 #[tokio::test]
-async fn nobody_listens_for_mysql() {
+async fn nothing_listens_for_mysql() {
     let port = closed_port();
     is_refused(&mysql_at(port), port).await;
 }
@@ -63,7 +63,7 @@ async fn makes(options: PgPoolOptions, url: &str) -> sqlx::Result<PgPool> {
 }
 
 #[tokio::test]
-async fn nobody_listens_when_the_pool_is_made() {
+async fn nothing_listens_when_the_pool_is_made() {
     let port = closed_port();
     let url = format!("postgres://someone@127.0.0.1:{port}/shop");
     let options = PgPoolOptions::new().acquire_timeout(A_SECOND);
@@ -80,7 +80,7 @@ async fn nobody_listens_when_the_pool_is_made() {
     assert_verdict(finding, Verdict::Unreachable, Certainty::Certain);
     let address = format!("connecting to 127.0.0.1:{port}/shop fails: ");
     assert!(finding.cause.starts_with(&address), "{}", finding.cause);
-    // Nothing is left of the pool that was not made.
+    // Nothing is left of the pool that could not be made.
     let pools = leash::snapshot().pools;
     assert!(
         !pools
@@ -96,7 +96,7 @@ async fn a_pool_that_is_made_in_time_is_counted_from_its_first_handle_on() {
     assert_eq!((stats.acquired, stats.timeouts, stats.abandoned), (0, 0, 0));
 }
 
-/// The address told is the one that was tried.
+/// The reported address is the one that the connect tried.
 #[tokio::test]
 async fn a_pool_that_was_given_another_address() {
     let (old, new) = (closed_port(), closed_port());
@@ -120,7 +120,7 @@ async fn the_server_never_answers() {
         assert_verdict(&finding, Verdict::Unreachable, Certainty::Likely);
         let address = format!("a connect to 127.0.0.1:{port}/shop got no answer in ");
         assert!(finding.cause.starts_with(&address), "{}", finding.cause);
-        // One connection of sqlx's for each attempt, and one more a minute to learn why.
+        // sqlx opens one connection for each attempt, and the diagnosis one more a minute.
         assert_eq!(accepted.load(Relaxed), attempt + 2);
     }
 }
@@ -132,7 +132,7 @@ async fn the_mysql_server_never_answers() {
     assert_verdict(&finding, Verdict::Unreachable, Certainty::Likely);
 }
 
-/// Who makes a new connection goes on with that, also when another is given back.
+/// An acquire that opens a new connection keeps waiting for it, also when another connection is returned.
 #[tokio::test]
 async fn a_connection_that_comes_back_does_not_help() {
     let Some(db) = leash_test_support::postgres().await else {
@@ -150,7 +150,7 @@ async fn a_connection_that_comes_back_does_not_help() {
     let gives_back = async {
         pool.has_waiting(1).await;
         drop(held);
-        until("it comes back", || pool.num_idle() == 1).await;
+        until("the connection is returned", || pool.num_idle() == 1).await;
     };
     let finding = times_out(&pool, gives_back).await;
     assert_verdict(&finding, Verdict::Unreachable, Certainty::Likely);
@@ -159,7 +159,7 @@ async fn a_connection_that_comes_back_does_not_help() {
 }
 
 #[tokio::test]
-async fn a_new_outage_is_looked_into_anew() {
+async fn a_new_outage_is_diagnosed_again() {
     const PATIENT: Duration = Duration::from_secs(4);
     let Some(db) = leash_test_support::postgres().await else {
         return;
@@ -174,7 +174,7 @@ async fn a_new_outage_is_looked_into_anew() {
 
     let proxy = Proxy::on(port, server.get_host(), server.get_port());
     waits(&pool).await.unwrap();
-    // Before anybody could see that all is well again.
+    // The second outage begins before the recovery could be observed.
     proxy.meets_new_ones_with(Fate::Swallowed);
     proxy.treats(Fate::Cut(Cut::Closed));
     let finding = times_out(&pool, async {}).await;

@@ -1,4 +1,4 @@
-//! Permits in use by code that is not tracked, and connections that are lent to it.
+//! Permits in use by untracked code, and connections that are lent to it.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn sleeps_after_lending(pool: &SqlitePool, taken: &Notify) -> Result {
 }
 
 #[tokio::test]
-async fn what_a_holder_does_with_a_lent_connection_is_not_known() {
+async fn the_use_of_a_lent_connection_is_unknown() {
     let (pool, taken) = (pool_of(1).await, Notify::new());
     let finding = while_hoarded(&pool, &taken, sleeps_after_lending(&pool, &taken)).await;
     assert_verdict(&finding, Verdict::Unknown, Certainty::Unknown);
@@ -38,9 +38,9 @@ async fn what_a_holder_does_with_a_lent_connection_is_not_known() {
     related(&finding, &marked("lends", "begin"));
 }
 
-/// Who waits may be connecting: what is open then is nobody else's.
+/// A waiter may be connecting: its open connection is not in use by other code.
 #[tokio::test]
-async fn what_waiters_connect_is_no_untracked_use() {
+async fn connections_that_waiters_open_are_no_untracked_use() {
     let directory = tempfile::tempdir().unwrap();
     let file = SqliteConnectOptions::new().filename(directory.path().join("exam.db"));
     let mut locks = file
@@ -73,7 +73,7 @@ async fn what_waiters_connect_is_no_untracked_use() {
 }
 
 #[tokio::test]
-async fn somebody_uses_the_plain_pool_behind_its_back() {
+async fn the_plain_pool_is_used_untracked() {
     let plain = plain_sqlx::sqlite::SqlitePoolOptions::new()
         .max_connections(2)
         .acquire_timeout(SOON)
@@ -99,7 +99,7 @@ async fn somebody_uses_the_plain_pool_behind_its_back() {
 }
 
 #[tokio::test]
-async fn what_is_lent_is_a_fact_and_no_verdict() {
+async fn a_lent_connection_is_a_fact_and_no_verdict() {
     let pool = pool_of(1).await;
     let lent = pool.as_sqlx().acquire().await.unwrap(); // @lent
     let finding = times_out(&pool, async {}).await;

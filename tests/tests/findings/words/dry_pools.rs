@@ -1,4 +1,4 @@
-//! How the findings read that tell why a pool runs dry. Times are theirs, not the text's: each stands as `…`.
+//! The texts of findings about exhausted pools. The times vary from run to run, so each is replaced by `…`.
 
 mod deadlocks;
 mod timeouts;
@@ -21,7 +21,7 @@ fn check(finding: &Finding, expected: &Expect) {
     expected.assert_eq(&settled(&finding.render()));
 }
 
-/// What the lint finds in this, which is given up when it has found something.
+/// Runs `future` until the lint reports a finding about the pool, and returns the finding.
 async fn found<DB: Backend>(
     lint: Lint,
     pool: &TestPool<DB>,
@@ -30,7 +30,7 @@ async fn found<DB: Backend>(
     let run = async {
         tokio::select! {
             biased;
-            (_, finding) = pool.hears(lint) => finding,
+            (_, finding) = pool.first_of(lint) => finding,
             () = async { future.await; std::future::pending().await } => unreachable!(),
         }
     };

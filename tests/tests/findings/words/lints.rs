@@ -1,4 +1,4 @@
-//! How each finding reads: reviewed like code. Times are theirs, not the text's: each stands as `…`.
+//! The text of each finding, reviewed like code. The times vary from run to run, so each is replaced by `…`.
 
 use expect_test::{Expect, expect};
 use futures::TryStreamExt;
@@ -6,7 +6,7 @@ use sqlx::leash::Lint;
 use sqlx::leash::testing::findings;
 use sqlx::{Executor, SqlitePool, track};
 
-use crate::common::{Gate, HUNDRED, TestPool, only, pool_named, settled, told};
+use crate::common::{Gate, HUNDRED, TestPool, only, pool_named, reported, settled};
 
 struct Shop {
     pool: TestPool,
@@ -17,14 +17,14 @@ impl Shop {
     async fn ship(&self) -> sqlx::Result<()> {
         let mut tx = self.pool.begin().await?;
         tx.execute("UPDATE exam SET name = 'shipped'").await?;
-        told(self.pool.name(), Lint::HeldIdle, 1).await;
+        reported(self.pool.name(), Lint::HeldIdle, 1).await;
         tx.commit().await
     }
 
     async fn export(&self) -> sqlx::Result<()> {
         let mut rows = sqlx::query(HUNDRED).fetch(&*self.pool);
         rows.try_next().await?;
-        told(self.pool.name(), Lint::HeldIdle, 1).await;
+        reported(self.pool.name(), Lint::HeldIdle, 1).await;
         Ok(())
     }
 
@@ -32,7 +32,7 @@ impl Shop {
     async fn import(&self) -> sqlx::Result<()> {
         let mut conn = self.pool.acquire().await?;
         conn.execute("SELECT name FROM exam").await?;
-        told(self.pool.name(), Lint::HeldTooLong, 1).await;
+        reported(self.pool.name(), Lint::HeldTooLong, 1).await;
         Ok(())
     }
 
@@ -60,7 +60,7 @@ impl Shop {
     async fn fill(&self) -> sqlx::Result<()> {
         let _first = self.pool.acquire().await?;
         let _second = self.pool.acquire().await?;
-        told(self.pool.name(), Lint::PoolPressure, 1).await;
+        reported(self.pool.name(), Lint::PoolPressure, 1).await;
         Ok(())
     }
 
@@ -73,7 +73,7 @@ impl Shop {
     #[track(held_idle = "1h")]
     async fn keep(&self) -> sqlx::Result<()> {
         let _conn = self.pool.acquire().await?;
-        told(self.pool.name(), Lint::CloseBlocked, 1).await;
+        reported(self.pool.name(), Lint::CloseBlocked, 1).await;
         Ok(())
     }
 }
@@ -91,7 +91,7 @@ async fn shop(name: &str) -> Shop {
     Shop { pool }
 }
 
-/// The only finding of `future`, in full.
+/// Compares the only finding of `future`, in full.
 async fn check(future: impl Future<Output = sqlx::Result<()>>, expected: Expect) {
     let (result, found) = findings(Box::pin(future)).await;
     result.unwrap();
@@ -215,7 +215,7 @@ async fn slow_query() {
     let pool = gate.pool.clone();
     let report = async {
         let opens = async {
-            told(gate.pool.name(), Lint::SlowQuery, 1).await;
+            reported(gate.pool.name(), Lint::SlowQuery, 1).await;
             gate.open().await;
         };
         futures::join!(report(&pool), opens).0

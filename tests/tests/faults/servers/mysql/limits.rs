@@ -1,4 +1,4 @@
-//! What MariaDB itself puts an end to: limits of time, and deadlocks, which take the whole transaction along.
+//! Limits that MariaDB enforces: timeouts, and deadlocks, which roll back the whole transaction.
 
 use super::world::World;
 use super::{Db, SLEEP};
@@ -11,7 +11,7 @@ const THIRD: &str = "UPDATE exam SET name = 'y' WHERE id = 3";
 situations! {
     World::new();
 
-    /// It is that of the statement which ends it, too, however busy the machine.
+    /// The same limit applies to the statement that resets it, however busy the machine is.
     max_statement_time => error(&["Database 1969"]), |pool, _world| {
         let mut tx = pool.begin().await?;
         tx.execute("SET max_statement_time = 0.5").await?;
@@ -21,7 +21,7 @@ situations! {
         ended.map(drop)
     }
 
-    /// The statement alone is undone: the transaction goes on.
+    /// Only the statement is rolled back: the transaction goes on.
     innodb_lock_wait_timeout => error(&["Database 1205"]).found(NESTED), |pool, world| {
         pool.execute(INSERT).await?;
         let (mut one, mut other) = (pool.begin().await?, pool.begin().await?);
@@ -36,7 +36,7 @@ situations! {
         ended.map(drop)
     }
 
-    /// The one that has written less gives way, with all that it wrote.
+    /// MariaDB rolls back the transaction that has written less.
     deadlock => error(&["Database 1213"]), |pool, world| {
         pool.execute(INSERT).await?;
         let (mut one, mut other) = (pool.begin().await?, pool.begin().await?);
@@ -55,7 +55,7 @@ situations! {
         ended.map(drop)
     }
 
-    /// The savepoint went with its transaction, and the driver does not know.
+    /// The server dropped the savepoint with its transaction; the driver does not know this.
     deadlock_in_a_savepoint => error(&["Database 1305"]), |pool, world| {
         pool.execute(INSERT).await?;
         let (mut one, mut other) = (pool.begin().await?, pool.begin().await?);

@@ -9,7 +9,7 @@ use crate::common::one_of;
 const IN: &str = "COPY exam (name) FROM STDIN";
 const OUT: &str = "COPY (SELECT repeat('x', 1000) FROM generate_series(1, 100000)) TO STDOUT";
 
-/// What a COPY sees whose session was killed: which, depends on how far it was.
+/// The outcomes of a COPY whose session was killed: they depend on how far it had come.
 const CUT: &[&str] = &[
     "Database 57P01",
     "Io UnexpectedEof",
@@ -58,7 +58,7 @@ situations! {
         let mut conn = pool.acquire().await?;
         let mut chunks = conn.copy_out_raw(OUT).await?;
         chunks.try_next().await?;
-        world.kills_who_runs("COPY").await;
+        world.kills_sessions_running("COPY").await;
         while chunks.try_next().await?.is_some() {}
         Ok(())
     }

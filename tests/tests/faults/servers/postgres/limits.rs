@@ -1,4 +1,4 @@
-//! What PostgreSQL itself puts an end to: limits of time, deadlocks, transactions that cannot be serialized.
+//! Limits that PostgreSQL enforces: timeouts, deadlocks, transactions that cannot be serialized.
 
 use super::world::World;
 use super::{Db, SESSION, SLEEP};
@@ -10,7 +10,7 @@ const INSERT: &str = "INSERT INTO exam (id, name) VALUES (1, 'x'), (2, 'x')";
 situations! {
     World::new();
 
-    /// The limit is that of what comes after it in the transaction, too, however busy the machine.
+    /// The limit applies to the later statements of the transaction, too, however busy the machine is.
     statement_timeout => error(&["Database 57014"]), |pool, _world| {
         let mut tx = pool.begin().await?;
         tx.execute("SET LOCAL statement_timeout = '500ms'").await?;
@@ -21,7 +21,7 @@ situations! {
         ended.map(drop)
     }
 
-    /// A commit of what has failed is a rollback, and sqlx says nothing of it.
+    /// The commit of a failed transaction is a rollback, and sqlx returns no error for it.
     statement_timeout_and_commit => well(), |pool, world| {
         let mut tx = pool.begin().await?;
         tx.execute(INSERT).await?;
@@ -63,7 +63,7 @@ situations! {
         tx.execute("SELECT 1").await.map(drop)
     }
 
-    /// The one that has waited first finds out, and gives way.
+    /// PostgreSQL aborts the statement that has waited longer: it detects the deadlock first.
     deadlock => error(&["Database 40P01"]), |pool, world| {
         pool.execute(INSERT).await?;
         let (mut one, mut other) = (pool.begin().await?, pool.begin().await?);

@@ -4,36 +4,36 @@ use super::world::World;
 use super::{Db, SESSION};
 use crate::common::{error, well};
 
-/// Somebody else's session that listens.
+/// Selects another session that listens.
 const LISTENS: &str = "SELECT pid::BIGINT FROM pg_stat_activity WHERE datname = current_database() \
      AND pid <> $1 AND state = 'idle' AND query LIKE 'LISTEN%'";
 
 situations! {
     World::new();
 
-    told_by_try_recv => well(), |pool, world| {
+    reported_by_try_recv => well(), |pool, world| {
         let mut listener = db::postgres::PgListener::connect_with(pool).await?;
         listener.listen("exams").await?;
         let session = db::query_scalar(SESSION).fetch_one(&mut listener).await?;
         world.kills(session).await;
         assert!(listener.try_recv().await?.is_none(), "the connection was lost");
-        pool.execute("NOTIFY exams, 'heard'").await?;
-        assert_eq!(listener.recv().await?.payload(), "heard");
+        pool.execute("NOTIFY exams, 'passed'").await?;
+        assert_eq!(listener.recv().await?.payload(), "passed");
         Ok(())
     }
 
-    not_told_by_recv => well(), |pool, world| {
+    not_reported_by_recv => well(), |pool, world| {
         let mut listener = db::postgres::PgListener::connect_with(pool).await?;
         listener.listen("exams").await?;
         let session = db::query_scalar(SESSION).fetch_one(&mut listener).await?;
-        let somebody = async {
+        let sends = async {
             world.kills(session).await;
             world.sees(LISTENS, session).await;
-            pool.execute("NOTIFY exams, 'heard'").await
+            pool.execute("NOTIFY exams, 'passed'").await
         };
-        let (received, notified) = futures::join!(listener.recv(), somebody);
+        let (received, notified) = futures::join!(listener.recv(), sends);
         notified?;
-        assert_eq!(received?.payload(), "heard");
+        assert_eq!(received?.payload(), "passed");
         Ok(())
     }
 

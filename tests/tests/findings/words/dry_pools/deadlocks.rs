@@ -1,4 +1,4 @@
-//! Deadlocks, and the two lints that point at their making.
+//! Deadlocks, and the two lints that warn of code that can cause them.
 
 use expect_test::expect;
 use sqlx::leash::Lint;
@@ -82,7 +82,7 @@ async fn a_deadlock_of_two_pools() {
             orders_then_stock(&orders, &stock, &both),
             stock_then_orders(&orders, &stock, &both, &turn),
             async {
-                // Who waits last is told: always the same.
+                // The finding is reported at the last waiter, so the order is fixed here.
                 stock.has_handles(1).await;
                 stock.has_waiting(1).await;
                 turn.notify_one();

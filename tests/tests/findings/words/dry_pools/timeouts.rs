@@ -114,7 +114,7 @@ async fn a_timeout_by_a_hoarder() {
     );
 }
 
-/// The text without numbers that depend on the machine.
+/// The text without the numbers that depend on the machine.
 fn without_numbers(text: &str) -> String {
     let digits = settled(text).replace(|c: char| c.is_ascii_digit(), "#");
     let mut text = String::new();
@@ -221,7 +221,7 @@ async fn a_timeout_by_untracked_use() {
 }
 
 #[tokio::test]
-async fn a_timeout_of_what_is_lent() {
+async fn a_timeout_with_a_lent_connection() {
     let pool = impatient(1, "lent").await;
     let taken = given_away(&pool).acquire().await.unwrap();
     check(
