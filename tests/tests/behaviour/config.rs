@@ -2,7 +2,7 @@
 
 mod off;
 mod order;
-mod told;
+mod reporting;
 mod values;
 use std::sync::Mutex;
 

@@ -4,7 +4,7 @@ use sqlx::leash::Lint;
 use sqlx::leash::testing::findings;
 use sqlx::track;
 
-use crate::common::{TestPool, only_of, pool_of, said, told};
+use crate::common::{TestPool, only_of, pool_of, reported, said};
 
 #[track(allow(nested_acquire, reason = "the test wants it"))]
 async fn keeps_both_idle(pool: &TestPool) {
@@ -13,7 +13,7 @@ async fn keeps_both_idle(pool: &TestPool) {
     }
     let _one = pool.acquire().await.unwrap();
     let _two = pool.acquire().await.unwrap();
-    told(pool.name(), Lint::PoolPressure, 1).await;
+    reported(pool.name(), Lint::PoolPressure, 1).await;
 }
 
 /// The holds that have ended were statements, busy all the time. Those that run are idle, and count.
