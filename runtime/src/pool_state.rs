@@ -99,6 +99,7 @@ impl PoolState {
     }
 
     /// Whether this is the first use of the pool. From then on its name is settled.
+    #[inline]
     pub(crate) fn is_first_use(&self) -> bool {
         // No `Once`: the caller then emits an event, whose subscriber may use this pool and come back here.
         !self.used.load(Relaxed) && !self.used.swap(true, Relaxed)

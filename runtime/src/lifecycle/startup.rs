@@ -54,14 +54,19 @@ pub(crate) fn pool_gone(id: u64) {
 /// process's start line before.
 #[inline]
 pub(crate) fn pool_used(pool: &PoolState) {
-    // A `Once` would deadlock: the subscriber may use a pool itself, and so re-enter this function.
-    static INTRODUCED: AtomicBool = AtomicBool::new(false);
     if pool.is_first_use() && !config::is_off() {
-        if !INTRODUCED.swap(true, Relaxed) {
-            log::process_started();
-        }
-        log::pool_started(pool);
+        log_start(pool);
     }
+}
+
+#[cold]
+fn log_start(pool: &PoolState) {
+    // A `Once` would deadlock: the subscriber may use a pool itself, and so re-enter this function.
+    static LOGGED: AtomicBool = AtomicBool::new(false);
+    if !LOGGED.swap(true, Relaxed) {
+        log::process_started();
+    }
+    log::pool_started(pool);
 }
 
 /// Records a call that waits for the pool to close, until the guard is dropped.

@@ -59,6 +59,7 @@ pub(crate) fn is_counted() -> bool {
 }
 
 /// Forgets both values until the guards are dropped: the code that runs meanwhile is not part of the running statement.
+#[inline]
 pub(super) fn nothing() -> (Restore<Counting>, Restore<bool>) {
     (
         set(&ANSWER, Counting::NotAsked),

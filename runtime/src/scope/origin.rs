@@ -13,12 +13,18 @@ pub(crate) fn caller(location: &'static Location<'static>) -> Place {
 }
 
 fn caller_in(location: &'static Location<'static>, function: Option<&'static Function>) -> Place {
-    let in_sqlx = location.file().contains("sqlx-core");
+    let in_sqlx = is_in_sqlx(location);
     match function {
         Some(function) if in_sqlx => function.place(),
         None if in_sqlx => Place::UNKNOWN,
         _ => Place::at(location, function),
     }
+}
+
+// Inlined, the search would be unrolled for this text at every call.
+#[inline(never)]
+fn is_in_sqlx(location: &Location<'_>) -> bool {
+    location.file().contains("sqlx-core")
 }
 
 /// What a call of a method knows about the place at which its permit will be requested.
