@@ -1,12 +1,12 @@
-//! What holds on every database, written once: each backend is a module that says how to get a pool, and has the same
-//! files below it. So the functions have names of their own on each backend, and rows of their own.
+//! Behaviour that is the same on every database, written once. Each backend is a module that supplies its pool, and
+//! includes the same files. So every function has a separate name, and separate rows, on each backend.
 
 #![expect(
     clippy::duplicate_mod,
     reason = "the suite is compiled once for each backend"
 )]
 
-/// The path within this binary of a function of the module that asks: a module of one backend.
+/// The path, within this binary, of a function of the calling module: the module of one backend.
 macro_rules! here {
     ($function:expr) => {
         format!(

@@ -1,4 +1,4 @@
-//! A `begin()` that is dropped half-way never hands its connection on inside a transaction.
+//! A cancelled `begin()` never returns its connection to the pool inside a transaction.
 
 use futures::future::BoxFuture;
 use sqlx::mysql::MySqlPoolOptions;
@@ -8,19 +8,19 @@ use sqlx::{Acquire, Connection, Executor, PgPool, SqlitePool, track};
 
 use crate::common::{TestPool, Tx, poll_at_most, pool_of};
 
-/// Fails where the connection is inside a transaction: SQLite begins none within another.
+/// Asserts that the connection is outside a transaction: SQLite does not begin one within another.
 async fn assert_outside(connection: &mut SqliteConnection, polls: usize) {
     let begun = connection.execute("BEGIN").await;
     begun.unwrap_or_else(|error| {
-        panic!("given up after {polls} polls, the connection is inside a transaction: {error}")
+        panic!("cancelled after {polls} polls, the connection is inside a transaction: {error}")
     });
     connection.execute("ROLLBACK").await.unwrap();
 }
 
-/// Gives `begin` up after each number of polls, until it is fast enough to end.
+/// Cancels `begin` after each number of polls, beyond the number that it needs.
 async fn check<T>(pool: &TestPool, begin: impl AsyncFn() -> sqlx::Result<T>) {
     for polls in 0..6 {
-        // Several times: the answer may be there at the first poll, or at the next.
+        // Several times: the answer may arrive before the first poll, or before the next.
         for _ in 0..10 {
             drop(poll_at_most(polls, begin()).await.transpose().unwrap());
             assert_outside(&mut pool.acquire().await.unwrap(), polls).await;
@@ -43,11 +43,11 @@ async fn on_a_pool() {
     check(&pool, async || Acquire::begin(&*pool).await).await;
     check(&pool, async || tracked(&pool).await).await;
     check(&pool, async || pool.try_begin().await).await;
-    // sqlx's own, which the migrator asks for.
+    // sqlx's own `begin`, which the migrator calls.
     check(&pool, async || sqlx_begin(&pool).await).await;
 }
 
-/// By sqlx's own trait, as the migrator does it.
+/// Begins through sqlx's own trait, as the migrator does.
 async fn sqlx_begin(pool: &SqlitePool) -> sqlx::Result<()> {
     let migrator = sqlx::migrate::Migrator::DEFAULT;
     migrator
@@ -82,7 +82,7 @@ async fn on_a_connection() {
     .await;
 }
 
-/// A savepoint given up leaves the transaction around it as it was.
+/// A cancelled savepoint leaves the transaction around it as it was.
 #[tokio::test]
 async fn on_a_transaction() {
     let pool = pool_of(1).await;
@@ -107,7 +107,7 @@ async fn on_a_transaction() {
     pool.assert_empty();
 }
 
-/// A statement that is sent twice is one transaction if it began in one, and two if not.
+/// Asks twice for the transaction's id: inside a transaction both ids are the same, outside they differ.
 async fn is_inside(pool: &PgPool) -> bool {
     let mut connection = pool.acquire().await.unwrap();
     let one: String = sqlx::query_scalar("SELECT pg_current_xact_id()::text")
@@ -149,11 +149,11 @@ async fn on_a_pool_of_postgres() {
             poll_at_most(polls, begin(&pool)).await.transpose().unwrap();
             assert!(
                 !is_inside(&pool).await,
-                "{name}, given up after {polls} polls"
+                "{name}, cancelled after {polls} polls"
             );
         }
     }
-    // The check finds what it looks for.
+    // `is_inside` does detect a transaction.
     let mut connection = pool.acquire().await.unwrap();
     connection.execute("BEGIN").await.unwrap();
     drop(connection);
@@ -178,7 +178,7 @@ async fn on_a_pool_of_mysql() {
             .await
             .transpose()
             .unwrap();
-        // Outside a transaction it is written at once, inside one the rollback takes it back.
+        // Outside a transaction the row is written at once. Inside one, the rollback removes it.
         let mut connection = pool.acquire().await.unwrap();
         connection
             .execute("INSERT INTO exam VALUES ()")
@@ -192,7 +192,7 @@ async fn on_a_pool_of_mysql() {
         assert_eq!(
             u64::try_from(written).unwrap(),
             polls + 1,
-            "given up after {polls} polls"
+            "cancelled after {polls} polls"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! What the modules share: pools, places in the source, and what is expected there.
+//! Shared by the modules: pools, places in the source, and checks of findings and rows.
 
 use std::future::Future;
 use std::panic::Location;
@@ -13,7 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
 pub(crate) use leash_tests::{HUNDRED, Place, TestPool, Tx, declared, marked, path_of, until};
 
-/// Some connections to one database in memory, with an empty table `exam (id, name)`.
+/// A pool on one in-memory database, with an empty table `exam (id, name)`.
 pub(crate) async fn pool() -> TestPool {
     pool_of(5).await
 }
@@ -37,7 +37,7 @@ pub(crate) async fn connect_with(
     TestPool::new(exams(options, database).await, ())
 }
 
-/// As findings and rows name a function: in full, unless it is a trait's.
+/// The name of a function in findings and rows: the full path, except for a function of a trait.
 pub(crate) fn full_name(function: &str) -> String {
     if function.starts_with('<') {
         function.to_owned()
@@ -46,7 +46,7 @@ pub(crate) fn full_name(function: &str) -> String {
     }
 }
 
-/// The findings about leaks: other lints may have something to say about a test, too.
+/// The findings about leaks. Other lints may report something in the same test.
 pub(crate) fn of_leaks(findings: Vec<Finding>) -> Vec<Finding> {
     findings
         .into_iter()
@@ -54,7 +54,7 @@ pub(crate) fn of_leaks(findings: Vec<Finding>) -> Vec<Finding> {
         .collect()
 }
 
-/// Runs `future`, in which `function` must lose the handle that was taken at the `word` on the line marked `marker`.
+/// Runs `future`, in which `function` must lose the handle acquired at `word` on the line marked `marker`.
 #[track_caller]
 pub(crate) fn leaks<'f, F: Future + 'f>(
     marker: &str,
@@ -93,7 +93,7 @@ pub(crate) fn leaks<'f, F: Future + 'f>(
         let scope = finding
             .related
             .first()
-            .unwrap_or_else(|| panic!("the scope it outlived is told, {caller}"));
+            .unwrap_or_else(|| panic!("the scope it outlived is reported, {caller}"));
         assert_eq!(
             scope.site.function.as_deref(),
             Some(&*function),
@@ -107,7 +107,8 @@ pub(crate) fn leaks<'f, F: Future + 'f>(
     })
 }
 
-/// Runs `future`, in which nothing is lost and nothing may be reported. What it returns is dropped; then nothing is alive.
+/// Runs `future`, which must not cause a leak finding, and drops its output. Then asserts that no handle is
+/// alive.
 #[track_caller]
 pub(crate) fn silent<'f, DB: Database, F: Future + 'f>(
     pool: &'f TestPool<DB>,
@@ -127,7 +128,8 @@ pub(crate) fn silent<'f, DB: Database, F: Future + 'f>(
     })
 }
 
-/// Runs `future`, which returns something that holds one handle: no finding, one handle, listed as belonging to no scope.
+/// Runs `future`, whose output must hold one handle. Asserts that there is no leak finding, and that the handle belongs
+/// to no scope.
 #[track_caller]
 pub(crate) fn returned<'f, DB: Database, F: Future + 'f>(
     pool: &'f TestPool<DB>,
@@ -139,11 +141,7 @@ pub(crate) fn returned<'f, DB: Database, F: Future + 'f>(
         let (output, findings) = found.await;
         assert_no_leak(findings, caller);
         let handles = pool.handles();
-        assert_eq!(
-            handles.len(),
-            1,
-            "it is held by what was returned, {caller}"
-        );
+        assert_eq!(handles.len(), 1, "the returned value holds it, {caller}");
         assert_eq!(
             handles[0].scope, None,
             "it belongs to no scope any more, {caller}"
@@ -161,7 +159,7 @@ fn assert_no_leak(findings: Vec<Finding>, caller: &Location) {
     );
 }
 
-/// Polls `future` at most `polls` times, whenever it wakes, and drops it then.
+/// Polls `future` at most `polls` times, each time it wakes, and then drops it.
 pub(crate) async fn poll_at_most<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     let mut future = Box::pin(future);
     let mut left = polls;
@@ -180,12 +178,12 @@ pub(crate) async fn poll_at_most<F: Future>(polls: usize, future: F) -> Option<F
     .await
 }
 
-/// Polls `future` whenever it wakes, until `is_far_enough`, and drops it then.
+/// Polls `future` each time it wakes until `is_far_enough` returns true, and then drops it.
 pub(crate) async fn poll_until<F: Future>(future: F, is_far_enough: impl Fn() -> bool) {
     let mut future = pin!(future);
     poll_fn(|cx| {
         let ended = future.as_mut().poll(cx).is_ready();
-        assert!(!ended, "it is given up, it does not end");
+        assert!(!ended, "the future must not end before it is dropped");
         if is_far_enough() {
             Poll::Ready(())
         } else {
@@ -204,10 +202,10 @@ pub(crate) fn rows_of(function: &str) -> Vec<SiteStats> {
     rows
 }
 
-/// What is counted of one place: calls, ok, errors, cancelled, rows read, rows written.
+/// The counters of one place: calls, ok, errors, cancelled, rows read, rows written.
 pub(crate) type Sums = (u64, u64, u64, u64, u64, u64);
 
-/// The places of a function, in the order of their lines, have counted this.
+/// Asserts the counters of a function's places, in the order of their lines.
 #[track_caller]
 pub(crate) fn check_sums(function: &str, expected: &[Sums]) {
     let rows = rows_of(function);

@@ -1,4 +1,4 @@
-//! Configuration: attribute, environment, code, default; the ceiling, the switch, and what is told of mistakes.
+//! Configuration: attribute, environment, code, default; the cap, the switch, and the reports of mistakes.
 
 mod off;
 mod order;
@@ -12,7 +12,7 @@ use sqlx::{SqlitePool, track};
 
 use crate::common::{Tx, of_leaks, pool};
 
-/// What was put away; never taken out again.
+/// Transactions that are kept for good.
 static KEPT: Mutex<Vec<Tx>> = Mutex::new(Vec::new());
 
 #[track]
@@ -39,17 +39,18 @@ async fn denied(pool: &SqlitePool) {
     KEPT.lock().unwrap().push(tx);
 }
 
-/// The levels at which [`default`], [`warned`], [`allowed`] and [`denied`] are told; `None` where nothing is.
+/// The levels of the findings about [`default`], [`warned`], [`allowed`] and [`denied`]; `None` where there is no
+/// finding.
 async fn levels() -> [Option<Level>; 4] {
     let pool = pool().await;
     let mut levels = [None; 4];
-    let told = [
+    let futures = [
         default(&pool).boxed(),
         warned(&pool).boxed(),
         allowed(&pool).boxed(),
         denied(&pool).boxed(),
     ];
-    for (level, future) in levels.iter_mut().zip(told) {
+    for (level, future) in levels.iter_mut().zip(futures) {
         let ((), findings) = leash::testing::findings(future).await;
         let findings = of_leaks(findings);
         assert!(findings.len() <= 1);
@@ -61,5 +62,5 @@ async fn levels() -> [Option<Level>; 4] {
 const ALLOW: Option<Level> = None;
 const WARN: Option<Level> = Some(Level::Warn);
 const DENY: Option<Level> = Some(Level::Deny);
-/// Without any configuration.
+/// The level without any configuration.
 const DEFAULT: Option<Level> = if cfg!(debug_assertions) { DENY } else { WARN };

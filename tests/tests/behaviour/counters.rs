@@ -1,4 +1,4 @@
-//! Counters are exact: what is a call, how it ended, and what it read and wrote.
+//! Counters are exact: the calls, their outcomes, and the rows read and written.
 
 mod exact;
 mod layers;
@@ -9,7 +9,7 @@ use crate::common::{Sums, check_sums, path_of};
 
 const INSERT: &str = "INSERT INTO exam (name) VALUES ('x')";
 
-/// The places of a function of the caller's module, in the order of their lines, have counted this.
+/// Asserts the counters of a function of the caller's module, place by place, in the order of the lines.
 #[track_caller]
 fn check(function: &str, expected: &[Sums]) {
     check_sums(&path_of(function), expected);

@@ -1,4 +1,4 @@
-//! What goes to `tracing`: statements, findings in the span of their handle, the start line, the report.
+//! The events sent to `tracing`: statements, findings in the span of their handle, the start line, the report.
 
 mod findings;
 mod reports;
@@ -20,7 +20,7 @@ use crate::common::full_name;
 struct Seen {
     target: &'static str,
     level: Level,
-    /// The span it stands in, and those around it, outermost first.
+    /// The spans around the event, outermost first.
     spans: Vec<&'static str>,
     fields: BTreeMap<&'static str, String>,
 }
@@ -52,7 +52,7 @@ impl Visit for Fields {
 struct Collected(Arc<Mutex<Vec<Seen>>>);
 
 impl Collected {
-    /// Collects on this thread while the guard lives.
+    /// Collects events on this thread until the guard is dropped.
     fn start() -> (Self, DefaultGuard) {
         let collected = Self::default();
         let guard = tracing::subscriber::set_default(
@@ -77,7 +77,7 @@ impl Collected {
         queries
     }
 
-    /// All of it, as one text.
+    /// All events as one text.
     fn text(&self) -> String {
         self.0
             .lock()

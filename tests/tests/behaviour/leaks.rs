@@ -1,4 +1,4 @@
-//! `outlived_scope` fires: wherever a handle goes when the function that took it has returned.
+//! `outlived_scope` fires wherever a handle is kept after the function that acquired it has returned.
 
 mod endings;
 mod functions;

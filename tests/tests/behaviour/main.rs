@@ -1,4 +1,5 @@
-//! What the crate does while it tracks, on embedded SQLite: findings, counters, places, scopes, configuration, memory.
+//! The behaviour of the crate while it tracks: findings, counters, places, scopes, configuration, memory. On embedded
+//! SQLite, and in `backends` on every database.
 
 #![expect(
     clippy::async_yields_async,
@@ -6,7 +7,7 @@
     reason = "functions that return futures are tested, and a test is one list of them"
 )]
 
-/// Counts for `memory`, whose tests run in processes of their own.
+/// Counts heap bytes for `memory`, whose tests run in their own processes.
 #[global_allocator]
 static HEAP: cap::Cap<std::alloc::System> = cap::Cap::new(std::alloc::System, usize::MAX);
 

@@ -1,6 +1,8 @@
-//! Memory is bounded: by call sites, not by texts, by what is alive, not by what was.
+//! Memory is bounded: it depends on the number of call sites and of live handles, scopes and pools, not on the number
+//! of texts or of values that have ended.
 //!
-//! What lives on the heap of a process is measured after each tenth of many rounds: the last may add nothing to the first.
+//! Each test runs many rounds, and measures the bytes on the heap after each tenth of them. The last measurement must
+//! not exceed the first.
 
 mod handles;
 mod scopes;
@@ -12,12 +14,12 @@ use sqlx::leash::{self};
 use crate::HEAP;
 use crate::common::{path_of, until};
 
-/// What the heap may hold more than before, for buffers that have grown and what is on its way: far less than a byte for
-/// each of the rounds that a test repeats.
+/// The allowed growth of the heap, for buffers that have grown and for connections being returned: far less than a byte
+/// for each round of a test.
 const SLACK: usize = 32 << 10;
 
-/// Runs `round` ten times as often as `tenth` says, in a process of its own, and compares what is alive after the first tenth
-/// and after the last. `round` is given its number. In the end nothing is known of any pool, handle or scope.
+/// Runs `round` ten times `tenth` times in its own process, passing it the round's number, and compares the heap after
+/// the first and after the last tenth. In the end the tracker must know no pool, handle or scope.
 #[track_caller]
 fn flat<S>(
     test: &str,
@@ -31,7 +33,7 @@ fn flat<S>(
         for number in 0..tenth * 10 {
             round(&state, number).await;
             if number % tenth == tenth - 1 {
-                until("what was dropped is back", || {
+                until("the dropped handles are returned", || {
                     leash::snapshot().tracker.live == 0
                 })
                 .await;

@@ -1,7 +1,7 @@
-//! Programs of handles and scopes, made up at random, run against the crate and against a plain model of it.
+//! Random programs of handles and scopes, run against the crate and against a plain model of it.
 //!
-//! After every step the live map, the pool's counters, the sums of all call sites and the number of findings must be
-//! what the model says. A program that differs is shrunk to a small one and printed.
+//! After every step the live map, the pool's counters, the sums of all call sites and the number of findings must equal
+//! those of the model. A program that differs is shrunk to a small one and printed.
 
 mod expected;
 mod program;
@@ -10,7 +10,7 @@ mod run;
 use leash_tests::in_child;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 
-/// In a process of its own, whose call sites are all the program's. A leak is told there, and panics nowhere.
+/// In its own process, so that every call site belongs to the program. A leak is reported there without a panic.
 #[test]
 fn programs_do_what_the_model_says() {
     let variables = [("SQLX_LEASH", "all=allow,outlived_scope=warn")];
@@ -22,7 +22,7 @@ fn programs_do_what_the_model_says() {
                 cases: 256,
                 max_shrink_iters: 2_000,
                 failure_persistence: None,
-                // The same programs every time; `PROPTEST_RNG_SEED` asks for others.
+                // The same programs in every run, unless `PROPTEST_RNG_SEED` asks for others.
                 rng_seed: match Config::default().rng_seed {
                     RngSeed::Random => RngSeed::Fixed(4393),
                     fixed @ RngSeed::Fixed(_) => fixed,

@@ -14,7 +14,7 @@ use crate::common::{Place, Tx, declared, marked, pool};
 static KEPT: Mutex<Vec<Tx>> = Mutex::new(Vec::new());
 
 thread_local! {
-    /// Where the last panic of this thread was.
+    /// The place of this thread's last panic.
     static LAST: RefCell<Option<Place>> = const { RefCell::new(None) };
 }
 
@@ -35,7 +35,7 @@ fn note_places() {
     });
 }
 
-/// `future` panics at the name of the function, and says where the handle was taken.
+/// Asserts that `future` panics at the name of the function, with the place of the acquire in the message.
 #[track_caller]
 fn check(
     future: impl Future<Output = ()>,
@@ -118,7 +118,7 @@ async fn at_the_function_that_lost_it() {
     .await;
     check(boxed(&pool), &declared("boxed"), &marked("boxed", "begin")).await;
     let place = marked("stored", "begin");
-    // The name stands above the body.
+    // The name is on the line above the body.
     let line = place.line - 1;
     check(
         repo.stored(),
@@ -132,7 +132,7 @@ async fn at_the_function_that_lost_it() {
     .await;
 }
 
-/// What the outer functions still hold ends with the unwinding, and panics no second time.
+/// The handles that the outer functions still hold are dropped during the unwinding, which does not panic again.
 #[tokio::test]
 async fn once_through_all_functions_around() {
     #[track]
@@ -168,9 +168,9 @@ async fn in_a_spawned_task_it_is_a_join_error() {
     );
 }
 
-/// After it was told, the handle is nobody's: no function further out tells it again.
+/// After the report the handle belongs to no scope: no function further out reports it again.
 #[tokio::test]
-async fn what_was_told_is_not_told_again() {
+async fn a_reported_handle_is_not_reported_again() {
     #[track(warn(outlived_scope))]
     async fn loses_it(pool: &SqlitePool, kept: &mut Vec<Tx>) {
         kept.push(pool.begin().await.unwrap());

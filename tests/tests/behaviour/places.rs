@@ -1,4 +1,4 @@
-//! Where things happen: file, line, column and function of every call site, against the source.
+//! File, line, column and function of every call site, compared with the source.
 
 mod awaits;
 mod callers;
@@ -6,11 +6,11 @@ mod functions;
 
 use crate::common::{Place, marked, rows_of};
 
-/// The statements of `function` were sent from these places, in the order of the lines, once each.
+/// Asserts that `function` sent its statements from these places, once each, in the order of the lines.
 #[track_caller]
 fn check(function: &str, places: &[(&str, &str)]) {
     let mut expected = Vec::new();
-    // In a closure, the caller would be this file.
+    // Not in a closure: `#[track_caller]` would report this file.
     for (marker, word) in places {
         expected.push(marked(marker, word));
     }

@@ -1,4 +1,4 @@
-//! How findings and tables read. Times are theirs, not the text's: each stands as `…`.
+//! The text of findings and tables. The times vary from run to run, so each is replaced by `…`.
 
 use expect_test::{Expect, expect};
 use leash_tests::settled;

@@ -1,4 +1,4 @@
-//! Scopes: how they nest, where they end, and what is counted in them.
+//! Scopes: nesting, ends, and counters.
 
 use std::future::pending;
 use std::panic::AssertUnwindSafe;
@@ -56,9 +56,9 @@ async fn queries_count_in_every_scope_around() {
     assert_eq!(all, 6);
 }
 
-/// The hooks of a pool run while somebody acquires, and are no part of it.
+/// A pool's hooks run during an acquire, but do not count in the acquiring scope.
 #[tokio::test]
-async fn hooks_count_for_nobody_who_acquires() {
+async fn hooks_count_for_no_acquiring_scope() {
     #[track(name = "a hook")]
     async fn hook(connection: &mut SqliteConnection) -> sqlx::Result<()> {
         sqlx::query("SELECT 'hook'").execute(connection).await?;
@@ -89,7 +89,7 @@ async fn hooks_count_for_nobody_who_acquires() {
 }
 
 #[tokio::test]
-async fn branches_are_apart() {
+async fn branches_are_counted_separately() {
     let pool = pool().await;
     let branches = async {
         tokio::join!(
@@ -103,7 +103,7 @@ async fn branches_are_apart() {
 }
 
 #[tokio::test]
-async fn a_root_begins_a_count_of_its_own() {
+async fn a_root_begins_its_own_count() {
     #[track(root)]
     async fn job(pool: &SqlitePool) -> sqlx::Result<()> {
         two(pool).await
@@ -111,7 +111,10 @@ async fn a_root_begins_a_count_of_its_own() {
     let pool = pool().await;
     let (result, counted) = counting(job(&pool)).await;
     result.unwrap();
-    assert_eq!(counted, 0, "a root scope is not part of what is around it");
+    assert_eq!(
+        counted, 0,
+        "a root scope is not part of the scope around it"
+    );
 }
 
 #[tokio::test]
@@ -145,7 +148,7 @@ async fn the_number_of_queries_is_asserted() {
     assert!(message.contains("number of statements"), "{message}");
 }
 
-/// A scope holds what it took, and its name is the handle's.
+/// A scope owns the handles that it acquires, and each handle lists the scope's name.
 #[tokio::test]
 async fn handles_belong_to_the_innermost_scope() {
     #[track]
@@ -173,16 +176,16 @@ async fn handles_belong_to_the_innermost_scope() {
     pool.assert_empty();
 }
 
-/// A handle that is handed up belongs to the scope that got it.
+/// A handle that is handed up belongs to the scope that received it.
 #[tokio::test]
 async fn handles_that_are_returned_belong_to_the_caller() {
     #[track]
-    async fn gives(pool: &SqlitePool) -> crate::common::Tx {
+    async fn begins(pool: &SqlitePool) -> crate::common::Tx {
         pool.begin().await.unwrap()
     }
     #[track]
     async fn gets(pool: &TestPool) -> (Option<String>, Vec<String>) {
-        let _tx = gives(pool).await;
+        let _tx = begins(pool).await;
         let handle = pool.handles().remove(0);
         (handle.scope, handle.handed_up)
     }
@@ -192,12 +195,12 @@ async fn handles_that_are_returned_belong_to_the_caller() {
         gets(&pool).await,
         (
             Some(format!("{module}::gets")),
-            vec![format!("{module}::gives")]
+            vec![format!("{module}::begins")]
         )
     );
 }
 
-/// In a process of its own: how many scopes there are is a number of the process.
+/// In its own process: the number of scopes is a number of the process.
 #[test]
 fn scopes_end_however_their_future_does() {
     in_child(
@@ -227,8 +230,8 @@ async fn all_ends() {
     #[track]
     async fn never_returns(pool: &SqlitePool, has_begun: &Mutex<Option<oneshot::Sender<()>>>) {
         let _held = pool.acquire().await.unwrap();
-        if let Some(tell) = has_begun.lock().unwrap().take() {
-            tell.send(()).unwrap();
+        if let Some(sender) = has_begun.lock().unwrap().take() {
+            sender.send(()).unwrap();
         }
         pending::<()>().await;
     }
@@ -248,12 +251,12 @@ async fn all_ends() {
         .unwrap_err();
     assert_eq!(scopes(), 0, "after a panic");
 
-    let (tell, told) = oneshot::channel();
+    let (sender, receiver) = oneshot::channel();
     let task = tokio::spawn({
-        let (pool, tell) = ((*pool).clone(), Mutex::new(Some(tell)));
-        async move { never_returns(&pool, &tell).await }
+        let (pool, sender) = ((*pool).clone(), Mutex::new(Some(sender)));
+        async move { never_returns(&pool, &sender).await }
     });
-    told.await.unwrap();
+    receiver.await.unwrap();
     assert_eq!(scopes(), 1, "while it runs");
     task.abort();
     assert!(task.await.unwrap_err().is_cancelled());
@@ -273,7 +276,7 @@ async fn all_ends() {
             .await
             .transpose()
             .unwrap();
-        assert_eq!(scopes(), 0, "given up after {polls} polls");
+        assert_eq!(scopes(), 0, "cancelled after {polls} polls");
     }
 
     let carried = leash::scope("parent", async {

@@ -1,4 +1,4 @@
-//! `outlived_scope` stays silent: whatever is dropped, returned, lent, given up or exempt.
+//! `outlived_scope` is silent about handles that are dropped, returned, lent, cancelled or exempt.
 
 mod endings;
 mod handles;

@@ -1,4 +1,4 @@
-//! What the tracked types promise to the compiler: as sqlx's, and never `UnwindSafe`.
+//! The auto traits of tracked types: the same as sqlx's, but never `UnwindSafe`.
 
 use std::marker::PhantomData;
 use std::panic::UnwindSafe;
@@ -10,10 +10,10 @@ use sqlx::{Acquire, Any, MySql, Pool, Postgres, Sqlite, SqlitePool, Transaction}
 
 use crate::common::pool;
 
-/// A type to be asked about.
+/// A type to test for a trait.
 struct Probe<T: ?Sized>(PhantomData<T>);
 
-/// Whether `T` has the marker trait, as far as method resolution finds it: the nearer implementation has the bound.
+/// Whether `T` has the marker trait. Method resolution prefers the implementation with the bound, where it applies.
 macro_rules! has {
     ($marker:ident: $ty:ty) => {{
         #[allow(dead_code, reason = "one of the two is used, depending on the type")]
@@ -40,11 +40,11 @@ macro_rules! all {
     };
 }
 
-/// An `Acquired`, whose name is not public.
+/// The type `Acquired`, whose name is not public.
 type Acquired<'c> = <&'c SqlitePool as Acquire<'c>>::Connection;
 
 #[test]
-fn handles_are_not_unwind_safe_and_else_as_sqlx_has_them() {
+fn handles_are_not_unwind_safe_and_otherwise_as_in_sqlx() {
     let handles = all!(
         PoolConnection<Sqlite>,
         PoolConnection<Postgres>,
@@ -65,7 +65,7 @@ fn handles_are_not_unwind_safe_and_else_as_sqlx_has_them() {
             "{name}: UnwindSafe, Send, Unpin"
         );
     }
-    // Where sqlx's own connection is `Sync`, so is what holds it.
+    // sqlx's own connection is `Sync`, so the types that hold it are as well.
     let connection = has!(Sync: SqliteConnection);
     assert!(connection, "the probe finds something");
     assert_eq!(has!(Sync: PoolConnection<Sqlite>), connection);
@@ -77,9 +77,9 @@ fn handles_are_not_unwind_safe_and_else_as_sqlx_has_them() {
     }
 }
 
-/// What is returned with no handle in it is told apart by being `UnwindSafe`: rows must be.
+/// The attribute knows that a returned value holds no handle by its type being `UnwindSafe`: rows must be.
 #[test]
-fn what_is_read_is_unwind_safe() {
+fn rows_are_unwind_safe() {
     for (name, unwind_safe, ..) in all!(
         SqliteRow,
         Vec<SqliteRow>,
@@ -117,12 +117,13 @@ async fn futures_are_send() {
     is_send(holds(&pool)).await.unwrap();
 }
 
-/// The future that takes a handle is about as large as sqlx's: tracking must not multiply it, it lies in every caller's.
+/// The future that acquires a handle is about as large as sqlx's. Tracking must not multiply its size, because it is
+/// part of every caller's future.
 #[tokio::test]
 async fn futures_are_about_as_large_as_those_of_sqlx() {
     let pool = pool().await;
     let plain = pool.as_sqlx();
-    // What is kept beside it: the site, the span, the pool's state.
+    // The tracker's own part of the future: the site, the span, the pool's state.
     let beside = 512;
     let sizes = [
         (

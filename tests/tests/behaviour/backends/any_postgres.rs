@@ -7,10 +7,10 @@ use crate::common::TestPool;
 
 type Db = sqlx::Any;
 
-/// A row by its number.
+/// Selects a row by its id.
 const BY_ID: &str = "SELECT * FROM exam WHERE id = $1";
 
-/// A pool of a database of its own, or `None` where there is no server.
+/// A pool on a new database, or `None` where there is no server.
 async fn pool_of(max_connections: u32) -> Option<TestPool<Db>> {
     bench::any_postgres(AnyPoolOptions::new().max_connections(max_connections)).await
 }

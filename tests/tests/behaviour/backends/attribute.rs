@@ -1,4 +1,4 @@
-//! What `#[sqlx::test]` gives is on the leash. Run by `in_a_process_of_their_own`, which knows where the server is.
+//! `#[sqlx::test]` passes tracked handles. Run by `in_their_own_process`, which sets the server's address.
 
 use std::env;
 use std::process::Command;
@@ -65,14 +65,14 @@ async fn options(options: PoolOptions<Db>, connect: ConnectOptions) {
 }
 
 #[tokio::test]
-async fn in_a_process_of_their_own() {
+async fn in_their_own_process() {
     let Some((url, _server)) = server().await else {
         return;
     };
     run_ignored(&here!(""), &url, 3);
 }
 
-/// Runs the ignored tests of a module in a process of their own, which finds their server in `DATABASE_URL`.
+/// Runs the ignored tests of a module in their own process. They read the server's address from `DATABASE_URL`.
 #[track_caller]
 fn run_ignored(module: &str, url: &str, expected: usize) {
     let output = Command::new(env::current_exe().unwrap())

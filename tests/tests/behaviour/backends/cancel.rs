@@ -1,5 +1,5 @@
-//! Every operation, given up after each of its polls, and in every way in which a task gives up: the counters balance,
-//! nothing stays behind, and the pool is whole.
+//! Every operation, cancelled after each of its polls and in every way in which a task can be cancelled: the counters
+//! balance, nothing stays behind, and the pool is whole.
 
 use std::fmt::Display;
 
@@ -15,10 +15,10 @@ pub(super) type Operation = fn(&Pool) -> BoxFuture<'_, sqlx::Result<()>>;
 const INSERT: &str = "INSERT INTO exam (name) VALUES ('x')";
 const SELECT: &str = "SELECT * FROM exam";
 
-/// No operation has more polls than this, however its answers arrive.
+/// More polls than any operation needs, however its answers arrive.
 const MOST: usize = 1_000;
 
-/// What must hold when something was given up.
+/// Asserts that the counters balance and the pool is whole after a cancellation.
 async fn look(pool: &TestPool<Db>, function: &str, after: &dyn Display) {
     for row in rows_of(function.trim_start_matches("behaviour::")) {
         assert_eq!(
@@ -31,8 +31,8 @@ async fn look(pool: &TestPool<Db>, function: &str, after: &dyn Display) {
     assert_whole(pool, &after.to_string()).await;
 }
 
-/// Gives each operation up after each number of polls, until it is fast enough to end: alone, and inside a tracked
-/// function of the given name.
+/// Cancels each operation after each number of polls, until it ends first: alone, and inside the tracked function of
+/// this name.
 pub(super) async fn at_every_poll(
     operations: &[(&str, Operation)],
     function: &str,
@@ -59,7 +59,7 @@ pub(super) async fn at_every_poll(
             }
         }
     }
-    // Whoever waits for a permit gives up as well.
+    // An operation that waits for a permit can be cancelled as well.
     let mut held = Vec::new();
     for _ in 0..2 {
         held.push(pool.acquire().await.unwrap());
@@ -74,7 +74,7 @@ pub(super) async fn at_every_poll(
             assert_eq!(
                 (stats.handles, stats.waiting),
                 (2, 0),
-                "{name} given up while waiting"
+                "{name} cancelled while it waited"
             );
         }
     }
@@ -82,7 +82,7 @@ pub(super) async fn at_every_poll(
     look(&pool, function, &"the waits").await;
 }
 
-/// A test of operations, each of them a function of the pool.
+/// Defines a test of operations. Each operation is a function of the pool.
 macro_rules! given_up {
     ($test:ident: $($name:literal => |$pool:ident| $body:block)*) => {
         #[tokio::test]

@@ -1,4 +1,4 @@
-//! The same statements count the same.
+//! The same statements are counted alike on every backend.
 
 #[path = "counters/calls.rs"]
 mod calls;

@@ -1,4 +1,4 @@
-//! The same faults are found, and the same programs are left in peace.
+//! The same faults are reported on every backend, and the same near misses are not.
 
 use std::sync::Mutex;
 
@@ -64,7 +64,7 @@ async fn a_connection_kept_or_forgotten() {
         kept.lock().unwrap().push(connection);
     }
     #[track]
-    #[expect(clippy::mem_forget, reason = "it is what is tested")]
+    #[expect(clippy::mem_forget, reason = "the test is about forgetting")]
     async fn forgets(pool: &Pool) -> sqlx::Result<()> {
         let mut connection = pool.acquire().await?; // @forget
         sqlx::query(BY_ID)
@@ -83,7 +83,7 @@ async fn a_connection_kept_or_forgotten() {
     let name = here!("a_connection_kept_or_forgotten::forgets");
     let (result, _) = leaks("forget", "acquire", &name, forgets(&pool)).await;
     result.unwrap();
-    assert_eq!(pool.handles().len(), 1, "it is never given back");
+    assert_eq!(pool.handles().len(), 1, "the handle is never released");
 }
 
 #[tokio::test]
@@ -112,22 +112,22 @@ async fn a_stream_kept_half_read() {
 }
 
 #[tokio::test]
-async fn handed_up_to_the_first_that_cannot_hold_it() {
+async fn handed_up_to_the_first_function_that_cannot_hold_it() {
     #[track]
-    async fn gives(pool: &Pool) -> sqlx::Result<Tx> {
+    async fn hands_up(pool: &Pool) -> sqlx::Result<Tx> {
         pool.begin().await // @handed up
     }
     #[track]
     async fn keeps(pool: &Pool, kept: &Mutex<Vec<Tx>>) {
-        let tx = gives(pool).await.unwrap();
+        let tx = hands_up(pool).await.unwrap();
         kept.lock().unwrap().push(tx);
     }
     let Some(pool) = pool_of(1).await else { return };
     let kept = Mutex::default();
-    let name = here!("handed_up_to_the_first_that_cannot_hold_it::keeps");
+    let name = here!("handed_up_to_the_first_function_that_cannot_hold_it::keeps");
     leaks("handed up", "begin", &name, keeps(&pool, &kept)).await;
     drop(kept);
-    let tx = returned(&pool, gives(&pool)).await.unwrap();
+    let tx = returned(&pool, hands_up(&pool)).await.unwrap();
     tx.rollback().await.unwrap();
     pool.assert_serves_all().await;
 }

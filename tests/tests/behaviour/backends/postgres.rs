@@ -7,24 +7,24 @@ use crate::common::TestPool;
 
 type Db = sqlx::Postgres;
 
-/// A row by its number.
+/// Selects a row by its id.
 const BY_ID: &str = "SELECT * FROM exam WHERE id = $1";
 
-/// Begins a transaction of a kind of its own.
+/// Begins a transaction with options.
 const BEGIN_WITH: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
 
-/// Begins a transaction that waits for who writes to the table.
+/// Begins a transaction that waits for writers of the table.
 const BEGIN_WAITING: &str = "BEGIN; LOCK TABLE exam";
 
-/// A connection whose operation was given up can go on.
+/// A connection is usable after a cancelled operation.
 const GOES_ON: bool = true;
 
-/// A pool of a database of its own, or `None` where there is no server.
+/// A pool on a new database, or `None` where there is no server.
 async fn pool_of(max_connections: u32) -> Option<TestPool<Db>> {
     bench::postgres(PgPoolOptions::new().max_connections(max_connections)).await
 }
 
-/// Where `#[sqlx::test]` finds its server, for as long as what comes with it lives.
+/// The URL of the server for `#[sqlx::test]`, and the database that keeps the server running.
 async fn server() -> Option<(String, leash_tests::support::Db)> {
     let db = leash_tests::support::postgres().await?;
     Some((db.url().to_owned(), db))

@@ -1,4 +1,4 @@
-//! A pool that many use: from several threads, runtimes and tasks, with handles that go from one to the other.
+//! One pool in many tasks, threads and runtimes, with handles that move between them.
 
 use futures::future::{BoxFuture, join_all};
 use leash_tests::assert_whole;
@@ -17,7 +17,7 @@ type Tx = Transaction<'static, Db>;
 const INSERT: &str = "INSERT INTO exam (name) VALUES ('x')";
 
 fn runtime() -> Runtime {
-    // With a thread of its own it serves its connections also where another runtime's task uses them.
+    // The runtime has its own thread, so that it serves its connections even while another runtime's task uses them.
     Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -47,7 +47,7 @@ async fn from_several_runtimes() {
     }
 
     let Some(pool) = pool_of(3).await else { return };
-    // The row that all of them read: the first that they write may be the last that is committed.
+    // Every task reads row 1. It is written first, because the tasks' own inserts may commit in any order.
     sqlx::query(INSERT).execute(&*pool).await.unwrap();
     let threads: Vec<_> = (0..RUNTIMES)
         .map(|_| {
@@ -59,12 +59,12 @@ async fn from_several_runtimes() {
                         work(&pool).await.unwrap();
                     }
                 });
-                // It takes its connections along: not while somebody may be given one.
+                // Dropping the runtime would end its connections, while other threads may still acquire them.
                 runtime
             })
         })
         .collect();
-    // Here nothing may block: this runtime has connections, too.
+    // This runtime has connections, too, so its thread must not block.
     let worked = tokio::task::spawn_blocking(|| {
         threads
             .into_iter()
@@ -88,7 +88,7 @@ async fn from_several_runtimes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn handles_that_move() {
-    /// Begins in one task, for another to go on with.
+    /// Begins in one task a transaction that another task continues.
     #[track]
     async fn begins(pool: &Pool) -> sqlx::Result<Tx> {
         let mut tx = pool.begin().await?;
@@ -117,7 +117,7 @@ async fn handles_that_move() {
             to_third.send(goes_on(tx).await.unwrap()).await.unwrap();
         }
     });
-    // On a thread and a runtime of its own.
+    // On another thread with its own runtime.
     let third = std::thread::spawn(move || {
         let runtime = runtime();
         runtime.block_on(async {
@@ -223,7 +223,7 @@ async fn recursion() {
     assert_whole(&pool, "recursion").await;
 }
 
-/// A thousand tasks on ten connections, on whatever runtime runs them.
+/// Runs a thousand tasks on ten connections, on the current runtime.
 async fn crowd(pool: &Pool, work: fn(Pool, i64) -> BoxFuture<'static, ()>) {
     let tasks = (0..1_000).map(|number| tokio::spawn(work(pool.clone(), number)));
     for ended in join_all(tasks).await {
@@ -291,7 +291,7 @@ async fn a_thousand_tasks_on_several_threads() {
     .await;
     assert_eq!(
         counted, 2_000,
-        "carried tasks count where they were spawned"
+        "carried tasks count in the scope that spawned them"
     );
     let stats = pool.stats();
     assert_eq!(

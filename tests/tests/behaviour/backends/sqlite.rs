@@ -7,24 +7,24 @@ use crate::common::TestPool;
 
 type Db = sqlx::Sqlite;
 
-/// A row by its number.
+/// Selects a row by its id.
 const BY_ID: &str = "SELECT * FROM exam WHERE id = ?";
 
-/// Begins a transaction of a kind of its own.
+/// Begins a transaction with options.
 const BEGIN_WITH: &str = "BEGIN IMMEDIATE";
 
-/// Begins a transaction that waits for who writes to the table.
+/// Begins a transaction that waits for writers of the table.
 const BEGIN_WAITING: &str = "BEGIN IMMEDIATE";
 
-/// A connection whose operation was given up can go on.
+/// A connection is usable after a cancelled operation.
 const GOES_ON: bool = true;
 
-/// A pool of a database of its own, or `None` where there is no server.
+/// A pool on a new database, or `None` where there is no server.
 async fn pool_of(max_connections: u32) -> Option<TestPool<Db>> {
     bench::sqlite(SqlitePoolOptions::new().max_connections(max_connections)).await
 }
 
-/// Where `#[sqlx::test]` finds its server: SQLite has none.
+/// The URL of the server for `#[sqlx::test]`: SQLite has no server.
 async fn server() -> Option<(String, ())> {
     Some(("sqlite::memory:".to_owned(), ()))
 }

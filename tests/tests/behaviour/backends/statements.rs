@@ -1,4 +1,4 @@
-//! Statements are cached, and transactions begun, as sqlx does it.
+//! The tracker caches statements and begins transactions as sqlx does.
 
 use futures::TryStreamExt;
 use leash_tests::{IsInside, assert_whole};
@@ -8,7 +8,7 @@ use super::{BEGIN_WITH, BY_ID, Db, pool_of};
 
 type Pool = sqlx::Pool<Db>;
 
-/// The tracker's own query has the text and the wish to be cached of the user's.
+/// The tracker's query has the same text and the same `persistent` setting as the user's.
 #[tokio::test]
 async fn one_text_is_prepared_once() {
     #[track]
@@ -41,7 +41,7 @@ async fn one_text_is_prepared_once() {
         connection.clear_cached_statements().await?;
         sizes.push(connection.cached_statements_size());
         drop(connection);
-        // The pool has one connection: it is the same.
+        // The pool has only this one connection.
         sqlx::query(BY_ID).bind(3_i64).fetch_optional(pool).await?;
         sqlx::query(BY_ID).bind(4_i64).execute(pool).await?;
         sizes.push(pool.acquire().await?.cached_statements_size());
@@ -52,7 +52,7 @@ async fn one_text_is_prepared_once() {
 }
 
 #[tokio::test]
-async fn begun_with_a_statement_of_ones_own() {
+async fn begun_with_a_statement_of_the_user() {
     let Some(pool) = pool_of(1).await else { return };
     let before = pool.stats().control;
     let mut tx = pool.begin_with(BEGIN_WITH).await.unwrap();
@@ -72,7 +72,7 @@ async fn begun_with_a_statement_of_ones_own() {
     assert!(pool.stats().control.begins - before.begins >= 2);
     assert_whole(&pool, "three transactions").await;
 
-    // What begins no transaction is refused, and leaves none behind.
+    // A text that begins no transaction is refused, and leaves none open.
     for nonsense in ["SELECT 1", "BEGIN NONSENSE"] {
         pool.begin_with(nonsense).await.map(drop).unwrap_err();
         assert_whole(&pool, nonsense).await;

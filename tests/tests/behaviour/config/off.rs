@@ -1,4 +1,4 @@
-//! `off` counts nothing, and the environment holds before the first pool.
+//! `off` counts nothing, and the environment applies before the first pool.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +8,7 @@ use sqlx::{Connection, Executor, SqliteConnection, SqlitePool, track};
 
 use crate::common::{pool, rows_of};
 
-/// Switched off, nothing is counted, nothing is listed, and everything works.
+/// When switched off, nothing is counted or listed, and everything works.
 #[test]
 fn off_counts_nothing() {
     let _ = in_child(
@@ -47,7 +47,7 @@ fn off_counts_nothing() {
     );
 }
 
-/// Two statements of a program that has a connection and no pool.
+/// Two statements of a program that has a connection but no pool.
 #[track]
 async fn without_a_pool() -> sqlx::Result<()> {
     let mut connection = SqliteConnection::connect("sqlite::memory:").await?;
@@ -65,14 +65,14 @@ fn the_environment_holds_without_a_pool() {
     )];
     let test = "config::off::the_environment_holds_without_a_pool";
     let printed = in_child(test, &variables, |runtime| {
-        let heard = Arc::new(Mutex::new(Vec::new()));
+        let received = Arc::new(Mutex::new(Vec::new()));
         leash::on_finding({
-            let heard = Arc::clone(&heard);
-            move |finding| heard.lock().unwrap().push(finding.lint)
+            let received = Arc::clone(&received);
+            move |finding| received.lock().unwrap().push(finding.lint)
         });
         runtime.block_on(without_a_pool()).unwrap();
         assert_eq!(
-            *heard.lock().unwrap(),
+            *received.lock().unwrap(),
             [Lint::SlowQuery, Lint::QueryBudget, Lint::SlowQuery]
         );
     });

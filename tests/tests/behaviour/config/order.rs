@@ -1,4 +1,4 @@
-//! Attribute, environment, code, default: which one is used.
+//! The order of attribute, environment, code and default.
 
 use leash_tests::in_child;
 use sqlx::leash::{Config, Level};
@@ -7,7 +7,7 @@ use crate::common::path_of;
 
 use super::{ALLOW, DEFAULT, DENY, WARN, levels};
 
-/// With `environment` set and `code` installed, the functions are told at these levels.
+/// With `environment` set and `code` installed, the functions' findings have these levels.
 #[track_caller]
 fn check(test: &str, environment: &str, code: &str, expected: [Option<Level>; 4]) {
     let (test, environment) = (path_of(test), [("SQLX_LEASH", environment)]);
@@ -101,7 +101,7 @@ fn another_pool_is_not_concerned() {
 
 #[test]
 fn the_pool_named_is_concerned() {
-    // The first pool of the child.
+    // The child's first pool has this name.
     check(
         "the_pool_named_is_concerned",
         "outlived_scope[test pool 0]=allow,outlived_scope=warn",

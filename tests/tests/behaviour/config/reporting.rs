@@ -1,4 +1,4 @@
-//! Whom a finding reaches: callbacks, the log, stderr.
+//! The receivers of a finding: callbacks, the log, standard error.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -12,20 +12,20 @@ use crate::common::pool;
 use super::{KEPT, allowed, denied, warned};
 
 #[test]
-fn a_callback_hears_before_the_panic_and_may_panic_itself() {
+fn a_callback_runs_before_the_panic_and_may_panic_itself() {
     let printed = in_child(
-        "config::told::a_callback_hears_before_the_panic_and_may_panic_itself",
+        "config::reporting::a_callback_runs_before_the_panic_and_may_panic_itself",
         &[],
         |runtime| {
-            let heard = Arc::new(Mutex::new(Vec::new()));
+            let received = Arc::new(Mutex::new(Vec::new()));
             let panicked = Arc::new(AtomicBool::new(false));
             leash::on_finding(|_| panic!("the callback is broken"));
             leash::on_finding({
-                let (heard, panicked) = (Arc::clone(&heard), Arc::clone(&panicked));
+                let (received, panicked) = (Arc::clone(&received), Arc::clone(&panicked));
                 move |finding| {
-                    // What asks the tracker, or registers another callback, meets no lock.
+                    // No lock is held here: a callback may query the tracker, or register another callback.
                     let _ = leash::snapshot();
-                    heard.lock().unwrap().push((
+                    received.lock().unwrap().push((
                         finding.lint,
                         finding.level,
                         panicked.load(Relaxed),
@@ -45,23 +45,23 @@ fn a_callback_hears_before_the_panic_and_may_panic_itself() {
                 "deny panics in a debug build only"
             );
             assert_eq!(
-                *heard.lock().unwrap(),
+                *received.lock().unwrap(),
                 [(Lint::OutlivedScope, Level::Deny, false)]
             );
             runtime.block_on(allowed(&pool));
             assert_eq!(
-                heard.lock().unwrap().len(),
+                received.lock().unwrap().len(),
                 1,
-                "what is allowed is not heard"
+                "an allowed finding is not received"
             );
             runtime.block_on(warned(&pool));
             assert_eq!(
-                heard.lock().unwrap()[1],
+                received.lock().unwrap()[1],
                 (Lint::OutlivedScope, Level::Warn, true)
             );
-            // With a collector it is heard as well.
+            // The callback receives the finding also while a collector is active.
             let ((), findings) = runtime.block_on(leash::testing::findings(denied(&pool)));
-            assert_eq!((findings.len(), heard.lock().unwrap().len()), (1, 3));
+            assert_eq!((findings.len(), received.lock().unwrap().len()), (1, 3));
         },
     );
     assert!(
@@ -71,22 +71,22 @@ fn a_callback_hears_before_the_panic_and_may_panic_itself() {
     );
 }
 
-/// What was just told of a place is not told again; all of it is counted.
+/// A finding that was just reported at a place is not reported again, but counted.
 #[test]
-fn the_second_of_a_kind_is_not_told_within_a_minute() {
+fn the_second_of_a_kind_is_not_reported_within_a_minute() {
     #[track(warn(outlived_scope))]
     async fn elsewhere(pool: &SqlitePool) {
         let tx = pool.begin().await.unwrap();
         KEPT.lock().unwrap().push(tx);
     }
     let printed = in_child(
-        "config::told::the_second_of_a_kind_is_not_told_within_a_minute",
+        "config::reporting::the_second_of_a_kind_is_not_reported_within_a_minute",
         &[],
         |runtime| {
-            let heard = Arc::new(AtomicU64::new(0));
+            let received = Arc::new(AtomicU64::new(0));
             leash::on_finding({
-                let heard = Arc::clone(&heard);
-                move |_| _ = heard.fetch_add(1, Relaxed)
+                let received = Arc::clone(&received);
+                move |_| _ = received.fetch_add(1, Relaxed)
             });
             let pool = runtime.block_on(pool());
             for _ in 0..3 {
@@ -97,7 +97,10 @@ fn the_second_of_a_kind_is_not_told_within_a_minute() {
                 .iter()
                 .find(|row| row.lint == Lint::OutlivedScope)
                 .unwrap();
-            assert_eq!((row.found, row.suppressed, heard.load(Relaxed)), (3, 2, 3));
+            assert_eq!(
+                (row.found, row.suppressed, received.load(Relaxed)),
+                (3, 2, 3)
+            );
             runtime.block_on(elsewhere(&pool));
         },
     );
@@ -117,21 +120,21 @@ fn the_second_of_a_kind_is_not_told_within_a_minute() {
     }
 }
 
-/// Where no subscriber takes it, a debug build prints it on stderr.
+/// Without a subscriber, a debug build prints the finding to standard error.
 #[test]
 fn without_a_subscriber_it_is_printed() {
     let printed = in_child(
-        "config::told::without_a_subscriber_it_is_printed",
+        "config::reporting::without_a_subscriber_it_is_printed",
         &[],
         |runtime| {
             let pool = runtime.block_on(pool());
             runtime.block_on(warned(&pool));
         },
     );
-    let told = ["warning: outlived_scope:", "warning[outlived_scope]:"]
+    let reported = ["warning: outlived_scope:", "warning[outlived_scope]:"]
         .iter()
         .any(|head| printed.err.contains(head));
-    assert_eq!(told, cfg!(debug_assertions), "{}", printed.err);
+    assert_eq!(reported, cfg!(debug_assertions), "{}", printed.err);
     assert_eq!(
         printed.err.contains("tests/tests/behaviour/config.rs:"),
         cfg!(debug_assertions),

@@ -1,4 +1,4 @@
-//! What is read: builders, environment, wrong entries, limits.
+//! The sources of values: builders, the environment, wrong entries, limits.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -16,10 +16,10 @@ fn a_limit_that_no_clock_or_counter_reaches_is_never_reached() {
     async fn holds(pool: &SqlitePool) {
         let mut held = pool.acquire().await.unwrap();
         held.execute("SELECT 1").await.unwrap();
-        // The same look of the watchdog sees both limits.
-        until("the shorter limit is reached", || TOLD.load(Relaxed)).await;
+        // One pass of the watchdog checks both limits.
+        until("the shorter limit is reached", || REPORTED.load(Relaxed)).await;
     }
-    static TOLD: AtomicBool = AtomicBool::new(false);
+    static REPORTED: AtomicBool = AtomicBool::new(false);
     let variables = [(
         "SQLX_LEASH",
         "held_idle=500000000000y,slow_query=500000000000y,report=500000000000y,return_timeout=500000000000y",
@@ -29,7 +29,7 @@ fn a_limit_that_no_clock_or_counter_reaches_is_never_reached() {
         &variables,
         |runtime| {
             leash::on_finding(|finding| {
-                TOLD.fetch_or(finding.lint == Lint::HeldTooLong, Relaxed);
+                REPORTED.fetch_or(finding.lint == Lint::HeldTooLong, Relaxed);
             });
             leash::spawn_reporter();
             runtime.block_on(async {
@@ -57,10 +57,10 @@ fn by_builder() {
 }
 
 #[test]
-fn the_snapshot_tells_the_levels() {
+fn the_snapshot_lists_the_levels() {
     let variables = [("SQLX_LEASH", "n_plus_one=deny,pool=allow")];
     let _ = in_child(
-        "config::values::the_snapshot_tells_the_levels",
+        "config::values::the_snapshot_lists_the_levels",
         &variables,
         |_| {
             let levels = leash::snapshot().lints;
@@ -75,13 +75,13 @@ fn the_snapshot_tells_the_levels() {
 }
 
 #[test]
-fn a_wrong_entry_is_told_once_and_the_rest_applies() {
+fn a_wrong_entry_is_reported_once_and_the_rest_applies() {
     let variables = [(
         "SQLX_LEASH",
         "outlived_scop=deny,outlived_scope=warn,held_idle=soon",
     )];
     let printed = in_child(
-        "config::values::a_wrong_entry_is_told_once_and_the_rest_applies",
+        "config::values::a_wrong_entry_is_reported_once_and_the_rest_applies",
         &variables,
         |runtime| {
             assert_eq!(runtime.block_on(levels()), [WARN, WARN, ALLOW, DENY]);
@@ -120,7 +120,7 @@ fn the_environment_as_a_value() {
     );
 }
 
-/// It has no effect, the other settings apply, and the next statement reports it.
+/// The entry has no effect, the other settings apply, and the next statement reports it.
 #[test]
 fn a_limit_of_the_wrong_unit_is_reported_once_and_the_rest_applies() {
     let printed = in_child(

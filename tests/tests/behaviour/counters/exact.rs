@@ -1,4 +1,4 @@
-//! Counts are exact under concurrency, and times are those of the calls.
+//! Counts are exact under concurrency, and times belong to the calls.
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -8,7 +8,7 @@ use crate::common::{HUNDRED, TestPool, poll_at_most, pool, pool_of, rows_of};
 
 use super::check;
 
-/// Many tasks on few connections, some of which are given up half-way: nothing is lost, nothing counts twice.
+/// Many tasks share few connections, and some tasks are cancelled half-way: every call is counted exactly once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn under_concurrency() {
     const TASKS: u64 = 16;
@@ -115,7 +115,7 @@ async fn under_concurrency() {
     assert_eq!(given_up.errors, 0);
     assert!(
         given_up.cancelled > 0,
-        "some were given up while they ran: {given_up:?}"
+        "some calls were cancelled while they ran: {given_up:?}"
     );
     assert_eq!(given_up.in_flight(), 0);
     assert_eq!(given_up.time.count, given_up.calls);
@@ -131,7 +131,7 @@ async fn under_concurrency() {
     pool.assert_serves_all().await;
 }
 
-/// Times and buckets belong to the calls, all of them.
+/// The time and the histogram of a row cover all of its calls.
 #[tokio::test]
 async fn times_are_those_of_the_calls() {
     #[track]

@@ -1,4 +1,4 @@
-//! A statement counts once, however many layers see it.
+//! A statement counts once, however many layers it passes through.
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -14,7 +14,7 @@ use crate::common::{HUNDRED, pool_of};
 
 use super::{INSERT, check};
 
-/// An executor of the user's own, around a pool.
+/// A user-defined executor around a pool.
 #[derive(Debug)]
 struct Wrapper<'p>(&'p SqlitePool);
 

@@ -1,4 +1,4 @@
-//! How a call ended, and what is no call.
+//! The outcomes of calls, and statements that are no call.
 
 use futures::{StreamExt, TryStreamExt};
 use sqlx::leash::{self, Activity, ControlStats};
@@ -38,7 +38,7 @@ async fn errors_of_the_database() {
             .await
             .unwrap()
             .unwrap_err();
-        // Reading the row fails, the statement went well.
+        // The statement succeeds; decoding the row fails.
         sqlx::query_scalar::<_, i64>("SELECT 'text'")
             .fetch_one(pool)
             .await
@@ -62,7 +62,7 @@ async fn errors_of_the_database() {
 }
 
 #[tokio::test]
-async fn what_never_reached_the_database_is_no_call() {
+async fn a_statement_that_was_not_sent_is_no_call() {
     #[track]
     async fn waits(pool: &SqlitePool) -> sqlx::Result<()> {
         sqlx::query(INSERT).execute(pool).await?;
@@ -76,7 +76,7 @@ async fn what_never_reached_the_database_is_no_call() {
     let pool = pool_of(1).await;
     let held = pool.acquire().await.unwrap();
     let earlier = pool.stats();
-    // Nobody has to wait for a timeout.
+    // With a paused clock the timeout comes at once.
     tokio::time::pause();
     let error = waits(&pool).await.unwrap_err();
     assert!(matches!(error, sqlx::Error::PoolTimedOut), "{error}");
@@ -86,9 +86,9 @@ async fn what_never_reached_the_database_is_no_call() {
     assert!(poll_at_most(1, waits(&pool)).await.is_none());
     assert!(poll_at_most(1, waits_in_stream(&pool)).await.is_none());
     drop(waits(&pool));
-    check("what_never_reached_the_database_is_no_call::waits", &[]);
+    check("a_statement_that_was_not_sent_is_no_call::waits", &[]);
     check(
-        "what_never_reached_the_database_is_no_call::waits_in_stream",
+        "a_statement_that_was_not_sent_is_no_call::waits_in_stream",
         &[],
     );
     let stats = pool.stats();
@@ -103,7 +103,7 @@ async fn what_never_reached_the_database_is_no_call() {
     pool.close().await;
     waits(&pool).await.unwrap_err();
     assert_eq!(pool.stats().acquire_errors - earlier.acquire_errors, 1);
-    check("what_never_reached_the_database_is_no_call::waits", &[]);
+    check("a_statement_that_was_not_sent_is_no_call::waits", &[]);
     pool.assert_empty();
 }
 
@@ -129,10 +129,10 @@ async fn in_flight_while_it_runs() {
         .busy_timeout(Duration::from_mins(10));
     let pool = connect_with(SqlitePoolOptions::new().max_connections(2), options).await;
 
-    // Opening a connection would wait for the file as well.
+    // Open both connections now: opening one later would wait for the file as well.
     drop((pool.acquire().await.unwrap(), pool.acquire().await.unwrap()));
 
-    // Whoever has the file to itself keeps others waiting in the middle of their statement.
+    // The exclusive transaction blocks other connections in the middle of their statements.
     for given_up in [true, false] {
         pool.has_idle(2).await;
         let exclusive = pool.begin_with("BEGIN EXCLUSIVE").await.unwrap();
@@ -183,7 +183,7 @@ async fn in_flight_while_it_runs() {
 }
 
 #[tokio::test]
-async fn what_is_sent_for_transactions_is_listed_apart() {
+async fn transaction_control_is_counted_separately() {
     #[track]
     async fn transactions(pool: &SqlitePool) -> sqlx::Result<()> {
         let mut tx = pool.begin().await?;
@@ -210,7 +210,7 @@ async fn what_is_sent_for_transactions_is_listed_apart() {
     let pool = pool().await;
     let earlier = pool.stats().control;
     let ((), calls) = leash::testing::counting(async { transactions(&pool).await.unwrap() }).await;
-    assert_eq!(calls, 2, "two statements of the user's");
+    assert_eq!(calls, 2, "two statements of the user");
     let mut expected = ControlStats::default();
     (
         expected.begins,

@@ -1,4 +1,4 @@
-//! Each statement is one call, whatever sends it.
+//! Each statement is one call, whichever method sends it.
 
 use futures::{StreamExt, TryStreamExt};
 use sqlx::sqlite::SqliteRow;

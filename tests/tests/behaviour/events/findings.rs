@@ -1,4 +1,4 @@
-//! Findings stand in the span in which their handle was acquired.
+//! A finding's event is in the span in which its handle was acquired.
 
 use sqlx::{SqlitePool, track};
 use std::sync::Mutex;
@@ -8,7 +8,7 @@ use crate::common::{Tx, full_name, marked, poll_until, pool};
 
 use super::Collected;
 
-/// A finding is told in the span in which its handle was taken, wherever it is found.
+/// A finding is reported in the span in which its handle was acquired, wherever it is detected.
 #[tokio::test]
 async fn findings_stand_in_the_span_of_the_acquire() {
     static KEPT: Mutex<Vec<Tx>> = Mutex::new(Vec::new());
@@ -63,7 +63,7 @@ async fn findings_stand_in_the_span_of_the_acquire() {
     );
 }
 
-/// A scope that ends by cancellation must not panic: at deny it tells at ERROR.
+/// A scope that ends by cancellation must not panic: at deny, it reports at ERROR.
 #[tokio::test]
 async fn a_denied_finding_of_a_cancelled_scope_is_an_error() {
     static KEPT: Mutex<Vec<Tx>> = Mutex::new(Vec::new());

@@ -12,7 +12,7 @@ use crate::common::{marked, pool, until};
 
 use super::Collected;
 
-/// One line for the process, one for each pool that is used, and no password in any.
+/// One line for the process and one for each pool in use, and no password in any of them.
 #[test]
 fn the_start_line_has_no_password() {
     let _ = in_child(
@@ -61,15 +61,15 @@ fn the_start_line_has_no_password() {
     );
 }
 
-/// In a process of its own: a report tells of the whole process what the last one did not.
+/// In its own process: a report covers the whole process since the last report.
 #[test]
-fn a_report_tells_pools_and_call_sites() {
+fn a_report_lists_pools_and_call_sites() {
     #[track]
     async fn reported(pool: &SqlitePool) {
         sqlx::query("SELECT 1").execute(pool).await.unwrap(); // @reported
     }
     let _ = in_child(
-        "events::reports::a_report_tells_pools_and_call_sites",
+        "events::reports::a_report_lists_pools_and_call_sites",
         &[],
         |runtime| {
             let (collected, _guard) = Collected::start();
@@ -113,7 +113,7 @@ fn a_report_tells_pools_and_call_sites() {
                 );
                 drop(held);
 
-                // The next one tells what came since.
+                // The next report covers the time since this one.
                 collected.0.lock().unwrap().clear();
                 reported(&busy).await;
                 leash::report();
@@ -134,7 +134,7 @@ fn the_reporter_reports_by_itself() {
         &variables,
         |runtime| {
             let collected = Collected::default();
-            // The reporter has a thread of its own.
+            // The reporter runs on its own thread.
             tracing::subscriber::set_global_default(
                 tracing_subscriber::registry().with(collected.clone()),
             )
@@ -150,17 +150,17 @@ fn the_reporter_reports_by_itself() {
     );
 }
 
-/// The interval may be set while the reporter sleeps.
+/// The interval may change while the reporter sleeps.
 #[test]
-fn the_reporter_hears_of_another_interval() {
+fn the_reporter_follows_a_changed_interval() {
     fn sleeps() -> bool {
         std::fs::read_dir("/proc/self/task").unwrap().any(|task| {
             let status = std::fs::read_to_string(task.unwrap().path().join("status"));
-            // The kernel cuts the name short.
+            // The kernel truncates the name.
             status.is_ok_and(|it| it.contains("sqlx-leash-repo") && it.contains("State:\tS"))
         })
     }
-    let test = "events::reports::the_reporter_hears_of_another_interval";
+    let test = "events::reports::the_reporter_follows_a_changed_interval";
     let _ = in_child(test, &[], |runtime| {
         let collected = Collected::default();
         let subscriber = tracing_subscriber::registry().with(collected.clone());
@@ -178,7 +178,7 @@ fn the_reporter_hears_of_another_interval() {
     });
 }
 
-/// The table names what the counters count.
+/// The table lists every call site that the counters count.
 #[tokio::test]
 async fn the_table_has_a_row_for_each_call_site() {
     #[track(name = "a row of the table")]
@@ -196,7 +196,7 @@ async fn the_table_has_a_row_for_each_call_site() {
     let row = table
         .lines()
         .find(|line| line.contains("a row of the table"))
-        .expect("it has a row");
+        .expect("the call site has a row");
     assert!(
         row.contains(&format!("{}:{}:{}", place.file, place.line, place.column)),
         "{row}"

@@ -109,7 +109,7 @@ async fn one_event_for_each_statement() {
     );
 }
 
-/// Above or below `#[instrument]`, a statement's event stands in the function's span.
+/// With `#[instrument]` above or below, a statement's event is in the function's span.
 #[tokio::test]
 async fn statements_stand_in_the_span_of_their_function() {
     #[track]
@@ -134,7 +134,8 @@ async fn statements_stand_in_the_span_of_their_function() {
     }
 }
 
-/// As in sqlx, a stream of the pool stands in the span in which it was made: when it is read, and when it is given up.
+/// As in sqlx, the events of a pool's stream are in the span in which the stream was made, also when it is dropped
+/// early.
 #[tokio::test]
 async fn a_stream_of_the_pool_stays_in_its_span() {
     #[track]

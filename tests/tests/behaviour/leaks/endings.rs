@@ -1,4 +1,4 @@
-//! However the function ends, and whatever it returns.
+//! A leak is found whichever way the function ends, and whatever it returns.
 
 use sqlx::leash::{self};
 use sqlx::sqlite::SqliteRow;
@@ -51,14 +51,15 @@ async fn on_an_early_return_and_on_an_error() {
 }
 
 #[tokio::test]
-async fn a_result_whose_error_is_returned_cannot_hold_what_its_success_could() {
+async fn a_returned_error_cannot_hold_the_handle_of_a_success() {
     #[track]
     async fn fails_after_keeping(pool: &SqlitePool, kept: &mut Vec<Tx>) -> sqlx::Result<Tx> {
         kept.push(pool.begin().await?); // @err side
         Err(sqlx::Error::RowNotFound)
     }
     let mut kept = Vec::new();
-    let name = "leaks::endings::a_result_whose_error_is_returned_cannot_hold_what_its_success_could::fails_after_keeping";
+    let name =
+        "leaks::endings::a_returned_error_cannot_hold_the_handle_of_a_success::fails_after_keeping";
     leaks(
         "err side",
         "begin",
@@ -109,7 +110,7 @@ async fn rows_that_are_returned_hold_no_handle() {
     .unwrap();
 }
 
-/// Nothing is returned by a scope that is given up: what was put away before has outlived it.
+/// A cancelled scope returns nothing: a handle that was put away before has outlived it.
 #[tokio::test]
 async fn given_up_after_it_was_put_away() {
     #[track]

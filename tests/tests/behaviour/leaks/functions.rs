@@ -1,4 +1,4 @@
-//! Functions of every form.
+//! Leaks in functions of every form.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -234,7 +234,7 @@ async fn level_five(pool: &SqlitePool, kept: &Mutex<Vec<Tx>>) -> sqlx::Result<()
 }
 
 #[tokio::test]
-async fn handed_up_to_the_first_that_cannot_hold_it() {
+async fn handed_up_to_the_first_function_that_cannot_hold_it() {
     let kept = Mutex::default();
     let (_, finding) = leaks(
         "handed up",

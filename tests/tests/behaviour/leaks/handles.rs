@@ -1,4 +1,4 @@
-//! Handles of every kind: connections, transactions, savepoints, streams.
+//! Leaks of every kind of handle: connections, transactions, savepoints, streams.
 
 use std::sync::Mutex;
 
@@ -114,7 +114,7 @@ async fn transactions_begun_in_other_ways() {
 }
 
 #[tokio::test]
-async fn what_a_generic_acquire_gave() {
+async fn a_connection_from_a_generic_acquire() {
     #[track]
     async fn keep_generic<'a, A>(from: A, kept: &Mutex<Vec<A::Connection>>)
     where
@@ -125,7 +125,7 @@ async fn what_a_generic_acquire_gave() {
     }
     let pool = pool().await;
     let kept = Mutex::default();
-    let name = "leaks::handles::what_a_generic_acquire_gave::keep_generic";
+    let name = "leaks::handles::a_connection_from_a_generic_acquire::keep_generic";
     leaks("generic", "acquire", name, keep_generic(&*pool, &kept)).await;
 }
 
@@ -155,7 +155,7 @@ async fn a_transaction_with_a_savepoint_inside() {
 #[tokio::test]
 async fn a_savepoint_forgotten_with_its_transaction() {
     #[track]
-    #[expect(clippy::mem_forget, reason = "it is what is tested")]
+    #[expect(clippy::mem_forget, reason = "the test is about forgetting")]
     async fn forget_both(pool: &SqlitePool) {
         let tx = Box::leak(Box::new(pool.begin().await.unwrap())); // @forgotten savepoint
         std::mem::forget(tx.begin().await.unwrap());

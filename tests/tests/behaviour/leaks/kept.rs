@@ -1,4 +1,4 @@
-//! A handle is put away: in a field, a static, a channel, a task.
+//! A leaked handle is put away: in a field, a static, a channel, a task.
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqlitePool, track};
@@ -236,7 +236,7 @@ async fn into_a_cycle_of_arc() {
 #[tokio::test]
 async fn forgotten() {
     #[track]
-    #[expect(clippy::mem_forget, reason = "it is what is tested")]
+    #[expect(clippy::mem_forget, reason = "the test is about forgetting")]
     async fn forget(pool: &SqlitePool) -> sqlx::Result<i64> {
         let mut tx = pool.begin().await?; // @forget
         let one = sqlx::query_scalar("SELECT 1").fetch_one(&mut *tx).await?;

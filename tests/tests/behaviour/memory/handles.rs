@@ -1,4 +1,4 @@
-//! By what lives, not by what has ended: handles and pools.
+//! Memory depends on the live handles and pools, not on those that have ended.
 
 use std::future::Future;
 use std::task::{Context, Poll, Waker};
@@ -13,7 +13,7 @@ use crate::common::{TestPool, pool_of, until};
 
 use super::flat;
 
-/// In a process of its own: the tracker's size is a number of the process.
+/// In its own process: the tracker's size is a number of the process.
 #[test]
 fn many_handles_one_after_the_other() {
     #[track]
@@ -33,10 +33,10 @@ fn many_handles_one_after_the_other() {
                 for _ in 0..10 {
                     round(&pool).await;
                 }
-                // The tracker's, once sqlx has taken back what was dropped.
+                // The tracker's size after sqlx has returned every dropped connection.
                 let settled = async || {
                     let tracker = || leash::snapshot().tracker;
-                    until("what was dropped is back", || tracker().live == 0).await;
+                    until("the dropped handles are returned", || tracker().live == 0).await;
                     tracker()
                 };
                 let early = settled().await;
@@ -48,7 +48,7 @@ fn many_handles_one_after_the_other() {
                 assert_eq!(pool.stats().acquired, 3 * 7_010);
                 pool.assert_serves_all().await;
                 settled().await;
-                // While something is held, it is counted.
+                // A held handle is counted.
                 let held = pool.acquire().await.unwrap();
                 let more = leash::snapshot().tracker;
                 assert_eq!(more.live, 1);
@@ -59,7 +59,7 @@ fn many_handles_one_after_the_other() {
     );
 }
 
-/// A pool that is gone leaves nothing behind.
+/// A dropped pool leaves nothing behind.
 #[test]
 fn many_pools_one_after_the_other() {
     let _ = in_child(
@@ -87,16 +87,16 @@ fn many_pools_one_after_the_other() {
     );
 }
 
-/// Polls a future once, and gives it up.
+/// Polls a future once, and drops it.
 fn abandon<F: Future>(future: F) {
     let mut future = Box::pin(future);
     let polled = future
         .as_mut()
         .poll(&mut Context::from_waker(Waker::noop()));
-    assert!(matches!(polled, Poll::Pending), "it has to wait");
+    assert!(matches!(polled, Poll::Pending), "the future must wait");
 }
 
-/// Connections that are closed after some milliseconds, however they are used.
+/// A pool whose connections are closed after a few milliseconds, however they are used.
 async fn short_lived() -> SqlitePool {
     SqlitePoolOptions::new()
         .max_connections(1)

@@ -1,4 +1,4 @@
-//! By scopes that live, not by their names.
+//! Memory depends on the live scopes, not on their names.
 
 use futures::future::join_all;
 use sqlx::leash::{self, ScopeExt};
@@ -42,7 +42,7 @@ fn a_million_scopes_one_after_the_other() {
         100_000,
         async || pool_of(1).await,
         async |_, _| {
-            // A scope that is entered costs nothing; one that is carried into a branch is made.
+            // Entering a scope allocates nothing. Carrying it into a branch creates it.
             leash::scope("entered", async {
                 async {}.in_current_scope().await;
             })
@@ -55,11 +55,11 @@ fn a_million_scopes_one_after_the_other() {
 fn names_of_scopes_made_at_run_time() {
     flat(
         "names_of_scopes_made_at_run_time",
-        // More than are told apart.
+        // More names than the crate counts separately.
         5_000,
         async || pool_of(1).await,
         async |_, number| {
-            // Each as long as its number: these lie in one text, of which nothing leaks.
+            // Each name is a prefix of one static text, so that the test itself leaks no names.
             const NAMES: &str = match std::str::from_utf8(&[b'x'; 50_000]) {
                 Ok(text) => text,
                 Err(_) => unreachable!(),

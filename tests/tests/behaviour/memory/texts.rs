@@ -1,4 +1,4 @@
-//! By call sites, not by texts.
+//! Memory depends on the call sites, not on the texts.
 
 use leash_tests::in_child;
 use sqlx::leash::{self};
@@ -10,7 +10,7 @@ use super::flat;
 
 const TEXTS: u64 = 10_000;
 
-/// Rows of one place for many texts: few, and one of them stands for all that have no row of their own.
+/// Asserts that one place has few rows for many texts, and that one row is shared by the texts without their own row.
 #[track_caller]
 fn check(rows: &[leash::SiteStats], most: usize) {
     assert!(rows.len() <= most, "{} rows", rows.len());
@@ -22,7 +22,7 @@ fn check(rows: &[leash::SiteStats], most: usize) {
     let shared: Vec<_> = rows.iter().filter(|row| row.texts > 1).collect();
     assert_eq!(shared.len(), 1, "one row is shared");
     let beyond = TEXTS - (rows.len() as u64 - 1);
-    // An estimate: three times its standard error of 13 %.
+    // The count of texts is an estimate. Allow three times its standard error of 13 %.
     let [low, high] = [beyond * 61 / 100, beyond * 139 / 100];
     assert!(
         (low..=high).contains(&shared[0].texts),
@@ -94,7 +94,7 @@ fn ten_thousand_texts() {
         async || pool_of(1).await,
         async |pool, number| {
             tracked(pool, number).await;
-            // Of untracked code, 1,000 are kept.
+            // For untracked code, 1,000 texts are kept.
             let sql = AssertSqlSafe(format!("SELECT {number} AS d"));
             let query = sqlx::query(sql).persistent(false);
             query.execute(&**pool).await.unwrap();
@@ -106,14 +106,14 @@ fn ten_thousand_texts() {
 fn texts_that_are_long() {
     #[track]
     async fn tracked(pool: &SqlitePool, number: u32) {
-        // A name as long as the text: neither is kept as it is.
+        // The alias is as long as the text: neither is kept in full.
         let sql = AssertSqlSafe(format!("SELECT {number} AS {}", "e".repeat(1 << 16)));
         let query = sqlx::query(sql).persistent(false);
         query.execute(pool).await.unwrap();
     }
     flat(
         "texts_that_are_long",
-        // Of which 32 are kept, in part.
+        // Of these texts, 32 are kept, truncated.
         40,
         async || pool_of(1).await,
         async |pool, number| tracked(pool, number).await,

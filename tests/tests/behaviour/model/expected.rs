@@ -1,8 +1,8 @@
-//! The model: what should be seen of a pool, kept by hand.
+//! The model: the expected state of a pool, updated step by step.
 
 use sqlx::leash::{self, Activity, ControlStats, HandleInfo, Snapshot};
 
-/// What is seen of a pool, or should be.
+/// The observed or expected state of a pool.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Seen {
     pub(super) handles: Vec<SeenHandle>,
@@ -21,7 +21,7 @@ pub(super) struct Seen {
     pub(super) findings: usize,
 }
 
-/// What is seen of a handle.
+/// The observed or expected state of a handle.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct SeenHandle {
     pub(super) activity: Activity,
@@ -48,7 +48,7 @@ impl From<HandleInfo> for SeenHandle {
 }
 
 impl Seen {
-    /// What the tracker says of a pool, and of all call sites.
+    /// The tracker's state of a pool, with the counters of all call sites.
     pub(super) fn now(pool: &str, findings: usize) -> Self {
         let Snapshot {
             sites,
@@ -84,10 +84,10 @@ impl Seen {
     }
 }
 
-/// A handle of the model, by the number of its acquire.
+/// Identifies a handle of the model: the number of its acquire.
 pub(super) type Key = usize;
 
-/// A scope that runs.
+/// A running scope.
 struct RunningScope {
     number: usize,
     name: String,
@@ -96,9 +96,9 @@ struct RunningScope {
 /// The model.
 #[derive(Default)]
 pub(super) struct Model {
-    /// What should be seen, but for the names of the scopes.
+    /// The expected state, except for the names of the scopes.
     pub(super) seen: Seen,
-    /// Of each handle that is seen: its key, and the number of the scope that it belongs to.
+    /// For each expected handle: its key, and the number of the scope that owns it.
     owners: Vec<(Key, Option<usize>)>,
     scopes: Vec<RunningScope>,
     keys: usize,
@@ -106,7 +106,7 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// Begins with what others have counted before.
+    /// Starts from the counters that earlier programs have left.
     pub(super) fn new(seen: Seen) -> Self {
         Self {
             seen,
@@ -123,7 +123,7 @@ impl Model {
         self.scopes.last().unwrap().name.clone()
     }
 
-    /// Permits that are taken, for ever or for a while.
+    /// The number of permits in use, also of those that are lost for good.
     pub(super) fn held(&self) -> usize {
         self.owners.len()
     }
@@ -162,7 +162,7 @@ impl Model {
         self.seen.handles.remove(position);
     }
 
-    /// A statement on a handle that came to its end.
+    /// A statement on a handle has ended.
     pub(super) fn statement(&mut self, key: Key, rows: u64, ok: bool) {
         let handle = self.handle(key);
         handle.activity = Activity::Idle;
@@ -206,7 +206,7 @@ impl Model {
         });
     }
 
-    /// The innermost scope ends, and what it holds passes to the one around it.
+    /// The innermost scope ends, and its handles pass to the scope around it.
     pub(super) fn leave_handing_up(&mut self) {
         let ended = self.scopes.pop().unwrap();
         let next = self
@@ -216,7 +216,7 @@ impl Model {
         self.disown(&ended, next.as_ref());
     }
 
-    /// The innermost scope ends, and all that it holds is found, but for what is meant to live on.
+    /// The innermost scope ends, and each of its handles is reported, except reserved ones.
     pub(super) fn leave_holding_nothing(&mut self) {
         let ended = self.scopes.pop().unwrap();
         self.seen.findings += self.disown(&ended, None);

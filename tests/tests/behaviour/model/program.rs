@@ -1,12 +1,12 @@
-//! What a program can do.
+//! The steps of a program.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// A program runs on a pool of this size.
+/// The size of the pool that a program runs on.
 pub(super) const PERMITS: u32 = 3;
 
-/// Which of the values that are held, counted round.
+/// Selects one of the held values: an index, modulo their number.
 pub(super) type Slot = usize;
 
 #[derive(Clone, Debug)]
@@ -14,33 +14,33 @@ pub(super) enum Step {
     Acquire,
     TryAcquire,
     Begin,
-    /// Opens a stream on the pool, which takes its permit with its first row.
+    /// Opens a stream on the pool, which acquires its permit for its first row.
     Open,
-    /// Reads so many rows, of a hundred, or closes with the one that is not there.
+    /// Reads this number of rows. A stream has a hundred; reading beyond the last row closes it.
     Read(Slot, usize),
-    /// On the pool.
+    /// A query on the pool.
     Query,
     QueryOn(Slot),
     FailOn(Slot),
-    /// Transactions one in the other, on a connection or in a transaction; the innermost lasts for some steps.
+    /// Nested transactions, on a connection or in a transaction. The innermost runs some steps.
     Inside(Slot, Vec<End>, Vec<Step>),
-    /// To plain sqlx.
+    /// Lends the handle to plain sqlx.
     Lend(Slot),
-    /// Says that it is meant to live long.
+    /// Marks the handle as long-lived.
     Reserve(Slot),
-    /// Uses it in a task of its own, and takes it back.
+    /// Uses the handle in a spawned task, and takes it back.
     Move(Slot),
-    /// Ends it, however its kind allows.
+    /// Ends the handle in one of the ways that its kind allows.
     End(Slot, End),
     Close(Slot),
     Detach(Slot),
     Leak(Slot),
     Forget(Slot),
-    /// Given up after so many polls; had by then, given back at once.
-    AcquireGivenUp(usize),
-    BeginGivenUp(usize),
-    QueryGivenUp(usize),
-    QueryOnGivenUp(Slot, usize),
+    /// Cancels the acquire after this number of polls. If it was granted by then, releases the handle at once.
+    AcquireCancelled(usize),
+    BeginCancelled(usize),
+    QueryCancelled(usize),
+    QueryOnCancelled(Slot, usize),
     In(Scope, Vec<Step>),
 }
 
@@ -53,15 +53,15 @@ pub(super) enum End {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Scope {
-    /// `leash::scope`, which hands up.
+    /// `leash::scope`, whose handles pass to the scope around it.
     ByHand,
-    ByHandGivenUp,
-    /// `in_current_scope`: a branch of the scope around, if there is one.
+    ByHandCancelled,
+    /// `in_current_scope`: a branch of the scope around it, if there is one.
     Carried,
-    /// Tracked functions.
+    /// The last four are tracked functions.
     CannotHold,
     MayHold,
-    GivenUp,
+    Cancelled,
     Unwound,
 }
 
@@ -75,11 +75,11 @@ fn steps() -> impl Strategy<Value = Step> {
     let end = prop_oneof![Just(End::Drop), Just(End::Commit), Just(End::Rollback)];
     let scope = prop_oneof![
         Just(Scope::ByHand),
-        Just(Scope::ByHandGivenUp),
+        Just(Scope::ByHandCancelled),
         Just(Scope::Carried),
         Just(Scope::CannotHold),
         Just(Scope::MayHold),
-        Just(Scope::GivenUp),
+        Just(Scope::Cancelled),
         Just(Scope::Unwound),
     ];
     let plain = prop_oneof![
@@ -99,10 +99,10 @@ fn steps() -> impl Strategy<Value = Step> {
         1 => slot.clone().prop_map(Step::Detach),
         1 => slot.clone().prop_map(Step::Leak),
         1 => slot.clone().prop_map(Step::Forget),
-        1 => polls.clone().prop_map(Step::AcquireGivenUp),
-        1 => polls.clone().prop_map(Step::BeginGivenUp),
-        1 => polls.clone().prop_map(Step::QueryGivenUp),
-        1 => (slot.clone(), polls).prop_map(|(slot, polls)| Step::QueryOnGivenUp(slot, polls)),
+        1 => polls.clone().prop_map(Step::AcquireCancelled),
+        1 => polls.clone().prop_map(Step::BeginCancelled),
+        1 => polls.clone().prop_map(Step::QueryCancelled),
+        1 => (slot.clone(), polls).prop_map(|(slot, polls)| Step::QueryOnCancelled(slot, polls)),
     ];
     plain.prop_recursive(3, 24, 6, move |step| {
         prop_oneof![

@@ -1,4 +1,4 @@
-//! Runs a program against the crate, and tells the model what it does.
+//! Runs a program against the crate, and applies each of its steps to the model.
 
 mod handles;
 mod scopes;
@@ -21,15 +21,15 @@ use crate::common::{HUNDRED, TestPool, Tx, poll_at_most, pool_of};
 
 const FAILING: &str = "SELECT no_such_column";
 
-/// The difference that was seen.
+/// Describes the difference between the tracker and the model.
 type Differs = String;
 type Ran<'r> = LocalBoxFuture<'r, Result<(), Differs>>;
 
-/// Something that holds a permit, or will.
+/// A value that holds a permit, or will.
 enum Value {
     Connection(PoolConnection<Sqlite>),
     Tx(Tx),
-    /// A stream, and how many of its rows were read; it has no key before the first.
+    /// A stream and the number of rows read from it. It has no key before the first row.
     Stream(BoxStream<'static, sqlx::Result<SqliteRow>>, usize),
 }
 
@@ -42,7 +42,8 @@ struct World {
     pool: TestPool,
     model: RefCell<Model>,
     held: RefCell<Vec<Held>>,
-    /// What was forgotten. As `mem::forget` does it; only so can a program end with all that it began.
+    /// Forgotten values. Not dropped during the program, as with `mem::forget`, but kept so that the program can end
+    /// them.
     forgotten: RefCell<Vec<ManuallyDrop<Held>>>,
 }
 
@@ -71,7 +72,7 @@ pub(super) async fn program(steps: &[Step]) -> Result<(), Differs> {
         .held
         .borrow_mut()
         .extend(remembered.into_iter().map(ManuallyDrop::into_inner));
-    // What is left ends with the program, and the pool serves what was not lost for ever.
+    // The remaining values end with the program. Then the pool must serve every permit that was not lost for good.
     while !world.held.borrow().is_empty() {
         world.step(&Step::End(0, End::Drop)).await?;
         world.look(&"the end")?;
@@ -106,7 +107,7 @@ fn run<'r>(world: &'r World, steps: &'r [Step]) -> Ran<'r> {
 }
 
 impl World {
-    /// What the tracker says is what the model says.
+    /// Compares the tracker's state with the model's.
     fn look(&self, after: &dyn std::fmt::Debug) -> Result<(), Differs> {
         let seen = Seen::now(self.pool.name(), FINDINGS.load(SeqCst));
         let model = self.model.borrow();
@@ -119,7 +120,7 @@ impl World {
         ))
     }
 
-    /// Whether a permit can be had; one that is on its way back counts.
+    /// Whether a permit is free or being returned.
     fn has_permit(&self) -> bool {
         self.model.borrow().held() < PERMITS as usize
     }
@@ -161,7 +162,7 @@ impl World {
             }
             Step::Acquire => self.waits(self.pool.acquire()).await?,
             Step::TryAcquire => {
-                // Whether one is back already, is sqlx's to say; what follows must not depend on it.
+                // Whether a returning connection is idle already depends on sqlx; later steps must not depend on it.
                 if let Some(connection) = self.pool.try_acquire() {
                     let key = self.model.borrow_mut().grant();
                     self.look(step)?;
@@ -182,8 +183,8 @@ impl World {
                 model.release(key);
             }
             Step::Query => self.waits(self.pool.fetch_all(HUNDRED)).await?,
-            Step::AcquireGivenUp(polls) => {
-                // Who waits for a permit that nobody gives back is polled once.
+            Step::AcquireCancelled(polls) => {
+                // Without a free permit the acquire never ends, so one poll is enough.
                 let polls = if self.has_permit() {
                     *polls
                 } else {
@@ -201,7 +202,7 @@ impl World {
                     None => {}
                 }
             }
-            Step::BeginGivenUp(polls) if self.has_permit() => {
+            Step::BeginCancelled(polls) if self.has_permit() => {
                 match poll_at_most(*polls, self.pool.begin()).await {
                     Some(begun) => {
                         let tx = begun.map_err(failed)?;
@@ -222,7 +223,7 @@ impl World {
                     None => {}
                 }
             }
-            Step::QueryGivenUp(polls) if self.has_permit() => {
+            Step::QueryCancelled(polls) if self.has_permit() => {
                 match poll_at_most(*polls, self.pool.fetch_all(HUNDRED)).await {
                     Some(result) => {
                         result.map_err(failed)?;
@@ -242,7 +243,7 @@ impl World {
                     None => {}
                 }
             }
-            Step::BeginGivenUp(_) | Step::QueryGivenUp(_) => {}
+            Step::BeginCancelled(_) | Step::QueryCancelled(_) => {}
             Step::In(scope, steps) => self.scope(*scope, steps).await?,
             Step::Read(slot, ..)
             | Step::QueryOn(slot)
@@ -256,7 +257,7 @@ impl World {
             | Step::Detach(slot)
             | Step::Leak(slot)
             | Step::Forget(slot)
-            | Step::QueryOnGivenUp(slot, _) => {
+            | Step::QueryOnCancelled(slot, _) => {
                 let Some(held) = self.take(*slot) else {
                     return Ok(());
                 };
@@ -268,7 +269,7 @@ impl World {
                     (Value::Tx(tx), Some(key)) => self.tx(step, tx, key).await,
                     (_, None) => unreachable!("only a stream waits for its key"),
                 };
-                // In front: steps that follow find others first.
+                // At the end of the list, so that the following steps find other values first.
                 let left = left?;
                 self.held.borrow_mut().extend(left);
             }
@@ -276,16 +277,17 @@ impl World {
         Ok(())
     }
 
-    /// There is no permit: whoever asks for one waits, until it gives up.
+    /// Polls an acquire once while no permit is free: it must wait, and is then cancelled.
     async fn waits<T>(&self, asked: impl Future<Output = sqlx::Result<T>>) -> Result<(), Differs> {
         if poll_at_most(1, asked).await.is_some() {
-            return Err("a permit too many".to_owned());
+            return Err("one permit too many".to_owned());
         }
         self.model.borrow_mut().seen.abandoned += 1;
         Ok(())
     }
 
-    /// Given up while it waited for its permit, or when it had it: either, and nothing between the two.
+    /// Accepts both outcomes of a cancelled operation: it was cancelled while it waited for its permit, or after the
+    /// grant.
     fn given_up_somewhere(&self, if_granted: fn(&mut Seen)) {
         let seen = Seen::now(self.pool.name(), 0);
         let mut model = self.model.borrow_mut();
@@ -296,7 +298,7 @@ impl World {
         }
     }
 
-    /// How many rows had come when it was given up, is the database's to say.
+    /// Accepts the number of rows of a cancelled query: it depends on the database.
     fn accept_rows(&self) {
         let seen = Seen::now(self.pool.name(), 0);
         let mut model = self.model.borrow_mut();

@@ -140,7 +140,7 @@ async fn of_streams() {
     async fn read(pool: &SqlitePool) -> sqlx::Result<()> {
         let mut rows = sqlx::query("SELECT 1").fetch(pool); // @stream
         while rows.try_next().await?.is_some() {
-            // Between two rows of the first.
+            // Between two rows of the first stream.
             sqlx::query("SELECT 2").execute(pool).await?; // @inside
         }
         pool.fetch("SELECT 3").try_collect::<Vec<_>>().await?; // @by executor
@@ -211,7 +211,7 @@ async fn in_transaction_closures() {
     );
 }
 
-/// Futures go from thread to thread between their polls.
+/// Futures move between threads from poll to poll.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn across_threads() {
     #[track]

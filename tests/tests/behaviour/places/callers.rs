@@ -1,4 +1,4 @@
-//! Places that are handed on: helpers, executors, handles, methods of one name.
+//! Places that are passed on: helpers, executors, handles, methods with the same name.
 
 use futures::future::join_all;
 use sqlx::leash;
@@ -8,7 +8,7 @@ use crate::common::{Place, declared, full_name, marked, pool};
 
 use super::{called_from, check};
 
-/// The statements of `function` that have no place of their own stand at its name.
+/// The statements of `function` without their own place are counted at its name.
 #[track_caller]
 fn check_at_name(function: &str, name: &str) {
     assert_eq!(called_from(function), [declared(name)], "{function}");
@@ -30,7 +30,7 @@ async fn of_helpers_without_a_place() {
         "places::callers::of_helpers_without_a_place::calls_helper",
         "calls_helper",
     );
-    // Without any function around, the text alone is known.
+    // Outside of any function, only the text is known.
     helper(&pool).await.unwrap();
     let rows = leash::snapshot().sites;
     let row = rows
@@ -93,7 +93,7 @@ async fn of_handles() {
     }
     let pool = pool().await;
     pool.has_idle(1).await;
-    // So that one is idle for `try_acquire`.
+    // Leaves one connection idle for `try_acquire`.
     {
         let all = join_all((0..3).map(|_| pool.acquire())).await;
         drop(all);
@@ -114,9 +114,9 @@ async fn of_handles() {
     );
 }
 
-/// A call with a name of sqlx's on something that is the user's own.
+/// A method of the user's own type with the name of one of sqlx's.
 #[tokio::test]
-async fn of_methods_that_are_called_alike() {
+async fn of_methods_with_the_same_name() {
     struct Repo(SqlitePool);
     impl Repo {
         async fn execute(&self, number: i64) -> sqlx::Result<i64> {
@@ -135,7 +135,7 @@ async fn of_methods_that_are_called_alike() {
     let repo = Repo(pool().await.clone());
     assert_eq!(alike(&repo).await.unwrap(), 2);
     check(
-        "places::callers::of_methods_that_are_called_alike::alike",
+        "places::callers::of_methods_with_the_same_name::alike",
         &[("own", "fetch_one"), ("called alike", "execute")],
     );
 }

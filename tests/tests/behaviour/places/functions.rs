@@ -1,4 +1,4 @@
-//! The names of functions, also beside other attributes.
+//! The names of functions, also next to other attributes.
 
 use std::future::Future;
 use std::pin::Pin;

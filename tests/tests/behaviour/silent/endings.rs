@@ -1,4 +1,4 @@
-//! A handle that is dropped, however the function ends.
+//! A handle that is dropped, whichever way the function ends.
 
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use sqlx::leash::{self};
@@ -128,7 +128,7 @@ async fn unwound_by_a_panic() {
     pool.assert_serves_all().await;
 }
 
-/// One function with every kind of await, given up after each poll there is.
+/// One function with every kind of await, cancelled after each of its polls.
 #[tokio::test]
 async fn given_up_at_every_await() {
     #[track]
@@ -141,7 +141,7 @@ async fn given_up_at_every_await() {
     }
     #[track]
     async fn everything(pool: &SqlitePool) -> sqlx::Result<usize> {
-        // A place to give up at after each, however fast the database answers.
+        // A yield after each step: a place to cancel at, however fast the database answers.
         let mut tx = pool.begin().await?;
         yield_now().await;
         sqlx::query(INSERT).execute(&mut *tx).await?;
@@ -169,12 +169,12 @@ async fn given_up_at_every_await() {
         polls += 1;
         let (done, findings) =
             leash::testing::findings(poll_at_most(polls, everything(&pool))).await;
-        assert!(of_leaks(findings).is_empty(), "given up at poll {polls}");
+        assert!(of_leaks(findings).is_empty(), "cancelled at poll {polls}");
         pool.assert_serves_all().await;
         if let Some(result) = done {
             assert_eq!(result.unwrap(), 100);
             break;
         }
     }
-    assert!(polls > 8, "it was given up at several places: {polls}");
+    assert!(polls > 8, "cancelled at several places: {polls}");
 }

@@ -1,4 +1,4 @@
-//! Handles of every kind, and those that are meant to live long.
+//! Handles of every kind, and long-lived ones.
 
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, TryStreamExt};
@@ -76,7 +76,7 @@ async fn meant_to_live_long() {
 }
 
 #[tokio::test]
-async fn tried_and_not_had() {
+async fn tried_without_a_free_permit() {
     #[track]
     async fn tries(pool: &SqlitePool) -> bool {
         let held = pool.acquire().await.unwrap();

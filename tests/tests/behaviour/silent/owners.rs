@@ -1,4 +1,4 @@
-//! A value that hides a handle: a lock, a channel, an actor, a task.
+//! Values whose type hides a handle: a lock, a channel, an actor, a task.
 
 use sqlx::leash::{self};
 use sqlx::pool::PoolConnection;
@@ -15,7 +15,7 @@ struct Guarded {
     tx: Mutex<Option<Tx>>,
 }
 
-/// The standard library and tokio call these `UnwindSafe` whatever they hold.
+/// The standard library and tokio declare these `UnwindSafe` whatever they hold.
 #[tokio::test]
 async fn returned_in_a_lock() {
     #[track]
@@ -80,7 +80,7 @@ async fn returned_in_a_channel() {
     drop(returned(&pool, in_async_channel(&pool)).await);
 }
 
-/// Of an actor, whose task owns the connection.
+/// The mailbox of an actor whose task owns the connection.
 struct Mailbox {
     jobs: mpsc::Sender<&'static str>,
     task: JoinHandle<()>,
@@ -104,7 +104,7 @@ impl Mailbox {
     }
 }
 
-/// Neither a channel's end nor a task is seen inside a struct.
+/// The attribute does not see the end of a channel, or a task, inside a struct.
 #[tokio::test]
 async fn returned_in_an_actor() {
     #[track(returns_handle)]
@@ -137,7 +137,7 @@ async fn returned_in_a_join_handle() {
     pool.assert_empty();
 }
 
-/// A thing that owns its connection, as actors and listeners do.
+/// Owns its connection, as actors and listeners do.
 struct Actor {
     connection: PoolConnection<Sqlite>,
     sent: u64,

@@ -84,10 +84,10 @@ async fn lent_to_callees() {
         .fetch_one(&*pool)
         .await
         .unwrap();
-    assert_eq!(written, 15, "all of it was written");
+    assert_eq!(written, 15, "every row was written");
 }
 
-/// The handle belongs to who lent it, also while a callee ends that took nothing itself.
+/// A lent handle belongs to the caller, also when a callee ends that acquired nothing itself.
 #[tokio::test]
 async fn owned_by_the_caller_while_a_callee_ends() {
     #[track]
@@ -159,7 +159,7 @@ async fn in_branches() {
     async fn unordered(pool: &SqlitePool) -> sqlx::Result<i64> {
         let mut all: FuturesUnordered<_> = (0..8).map(|_| query(pool)).collect();
         let first = all.try_next().await?;
-        // The rest is given up half-way.
+        // The remaining queries are cancelled half-way.
         drop(all);
         let rest = join_all((0..3).map(|_| query(pool))).await;
         Ok(first.unwrap_or_default() + rest.into_iter().sum::<sqlx::Result<i64>>()?)
@@ -304,7 +304,7 @@ async fn scopes_by_hand_and_carried_ones_hand_up() {
     silent(&pool, keeps_what_its_task_returned(&pool)).await;
 }
 
-/// The same function is called from code that is not tracked, and from code that is.
+/// The same function is called from untracked and from tracked code.
 #[tokio::test]
 async fn without_a_scope_around() {
     async fn untracked(pool: &TestPool) -> sqlx::Result<()> {

@@ -1,4 +1,4 @@
-//! A value that a function returns may hold a handle.
+//! Returned values that may hold a handle.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -212,7 +212,7 @@ impl fmt::Display for Shown {
 }
 
 #[tokio::test]
-async fn held_by_what_can_be_shown() {
+async fn held_by_a_value_that_can_be_shown() {
     #[track]
     async fn shown(pool: &SqlitePool) -> Shown {
         Shown(pool.begin().await.unwrap())

@@ -1,4 +1,4 @@
-//! Whoever has a connection next, after an operation on it was given up.
+//! The next use of a connection after an operation on it was cancelled.
 
 use futures::StreamExt;
 use leash_tests::assert_whole;
@@ -10,7 +10,7 @@ use crate::common::{HUNDRED, poll_at_most, poll_until};
 
 use super::{INSERT, MOST, SELECT};
 
-/// A connection whose operation was given up goes on, as it does with sqlx.
+/// A connection is usable after a cancelled operation, as with sqlx.
 #[tokio::test]
 async fn a_connection_goes_on() {
     if !GOES_ON {
@@ -33,7 +33,7 @@ async fn a_connection_goes_on() {
     assert_whole(&pool, "all").await;
 }
 
-/// The published recipe: a `begin` given up must not leave its transaction to whoever has the connection next.
+/// The published recipe: a cancelled `begin` must not leave its transaction open on the connection that it returns.
 ///
 /// transact-rs/sqlx#4393
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn the_next_borrower_is_outside_the_transaction_that_was_given_up() {
     let Some(pool) = pool_of(1).await else { return };
     for polls in 0..MOST {
         let ended = poll_at_most(polls, pool.begin()).await.is_some();
-        // One error inside a transaction and PostgreSQL refuses all that comes after it.
+        // After one error inside a transaction, PostgreSQL would refuse every later statement.
         pool.execute("SELECT * FROM nowhere")
             .await
             .map(drop)
@@ -49,7 +49,7 @@ async fn the_next_borrower_is_outside_the_transaction_that_was_given_up() {
         pool.execute(SELECT)
             .await
             .unwrap_or_else(|error| panic!("{polls} polls poisoned the pool: {error}"));
-        // What is written is written, whatever happens to the connection.
+        // The row stays written, whatever happens to the connection.
         pool.execute(INSERT).await.unwrap();
         pool.acquire().await.unwrap().close().await.unwrap();
         let written: i64 = sqlx::query_scalar("SELECT count(*) FROM exam")
@@ -59,17 +59,17 @@ async fn the_next_borrower_is_outside_the_transaction_that_was_given_up() {
         assert_eq!(
             usize::try_from(written).unwrap(),
             polls + 1,
-            "{polls} polls took a statement back"
+            "{polls} polls rolled a statement back"
         );
-        assert_whole(&pool, "a begin given up").await;
+        assert_whole(&pool, "a cancelled begin").await;
         if ended {
             return;
         }
     }
-    panic!("it never ends");
+    panic!("the operation never ends");
 }
 
-/// The same, and certainly while the answer is awaited: the server has begun, and lets the rest wait for a lock.
+/// The same, with the cancellation certain to come before the answer: the server has begun, and waits for a lock.
 #[tokio::test]
 async fn the_next_borrower_is_outside_a_transaction_that_was_given_up_waiting() {
     let Some(pool) = pool_of(2).await else { return };
@@ -83,6 +83,6 @@ async fn the_next_borrower_is_outside_a_transaction_that_was_given_up_waiting() 
         };
         poll_until(pool.begin_with(BEGIN_WAITING), is_sent).await;
         writer.commit().await.unwrap();
-        assert_whole(&pool, "a begin given up while it waited").await;
+        assert_whole(&pool, "a begin cancelled while it waited").await;
     }
 }

@@ -1,4 +1,4 @@
-//! Every operation, given up after each of its polls.
+//! Every operation, cancelled after each of its polls.
 
 use futures::{StreamExt, TryStreamExt};
 use sqlx::{Acquire, Connection, Executor, SqlSafeStr, track};

@@ -1,4 +1,4 @@
-//! Several operations in one function, given up in every way in which a task gives up.
+//! Several operations in one function, cancelled in every way in which a task can be cancelled.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -16,7 +16,7 @@ use crate::common::{HUNDRED, TestPool, poll_at_most, rows_of};
 
 use super::{INSERT, MOST, Pool, look};
 
-/// Several of everything, with a place to give up at after each, however fast the database answers.
+/// Several operations of every kind, with a yield after each: a place to cancel at, however fast the database answers.
 #[track]
 async fn everything(pool: &Pool) -> sqlx::Result<()> {
     let mut tx = pool.begin().await?;
@@ -51,19 +51,19 @@ async fn inside(tx: &mut sqlx::Transaction<'_, Db>) -> sqlx::Result<()> {
     savepoint.commit().await
 }
 
-/// Calls `give_up` with each number of polls until it says that everything came to its end.
+/// Calls `give_up` with each number of polls until it returns that everything ended.
 async fn until_it_ends(pool: &TestPool<Db>, how: &str, give_up: impl AsyncFn(usize) -> bool) {
     let mut polls = 0;
     while !give_up(polls).await {
         assert_whole(pool, &format!("{how} at poll {polls}")).await;
         polls += 1;
-        assert!(polls < MOST, "it never ends");
+        assert!(polls < MOST, "the operation never ends");
     }
     assert!(polls > 8, "{how} at several places: {polls}");
     assert_whole(pool, how).await;
 }
 
-/// Ready when it is polled for the nth time, for any reason.
+/// Ready at its nth poll, whatever the reason for the poll.
 async fn nth_poll(n: usize) {
     let mut polls = 0;
     poll_fn(|_| {
@@ -77,7 +77,7 @@ async fn nth_poll(n: usize) {
     .await;
 }
 
-/// In a module each, because a task's functions are looked at by their rows.
+/// Defines a test for each way. The tests share one function, so its rows are only checked where no other test runs it.
 macro_rules! ways {
     ($($test:ident => |$pool:ident, $polls:ident| $give_up:expr;)*) => {$(
         #[tokio::test]
@@ -130,14 +130,14 @@ ways! {
     };
 }
 
-/// A panic beside everything, in the tracked function that polls it.
+/// Panics in the tracked function that polls everything.
 #[track]
 async fn panics_at(polls: usize, pool: &Pool) {
     let mut everything = pin!(everything(pool));
     let mut left = polls;
     poll_fn(|cx| {
         if left == 0 {
-            // Unwinds like a panic, and prints nothing.
+            // Unwinds like a panic, without printing.
             std::panic::resume_unwind(Box::new("as tested"));
         }
         left -= 1;
@@ -146,7 +146,7 @@ async fn panics_at(polls: usize, pool: &Pool) {
     .await;
 }
 
-/// Time decides where; whatever it decides, nothing stays behind.
+/// The clock decides where the function is cancelled; nothing may stay behind in any case.
 #[tokio::test]
 async fn timed_out() {
     let Some(pool) = pool_of(2).await else { return };
@@ -159,7 +159,7 @@ async fn timed_out() {
     }
 }
 
-/// The functions of the ways above have run in many tests at once; together they balance when nothing runs.
+/// A function that only this test runs: its counters balance after every cancellation.
 #[tokio::test]
 async fn counters_balance_under_all_of_it() {
     #[track]
@@ -190,14 +190,14 @@ async fn counters_balance_under_all_of_it() {
     }
     let rows = rows_of(function.trim_start_matches("behaviour::"));
     assert_eq!(rows.len(), 3);
-    // How often, is the database's to say; that row streams are left half-way, the function's.
+    // How many calls are cancelled depends on the database. The row streams are always left half-way.
     assert!(
         rows.iter().any(|row| row.cancelled > 0),
-        "some were given up while they ran: {rows:?}"
+        "some calls were cancelled while they ran: {rows:?}"
     );
 }
 
-/// A runtime that is dropped takes its tasks along, wherever they are; the pool serves others.
+/// A dropped runtime drops its tasks at any place; the pool continues to serve other runtimes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn runtime_shut_down() {
     let Some(pool) = pool_of(2).await else { return };
@@ -226,7 +226,7 @@ async fn runtime_shut_down() {
             };
             std::thread::spawn(shut_down).join().unwrap();
             pool.assert_serves_all().await;
-            // What the runtime opened went with it, and sqlx's ping may be too quick to notice.
+            // The connections that the runtime opened are dead, but sqlx's ping may run before that is visible.
             for _ in 0..2 {
                 let opened = pool.acquire().await.unwrap();
                 let _ = opened.close().await;

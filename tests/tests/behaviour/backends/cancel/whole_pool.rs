@@ -1,4 +1,4 @@
-//! What waits for the whole pool: its close, and migrations.
+//! Operations on the whole pool: close, and migrations.
 
 use leash_tests::assert_whole;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -9,7 +9,7 @@ use crate::common::poll_at_most;
 
 use super::MOST;
 
-/// A pool that closes does not wait for who gave up waiting for it.
+/// A cancelled `close` still closes the pool, and later calls do not wait for it.
 #[tokio::test]
 async fn close() {
     for polls in 0..2 {
@@ -26,7 +26,7 @@ async fn close() {
     }
 }
 
-/// A migrator takes its connection by sqlx's own trait, and begins sqlx's own transactions on it.
+/// A migrator acquires its connection through sqlx's own trait, and begins sqlx's own transactions on it.
 #[tokio::test]
 async fn migrations() {
     let Some(pool) = pool_of(2).await else { return };
@@ -37,7 +37,7 @@ async fn migrations() {
         "CREATE TABLE migrated (id BIGINT PRIMARY KEY)".into_sql_str(),
         false,
     )]);
-    // The lock is the session's: with sqlx, too, who gives up leaves it to whoever has the connection next.
+    // The lock belongs to the session: with sqlx, too, a cancelled run leaves it to the connection's next user.
     migrator.set_locking(false);
     for polls in 0..MOST {
         for table in ["migrated", "_sqlx_migrations"] {
@@ -51,5 +51,5 @@ async fn migrations() {
             return;
         }
     }
-    panic!("it never ends");
+    panic!("the migration never ends");
 }

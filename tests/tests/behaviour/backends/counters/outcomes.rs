@@ -1,4 +1,4 @@
-//! How a call ended, what is no call, and what a handle shows meanwhile.
+//! The outcomes of calls, statements that are no call, and the state that a handle reports meanwhile.
 
 use futures::{StreamExt, TryStreamExt};
 use sqlx::leash::{self, Activity, ControlStats};
@@ -67,7 +67,7 @@ async fn errors_of_the_database() {
 }
 
 #[tokio::test]
-async fn what_never_reached_the_database_is_no_call() {
+async fn a_statement_that_was_not_sent_is_no_call() {
     #[track]
     async fn waits(pool: &Pool) -> sqlx::Result<()> {
         sqlx::query(INSERT).execute(pool).await?;
@@ -91,17 +91,17 @@ async fn what_never_reached_the_database_is_no_call() {
     waits(&pool).await.unwrap_err();
     assert_eq!(pool.stats().acquire_errors - earlier.acquire_errors, 1);
     check_sums(
-        &here!("what_never_reached_the_database_is_no_call::waits"),
+        &here!("a_statement_that_was_not_sent_is_no_call::waits"),
         &[],
     );
     check_sums(
-        &here!("what_never_reached_the_database_is_no_call::waits_in_stream"),
+        &here!("a_statement_that_was_not_sent_is_no_call::waits_in_stream"),
         &[],
     );
     pool.assert_empty();
 }
 
-/// A statement that waits for a lock is in flight, until it has what it waits for or is given up.
+/// A statement that waits for a lock is in flight until it gets the lock or is cancelled.
 #[tokio::test]
 async fn in_flight_while_it_waits_for_a_lock() {
     #[track]
@@ -178,7 +178,7 @@ async fn in_flight_while_it_waits_for_a_lock() {
 }
 
 #[tokio::test]
-async fn what_is_sent_for_transactions_is_listed_apart() {
+async fn transaction_control_is_counted_separately() {
     #[track]
     async fn transactions(pool: &Pool) -> sqlx::Result<()> {
         let mut tx = pool.begin().await?;
@@ -209,7 +209,7 @@ async fn what_is_sent_for_transactions_is_listed_apart() {
     let Some(pool) = pool_of(2).await else { return };
     let earlier = pool.stats().control;
     let ((), calls) = leash::testing::counting(async { transactions(&pool).await.unwrap() }).await;
-    assert_eq!(calls, 2, "two statements of the user's");
+    assert_eq!(calls, 2, "two statements of the user");
     let mut expected = ControlStats::default();
     (
         expected.begins,
@@ -230,12 +230,12 @@ async fn what_is_sent_for_transactions_is_listed_apart() {
         .fetch_one(&*pool)
         .await
         .unwrap();
-    assert_eq!(kept, 2, "what was committed is there");
+    assert_eq!(kept, 2, "the committed rows are there");
 }
 
-/// What a handle says of itself while it is used.
+/// The state that a handle reports while it is used.
 #[tokio::test]
-async fn a_handle_knows_its_depth_and_its_statements() {
+async fn a_handle_reports_its_depth_and_statements() {
     let Some(pool) = pool_of(2).await else { return };
     let depth = || pool.handles()[0].transaction_depth;
     let mut tx = pool.begin().await.unwrap();

@@ -1,4 +1,4 @@
-//! Procedures run transactions of their own, of which the driver sees no begin.
+//! Procedures run their own transactions, whose begin the driver does not see.
 
 use leash_tests::{IsInside, assert_whole};
 use sqlx::{Executor, MySqlPool, track};
@@ -39,7 +39,7 @@ async fn one_call_whatever_it_does() {
     let Some(pool) = pool().await else { return };
     let earlier = pool.stats().control;
     calls(&pool).await.unwrap();
-    assert_eq!(pool.stats().control, earlier, "nothing was begun by us");
+    assert_eq!(pool.stats().control, earlier, "sqlx began nothing");
     assert_eq!(exams(&pool).await, 1);
     check_sums(
         "backends::mysql::procedures::one_call_whatever_it_does::calls",
@@ -48,7 +48,7 @@ async fn one_call_whatever_it_does() {
     assert_whole(&pool, "procedures").await;
 }
 
-/// MariaDB's START TRANSACTION commits what was open: then the rollback has nothing to take back.
+/// MariaDB's START TRANSACTION commits the open transaction, so the rollback has nothing to undo.
 #[tokio::test]
 async fn inside_a_transaction() {
     let Some(pool) = pool().await else { return };
@@ -69,7 +69,7 @@ async fn left_open() {
     let mut connection = pool.acquire().await.unwrap();
     connection.execute("CALL open_ended()").await.unwrap();
     assert!(connection.as_mut().is_inside().await);
-    assert_eq!(pool.handles()[0].transaction_depth, 0, "nobody began one");
+    assert_eq!(pool.handles()[0].transaction_depth, 0, "sqlx began none");
     connection.execute("ROLLBACK").await.unwrap();
     drop(connection);
     assert_eq!(exams(&pool).await, 0);
@@ -88,5 +88,5 @@ async fn given_up_in_the_middle() {
             return;
         }
     }
-    panic!("it never ends");
+    panic!("the call never ends");
 }

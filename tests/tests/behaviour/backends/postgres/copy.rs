@@ -1,4 +1,4 @@
-//! COPY through the pool is a handle, for as long as it runs.
+//! COPY through the pool is a handle while it runs.
 
 use futures::TryStreamExt;
 use leash_tests::assert_whole;
@@ -34,7 +34,7 @@ async fn a_handle_while_it_runs() {
         bytes += chunk.len();
     }
     assert_eq!(bytes, 48_894);
-    // sqlx's stream drops its connection at its end.
+    // sqlx's stream drops its connection when it ends.
     pool.assert_empty();
     drop(out);
     assert_whole(&pool, "a COPY").await;
@@ -46,7 +46,7 @@ async fn a_handle_while_it_runs() {
         .unwrap_err();
     let stats = pool.stats();
     assert_eq!(stats.acquire_errors - earlier.acquire_errors, 1);
-    assert_whole(&pool, "a COPY refused").await;
+    assert_whole(&pool, "a refused COPY").await;
 }
 
 #[tokio::test]
@@ -70,13 +70,13 @@ async fn found_where_it_is_kept() {
     leaks("copy", "copy_in_raw", name, keeps(&pool, &kept)).await;
     let copy = kept.into_inner().unwrap().unwrap();
     copy.finish().await.unwrap();
-    assert_whole(&pool, "a COPY kept").await;
+    assert_whole(&pool, "a kept COPY").await;
 }
 
-/// A COPY given up leaves nothing with the tracker.
+/// A cancelled COPY leaves nothing with the tracker.
 ///
-/// With sqlx, its connection is not fit for use afterwards ("connection will error on next use"), and does not even come
-/// back if the COPY was given up before the server had agreed to it: so each is looked at on a pool of its own.
+/// With sqlx, its connection is not usable afterwards ("connection will error on next use"), and is not even returned
+/// if the COPY was cancelled before the server had accepted it: so each case has its own pool.
 #[tokio::test]
 async fn given_up() {
     let operations: &[(&str, Operation)] = &[

@@ -24,19 +24,19 @@ async fn a_reserved_handle() {
     pool.execute("NOTIFY exams, '17'").await.unwrap();
     assert_eq!(listener.recv().await.unwrap().payload(), "17");
     let mut stream = listener.into_stream();
-    assert_eq!(pool.stats().reserved, 1, "the stream has the handle");
+    assert_eq!(pool.stats().reserved, 1, "the stream holds the handle");
     pool.execute("NOTIFY exams, '18'").await.unwrap();
     assert_eq!(stream.next().await.unwrap().unwrap().payload(), "18");
     drop(stream);
     assert_whole(&pool, "a listener").await;
-    // One that has its connection to itself holds no permit.
+    // A listener on its own connection holds no permit.
     let url = pool.connect_options().to_url_lossy();
     let own = PgListener::connect(url.as_str()).await.unwrap();
     pool.assert_empty();
     drop(own);
 }
 
-/// It may stay when the function that made it returns: it is meant to.
+/// A listener may outlive the function that made it: it is meant to live long.
 #[tokio::test]
 async fn no_finding_where_it_stays() {
     #[track]
@@ -67,12 +67,12 @@ async fn its_pool_closes() {
         matches!(error, sqlx::Error::PoolClosed)
     });
     pool.close().await;
-    assert!(waiting.await.unwrap(), "it was told");
+    assert!(waiting.await.unwrap(), "the listener was notified");
     pool.assert_empty();
     assert_eq!(pool.stats().size, 0);
 }
 
-/// A `recv` that is given up loses nothing that comes later.
+/// A cancelled `recv` loses no later notification.
 #[tokio::test]
 async fn a_wait_given_up() {
     let Some(pool) = pool_of(2).await else { return };
@@ -91,7 +91,7 @@ async fn a_wait_given_up() {
         assert_eq!(received.payload(), number.to_string());
     }
     drop(listener);
-    assert_whole(&pool, "a wait given up").await;
+    assert_whole(&pool, "a cancelled wait").await;
 }
 
 given_up!(given_up:

@@ -1,4 +1,4 @@
-//! An advisory lock holds the connection that it was taken on, and the tracker knows whose it is.
+//! An advisory lock holds the connection that it was acquired on, and the tracker knows which function acquired it.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -22,7 +22,7 @@ async fn a_handle_while_it_is_held() {
     let guard: Guard = lock.acquire(pool.acquire().await.unwrap()).await.unwrap();
     assert_eq!(pool.handles()[0].activity, Activity::Lent);
     let refused = lock.try_acquire(pool.acquire().await.unwrap()).await;
-    assert!(refused.unwrap().is_right(), "it is held");
+    assert!(refused.unwrap().is_right(), "the lock is held");
     let mut connection = guard.release_now().await.unwrap();
     connection.execute("SELECT 1").await.unwrap();
     let handle = pool.handles().remove(0);
@@ -53,10 +53,10 @@ async fn found_where_it_is_kept() {
     let (result, _) = leaks("lock", "acquire", name, keeps(&pool, &kept)).await;
     result.unwrap();
     kept.lock().unwrap().take();
-    assert_whole(&pool, "a lock kept").await;
+    assert_whole(&pool, "a kept lock").await;
 }
 
-/// A lock for each try: one that was given up may be held until its session ends, as with sqlx.
+/// A new lock for each try: with sqlx, too, a cancelled one may be held until its session ends.
 fn fresh() -> PgAdvisoryLock {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     PgAdvisoryLock::new(NUMBER.fetch_add(1, Relaxed).to_string())

@@ -14,7 +14,7 @@ use crate::model::program::{End, Step};
 use super::{Differs, FAILING, Held, Ran, Value, World, run};
 
 impl World {
-    /// A step on a stream of the pool's. Gives what is left of it.
+    /// A step on a stream of the pool. Returns the stream if it is still open.
     pub(super) async fn stream(
         &self,
         step: &Step,
@@ -45,7 +45,7 @@ impl World {
                 Ok(None)
             }
             (Step::Move(_), Some(known)) if read < 100 => {
-                // One row, in a task of its own.
+                // Reads one row in a spawned task.
                 let task = tokio::spawn(async move {
                     let row = rows.next().await.unwrap();
                     row.map(|_| rows)
@@ -208,7 +208,7 @@ impl World {
         }))
     }
 
-    /// A statement on a handle; other steps do nothing to it.
+    /// Runs a statement on a handle. Other kinds of step have no effect.
     async fn statement(
         &self,
         step: &Step,
@@ -228,7 +228,7 @@ impl World {
                 self.model.borrow_mut().statement(key, 0, false);
             }
             Step::Read(_, rows) => {
-                // A stream on a handle, given up half-way.
+                // A stream on a handle, dropped half-way.
                 let rows = (*rows).min(99);
                 {
                     let mut stream = connection.fetch(HUNDRED);
@@ -254,7 +254,7 @@ impl World {
                 model.seen.cancelled += 1;
                 model.seen.rows += rows as u64;
             }
-            Step::QueryOnGivenUp(_, polls) => {
+            Step::QueryOnCancelled(_, polls) => {
                 let ended = poll_at_most(*polls, connection.fetch_all(HUNDRED)).await;
                 match ended {
                     Some(result) => {
@@ -277,7 +277,7 @@ impl World {
         Ok(())
     }
 
-    /// A transaction that has just begun, those inside it, and how each of them ends.
+    /// Runs the steps of a transaction that has just begun and of those nested in it, and ends each of them.
     fn inside<'r>(
         &'r self,
         mut tx: Transaction<'r, Sqlite>,

@@ -13,35 +13,36 @@ use sqlx::track;
 
 use super::{Differs, World, run};
 
-/// What a tracked function was told, for its caller: its own type says nothing of what it may hold.
-type Told = Mutex<Result<(), Differs>>;
+/// The result of the steps in a tracked function. The function stores it here, because its return type decides whether
+/// it may hold a handle.
+type Outcome = Mutex<Result<(), Differs>>;
 
 #[track]
-async fn cannot_hold(world: &World, steps: &[Step], told: &Told) {
+async fn cannot_hold(world: &World, steps: &[Step], outcome: &Outcome) {
     let ran = run(world, steps).await;
-    *told.lock().unwrap() = ran;
+    *outcome.lock().unwrap() = ran;
 }
 
 #[track]
-async fn may_hold(world: &World, steps: &[Step], told: &Told) -> Option<Tx> {
+async fn may_hold(world: &World, steps: &[Step], outcome: &Outcome) -> Option<Tx> {
     let ran = run(world, steps).await;
-    *told.lock().unwrap() = ran;
+    *outcome.lock().unwrap() = ran;
     None
 }
 
 #[track]
-async fn given_up(world: &World, steps: &[Step], told: &Told, here: &Cell<bool>) {
+async fn given_up(world: &World, steps: &[Step], outcome: &Outcome, here: &Cell<bool>) {
     let ran = run(world, steps).await;
-    *told.lock().unwrap() = ran;
+    *outcome.lock().unwrap() = ran;
     here.set(true);
     pending::<()>().await;
 }
 
 #[track]
-async fn unwound(world: &World, steps: &[Step], told: &Told) {
+async fn unwound(world: &World, steps: &[Step], outcome: &Outcome) {
     let ran = run(world, steps).await;
-    *told.lock().unwrap() = ran;
-    // Unwinds like a panic, and prints nothing.
+    *outcome.lock().unwrap() = ran;
+    // Unwinds like a panic, without printing.
     std::panic::resume_unwind(Box::new("as modelled"));
 }
 
@@ -51,7 +52,7 @@ fn full_name(function: &str) -> String {
 
 impl World {
     pub(super) async fn scope(&self, scope: Scope, steps: &[Step]) -> Result<(), Differs> {
-        let told = Told::new(Ok(()));
+        let outcome = Outcome::new(Ok(()));
         let here = Cell::new(false);
         let enter = |name: String| self.model.borrow_mut().enter(name);
         match scope {
@@ -60,11 +61,11 @@ impl World {
                 leash::scope("by hand", run(self, steps)).await?;
                 self.model.borrow_mut().leave_handing_up();
             }
-            Scope::ByHandGivenUp => {
+            Scope::ByHandCancelled => {
                 enter("by hand".to_owned());
                 let scope = leash::scope("by hand", async {
                     let ran = run(self, steps).await;
-                    *told.lock().unwrap() = ran;
+                    *outcome.lock().unwrap() = ran;
                     here.set(true);
                     pending::<()>().await;
                 });
@@ -84,28 +85,28 @@ impl World {
             }
             Scope::CannotHold => {
                 enter(full_name("cannot_hold"));
-                cannot_hold(self, steps, &told).await;
+                cannot_hold(self, steps, &outcome).await;
                 self.model.borrow_mut().leave_holding_nothing();
             }
             Scope::MayHold => {
                 enter(full_name("may_hold"));
-                may_hold(self, steps, &told).await;
+                may_hold(self, steps, &outcome).await;
                 self.model.borrow_mut().leave_handing_up();
             }
-            Scope::GivenUp => {
+            Scope::Cancelled => {
                 enter(full_name("given_up"));
-                poll_until(given_up(self, steps, &told, &here), || here.get()).await;
+                poll_until(given_up(self, steps, &outcome, &here), || here.get()).await;
                 self.model.borrow_mut().leave_holding_nothing();
             }
             Scope::Unwound => {
                 enter(full_name("unwound"));
-                let caught = AssertUnwindSafe(unwound(self, steps, &told))
+                let caught = AssertUnwindSafe(unwound(self, steps, &outcome))
                     .catch_unwind()
                     .await;
                 assert!(caught.is_err());
                 self.model.borrow_mut().leave_holding_nothing();
             }
         }
-        told.into_inner().unwrap()
+        outcome.into_inner().unwrap()
     }
 }
