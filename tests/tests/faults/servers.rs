@@ -18,3 +18,5 @@ const SECOND: &str = "UPDATE exam SET name = 'y' WHERE id = 2";
 const NESTED: &[Lint] = &[Lint::NestedAcquire];
 /// The situation runs a statement beside a transaction.
 const OUTSIDE: &[Lint] = &[Lint::OutsideTransaction, Lint::NestedAcquire];
+/// The situation goes on in a transaction that the server has failed.
+const FAILED: &[Lint] = &[Lint::FailedTransaction];

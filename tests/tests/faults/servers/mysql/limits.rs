@@ -3,7 +3,7 @@
 use super::world::World;
 use super::{Db, SLEEP};
 use crate::common::error;
-use crate::servers::{FIRST, NESTED, OUTSIDE, SECOND};
+use crate::servers::{FAILED, FIRST, NESTED, OUTSIDE, SECOND};
 
 const INSERT: &str = "INSERT INTO exam (id, name) VALUES (1, 'x'), (2, 'x'), (3, 'x')";
 const THIRD: &str = "UPDATE exam SET name = 'y' WHERE id = 3";
@@ -37,7 +37,7 @@ situations! {
     }
 
     /// MariaDB rolls back the transaction that has written less.
-    deadlock => error(&["Database 1213"]), |pool, world| {
+    deadlock => error(&["Database 1213"]).found(FAILED), |pool, world| {
         pool.execute(INSERT).await?;
         let (mut one, mut other) = (pool.begin().await?, pool.begin().await?);
         one.execute(FIRST).await?;

@@ -3,7 +3,7 @@
 use super::world::World;
 use super::{Db, SESSION, SLEEP};
 use crate::common::{error, well};
-use crate::servers::{FIRST, NESTED, OUTSIDE, SECOND};
+use crate::servers::{FAILED, FIRST, NESTED, OUTSIDE, SECOND};
 
 const INSERT: &str = "INSERT INTO exam (id, name) VALUES (1, 'x'), (2, 'x')";
 
@@ -11,7 +11,7 @@ situations! {
     World::new();
 
     /// The limit applies to the later statements of the transaction, too, however busy the machine is.
-    statement_timeout => error(&["Database 57014"]), |pool, _world| {
+    statement_timeout => error(&["Database 57014"]).found(FAILED), |pool, _world| {
         let mut tx = pool.begin().await?;
         tx.execute("SET LOCAL statement_timeout = '500ms'").await?;
         let ended = db::query(SLEEP).execute(&mut *tx).await;
@@ -22,7 +22,7 @@ situations! {
     }
 
     /// The commit of a failed transaction is a rollback, and sqlx returns no error for it.
-    statement_timeout_and_commit => well(), |pool, world| {
+    statement_timeout_and_commit => well().found(FAILED), |pool, world| {
         let mut tx = pool.begin().await?;
         tx.execute(INSERT).await?;
         tx.execute("SET LOCAL statement_timeout = '500ms'").await?;
