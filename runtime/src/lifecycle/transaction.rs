@@ -1,4 +1,4 @@
-//! The steps of a transaction that is used or committed: judged, reported.
+//! Looks for a failed transaction before a statement is sent in it, and before it is committed.
 
 use crate::handle::Handle;
 use crate::handle::begun::Failure;
@@ -8,7 +8,7 @@ use crate::site::tally::Tally;
 use crate::site::{self, Site};
 use crate::source::place::Place;
 
-/// A statement is about to be sent on the handle, or its innermost transaction to be committed.
+/// Called before `statement` is sent on the handle; without one, before its innermost transaction is committed.
 ///
 /// # Panics
 ///
