@@ -30,14 +30,13 @@ pub(crate) fn failed_transaction(
     let Some(level) = judge(&config::rules(), lint, place.function, Some(&pool)) else {
         return Reaction::Go;
     };
-    let does = match statement {
-        Some(tally) => format!("sends `{}` in", tally.summary),
-        None => "commits".to_owned(),
-    };
-    let step = match statement {
-        Some(_) => Step::Statement,
-        None if handle.transaction_depth() > 1 => Step::Release,
-        None => Step::Commit,
+    let (step, does) = match statement {
+        Some(tally) if tally.commits() => (Step::Commit, "commits".to_owned()),
+        Some(tally) => (Step::Statement, format!("sends `{}` in", tally.summary)),
+        None if handle.transaction_depth() > 1 => {
+            (Step::Release, "commits a savepoint in".to_owned())
+        }
+        None => (Step::Commit, "commits".to_owned()),
     };
     let words = Words::of(failure.aftermath, step);
     let failed_at = failure.tally.place();
@@ -74,6 +73,7 @@ enum Step {
     Statement,
     /// Commits a savepoint.
     Release,
+    /// Commits the transaction, by value or by a statement.
     Commit,
 }
 

@@ -138,6 +138,11 @@ impl Tally {
         self.schema != Schema::Stays
     }
 
+    /// Whether the text commits a transaction.
+    pub(crate) fn commits(&self) -> bool {
+        self.ends == Some(Ends::Commit)
+    }
+
     /// Whether the text ends a transaction. The `Transaction` value does not notice that.
     pub(crate) fn ends_transaction(&self) -> bool {
         matches!(self.ends, Some(Ends::Commit | Ends::Rollback))

@@ -37,6 +37,14 @@ async fn commits_a_savepoint(pool: &PgPool) -> sqlx::Result<()> {
 }
 
 #[track]
+async fn commits_by_a_text(pool: &PgPool) -> sqlx::Result<()> {
+    let mut tx = pool.begin().await?;
+    let _ = sqlx::query(FAILS).execute(&mut *tx).await;
+    sqlx::query("COMMIT").execute(&mut *tx).await?; // @pg commit text
+    Ok(())
+}
+
+#[track]
 async fn returns_the_error(pool: &PgPool) -> sqlx::Result<()> {
     let mut tx = pool.begin().await?;
     sqlx::query(FAILS).execute(&mut *tx).await?;
@@ -162,7 +170,7 @@ async fn a_commit_that_saves_nothing() {
 }
 
 #[tokio::test]
-async fn a_statement_that_is_refused() {
+async fn statements_and_commits_after_a_failure() {
     let Some(pool) = on_postgres().await else {
         return;
     };
@@ -177,7 +185,18 @@ async fn a_statement_that_is_refused() {
     released.unwrap_err();
     let says = only(found.clone()).render();
     assert!(says.contains("refuses to release this savepoint"), "{says}");
-    check(found, &marked("pg release", "commit"), "commits");
+    let place = marked("pg release", "commit");
+    check(
+        found,
+        &place,
+        "commits a savepoint in a transaction of pool",
+    );
+    let (committed, found) = findings(commits_by_a_text(&pool)).await;
+    committed.unwrap();
+    let says = only(found.clone()).render();
+    assert!(says.contains("this commit is a rollback"), "{says}");
+    let place = marked("pg commit text", "execute");
+    check(found, &place, "commits a transaction of pool");
 }
 
 #[tokio::test]
