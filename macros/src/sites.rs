@@ -75,7 +75,7 @@ pub(crate) struct Sites {
 /// What the expansion records of a call site.
 #[derive(Debug)]
 pub(crate) struct Written {
-    /// `([line, column], stays, block)`
+    /// `([line, column], method, stays, block)`
     pub(crate) tokens: TokenStream,
     /// The span of the method's name, where a panic of this call site is located.
     pub(crate) name: Span,
@@ -322,8 +322,10 @@ impl Tagger<'_> {
         };
         let mut index = Literal::usize_unsuffixed(self.found.written.len());
         index.set_span(span);
+        let mut word = Literal::string(&method.to_string());
+        word.set_span(span);
         self.found.written.push(Written {
-            tokens: quote_spanned!(span=> (#place, #stays, #block)),
+            tokens: quote_spanned!(span=> (#place, #word, #stays, #block)),
             name: method.span(),
         });
         quote_spanned!(span=> &__LEASH, #index)

@@ -35,6 +35,10 @@ pub struct CallSite {
     pub column: u32,
     /// The function around it: `module::ExamRepo::find`, `<ExamRepo as Repo>::find`. `None` in code without `#[track]`.
     pub function: Option<String>,
+    /// The word at the column, as the attribute saw it. `None` where it has not seen the place.
+    #[cfg(feature = "track")]
+    #[cfg_attr(feature = "serde", serde(skip))]
+    word: Option<&'static str>,
 }
 
 impl CallSite {
@@ -45,7 +49,15 @@ impl CallSite {
             line,
             column,
             function: function.map(str::to_owned),
+            word: None,
         }
+    }
+
+    /// Sets the word that the attribute has seen at the column.
+    #[cfg(feature = "track")]
+    pub(crate) fn word(mut self, word: Option<&'static str>) -> Self {
+        self.word = word;
+        self
     }
 }
 

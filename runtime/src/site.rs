@@ -78,7 +78,7 @@ impl Site {
     fn new(
         function: &'static Function,
         index: usize,
-        &([line, column], stays, block): &Written,
+        &([line, column], _, stays, block): &Written,
     ) -> Self {
         Self {
             function,
@@ -166,7 +166,10 @@ mod tests {
             [1, 1],
             [1, 1, 1, 1],
             false,
-            &[([1, 1], false, None), ([1, 1], true, Some([7, 1, 9, 1]))],
+            &[
+                ([1, 1], "begin", false, None),
+                ([1, 1], "begin", true, Some([7, 1, 9, 1])),
+            ],
         ));
         let (plain, staying) = (FUNCTION.site(0), FUNCTION.site(1));
         assert!(!plain.stays() && plain.is_in_block(1, 1));

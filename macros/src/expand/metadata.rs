@@ -37,7 +37,7 @@ impl Evidence {
 ///      }
 ///      static __LEASH: P::TrackedFn = P::TrackedFn::new(
 ///          P::Function::written(
-///              __leash, __leash, file!(), [12, 5], [12, 40, 15, 6], true, &[([14, 21], false, None)],
+///              __leash, __leash, file!(), [12, 5], [12, 40, 15, 6], true, &[([14, 21], "fetch_one", false, None)],
 ///          )
 ///          .keeping(const { &[[13, 30]] })
 ///          .repeating(const { &[[13, 30]] })

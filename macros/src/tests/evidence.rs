@@ -16,7 +16,7 @@ fn written(expansion: &str) -> (&str, bool, Vec<&str>) {
 
 /// Whether the handle that this call site takes stays in its variable.
 fn site_stays(site: &str) -> bool {
-    site.contains("] , true ,")
+    site.contains("\" , true ,")
 }
 
 /// Whether a handle that is taken before `rest` stays in its variable.

@@ -32,7 +32,7 @@ fn in_full() {
                         [2, 18],
                         [2, 58, 4, 10],
                         true,
-                        &[([3, 19], false, ::core::option::Option::None)],
+                        &[([3, 19], "fetch_one", false, ::core::option::Option::None)],
                     )
                     .root(),
             );
@@ -79,7 +79,7 @@ fn async_fn() {
                 Exam: 'a,
             {
                 leash! {
-                    [3, 22], true, & [([8, 28], false, ::core::option::Option::None)]
+                    [3, 22], true, & [([8, 28], "fetch_one", false, ::core::option::Option::None)]
                 }
                 P::scope(
                     &__LEASH,
@@ -263,8 +263,8 @@ fn impl_with_overrides() {
                 }
                 fn find(&self) -> impl ::core::future::Future<Output = ()> {
                     leash! {
-                        [9, 22], true, & [([9, 46], false, ::core::option::Option::None)].root()
-                        .limits(const { & [(P::Lint::QueryBudget,
+                        [9, 22], true, & [([9, 46], "acquire", false, ::core::option::Option::None)]
+                        .root().limits(const { & [(P::Lint::QueryBudget,
                         P::Limit::Count(3))] })
                     }
                     P::scope(
@@ -374,8 +374,8 @@ fn boxed_fn_of_async_trait() {
         expect![[r#"
             fn find<'a>(&'a self) -> Pin<Box<dyn Future<Output = Result<u8>> + Send + 'a>> {
                 leash! {
-                    [1, 13], false, & [([2, 45], false, ::core::option::Option::Some([2, 22, 2,
-                    62]))]
+                    [1, 13], false, & [([2, 45], "acquire", false, ::core::option::Option::Some([2,
+                    22, 2, 62]))]
                 }
                 {
                     const _: () = ();
@@ -460,7 +460,7 @@ fn stream_fn() {
         expect![[r#"
             fn rows(&self) -> BoxStream<'_, Row> {
                 leash! {
-                    [1, 13], false, & [([1, 66], false, ::core::option::Option::None)]
+                    [1, 13], false, & [([1, 66], "fetch", false, ::core::option::Option::None)]
                 }
                 let __leash_body: BoxStream<'_, Row> = {
                     const _: () = ();
@@ -483,8 +483,8 @@ fn sync_fn_with_async_block() {
         expect![[r#"
             fn spawned(&self) -> JoinHandle<()> {
                 leash! {
-                    [1, 13], false, & [([1, 72], false, ::core::option::Option::Some([1, 54, 1,
-                    90]))]
+                    [1, 13], false, & [([1, 72], "acquire", false, ::core::option::Option::Some([1,
+                    54, 1, 90]))]
                 }
                 {
                     const _: () = ();
@@ -504,8 +504,8 @@ fn test_attribute_expanded_first() {
         expect![[r#"
             fn test() {
                 leash! {
-                    [1, 47], true, & [([1, 80], false, ::core::option::Option::Some([1, 67, 1, 97]))]
-                    .limits(const { & [(P::Lint::QueryBudget,
+                    [1, 47], true, & [([1, 80], "acquire", false, ::core::option::Option::Some([1,
+                    67, 1, 97]))].limits(const { & [(P::Lint::QueryBudget,
                     P::Limit::Count(3))] })
                 }
                 {
@@ -524,7 +524,7 @@ fn test_attribute_expanded_first() {
         expect![[r#"
             fn test() {
                 leash! {
-                    [1, 30], true, & [([1, 72], false, ::core::option::Option::None)]
+                    [1, 30], true, & [([1, 72], "acquire", false, ::core::option::Option::None)]
                 }
                 {
                     fn test(pool: Pool) -> impl ::core::future::Future<Output = ()> {

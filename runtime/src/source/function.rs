@@ -8,7 +8,7 @@ use std::time::Duration;
 use once_cell::sync::OnceCell;
 
 use super::extent::Extent;
-use super::name::function_name;
+use super::name::{function_name, own_word};
 use crate::finding::{Level, Limit, Lint};
 
 /// A tracked function: the constant data that `#[track]` writes.
@@ -233,6 +233,16 @@ impl Function {
         (self.panic_at)(index.unwrap_or(self.written.len()), message)
     }
 
+    /// The word at a position, if it is one of a site or of the function's name.
+    pub(crate) fn word_at(&self, position: (u32, u32)) -> Option<&'static str> {
+        if position == self.position() {
+            return own_word((self.path)());
+        }
+        let (line, column) = position;
+        let mut sites = self.written.iter();
+        sites.find_map(|&(at, word, ..)| (at == [line, column]).then_some(word))
+    }
+
     /// Line and column of the function's name.
     pub(crate) fn position(&self) -> (u32, u32) {
         (self.line, self.column)
@@ -248,9 +258,10 @@ impl fmt::Debug for Function {
 /// A site as the attribute records it:
 ///
 /// - the line and column of the method's name, from 1;
+/// - that name;
 /// - whether the handle that it takes stays in a variable of the function until it is ended or dropped;
 /// - the extent of the innermost async block, closure or macro around it, if there is one in the body.
-pub type Written = ([u32; 2], bool, Option<[u32; 4]>);
+pub type Written = ([u32; 2], &'static str, bool, Option<[u32; 4]>);
 
 /// Panics with a location in the user's code: that of the site of this index, else that of the function's name.
 pub type PanicAt = fn(usize, &str) -> !;

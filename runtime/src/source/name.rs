@@ -21,6 +21,13 @@ pub(super) fn function_name(path: &str) -> String {
     without_arguments(&function)
 }
 
+/// The function's own name alone, as its source has it: `find` for `shop::Repo<_>::find::Here`.
+pub(super) fn own_word(path: &'static str) -> Option<&'static str> {
+    let mut segments = path.rsplit("::").skip(1);
+    let word = segments.find(|segment| *segment != "{{closure}}")?;
+    Some(word.trim_start_matches("r#"))
+}
+
 /// `alloc::vec::Vec<x::Y>` -> `Vec`.
 fn last_segment(path: &str) -> &str {
     let bare = path.split_once('<').map_or(path, |(bare, _)| bare);
@@ -48,7 +55,7 @@ fn without_arguments(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::function_name;
+    use super::{function_name, own_word};
 
     #[track_caller]
     fn check(path: &str, expected: &str) {
@@ -76,5 +83,20 @@ mod tests {
             "<G as Repo>::find",
         );
         check("shop::main::{{closure}}::Here", "shop::main");
+    }
+
+    #[test]
+    fn a_functions_own_word_is_in_its_source() {
+        for (path, word) in [
+            ("shop::free::Here", Some("free")),
+            ("shop::Repo<a::B>::find::Here", Some("find")),
+            ("<shop::G as shop::Repo<c::D>>::find::Here", Some("find")),
+            ("shop::main::{{closure}}::Here", Some("main")),
+            ("shop::r#gen::Here", Some("gen")),
+            // A scope that a program names is no function.
+            ("", None),
+        ] {
+            assert_eq!(own_word(path), word, "{path}");
+        }
     }
 }

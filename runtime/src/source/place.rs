@@ -62,6 +62,13 @@ impl Place {
             self.column,
             self.function.map(Function::name),
         )
+        .word(self.word())
+    }
+
+    /// The word that the attribute has seen there.
+    fn word(self) -> Option<&'static str> {
+        let function = self.function.filter(|it| it.file() == self.file)?;
+        function.word_at((self.line, self.column))
     }
 }
 

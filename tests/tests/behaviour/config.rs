@@ -13,7 +13,7 @@ use sqlx::{SqlitePool, track};
 use crate::common::{Tx, of_leaks, pool};
 
 /// Transactions that are kept for good.
-static KEPT: Mutex<Vec<Tx>> = Mutex::new(Vec::new());
+pub(crate) static KEPT: Mutex<Vec<Tx>> = Mutex::new(Vec::new());
 
 #[track]
 async fn default(pool: &SqlitePool) {

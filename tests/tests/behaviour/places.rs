@@ -3,6 +3,7 @@
 mod awaits;
 mod callers;
 mod functions;
+mod shown;
 
 use crate::common::{Place, marked, rows_of};
 

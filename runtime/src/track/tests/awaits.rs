@@ -20,7 +20,7 @@ static FUNCTION: TrackedFn = TrackedFn::new(Function::written(
     [line!(), 1],
     [1, 1, 1, 1],
     false,
-    &[([line!(), 1], false, None)],
+    &[([line!(), 1], "fetch_one", false, None)],
 ));
 
 type At = Option<&'static Location<'static>>;
