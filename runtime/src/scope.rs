@@ -125,6 +125,11 @@ impl Scope {
         }
     }
 
+    /// Whether it is what a test looks at, and no function.
+    pub(crate) fn is_test(&self) -> bool {
+        matches!(self.kind, Kind::Test(_))
+    }
+
     pub(crate) fn function(&self) -> &'static Function {
         self.function
     }

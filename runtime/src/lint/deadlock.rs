@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::Reaction;
+use super::demand::note_nesting;
 use super::describe::{Group, LISTED, closing_notes, taker};
 use super::emit::Audience;
 use super::judge::judge_handle;
@@ -21,6 +22,7 @@ pub(crate) fn pool_deadlock(rules: &Rules, deadlock: &Deadlock) -> Reaction {
     let Some(level) = judge_handle(rules, Lint::PoolDeadlock, last) else {
         return Reaction::Go;
     };
+    deadlock.waiters.iter().for_each(|it| note_nesting(it));
     let finding = Finding::of(Lint::PoolDeadlock, level, last.place)
         .title(title(deadlock, last))
         .label(format!("waits here, in {}", taker(last.place)))

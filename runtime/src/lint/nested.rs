@@ -1,28 +1,20 @@
 //! A permit is taken while its scope, or one around it, holds one of the same pool.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::Reaction;
+use super::demand::Demand;
 use super::describe::{closing_notes, noun, taker};
 use super::emit::Audience;
+use super::holdings::{Holding, holdings};
 use super::judge::judge_handle;
 use crate::config::{self, Rules};
-use crate::finding::{Certainty, Finding, Lint, Related};
+use crate::finding::{Finding, Lint, Related};
+use crate::handle::Handle;
 use crate::handle::begun::OpenTransaction;
-use crate::handle::{Handle, live, owner};
 use crate::measure::units::{count, short};
 use crate::scope::Scope;
 use crate::snapshot::{Activity, HandleInfo};
-use crate::source::function::Function;
-
-/// A handle that is held while another one is taken.
-struct Holding {
-    handle: Arc<Handle>,
-    certainty: Certainty,
-    /// The functions between the one that holds it and the one that takes the other.
-    between: Vec<&'static Function>,
-}
 
 /// `second` was just granted. Where one of the lints is at deny, the acquire must panic.
 pub(crate) fn on_granted(second: &Handle) -> Reaction {
@@ -50,33 +42,6 @@ pub(crate) fn on_granted(second: &Handle) -> Reaction {
     };
     let nested = nested_acquire(&rules, second, &scope, first, held.len() as u64 + 1);
     outside.or(nested)
-}
-
-/// The handles of the same pool that the scopes around `second` hold, nearest first.
-fn holdings(second: &Handle, scope: &Scope) -> Vec<Holding> {
-    let mut found = Vec::new();
-    let mut between: Vec<&'static Function> = Vec::new();
-    let mut below: Option<&Scope> = None;
-    for around in scope.chain_of_task() {
-        for handle in owner::held_by(around) {
-            if handle.id() != second.id()
-                && handle.pool.id() == second.pool.id()
-                && !handle.is_handed_on(around)
-                && let Some(certainty) = handle.is_held_by(around, below, second)
-            {
-                found.push(Holding {
-                    handle,
-                    certainty,
-                    between: between.clone(),
-                });
-            }
-        }
-        if below.is_some() {
-            between.insert(0, around.function());
-        }
-        below = Some(around);
-    }
-    found
 }
 
 fn outside_transaction(
@@ -147,7 +112,7 @@ fn nested_acquire(
         "acquires a connection of"
     };
     let who = if function == holder { "it" } else { &holder };
-    let size = SafeSize::of(second, permits);
+    let demand = Demand::with(second, permits);
     let finding = Finding::of(Lint::NestedAcquire, level, second.place)
         .title(format!(
             "{function} {taken} pool {pool} while {who} holds {} of that pool",
@@ -166,55 +131,15 @@ fn nested_acquire(
         )
         .all_related(through(holding))
         .fact("first held for", short(first.age))
-        .fact("tasks at once (Tn)", size.tasks.to_string())
-        .fact("connections per task (Cm)", size.nesting.to_string())
-        .fact("minimum safe size Tn × (Cm − 1) + 1 =", size.safe.to_string())
-        .fact("pool size", size.max.to_string())
+        .facts(demand.facts())
         .helps(help(second, &first, function == holder))
-        .note(size.note())
+        .notes(demand.note())
         .notes(closing_notes(
             Lint::NestedAcquire,
             second.place.function,
             Some(&second.pool),
         ));
     finding.report(Audience::of(second, scope.collector(), true))
-}
-
-/// The size at which a pool is free of deadlock, by what was seen so far.
-struct SafeSize {
-    tasks: u64,
-    nesting: u64,
-    safe: u64,
-    max: u64,
-}
-
-impl SafeSize {
-    /// With `permits` held by the task that takes `second`.
-    fn of(second: &Handle, permits: u64) -> Self {
-        let nesting = second.pool.note_nesting(permits);
-        let tasks = second.pool.note_tasks(tasks(second));
-        Self {
-            tasks,
-            nesting,
-            safe: tasks * (nesting - 1) + 1,
-            max: u64::from(second.pool.limits.max_connections),
-        }
-    }
-
-    fn note(&self) -> String {
-        let tasks = count(self.tasks, "task");
-        let connections = count(self.nesting, "connection");
-        let Self { safe, max, .. } = self;
-        if safe > max {
-            format!(
-                "with {tasks} at once, each holding up to {connections}, a pool of fewer than {safe} can deadlock; this one has {max}"
-            )
-        } else {
-            format!(
-                "so far {tasks} at once, each holding up to {connections}: {safe} permits are enough, and this pool has {max}"
-            )
-        }
-    }
 }
 
 /// How the code that takes `second` can do with `first` alone.
@@ -262,24 +187,4 @@ fn through(holding: &Holding) -> impl Iterator<Item = Related> {
         .between
         .iter()
         .map(|function| Related::new("called through here", function.place()))
-}
-
-/// The number of tasks that hold or wait for permits of the pool now. A task is known by its outermost scope; without a
-/// scope, by the address of its waker.
-pub(super) fn tasks(of: &Handle) -> u64 {
-    let mut tasks: Vec<usize> = live::all()
-        .iter()
-        .filter(|handle| handle.pool.id() == of.pool.id())
-        .filter(|handle| !handle.is_reserved() && handle.is_alive())
-        .filter_map(|handle| match handle.scope() {
-            Some(scope) => scope
-                .chain_of_task()
-                .last()
-                .map(|outermost| std::ptr::from_ref(outermost).addr()),
-            None => handle.task().and_then(|task| usize::try_from(task).ok()),
-        })
-        .collect();
-    tasks.sort_unstable();
-    tasks.dedup();
-    tasks.len() as u64
 }

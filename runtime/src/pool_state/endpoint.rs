@@ -96,6 +96,15 @@ pub(crate) struct Endpoint {
     pub(crate) namespace: Option<String>,
 }
 
+impl Endpoint {
+    /// Whether `#[sqlx::test]` has made the database. It names databases and files like this.
+    pub(crate) fn is_of_test(&self) -> bool {
+        let namespace = self.namespace.as_deref().unwrap_or_default();
+        namespace.starts_with("_sqlx_test_")
+            || (self.system == System::Sqlite && self.address.starts_with("target/sqlx/test-dbs/"))
+    }
+}
+
 impl std::fmt::Display for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.namespace {
@@ -111,4 +120,24 @@ pub(crate) struct Limits {
     pub(crate) max_connections: u32,
     pub(crate) min_connections: u32,
     pub(crate) acquire_timeout: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_databases_of_tests_are_known_by_their_names() {
+        let at = |system, address: &str, namespace: Option<&str>| Endpoint {
+            system,
+            address: address.to_owned(),
+            namespace: namespace.map(str::to_owned),
+            ..Endpoint::default()
+        };
+        let server = "127.0.0.1:5432";
+        assert!(at(System::Postgres, server, Some("_sqlx_test_8fK2")).is_of_test());
+        assert!(at(System::Sqlite, "target/sqlx/test-dbs/a/b.sqlite", None).is_of_test());
+        assert!(!at(System::Postgres, server, Some("shop")).is_of_test());
+        assert!(!at(System::Sqlite, "shop.sqlite", None).is_of_test());
+    }
 }

@@ -62,6 +62,7 @@ impl Watch {
         if waiting.is_empty() {
             self.deadlocks.clear();
         } else {
+            lint::note_demand(&claims);
             confirms = self.deadlocks(&rules, &claims);
             self.waiters(&rules, &waiting, now);
         }

@@ -216,7 +216,7 @@ fn the_rooms_are_seen() {
     assert!(imports.len() > 80, "{} modules", imports.len());
     // By a plain path, through a re-export, and through a glob of re-exports.
     for (of, from) in [
-        ("lint::nested", "handle::owner"),
+        ("lint::holdings", "handle::owner"),
         ("lint::nested", "lint::emit"),
         ("lint::nested", "config::rules"),
         ("handle", "handle::begun"),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::finding::{Certainty, Fact, Verdict};
 use crate::handle::{Handle, live};
 use crate::lint::deadlock;
+use crate::lint::demand::{note_demand, note_nesting};
 use crate::lint::describe::{holders, permits};
 use crate::lint::wait_for::{Deadlock, deadlocked};
 use crate::measure::freeze;
@@ -21,10 +22,13 @@ const STALL: Duration = Duration::from_millis(500);
 pub(super) fn diagnose(waiter: &Handle, pool: &dyn ErasedPool, now: Instant) -> Diagnosis {
     let state = &waiter.pool;
     let mut claims = live::all();
+    note_demand(&claims);
     let deadlock = deadlocked(&claims)
         .into_iter()
         .find(|deadlock| deadlock.concerns(state.id()));
     claims.retain(|claim| claim.pool.id() == state.id());
+    let waiting = claims.iter().filter(|claim| claim.is_waiting());
+    waiting.for_each(|claim| note_nesting(claim));
     let case = Case {
         waiter,
         pool,

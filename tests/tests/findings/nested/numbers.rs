@@ -1,14 +1,17 @@
 //! The numbers in the finding: the observed tasks and permits, and the safe size.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::join_all;
+use sqlx::leash::testing::findings;
 use sqlx::leash::{Finding, Lint, ScopeExt};
-use sqlx::{SqlitePool, track};
-use tokio::sync::Barrier;
+use sqlx::pool::PoolConnection;
+use sqlx::{Sqlite, SqlitePool, track};
+use tokio::sync::{Barrier, Mutex, OnceCell};
 
-use crate::common::{TestPool, bare_pool_of, marked, said};
+use crate::common::{TestPool, bare_pool_of, connect, marked, only_of, options, said};
 
 use super::{Result, found};
 
@@ -123,4 +126,71 @@ async fn carried_tasks_count_as_tasks() {
     let pool = bare_pool_of(20).await;
     found(carries(&pool)).await;
     assert_eq!(said(&of_third(&pool), "tasks at once (Tn)"), "2");
+}
+
+/// Four tasks hold all four permits, and one of them waits for a fifth, which all four need.
+struct Jobs {
+    pool: TestPool,
+    shared: OnceCell<Mutex<PoolConnection<Sqlite>>>,
+}
+
+#[track]
+impl Jobs {
+    async fn journal(&self) -> sqlx::Result<&Mutex<PoolConnection<Sqlite>>> {
+        let connects = || async { Ok(Mutex::new(self.pool.acquire().await?)) };
+        self.shared.get_or_try_init(connects).await
+    }
+
+    #[track(allow(outlived_scope, reason = "the shared connection stays"))]
+    async fn run(&self, all_hold: &Barrier) -> Result {
+        let tx = self.pool.begin().await?;
+        all_hold.wait().await;
+        let journal = self.journal().await?;
+        let mut journal = journal.lock().await;
+        sqlx::query("SELECT 1").execute(&mut **journal).await?;
+        drop(journal);
+        tx.commit().await
+    }
+}
+
+#[tokio::test]
+async fn after_a_timeout_no_size_is_called_enough() {
+    let pool = connect(options(4).acquire_timeout(Duration::from_millis(500))).await;
+    let jobs = Jobs {
+        pool,
+        shared: OnceCell::new(),
+    };
+    let all_hold = Barrier::new(4);
+    let (ended, found) = findings(join_all((0..4).map(|_| jobs.run(&all_hold)))).await;
+    assert_eq!(
+        ended.iter().filter(|it| it.is_err()).count(),
+        1,
+        "{ended:?}"
+    );
+    let _timeout = only_of(Lint::PoolTimeout, &found);
+    let nested = only_of(Lint::NestedAcquire, &found);
+    assert_eq!(said(nested, "tasks at once (Tn)"), "4");
+    assert_eq!(said(nested, "minimum safe size Tn × (Cm − 1) + 1 ="), "5");
+    assert!(
+        nested.notes[0].ends_with("a pool of fewer than 5 can deadlock; this one has 4"),
+        "{}",
+        nested.notes[0]
+    );
+}
+
+/// A test's pool is small, and one task at a time uses it: its numbers are not those of the program.
+#[sqlx::test(migrations = false)]
+async fn the_pool_of_a_test_has_no_size(pool: SqlitePool) {
+    let found = found(takes_two_and_meets(&pool, &Barrier::new(1))).await;
+    let finding = only_of(Lint::NestedAcquire, &found);
+    assert!(
+        finding.facts.iter().all(|fact| fact.name != "pool size"),
+        "{}",
+        finding.render()
+    );
+    assert!(
+        !finding.notes[0].contains("permits"),
+        "{}",
+        finding.notes[0]
+    );
 }

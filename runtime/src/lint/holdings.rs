@@ -1,0 +1,43 @@
+//! What a task holds while it takes one more permit.
+
+use std::sync::Arc;
+
+use crate::finding::Certainty;
+use crate::handle::{Handle, owner};
+use crate::scope::Scope;
+use crate::source::function::Function;
+
+/// A handle that is held while another one is taken.
+pub(super) struct Holding {
+    pub(super) handle: Arc<Handle>,
+    pub(super) certainty: Certainty,
+    /// The functions between the one that holds it and the one that takes the other.
+    pub(super) between: Vec<&'static Function>,
+}
+
+/// The handles of the same pool that the scopes around `second` hold, nearest first.
+pub(super) fn holdings(second: &Handle, scope: &Scope) -> Vec<Holding> {
+    let mut found = Vec::new();
+    let mut between: Vec<&'static Function> = Vec::new();
+    let mut below: Option<&Scope> = None;
+    for around in scope.chain_of_task() {
+        for handle in owner::held_by(around) {
+            if handle.id() != second.id()
+                && handle.pool.id() == second.pool.id()
+                && !handle.is_handed_on(around)
+                && let Some(certainty) = handle.is_held_by(around, below, second)
+            {
+                found.push(Holding {
+                    handle,
+                    certainty,
+                    between: between.clone(),
+                });
+            }
+        }
+        if below.is_some() {
+            between.insert(0, around.function());
+        }
+        below = Some(around);
+    }
+    found
+}
