@@ -7,6 +7,7 @@ mod attributes;
 mod crate_path;
 mod errors;
 mod expand;
+mod in_place;
 mod lints;
 mod location;
 mod model;
@@ -304,9 +305,15 @@ use crate::options::Options;
 ///
 /// # Other attributes
 ///
-/// Attributes that rewrite the function (`#[instrument]`, `#[async_trait]`, `#[tokio::test]`, `#[sqlx::test]`) may
+/// Attributes that rewrite the function (`#[instrument]`, `#[async_trait]`, `#[fastrace::trace]`, `#[tokio::test]`,
+/// `#[sqlx::test]`, `#[test_log::test]`) may
 /// stand above or below `#[track]`. It expands after those below it, so that all of them see the code as you wrote
 /// it.
+///
+/// What is found, and how certain it is, does not depend on them. An async block that such an attribute puts around the
+/// body belongs to the body where the block runs once and in place: it is awaited where it stands, boxed as the returned
+/// future, or wrapped in a span. The same holds for a block that you write in this way. Of an attribute that runs the body
+/// in another way, with a timeout, say, what is found is likely at most.
 ///
 /// # Cost
 ///

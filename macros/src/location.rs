@@ -1,7 +1,8 @@
 //! Locations of the user's tokens, with lines and columns counted as in `std::panic::Location`.
 
-use proc_macro2::{LineColumn, Literal, Span, TokenStream};
+use proc_macro2::{Delimiter, LineColumn, Literal, Span, TokenStream, TokenTree};
 use quote::quote_spanned;
+use syn::Signature;
 
 /// A location as tokens. The numbers have no suffix, so that lints about the form of literals do not apply.
 #[derive(Debug)]
@@ -29,6 +30,49 @@ pub(crate) fn extent(from: Span, to: Span) -> TokenStream {
     quote_spanned! {Span::mixed_site().located_at(from)=>
         [#from_line, #from_column, #to_line, #to_column]
     }
+}
+
+/// The extent of what the user wrote in a block, closure or body.
+///
+/// Where another attribute has written its braces, their location is that attribute's, above the function. What the user
+/// wrote then stands in a block inside, behind the function's signature, which ends at `after`.
+pub(crate) fn extent_of_written(
+    from: Span,
+    to: Span,
+    inside: &TokenStream,
+    after: LineColumn,
+) -> TokenStream {
+    if from.start() >= after {
+        return extent(from, to);
+    }
+    let mut blocks = Vec::new();
+    blocks_behind(after, inside.clone(), &mut blocks);
+    let first = blocks.iter().min_by_key(|(open, _)| open.start());
+    let last = blocks.iter().max_by_key(|(_, close)| close.end());
+    match (first, last) {
+        (Some((open, _)), Some((_, close))) => extent(*open, *close),
+        _ => extent(from, to),
+    }
+}
+
+/// The outermost blocks among the tokens that begin behind `after`.
+fn blocks_behind(after: LineColumn, tokens: TokenStream, found: &mut Vec<(Span, Span)>) {
+    for token in tokens {
+        if let TokenTree::Group(group) = token {
+            let (open, close) = (group.span_open(), group.span_close());
+            if group.delimiter() == Delimiter::Brace && open.start() >= after {
+                found.push((open, close));
+            } else {
+                blocks_behind(after, group.stream(), found);
+            }
+        }
+    }
+}
+
+/// Where the signature ends, as far as it is certainly the user's: behind the arguments.
+pub(crate) fn end_of(signature: &Signature) -> LineColumn {
+    let arguments = signature.paren_token.span.close().end();
+    signature.ident.span().end().max(arguments)
 }
 
 /// `[line, column]`: the start of `span`.

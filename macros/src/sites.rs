@@ -11,13 +11,14 @@ mod stays;
 
 use std::collections::HashSet;
 
-use proc_macro2::{Ident, Literal, Span, TokenStream};
+use proc_macro2::{Ident, LineColumn, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, ExprCall, ExprMethodCall, Item, Macro, Signature, Stmt, Type};
 
 use crate::crate_path::{CratePath, ends};
-use crate::location::{Location, extent, position_of};
+use crate::in_place;
+use crate::location::{Location, end_of, extent, extent_of_written, position_of};
 use stays::Kept;
 
 /// Methods that return a future, and send something to the database or take a connection.
@@ -86,6 +87,7 @@ pub(crate) fn tag(path: &CratePath, signature: &Signature, body: &mut Block, fou
     let mut tagger = Tagger {
         path,
         builders: chain::builders(signature, body),
+        after: end_of(signature),
         block: None,
         in_loop: false,
         kept: None,
@@ -98,6 +100,8 @@ struct Tagger<'a> {
     path: &'a CratePath,
     /// The variables that hold a `QueryBuilder`.
     builders: HashSet<Ident>,
+    /// The end of the function's signature.
+    after: LineColumn,
     /// The extent of the innermost async block, closure or macro around the visited expression. `None` directly in the
     /// function's own body.
     block: Option<TokenStream>,
@@ -141,9 +145,17 @@ impl VisitMut for Tagger<'_> {
                     self.found.keeps.push(place);
                 }
             }
+            Expr::Async(block) if in_place::is_whole(block) => {
+                in_place::unmark(block);
+                self.visit_block_mut(&mut block.block);
+            }
             Expr::Async(_) | Expr::Closure(_) => {
+                if let Expr::Async(block) = expr {
+                    in_place::unmark(block);
+                }
                 let (from, to) = ends(expr);
-                self.within(from, to, |tagger| tagger.expr(expr, Position::Anywhere));
+                let extent = extent_of_written(from, to, &expr.to_token_stream(), self.after);
+                self.within(extent, |tagger| tagger.expr(expr, Position::Anywhere));
             }
             Expr::ForLoop(_) | Expr::Loop(_) | Expr::While(_) => {
                 let outer = std::mem::replace(&mut self.in_loop, true);
@@ -177,9 +189,8 @@ impl VisitMut for Tagger<'_> {
 
     fn visit_macro_mut(&mut self, mac: &mut Macro) {
         let tokens = mac.delimiter.span();
-        self.within(tokens.open(), tokens.close(), |tagger| {
-            tagger.known_macro(mac);
-        });
+        let extent = extent(tokens.open(), tokens.close());
+        self.within(extent, |tagger| tagger.known_macro(mac));
     }
 
     /// An item may be another function, which this attribute does not track.
@@ -206,9 +217,9 @@ impl Tagger<'_> {
         }
     }
 
-    /// Visits an async block, closure or macro that extends from `from` to `to`.
-    fn within<T>(&mut self, from: Span, to: Span, visit: impl FnOnce(&mut Self) -> T) -> T {
-        let outer = self.block.replace(extent(from, to));
+    /// Visits an async block, closure or macro of this extent.
+    fn within<T>(&mut self, extent: TokenStream, visit: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = self.block.replace(extent);
         let visited = visit(self);
         self.block = outer;
         visited
@@ -364,7 +375,7 @@ impl Tagger<'_> {
         let mut value: Expr = mac.parse_body().ok()?;
         let before = self.found.written.len();
         let tokens = mac.delimiter.span();
-        self.within(tokens.open(), tokens.close(), |tagger| {
+        self.within(extent(tokens.open(), tokens.close()), |tagger| {
             tagger.visit_expr_mut(&mut value);
         });
         if self.found.written.len() == before {

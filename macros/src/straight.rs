@@ -9,6 +9,8 @@ use syn::{
     Path, Signature,
 };
 
+use crate::in_place;
+
 /// Parts of the names of functions that run futures concurrently. A number may follow, as in `join3`.
 const CONCURRENT: [&str; 8] = [
     "abortable",
@@ -48,7 +50,7 @@ const TYPES: [&str; 6] = [
 ];
 
 /// Macros that only evaluate their arguments, one after another.
-const HARMLESS: [&str; 65] = [
+const HARMLESS: [&str; 70] = [
     // std's
     "assert",
     "assert_eq",
@@ -90,7 +92,9 @@ const HARMLESS: [&str; 65] = [
     "error_span",
     "event",
     "info",
+    "if_log_enabled",
     "info_span",
+    "level_enabled",
     "log",
     "log_enabled",
     "span",
@@ -112,6 +116,10 @@ const HARMLESS: [&str; 65] = [
     "query_scalar",
     "query_scalar_unchecked",
     "query_unchecked",
+    // fastrace's
+    "file_location",
+    "func_name",
+    "func_path",
     // anyhow's, eyre's and serde_json's
     "anyhow",
     "bail",
@@ -121,12 +129,13 @@ const HARMLESS: [&str; 65] = [
 ];
 
 /// The crates that may stand in the path of such a macro.
-const CRATES: [&str; 9] = [
+const CRATES: [&str; 10] = [
     "alloc",
     "anyhow",
     "color_eyre",
     "core",
     "eyre",
+    "fastrace",
     "log",
     "serde_json",
     "std",
@@ -174,8 +183,12 @@ impl VisitMut for Straightness {
         visit_mut::visit_expr_mut(self, expr);
     }
 
-    fn visit_expr_async_mut(&mut self, _: &mut ExprAsync) {
-        self.straight = false;
+    fn visit_expr_async_mut(&mut self, block: &mut ExprAsync) {
+        if in_place::is_marked(block) {
+            self.visit_block_mut(&mut block.block);
+        } else {
+            self.straight = false;
+        }
     }
 
     fn visit_expr_closure_mut(&mut self, closure: &mut ExprClosure) {

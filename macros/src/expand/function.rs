@@ -8,6 +8,7 @@ use syn::{Block, Expr, Item, ReturnType, Signature, Stmt, Token, Type, parse_quo
 use super::metadata::{self, Evidence};
 use super::{arguments, early, lifetimes, outward, relax};
 use crate::crate_path::{CratePath, ends, parenthesized};
+use crate::in_place;
 use crate::model::{EntryPoint, Form, Function, each_async_block};
 use crate::returns::{Kind, Returned, inferable, is_opaque};
 use crate::sites::{self, Sites};
@@ -23,6 +24,7 @@ fn rewritten(mut function: Function, sites: &mut Sites, with_items: bool) -> Tok
     let path = CratePath::of(&function.options);
     let name = function.signature.ident.span();
     let span = Span::mixed_site().located_at(name);
+    in_place::mark(&mut function);
     let evidence = Evidence::of(&function);
     sites::tag(&path, &function.signature, &mut function.body, sites);
     let wrapper = Wrapper {

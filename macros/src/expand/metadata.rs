@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 
 use crate::crate_path::CratePath;
-use crate::location::{extent, position_of};
+use crate::location::{end_of, extent_of_written, position_of};
 use crate::model::Function;
 use crate::options::{Amount, Options};
 use crate::sites::Sites;
@@ -19,9 +19,12 @@ pub(super) struct Evidence {
 impl Evidence {
     pub(super) fn of(function: &Function) -> Evidence {
         let own = function.own_body();
-        let braces = own.as_ref().unwrap_or(&function.body).brace_token.span;
+        let body = own.as_ref().unwrap_or(&function.body);
+        let braces = body.brace_token.span;
+        let inside = body.to_token_stream();
+        let after = end_of(&function.signature);
         Evidence {
-            extent: extent(braces.open(), braces.close()),
+            extent: extent_of_written(braces.open(), braces.close(), &inside, after),
             straight: own.is_some_and(|body| straight::is_straight(&function.signature, body)),
         }
     }

@@ -8,6 +8,7 @@ use syn::{
     Visibility,
 };
 
+use crate::in_place;
 use crate::options::{Options, Order};
 use crate::returns::{self, Returned};
 
@@ -91,6 +92,7 @@ impl Function {
                 });
                 own
             }
+            Form::Returns(_) if in_place::is_tail_marked(&self.body) => Some(self.body.clone()),
             Form::Returns(_) | Form::Plain => None,
         }
     }

@@ -12,6 +12,7 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ExprCall, Item, LitStr, Local, Macro, Pat, PatIdent, Stmt, Token, Type, UnOp};
 
 use super::STREAMS;
+use crate::in_place;
 use crate::straight::is_harmless;
 
 /// Methods that take a handle.
@@ -192,6 +193,9 @@ impl VisitMut for Uses {
             return;
         }
         match expr {
+            Expr::Async(block) if in_place::is_marked(block) => {
+                self.visit_block_mut(&mut block.block);
+            }
             Expr::Async(_) | Expr::Closure(_) | Expr::Verbatim(_) => self.mentioned_in(expr),
             Expr::Path(_) => self.moved |= self.is_name(expr),
             Expr::Call(call) if replaces(call) => self.mentioned_in(&call.args),

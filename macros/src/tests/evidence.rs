@@ -277,7 +277,13 @@ fn a_body_that_may_be_concurrent_is_not_straight() {
     for body in [
         // Blocks and closures that are futures.
         "let later = async { 1 };",
-        "async move { 1 }.await;",
+        "async move { join!(a(), b()) }.await;",
+        "timeout(limit, async move { 1 }).await;",
+        "let once = async move { 1 }; if a { once.await } else { retry(once).await }",
+        "let once = async move { 1 }; if a { let run = || once.await; }",
+        "let once = async move { 1 }; let mut once = pin!(once); (&mut once).await",
+        "(&mut async move { 1 }).await;",
+        "async move { 1 }.map(f).await;",
         "if a { let later = async { 1 }; }",
         "ids.map(|id| async move { id });",
         "ids.for_each(async |id| save(id).await).await;",
@@ -353,11 +359,23 @@ fn only_a_body_that_is_the_functions_future_is_straight() {
     assert!(!is_straight(
         "fn main() { let body = async { join!(a, b); }; block_on(body) }"
     ));
-    assert!(!is_straight(
-        "fn find() -> impl Future<Output = u8> { async move { 1 } }"
+    assert!(is_straight(
+        "fn find() -> impl Future<Output = u8> { async move { a().await } }"
+    ));
+    assert!(is_straight(
+        "fn find(id: u8) -> BoxFuture<'static, u8> { let id = id + 1; Box::pin(async move { id }) }"
     ));
     assert!(!is_straight(
-        "fn find() -> BoxFuture<'static, u8> { Box::pin(async move { 1 }) }"
+        "fn find() -> BoxFuture<'static, u8> { Box::pin(async move { join!(a(), b()).0 }) }"
+    ));
+    assert!(!is_straight(
+        "fn find() -> BoxFuture<'static, u8> { if a { return Box::pin(other()); } Box::pin(async move { 1 }) }"
+    ));
+    assert!(!is_straight(
+        "fn find() -> BoxFuture<'static, u8> { let later = async { 2 }; Box::pin(async move { later.await }) }"
+    ));
+    assert!(!is_straight(
+        "fn find() -> BoxFuture<'static, u8> { Box::pin(timeout(limit, async move { 1 })) }"
     ));
     assert!(!is_straight(
         "fn find() -> impl Future<Output = u8> { self.other() }"
@@ -368,6 +386,136 @@ fn only_a_body_that_is_the_functions_future_is_straight() {
     assert!(!is_straight(
         "async fn find(tasks: &mut FuturesUnordered<Task>) { tasks.next().await; }"
     ));
+}
+
+/// What other attributes make of `async fn job(pool: &Pool) -> Result<()> { BODY }`, where they expand first.
+const WRAPPED: [&str; 11] = [
+    // `#[instrument]`, also of tracing 0.1.40 and before, and with `err` and `ret`.
+    "async fn job(pool: &Pool) -> Result<()> {
+        let __tracing_attr_span = ::tracing::span!(target: module_path!(), ::tracing::Level::INFO, \"job\", id = ::tracing::field::debug(&id));
+        let __tracing_instrument_future = async move {
+            if false { let __tracing_attr_fake_return: Result<()> = loop {}; return __tracing_attr_fake_return; }
+            { BODY }
+        };
+        if !__tracing_attr_span.is_disabled() {
+            ::tracing::Instrument::instrument(__tracing_instrument_future, __tracing_attr_span).await
+        } else {
+            __tracing_instrument_future.await
+        }
+    }",
+    "async fn job(pool: &Pool) -> Result<()> {
+        let __tracing_attr_span = tracing::span!(Level::INFO, \"job\");
+        tracing::Instrument::instrument(async move { BODY }, __tracing_attr_span).await
+    }",
+    "async fn job(pool: &Pool) -> Result<()> {
+        let __tracing_attr_span = ::tracing::span!(Level::INFO, \"job\");
+        let __tracing_instrument_future = async move {
+            match async move { BODY }.await {
+                Ok(x) => { ::tracing::event!(Level::INFO, return = ?x); Ok(x) }
+                Err(e) => { ::tracing::event!(Level::ERROR, error = %e); Err(e) }
+            }
+        };
+        if !__tracing_attr_span.is_disabled() {
+            ::tracing::Instrument::instrument(__tracing_instrument_future, __tracing_attr_span).await
+        } else {
+            __tracing_instrument_future.await
+        }
+    }",
+    // `#[async_trait]`, and `#[instrument]` on top of it.
+    "fn job<'a>(pool: &'a Pool) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
+        Box::pin(async move {
+            if let ::core::option::Option::Some(__ret) = ::core::option::Option::None::<Result<()>> { return __ret; }
+            let pool = pool;
+            let __ret: Result<()> = { BODY };
+            __ret
+        })
+    }",
+    "fn job<'a>(pool: &'a Pool) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
+        ::std::boxed::Box::pin(async move {
+            let __tracing_attr_span = ::tracing::span!(Level::INFO, \"job\");
+            let __tracing_instrument_future = async move { let __ret: Result<()> = { BODY }; __ret };
+            if !__tracing_attr_span.is_disabled() {
+                ::tracing::Instrument::instrument(__tracing_instrument_future, __tracing_attr_span).await
+            } else {
+                __tracing_instrument_future.await
+            }
+        })
+    }",
+    // `#[fastrace::trace]`, with `properties`, with `enter_on_poll`, and on top of `#[async_trait]`.
+    "async fn job(pool: &Pool) -> Result<()> {
+        {
+            let __span__ = ::fastrace::Span::enter_with_local_parent(::fastrace::func_path!())
+                .with_properties(|| [(Cow::from(\"id\"), Cow::from(format!(\"{id}\")))]);
+            ::fastrace::future::FutureExt::in_span(async move { { BODY } }, __span__)
+        }.await
+    }",
+    "async fn job(pool: &Pool) -> Result<()> {
+        ::fastrace::future::FutureExt::enter_on_poll(async move { { BODY } }, \"job\").await
+    }",
+    "fn job<'a>(pool: &'a Pool) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
+        Box::pin({
+            let __span__ = ::fastrace::Span::enter_with_local_parent(\"job\");
+            ::fastrace::future::FutureExt::in_span(async move { { let __ret: Result<()> = { BODY }; __ret } }, __span__)
+        })
+    }",
+    // `#[test_log::test]`.
+    "async fn job() {
+        { mod init { pub fn init() { { let _ = ::test_log::tracing_subscriber::FmtSubscriber::builder().try_init(); } } } init::init(); }
+        BODY
+    }",
+    // `#[tokio::main]` and `#[sqlx::test]`.
+    "fn main() {
+        let body = async { BODY };
+        let body = { if false { let _: &dyn Future<Output = ()> = &body; } body };
+        { return Builder::new_multi_thread().enable_all().build().expect(\"…\").block_on(body); }
+    }",
+    "fn main() {
+        async fn main(pool: Pool) { { BODY } }
+        let f: fn(_) -> _ = main;
+        ::sqlx::testing::TestFn::run_test(f, args)
+    }",
+];
+
+#[test]
+fn a_body_in_what_another_attribute_wrote_is_read_as_written() {
+    let body = "let mut tx = pool.begin().await?; save(&mut tx).await?; tx.commit().await";
+    for wrapped in WRAPPED {
+        let source = format!("#[track] {}", wrapped.replace("BODY", body));
+        let expansion = expand(&source, Mode::On).to_string();
+        let (_, straight, sites) = written(&expansion);
+        assert!(straight, "{source}");
+        assert!(site_stays(sites[0]), "{source}");
+        assert!(sites.iter().all(|site| !site.contains("Some")), "{source}");
+        assert!(!expansion.contains("__leash_in_place"), "{expansion}");
+    }
+}
+
+#[test]
+fn a_concurrent_body_stays_one_in_what_another_attribute_wrote() {
+    let body = "let tx = pool.begin().await?; join!(a(), b()); send(tx).await";
+    for wrapped in WRAPPED {
+        let source = format!("#[track] {}", wrapped.replace("BODY", body));
+        let expansion = expand(&source, Mode::On).to_string();
+        let (_, straight, sites) = written(&expansion);
+        assert!(!straight && !site_stays(sites[0]), "{source}");
+    }
+}
+
+/// The value of such a block need not be the function's: an error in it may be handled. So the block is recorded.
+#[test]
+fn a_block_in_place_whose_value_is_used_is_recorded() {
+    for body in [
+        "async { let tx = pool.begin().await?; }.await;",
+        "let attempt = async { let tx = pool.begin().await?; }.await; Ok(())",
+        "if async { let tx = pool.begin().await?; }.await.is_ok() { return Ok(()); } Ok(())",
+        "match async { let tx = pool.begin().await?; }.await { Ok(x) => Ok(x), Err(_) => Ok(()) }",
+        "let once = async { let tx = pool.begin().await?; }; match once.await { _ => {} } Ok(())",
+    ] {
+        let source = format!("#[track] async fn find(pool: &Pool) -> Result<()> {{ {body} }}");
+        let expansion = expand(&source, Mode::On).to_string();
+        let (_, straight, sites) = written(&expansion);
+        assert!(straight && sites[0].contains("Some"), "{body}");
+    }
 }
 
 /// The text of an extent.

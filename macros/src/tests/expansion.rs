@@ -374,8 +374,7 @@ fn boxed_fn_of_async_trait() {
         expect![[r#"
             fn find<'a>(&'a self) -> Pin<Box<dyn Future<Output = Result<u8>> + Send + 'a>> {
                 leash! {
-                    [1, 13], false, & [([2, 45], "acquire", false, ::core::option::Option::Some([2,
-                    22, 2, 62]))]
+                    [1, 13], true, & [([2, 45], "acquire", false, ::core::option::Option::None)]
                 }
                 {
                     const _: () = ();
@@ -436,7 +435,7 @@ fn impl_future_fn() {
         expect![[r#"
             fn find(&self) -> impl Future<Output = u8> + Send {
                 leash! {
-                    [1, 13], false, & []
+                    [1, 13], true, & []
                 }
                 let __leash_body = {
                     const _: () = ();
@@ -504,8 +503,8 @@ fn test_attribute_expanded_first() {
         expect![[r#"
             fn test() {
                 leash! {
-                    [1, 47], true, & [([1, 80], "acquire", false, ::core::option::Option::Some([1,
-                    67, 1, 97]))].limits(const { & [(P::Lint::QueryBudget,
+                    [1, 47], true, & [([1, 80], "acquire", false, ::core::option::Option::None)]
+                    .limits(const { & [(P::Lint::QueryBudget,
                     P::Limit::Count(3))] })
                 }
                 {

@@ -16,3 +16,4 @@ mod slow;
 mod timeout;
 mod watchdog;
 mod words;
+mod wrapped;

@@ -5,8 +5,8 @@ use sqlx::leash::{self, Certainty, Finding, Level, Lint};
 use sqlx::{SqlitePool, track};
 
 use crate::common::{
-    assert_certainty, assert_helps, assert_primary, bare_pool_of, declared, marked, only_of,
-    related, said,
+    PATIENCE, assert_certainty, assert_helps, assert_primary, bare_pool_of, declared, marked,
+    only_of, related, said,
 };
 
 use super::{Result, found};
@@ -245,6 +245,26 @@ async fn holds_within_a_block(pool: &SqlitePool) -> Result {
 async fn within_one_async_block() {
     let pool = bare_pool_of(5).await;
     let finding = nests("block", holds_within_a_block(&pool)).await;
+    // It is awaited where it stands, and nowhere else.
+    assert_certainty(&finding, Certainty::Certain);
+}
+
+#[track]
+async fn holds_within_a_passed_block(pool: &SqlitePool) -> Result {
+    let nested = async {
+        let first = pool.acquire().await?; // @passed block first
+        let second = pool.acquire().await?; // @passed block second
+        drop(second);
+        drop(first);
+        Ok(())
+    };
+    tokio::time::timeout(PATIENCE, nested).await.unwrap()
+}
+
+#[tokio::test]
+async fn within_an_async_block_that_is_passed_on() {
+    let pool = bare_pool_of(5).await;
+    let finding = nests("passed block", holds_within_a_passed_block(&pool)).await;
     // The block might run several times concurrently.
     assert_certainty(&finding, Certainty::Likely);
 }
