@@ -64,6 +64,8 @@ pub(crate) struct Handle {
     asked: Instant,
     /// The number of permits that the pool had granted at `asked`.
     granted_before: u64,
+    /// The number of acquires that waited for the pool at `asked`.
+    waiting_before: u64,
     /// The counters of `place`.
     acquires: &'static Acquires,
     state: Mutex<State>,
@@ -132,6 +134,11 @@ impl Handle {
         } = asked;
         let (place, site) = origin.resolve();
         let granted_before = pool.granted();
+        let waiting_before = match standing {
+            // The pool counts this one already.
+            Standing::Waiting => pool.permits.waiting().saturating_sub(1),
+            Standing::Held(_) | Standing::Returning(_) => 0,
+        };
         Arc::new(Self {
             id: NEXT_ID.fetch_add(1, Relaxed),
             pool,
@@ -143,6 +150,7 @@ impl Handle {
             task,
             asked,
             granted_before,
+            waiting_before,
             acquires: site.map_or_else(|| acquires::at(place), Site::acquires),
             state: Mutex::new(State {
                 standing,

@@ -36,5 +36,5 @@ pub(crate) use nested::on_granted;
 pub(crate) use pressure::{PressureSamples, pool_pressure};
 pub(crate) use rollback::implicit_rollback;
 pub(crate) use slow::{slow_query_ended, slow_query_running};
-pub(crate) use timeout::pool_timeout;
+pub(crate) use timeout::{pool_timeout, server_is_full};
 pub(crate) use unaccounted::{Unaccounted, unaccounted_connections};

@@ -13,6 +13,7 @@ pub(crate) mod connect_probe;
 pub(crate) mod counters;
 pub(crate) mod endpoint;
 pub(crate) mod episode;
+pub(crate) mod full_server;
 mod permits;
 pub(crate) mod read;
 pub(crate) mod registry;

@@ -62,6 +62,11 @@ impl Handle {
         self.granted_before
     }
 
+    /// The number of acquires that waited for the pool when this one began to.
+    pub(crate) fn waiting_before(&self) -> u64 {
+        self.waiting_before
+    }
+
     pub(crate) fn set_reported(&self, set: impl FnOnce(&mut Reported)) {
         set(&mut self.state().reported);
     }

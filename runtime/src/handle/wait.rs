@@ -24,10 +24,18 @@ pub(super) struct Shared {
     pub(super) panic: Option<String>,
     /// Whether the future should connect once, to learn why the pool gets no connection.
     pub(super) probe: bool,
-    /// When the task was woken to measure how long its runtime takes to poll it.
-    pub(super) woken: Option<Instant>,
+    /// Set while the task is woken to measure how long its runtime takes to poll it.
+    pub(super) woken: Option<Woken>,
     /// The longest such time.
     pub(super) slowest: Duration,
+}
+
+/// A wake-up whose poll is awaited.
+#[derive(Clone, Copy)]
+pub(super) struct Woken {
+    pub(super) when: Instant,
+    /// The number of permits that the pool had granted then.
+    pub(super) granted: u64,
 }
 
 /// The requests that the watchdog has left for a waiting future.
@@ -41,16 +49,19 @@ impl Wait {
         sync::lock(&self.shared)
     }
 
-    /// Called when the waiting future is polled: takes the requests, if there are any.
-    pub(super) fn polled(&self) -> Option<Signals> {
+    /// Called when the waiting future is polled: takes the requests, if there are any. `is_slow` says whether a poll that
+    /// was late counts as slow.
+    pub(super) fn polled(&self, is_slow: impl FnOnce(Woken) -> bool) -> Option<Signals> {
         // Pairs with the Release in `signal`, so that the requests are visible here.
         if !self.signalled.load(Acquire) {
             return None;
         }
         self.signalled.store(false, Release);
         let mut shared = self.shared();
-        if let Some(woken) = shared.woken.take() {
-            shared.slowest = shared.slowest.max(woken.elapsed());
+        if let Some(woken) = shared.woken.take()
+            && is_slow(woken)
+        {
+            shared.slowest = shared.slowest.max(woken.when.elapsed());
         }
         Some(Signals {
             panic: shared.panic.take(),

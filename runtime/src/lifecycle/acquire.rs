@@ -18,7 +18,7 @@ use crate::handle::Handle;
 use crate::handle::asked::{Asked, Purpose};
 use crate::handle::held::{Held, Waiting};
 use crate::lint::{self, Reaction};
-use crate::pool_state::{PoolState, registry};
+use crate::pool_state::{PoolState, full_server, registry};
 use crate::scope::context;
 use crate::scope::origin::Origin;
 use crate::site;
@@ -189,7 +189,7 @@ impl<T, F: Future<Output = Result<T, Error>>> Future for Opening<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let (claimed, result) = ready!(self.project().claiming.poll_claim(cx));
         match (claimed, &result) {
-            (claimed, Err(error @ Error::PoolTimedOut)) => claimed.fail(error),
+            (claimed, Err(error)) if is_judged(error) => claimed.fail(error),
             // No permit is held: sqlx has released its first connection, or returns an error that explains itself.
             (Claimed::Waited(waiting), _) => waiting.forget(),
             (Claimed::AtOnce(_) | Claimed::Untracked, _) => {}
@@ -199,7 +199,7 @@ impl<T, F: Future<Output = Result<T, Error>>> Future for Opening<F> {
 }
 
 impl Claimed {
-    /// Counts an acquire that ended with an error, and judges it if it timed out.
+    /// Counts an acquire that ended with an error, and judges it if it timed out or the server is full.
     ///
     /// # Panics
     ///
@@ -215,6 +215,7 @@ impl Claimed {
         // Judged while it still counts as waiting, so that the diagnosis sees it among the waiters.
         let reaction = match error {
             Error::PoolTimedOut => lint::pool_timeout(&handle),
+            error if full_server::is_full(error) => lint::server_is_full(&handle, error),
             _ => Reaction::Go,
         };
         waiting.forget();
@@ -222,6 +223,11 @@ impl Claimed {
             site::panic_at(handle.site, handle.place.function, &message);
         }
     }
+}
+
+/// Whether [`Claimed::fail`] has more to say about the error than the error itself.
+fn is_judged(error: &Error) -> bool {
+    matches!(error, Error::PoolTimedOut) || full_server::is_full(error)
 }
 
 // Each of these counts the claim first and calls `pace` then. `watchdog/pace.rs` says why the order matters.

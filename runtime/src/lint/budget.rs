@@ -89,7 +89,7 @@ fn of_scope(
         span: &Span::current(),
         collector: scope.collector().cloned(),
         may_panic: true,
-        log: Log::PerPlace,
+        log: Log::PerCause,
     })
 }
 

@@ -36,6 +36,12 @@ pub(super) fn taker(place: Place) -> String {
     )
 }
 
+/// `1 acquire was`, `2 acquires were`.
+pub(super) fn acquires_were(number: u64) -> String {
+    let was = if number == 1 { "was" } else { "were" };
+    format!("{} {was}", count(number, "acquire"))
+}
+
 /// The activity of a handle, as a fact.
 pub(super) fn doing(info: &HandleInfo) -> Fact {
     match info.activity {

@@ -19,8 +19,8 @@ use crate::{config, log, sync};
 
 /// A finding like one that was logged less than this ago is suppressed.
 const QUIET: Duration = Duration::from_mins(1);
-/// Suppression keeps this many places apart; further ones share entries.
-const PLACES: u64 = 4096;
+/// Suppression keeps this many causes apart; further ones share entries.
+const CAUSES: u64 = 4096;
 
 type Callback = Arc<dyn Fn(&Finding) + Send + Sync>;
 
@@ -29,7 +29,7 @@ static FOUND: [AtomicU64; Lint::ALL.len()] = [const { AtomicU64::new(0) }; Lint:
 static SUPPRESSED: [AtomicU64; Lint::ALL.len()] = [const { AtomicU64::new(0) }; Lint::ALL.len()];
 static LOGGED: Lazy<DashMap<u64, Logged, FxBuildHasher>> = Lazy::new(DashMap::default);
 
-/// When a finding of a place was logged last, and how many were suppressed since.
+/// When a finding of a cause was logged last, and how many were suppressed since.
 struct Logged {
     when: Instant,
     suppressed: u64,
@@ -58,8 +58,10 @@ impl Reaction {
 /// How a finding is logged.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Log {
-    /// The first finding of its place in full, then at most one line a minute.
-    PerPlace,
+    /// The first finding of its cause in full, then at most one line a minute.
+    PerCause,
+    /// The same, for findings about the server that has this hash.
+    PerServer(u64),
     /// In full: the judge itself reports once per episode of the pool.
     Full,
     /// As one line.
@@ -86,7 +88,7 @@ impl<'a> Audience<'a> {
             span: &handle.span,
             collector: collector.cloned(),
             may_panic,
-            log: Log::PerPlace,
+            log: Log::PerCause,
         }
     }
 
@@ -157,52 +159,69 @@ impl Finding {
 
     /// What of the finding is logged; `None` if it is suppressed.
     fn text(&self, log: Log) -> Option<String> {
-        // The line break puts the event's fields on a line of their own.
-        let full = || self.render() + "\n";
         match log {
-            Log::PerPlace => match self.count_at_its_place() {
-                Repetition::First => Some(full()),
-                Repetition::Again { suppressed } => Some(format!(
-                    "{self} (again; {suppressed} suppressed since the last report)"
-                )),
-                Repetition::TooSoon => None,
-            },
-            Log::Full => Some(full()),
+            Log::PerCause => self.unless_repeated(self.cause_by_places()),
+            Log::PerServer(server) => {
+                self.unless_repeated(FxBuildHasher.hash_one((self.lint, server)))
+            }
+            Log::Full => Some(self.in_full()),
             Log::Line => Some(self.to_string()),
             Log::Quiet => None,
         }
     }
 
-    fn count_at_its_place(&self) -> Repetition {
-        let mut place = FxBuildHasher.hash_one((self.lint, &self.primary));
-        if LOGGED.len() as u64 >= PLACES && !LOGGED.contains_key(&place) {
-            place %= PLACES;
+    fn in_full(&self) -> String {
+        // The line break puts the event's fields on a line of their own.
+        self.render() + "\n"
+    }
+
+    fn unless_repeated(&self, cause: u64) -> Option<String> {
+        match count(cause) {
+            Repetition::First => Some(self.in_full()),
+            Repetition::Again { suppressed } => Some(format!(
+                "{self} (again; {suppressed} suppressed since the last report)"
+            )),
+            Repetition::TooSoon => None,
         }
-        let now = Instant::now();
-        match LOGGED.entry(place) {
-            Entry::Vacant(entry) => {
-                entry.insert(Logged {
-                    when: now,
-                    suppressed: 0,
-                });
-                Repetition::First
+    }
+
+    /// What findings with the same cause have in common: the primary place, the function at fault, and the place that
+    /// comes second. That is the place of the other party: the holder of a nested acquire, the begin of a transaction.
+    fn cause_by_places(&self) -> u64 {
+        let other = self.related.first().map(|related| &related.site);
+        FxBuildHasher.hash_one((self.lint, &self.primary, &self.function, other))
+    }
+}
+
+/// Counts a finding of this cause.
+fn count(mut cause: u64) -> Repetition {
+    if LOGGED.len() as u64 >= CAUSES && !LOGGED.contains_key(&cause) {
+        cause %= CAUSES;
+    }
+    let now = Instant::now();
+    match LOGGED.entry(cause) {
+        Entry::Vacant(entry) => {
+            entry.insert(Logged {
+                when: now,
+                suppressed: 0,
+            });
+            Repetition::First
+        }
+        Entry::Occupied(mut entry) => {
+            let logged = entry.get_mut();
+            if now.saturating_duration_since(logged.when) < QUIET {
+                logged.suppressed += 1;
+                return Repetition::TooSoon;
             }
-            Entry::Occupied(mut entry) => {
-                let logged = entry.get_mut();
-                if now.saturating_duration_since(logged.when) < QUIET {
-                    logged.suppressed += 1;
-                    return Repetition::TooSoon;
-                }
-                logged.when = now;
-                Repetition::Again {
-                    suppressed: std::mem::take(&mut logged.suppressed),
-                }
+            logged.when = now;
+            Repetition::Again {
+                suppressed: std::mem::take(&mut logged.suppressed),
             }
         }
     }
 }
 
-/// How a finding follows the others of its lint and place.
+/// How a finding follows the others of its cause.
 enum Repetition {
     First,
     /// The last one was logged long enough ago; `suppressed` came in between.

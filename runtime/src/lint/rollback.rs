@@ -70,7 +70,7 @@ pub(crate) fn implicit_rollback(scope: &Scope, lost: &Lost, may_panic: bool) -> 
         span: &lost.span,
         collector: scope.collector().cloned(),
         may_panic,
-        log: Log::PerPlace,
+        log: Log::PerCause,
     })
 }
 

@@ -44,7 +44,7 @@ fn ended(tally: &'static Tally, handle: Option<&Arc<Handle>>, time: Duration, ou
             span: &Span::current(),
             collector: context::scope().and_then(|scope| scope.collector().cloned()),
             may_panic: false,
-            log: Log::PerPlace,
+            log: Log::PerCause,
         },
     };
     let _: Reaction = finding.report(audience);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 mod diagnose;
+mod full_server;
 mod holders;
 mod server;
 
@@ -18,6 +19,8 @@ use crate::measure::units::short;
 use crate::pool_state::episode::Novelty;
 use crate::pool_state::registry;
 use diagnose::diagnose;
+use full_server::Server;
+pub(crate) use full_server::server_is_full;
 
 /// No permit was granted to `waiter` in time; it still counts as waiting. Where the lint is at deny, the acquire must panic.
 pub(crate) fn pool_timeout(waiter: &Handle) -> Reaction {
@@ -33,7 +36,10 @@ pub(crate) fn pool_timeout(waiter: &Handle) -> Reaction {
         Some(diagnosis) => diagnosis,
         None => Arc::new(diagnose(waiter, &*pool, now)),
     };
+    let is_told = diagnosis.server_is_full
+        && Server::of(&pool.endpoint()).is_reported_for_another(state.id());
     let log = match state.episodes.timed_out(&diagnosis, state.granted(), now) {
+        Novelty::First | Novelty::Changed if is_told => Log::Quiet,
         Novelty::First => Log::Full,
         Novelty::Changed => Log::Line,
         Novelty::Same => Log::Quiet,

@@ -5,8 +5,7 @@
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use sqlx::error::DatabaseError;
-
+use super::full_server;
 use crate::sync;
 
 /// The least time between two connects of one pool.
@@ -38,8 +37,8 @@ pub(crate) enum Answer {
     Connected,
     /// The connect failed with this error.
     Failed(String),
-    /// The connect failed with this error because the server has too many connections. The probe may be one too many.
-    Crowded(String),
+    /// The connect failed with this error because the server is full. The probe may be one too many.
+    Full(String),
 }
 
 impl ConnectProbe {
@@ -49,19 +48,12 @@ impl ConnectProbe {
     }
 }
 
-/// The SQLSTATE for too many connections, of PostgreSQL and of MySQL.
-const TOO_MANY: [&str; 2] = ["53300", "08004"];
-
 impl Answer {
     fn of(result: Result<(), sqlx::Error>) -> Self {
-        let Err(error) = result else {
-            return Answer::Connected;
-        };
-        let code = error.as_database_error().and_then(DatabaseError::code);
-        if code.is_some_and(|code| TOO_MANY.contains(&&*code)) {
-            Answer::Crowded(error.to_string())
-        } else {
-            Answer::Failed(error.to_string())
+        match result {
+            Ok(()) => Answer::Connected,
+            Err(error) if full_server::is_full(&error) => Answer::Full(error.to_string()),
+            Err(error) => Answer::Failed(error.to_string()),
         }
     }
 }

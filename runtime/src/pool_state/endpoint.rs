@@ -66,6 +66,32 @@ impl System {
         }
     }
 
+    /// Where the server limits the number of its connections.
+    pub(crate) fn connection_limits(self) -> Option<&'static str> {
+        match self {
+            System::Postgres => Some(
+                "`max_connections` of the server, `ALTER ROLE … CONNECTION LIMIT …`, `ALTER DATABASE … CONNECTION LIMIT …`",
+            ),
+            System::MySql => Some(
+                "`SET GLOBAL max_connections = …`, `SET GLOBAL max_user_connections = …`, `ALTER USER … WITH MAX_USER_CONNECTIONS …`",
+            ),
+            System::Sqlite | System::Other => None,
+        }
+    }
+
+    /// A query for the number of connections that each user has.
+    pub(crate) fn list_of_connections(self) -> Option<&'static str> {
+        match self {
+            System::Postgres => Some(
+                "SELECT usename, datname, application_name, client_addr, count(*) FROM pg_stat_activity GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC",
+            ),
+            System::MySql => Some(
+                "SELECT user, host, db, count(*) FROM information_schema.processlist GROUP BY 1, 2, 3 ORDER BY 4 DESC",
+            ),
+            System::Sqlite | System::Other => None,
+        }
+    }
+
     /// The words before a statement that ask for its plan.
     pub(crate) fn explain(self) -> &'static str {
         match self {
@@ -102,6 +128,11 @@ impl Endpoint {
         let namespace = self.namespace.as_deref().unwrap_or_default();
         namespace.starts_with("_sqlx_test_")
             || (self.system == System::Sqlite && self.address.starts_with("target/sqlx/test-dbs/"))
+    }
+
+    /// Whether both lead to one server, to whichever database.
+    pub(crate) fn is_on_server_of(&self, other: &Self) -> bool {
+        self.system == other.system && self.address == other.address
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct Diagnosis {
     pub(crate) help: Vec<String>,
     pub(crate) related: Vec<Related>,
     pub(crate) facts: Vec<Fact>,
+    /// Whether the cause is that the server is full, which concerns all pools on it alike.
+    pub(crate) server_is_full: bool,
 }
 
 impl Diagnosis {
@@ -29,6 +31,7 @@ impl Diagnosis {
             help: Vec::new(),
             related: Vec::new(),
             facts: Vec::new(),
+            server_is_full: false,
         }
     }
 
@@ -118,6 +121,14 @@ impl Episodes {
         } else {
             Novelty::Changed
         }
+    }
+
+    /// Whether there is an episode whose cause is that the server is full.
+    pub(crate) fn has_full_server(&self) -> bool {
+        let episode = sync::lock(&self.0);
+        episode
+            .as_ref()
+            .is_some_and(|episode| episode.diagnosis.server_is_full)
     }
 
     /// Whether there is an episode.

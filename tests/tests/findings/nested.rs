@@ -6,6 +6,7 @@ mod found;
 mod handed_on;
 mod levels;
 mod numbers;
+mod repeats;
 mod silent;
 
 use sqlx::leash::Finding;

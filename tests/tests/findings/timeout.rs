@@ -3,8 +3,10 @@
 
 mod connects;
 mod episodes;
+mod full_server;
 mod holders;
 mod levels;
+mod load;
 mod stalls;
 mod unreachable;
 mod untracked;
@@ -22,7 +24,7 @@ use sqlx::{Pool, track};
 use tokio::sync::Notify;
 
 use crate::common::{
-    TestPool, assert_certainty, assert_primary, connect, marked, only_of, options,
+    Place, TestPool, assert_certainty, assert_primary, connect, marked, only_of, options,
 };
 
 type Result = sqlx::Result<()>;
@@ -41,6 +43,11 @@ async fn waits<DB: Backend>(pool: &Pool<DB>) -> Result {
     Ok(())
 }
 
+/// The place at which `waits` asks.
+fn place_of_waits() -> Place {
+    marked("waits", "acquire")
+}
+
 /// The only finding of an acquire that times out while `beside` runs.
 async fn times_out<DB: Backend>(pool: &TestPool<DB>, beside: impl Future) -> Finding {
     let waiting = async {
@@ -57,7 +64,7 @@ async fn times_out<DB: Backend>(pool: &TestPool<DB>, beside: impl Future) -> Fin
     let ((), found) = findings(Box::pin(both)).await;
     let finding = only_of(Lint::PoolTimeout, &found).clone();
     assert_eq!(finding.level, Level::Warn);
-    assert_primary(&finding, &marked("waits", "acquire"), "timeout::waits");
+    assert_primary(&finding, &place_of_waits(), "timeout::waits");
     assert!(
         finding
             .title

@@ -135,7 +135,12 @@ impl Case<'_> {
 
     /// The runtime did not poll the waiter although it was woken.
     fn stall(&self) -> Option<Diagnosis> {
-        let late = self.waited.saturating_sub(self.timeout());
+        // While a queue is served, the timer of an acquire may only be one of many that are due.
+        let late = if self.is_queue() {
+            Duration::ZERO
+        } else {
+            self.waited.saturating_sub(self.timeout())
+        };
         // Only this waiter's polls count: another waiter's own task may not poll it, as in a stream of futures that is not read.
         let slowest = self.waiter.slowest_poll(self.now).max(late);
         if slowest < STALL.max(self.timeout() / 4) {
@@ -179,7 +184,13 @@ impl Case<'_> {
         let (state, pool) = (&self.waiter.pool, self.pool);
         let known = state.permits.taken();
         let in_use = u64::from(pool.size().saturating_sub(pool.idle()));
-        known >= self.max() || (in_use >= self.max() && self.granted() > 0)
+        known >= self.max() || (in_use >= self.max() && self.granted() > 0) || self.is_queue()
+    }
+
+    /// Whether permits were granted during this wait while others queued for them: more acquires wait than could have a
+    /// permit and be opening its connection.
+    pub(super) fn is_queue(&self) -> bool {
+        self.granted() > 0 && self.waiter.pool.permits.waiting() > self.max()
     }
 
     fn unknown(&self) -> Diagnosis {
@@ -188,6 +199,11 @@ impl Case<'_> {
             && self
                 .probe()
                 .is_some_and(|probe| matches!(probe.answer, Answer::Connected));
+        if pool.lent_at().is_none()
+            && let Some(diagnosis) = self.still_opening()
+        {
+            return diagnosis;
+        }
         let (cause, help) = match pool.lent_at() {
             Some(place) => (
                 "plain sqlx has this pool, and the connections that it takes are not visible",

@@ -3,10 +3,12 @@
 use std::time::{Duration, Instant};
 
 use super::diagnose::Case;
+use super::full_server::Server;
 use crate::finding::{Certainty, Verdict};
 use crate::handle::Handle;
-use crate::lint::describe::{holds_so_far, taker};
+use crate::lint::describe::{acquires_were, holds_so_far, taker};
 use crate::measure::units::{count, short};
+use crate::pool_state::connect_probe::Answer;
 use crate::pool_state::episode::Diagnosis;
 use crate::snapshot::Activity;
 
@@ -91,49 +93,105 @@ impl Case<'_> {
         if !self.is_full() {
             return None;
         }
-        let pool = &self.waiter.pool;
-        let (holds, _) = holds_so_far(pool, self.claims, self.now);
-        let per_second = self.acquires_per_second();
-        // Holds that have ended show how long one takes; those that run, how long at least.
-        let mean = pool
-            .counters
-            .holds
-            .read()
-            .mean()
-            .max(self.mean_running_hold());
-        let needed = (per_second * mean.as_secs_f64()).ceil();
-        #[expect(clippy::cast_precision_loss, reason = "a pool's size")]
-        let certainty = if needed > self.max() as f64 {
+        let (holds, _) = holds_so_far(&self.waiter.pool, self.claims, self.now);
+        let load = self.load();
+        let certainty = if load.needed > float(self.max()) {
             Certainty::Likely
         } else {
             Certainty::Unknown
         };
-        let mean = short(mean);
         let cause = format!(
-            "every permit is in use: {per_second:.1} acquires per second × {mean} held on average = {needed:.0} connections needed, and there are {}",
+            "every permit is in use: {} {:.0} connections needed, and there are {}",
+            load.words,
+            load.needed,
             self.max()
         );
-        Some(
-            Diagnosis::new(Verdict::Capacity, certainty, cause)
-                .fact("acquires per second", format!("{per_second:.1}"))
-                .fact("mean hold", mean)
-                .fact("connections needed", format!("{needed:.0}"))
-                .help(format!(
-                    "hold connections for less time: of the time held so far, {}",
-                    holds.split()
-                ))
-                .help("look for the slowest statements of the holders: `leash::snapshot().sites`")
-                .help("or limit how many tasks ask at once: a queue or a `tokio::sync::Semaphore` before the work"),
-        )
+        let mut diagnosis = Diagnosis::new(Verdict::Capacity, certainty, cause);
+        if self.granted() > 0 {
+            diagnosis = diagnosis
+                .fact("served during this wait", self.granted().to_string())
+                .fact(
+                    "before it in the queue",
+                    self.waiter.waiting_before().to_string(),
+                );
+        }
+        let diagnosis = diagnosis
+            .fact("acquires per second", format!("{:.1}", load.per_second))
+            .fact("mean hold", short(load.mean_hold))
+            .fact("connections needed", format!("{:.0}", load.needed))
+            .help(format!(
+                "hold connections for less time: of the time held so far, {}",
+                holds.split()
+            ))
+            .help("look for the slowest statements of the holders: `leash::snapshot().sites`")
+            .help("or limit how many tasks ask at once: a queue or a `tokio::sync::Semaphore` before the work");
+        Some(self.with_refusals(diagnosis))
     }
 
-    /// The rate at which permits were asked for during this wait: those granted since, and those still waited for.
-    fn acquires_per_second(&self) -> f64 {
-        let waiting = self.claims.iter().filter(|claim| claim.is_waiting());
-        let asked = self.granted() + waiting.count() as u64;
-        #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
-        let asked = asked as f64;
-        asked / self.waited.as_secs_f64()
+    /// Adds that the pool could not open all of its connections, if a connect beside this wait failed.
+    fn with_refusals(&self, mut diagnosis: Diagnosis) -> Diagnosis {
+        let is_open = self.waiter.pool.permits.taken() >= self.max();
+        let answer = self.probe().filter(|_| !is_open).map(|probe| probe.answer);
+        let address = self.pool.endpoint();
+        match answer {
+            Some(Answer::Full(error)) => {
+                diagnosis.cause +=
+                    &format!("; one more is refused, because the server is full: {error}");
+                let server = Server::of(&address);
+                diagnosis.facts.extend(server.facts());
+                diagnosis.help.extend(server.help());
+            }
+            Some(Answer::Failed(error)) => {
+                diagnosis.cause +=
+                    &format!("; one more cannot be opened: connecting to {address} fails: {error}");
+            }
+            Some(Answer::Open | Answer::GivenUp(_) | Answer::Connected) | None => {}
+        }
+        diagnosis
+    }
+
+    /// The load during this wait, and the number of connections that it needs.
+    fn load(&self) -> Load {
+        let (served, max) = (self.granted(), self.max());
+        let waiting = self.waiter.pool.permits.waiting();
+        let seconds = self.waited.as_secs_f64();
+        let asked = float(served + waiting);
+        let per_second = asked / seconds;
+        // Holds that have ended show how long one takes; those that run, how long at least.
+        let holds = self.waiter.pool.counters.holds.read();
+        let mean_hold = holds.mean().max(self.mean_running_hold());
+        if served == 0 {
+            let words = format!(
+                "{per_second:.1} acquires per second × {} held on average =",
+                short(mean_hold)
+            );
+            let needed = (per_second * mean_hold.as_secs_f64()).ceil();
+            return Load {
+                per_second,
+                mean_hold,
+                needed,
+                words,
+            };
+        }
+        // The permits that were held all the time served nobody. The others served that many, returns included.
+        let kept = self
+            .held()
+            .filter(|claim| claim.hold(self.now).total() >= self.waited);
+        let kept = (kept.count() as u64).min(max - 1);
+        let needed = float(kept) + (float(max - kept) * asked / float(served)).ceil();
+        let words = format!(
+            "{} served during this wait, {} came before this one in the queue, and {waiting} still {}; to serve all of them within {}:",
+            acquires_were(served),
+            self.waiter.waiting_before(),
+            if waiting == 1 { "waits" } else { "wait" },
+            short(self.waited),
+        );
+        Load {
+            per_second,
+            mean_hold,
+            needed,
+            words,
+        }
     }
 
     /// How long the permits that are held now have been held on average.
@@ -142,6 +200,24 @@ impl Case<'_> {
         let total: Duration = self.held().map(|claim| claim.hold(self.now).total()).sum();
         total.checked_div(held).unwrap_or_default()
     }
+}
+
+/// The acquires that waited together, and what they need.
+struct Load {
+    per_second: f64,
+    mean_hold: Duration,
+    /// The number of connections.
+    needed: f64,
+    /// How `needed` follows from what was seen.
+    words: String,
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a number of acquires or connections"
+)]
+fn float(number: u64) -> f64 {
+    number as f64
 }
 
 /// How the function that holds a connection idle can release it.

@@ -1,17 +1,24 @@
 //! Verdicts about connections that do not come: no server answers, or no known handle accounts for the permits.
 
+use std::time::Duration;
+
 use super::diagnose::{Case, LET_IDLE_ONES_EXPIRE};
+use super::full_server::Server;
 use crate::finding::{Certainty, Verdict};
 use crate::handle::Standing;
+use crate::lint::describe::acquires_were;
 use crate::lint::unaccounted::unexplained;
 use crate::measure::units::{count, short};
 use crate::pool_state::connect_probe::Answer;
 use crate::pool_state::episode::Diagnosis;
 
+/// A server that has not answered a connect for less than this is not silent.
+const SILENCE: Duration = Duration::from_millis(250);
+
 impl Case<'_> {
     /// Permits are free, and no connection can be opened for them.
     pub(super) fn unreachable(&self) -> Option<Diagnosis> {
-        if self.waiter.pool.permits.taken() >= self.max() {
+        if self.waiter.pool.permits.taken() >= self.max() || self.is_queue() {
             return None;
         }
         let probe = self.probe()?;
@@ -19,6 +26,14 @@ impl Case<'_> {
         let address = self.pool.endpoint();
         let (certainty, cause) = match &probe.answer {
             Answer::Connected => return None,
+            Answer::Full(error) => {
+                let server = Server::of(&address);
+                // One more than the pool's own may be the one too many.
+                let diagnosis = server.refuses(Certainty::Likely, error);
+                return Some(diagnosis.fact("tried", format!("{ago} ago")));
+            }
+            // The server answers the connections that are open. That a further one takes long is no evidence against it.
+            Answer::Open | Answer::GivenUp(_) if self.granted() > 0 => return None,
             Answer::Failed(error) => (
                 if probe.ran_beside(self.waiter.asked()) {
                     Certainty::Certain
@@ -27,16 +42,15 @@ impl Case<'_> {
                 },
                 format!("connecting to {address} fails: {error}"),
             ),
-            Answer::Crowded(error) => (
-                Certainty::Likely,
-                format!("one more connection to {address} is refused: {error}"),
-            ),
+            Answer::Open if self.now.saturating_duration_since(probe.began) < SILENCE => {
+                return None;
+            }
             Answer::Open => (
                 Certainty::Likely,
                 format!("a connect to {address} began {ago} ago and has no answer yet"),
             ),
             // A server that is only slow may take a part of the wait to answer.
-            Answer::GivenUp(after) if *after < self.waited / 4 => return None,
+            Answer::GivenUp(after) if *after < SILENCE.max(self.waited / 4) => return None,
             Answer::GivenUp(after) => (
                 Certainty::Likely,
                 format!("a connect to {address} got no answer in {}", short(*after)),
@@ -56,6 +70,24 @@ impl Case<'_> {
         )
     }
 
+    /// Permits are free, and other acquires were served: this one has waited for a connection of its own.
+    pub(super) fn still_opening(&self) -> Option<Diagnosis> {
+        let served = self.granted();
+        if served == 0 || self.waiter.pool.permits.taken() >= self.max() {
+            return None;
+        }
+        let cause = format!(
+            "{} served during this wait on connections that are open, and permits are free: this one waited for a further \
+             connection, which was not ready in time",
+            acquires_were(served)
+        );
+        Some(
+            Diagnosis::new(Verdict::Unknown, Certainty::Unknown, cause)
+                .help("see how long the server takes to accept a connection, and what the hooks do (`after_connect`, `before_acquire`)")
+                .help("open the connections before they are needed: `PoolOptions::min_connections`"),
+        )
+    }
+
     /// Connections were released, and their permits are not free although a return takes only a moment.
     pub(super) fn hanging_return(&self) -> Option<Diagnosis> {
         if self.waiter.pool.lent_at().is_some() {
@@ -65,7 +97,12 @@ impl Case<'_> {
             matches!(claim.glance().standing, Standing::Returning(since)
                 if self.now.saturating_duration_since(since) >= self.waited / 2)
         });
-        let subject = match hanging.count() {
+        let hanging = hanging.count();
+        // While the pool serves others, a few late returns are not what it lacks.
+        if self.granted() > 0 && (hanging as u64) * 2 < self.max() {
+            return None;
+        }
+        let subject = match hanging {
             0 => return None,
             1 => "1 connection was released and its permit is not free yet".to_owned(),
             hanging => {
