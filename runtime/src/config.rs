@@ -10,6 +10,8 @@ mod layer;
 #[cfg(feature = "track")]
 mod parse;
 #[cfg(feature = "track")]
+mod print;
+#[cfg(feature = "track")]
 mod rules;
 
 pub use error::ConfigError;
@@ -17,5 +19,7 @@ pub use error::ConfigError;
 pub(crate) use in_force::*;
 #[cfg(feature = "track")]
 pub use layer::Config;
+#[cfg(feature = "track")]
+pub(crate) use print::Print;
 #[cfg(feature = "track")]
 pub(crate) use rules::Rules;

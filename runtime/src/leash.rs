@@ -22,6 +22,9 @@ pub mod guide {
     #[doc = include_str!("guide/settings.md")]
     pub mod settings {}
 
+    #[doc = include_str!("guide/testing.md")]
+    pub mod testing {}
+
     #[doc = include_str!("guide/events.md")]
     pub mod events {}
 

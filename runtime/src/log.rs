@@ -19,6 +19,8 @@ use crate::snapshot::{PoolStats, SiteStats};
 use crate::source::function::Function;
 use crate::source::place::Place;
 
+pub(crate) mod print;
+
 const QUERY: &str = "sqlx_leash::query";
 const FINDING: &str = "sqlx_leash::finding";
 const POOL: &str = "sqlx_leash::pool";
@@ -144,20 +146,44 @@ pub(crate) fn callback_panicked(lint: Lint) {
     say!(target: GENERAL, Level::ERROR, lint = lint.name(), "a callback of `on_finding` panicked");
 }
 
+/// Emits an event of the process, or prints it where no subscriber takes it.
+macro_rules! say_or_print {
+    ($level:expr, $word:literal, $text:expr) => {{
+        let text = $text;
+        let taken = foreign::subscriber(|| {
+            let enabled = event_enabled!(target: GENERAL, $level);
+            if enabled {
+                event!(target: GENERAL, $level, "{text}");
+            }
+            enabled
+        });
+        if taken != Some(true) {
+            printed(&format!("{}: {text}", $word));
+        }
+    }};
+}
+
 /// A configuration has mistakes; its correct entries apply. `source` names where it comes from.
 pub(crate) fn configuration(source: &str, error: &ConfigError) {
-    let taken = foreign::subscriber(|| {
-        let enabled = event_enabled!(target: GENERAL, Level::ERROR);
-        if enabled {
-            event!(target: GENERAL, Level::ERROR, "{source}: {error}; the other entries apply");
-        }
-        enabled
-    });
-    if taken != Some(true) {
-        printed(&format!(
-            "error: {source}: {error}; the other entries apply"
-        ));
-    }
+    say_or_print!(
+        Level::ERROR,
+        "error",
+        format!("{source}: {error}; the other entries apply")
+    );
+}
+
+/// A configuration sets lints that this version does not look for.
+pub(crate) fn not_looked_for(source: &str, lints: &[Lint]) {
+    let are = if lints.len() == 1 { "is" } else { "are" };
+    let names: Vec<String> = lints.iter().map(|lint| format!("`{lint}`")).collect();
+    say_or_print!(
+        Level::WARN,
+        "warning",
+        format!(
+            "{source}: {} {are} accepted, and not looked for by this version: nothing will be found",
+            names.join(", ")
+        )
+    );
 }
 
 /// A handle that was reported as idle is released.

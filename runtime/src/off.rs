@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sqlx::{Database, Pool};
@@ -168,6 +169,27 @@ impl Config {
         self
     }
 
+    /// Writes every finding to standard error as well. Without `track`, there is none.
+    #[inline]
+    #[must_use]
+    pub fn print_to_stderr(self) -> Self {
+        self
+    }
+
+    /// Appends every finding to a file as well. Without `track`, there is none.
+    #[inline]
+    #[must_use]
+    pub fn print_to_file(self, _path: impl Into<PathBuf>) -> Self {
+        self
+    }
+
+    /// Sets whether a finding at `deny` panics also where it is not certain. Without `track`, there is none.
+    #[inline]
+    #[must_use]
+    pub fn fail_on_likely(self, _fail: bool) -> Self {
+        self
+    }
+
     /// Puts this configuration in force. Without `track`, it does nothing.
     #[inline]
     pub fn install(self) {}
@@ -264,4 +286,21 @@ pub mod testing {
         }};
     }
     pub use crate::__assert_queries as assert_queries;
+
+    /// Asserts that there is no finding in a future, and evaluates to its output.
+    ///
+    /// # Panics
+    ///
+    /// Always: the feature `track` is off.
+    #[doc(hidden)]
+    #[macro_export]
+    macro_rules! __assert_clean {
+        ($future:expr $(,)?) => {{
+            if true {
+                $crate::leash::testing::off();
+            }
+            $future.await
+        }};
+    }
+    pub use crate::__assert_clean as assert_clean;
 }

@@ -16,11 +16,13 @@ use crate::sync;
 mod budget;
 pub(crate) mod context;
 pub(crate) mod counted;
+pub(crate) mod failures;
 pub(crate) mod foreign;
 mod lost;
 pub(crate) mod origin;
 
 use budget::Budget;
+use failures::{Failure, Failures};
 pub(crate) use lost::Lost;
 
 /// The ids of handles. A scope rarely holds more than one or two at a time.
@@ -66,6 +68,8 @@ struct Burden {
     handles: HandleIds,
     /// The transactions that were dropped in the scope after they had written.
     lost: Vec<Lost>,
+    /// What fails the test when the scope returns.
+    failures: Failures,
 }
 
 impl Scope {
@@ -194,7 +198,7 @@ impl Scope {
     /// Whether there is nothing to judge when it ends.
     pub(crate) fn is_clean(&self) -> bool {
         let burden = self.burden();
-        burden.handles.is_empty() && burden.lost.is_empty()
+        burden.handles.is_empty() && burden.lost.is_empty() && burden.failures.is_empty()
     }
 
     /// The live handles that belong to it.
@@ -225,6 +229,34 @@ impl Scope {
         std::mem::take(&mut self.burden().lost)
     }
 
+    /// Leaves a failure with the nearest of this scope and those around it that is still running.
+    pub(crate) fn fail(&self, failure: Failure) {
+        let mut burden = self.burden();
+        // Under the lock: whoever ends the scope takes its failures afterwards.
+        if !self.has_ended() {
+            return burden.failures.keep(failure);
+        }
+        drop(burden);
+        match self.running_parent() {
+            Some(parent) => parent.fail(failure),
+            None => failures::leave_unclaimed(failure),
+        }
+    }
+
+    /// Takes the failures of a scope that has ended, as the message of one panic; `None` if there are none.
+    pub(crate) fn take_failures(&self) -> Option<String> {
+        std::mem::take(&mut self.burden().failures).into_message()
+    }
+
+    /// Passes the failures of a scope that has ended to the nearest one around it that is still running.
+    pub(crate) fn pass_on_failures(&self) {
+        // Its lock must not be held while another scope's is taken.
+        let failures = std::mem::take(&mut self.burden().failures);
+        for failure in failures {
+            self.fail(failure);
+        }
+    }
+
     /// Ends the scope, and returns the handles that still belong to it.
     pub(crate) fn end(&self) -> HandleIds {
         self.ended.store(true, Relaxed);
@@ -234,7 +266,16 @@ impl Scope {
     /// The nearest scope around it that has not ended.
     pub(crate) fn running_parent(&self) -> Option<Arc<Scope>> {
         std::iter::successors(self.parent.clone(), |scope| scope.parent.clone())
-            .find(|scope| !scope.ended.load(Relaxed))
+            .find(|scope| !scope.has_ended())
+    }
+
+    /// Whether no scope around it is left to return, and it is not carried by a task that nobody may look at.
+    pub(crate) fn is_outermost(&self) -> bool {
+        !matches!(self.kind, Kind::Branch) && self.running_parent().is_none()
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended.load(Relaxed)
     }
 
     fn burden(&self) -> MutexGuard<'_, Burden> {
@@ -249,6 +290,12 @@ impl Scope {
 
 impl Drop for Scope {
     fn drop(&mut self) {
+        // A failure that was left while the scope returned with nothing to judge.
+        let burden = self.burden.get_mut();
+        if burden.is_ok_and(|burden| !burden.failures.is_empty()) {
+            self.ended.store(true, Relaxed);
+            self.pass_on_failures();
+        }
         ALIVE.fetch_sub(1, Relaxed);
     }
 }

@@ -159,6 +159,7 @@ impl Drop for Abandoned<'_> {
         for handle in owner::end_holding_nothing(&scope) {
             let _: Reaction = lint::outlived_scope(&scope, &handle, false);
         }
+        scope.pass_on_failures();
     }
 }
 
@@ -231,6 +232,10 @@ pub struct Ended {
 
 impl Ended {
     /// Judges the transactions that the scope has lost. Its handles pass to the scope around it, whatever was returned.
+    ///
+    /// # Panics
+    ///
+    /// With `fail=likely`, where no scope around it can.
     pub(crate) fn hand_up<T>(&self, value: &T) {
         if !returned::failed(value) {
             // Reported without a panic, which would have no place in the user's file.
@@ -239,6 +244,12 @@ impl Ended {
             }
         }
         owner::end_handing_up(&self.scope);
+        if self.scope.is_outermost()
+            && let Some(message) = self.scope.take_failures()
+        {
+            panic!("{message}");
+        }
+        self.scope.pass_on_failures();
     }
 
     /// Judges the handles that the scope holds and the transactions that it has lost, by what is known of the returned
@@ -269,7 +280,7 @@ impl Ended {
                 act_on(lint::outlived_scope(&self.scope, &handle, true));
             }
         }
-        if let Some(message) = panic {
+        if let Some(message) = panic.or(self.scope.take_failures()) {
             panic!("{message}");
         }
     }

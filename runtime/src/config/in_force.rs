@@ -26,22 +26,47 @@ static RULES: Lazy<RwLock<Arc<Rules>>> = Lazy::new(|| {
             None => (Config::default(), Some(ConfigError::NotUnicode)),
         },
     };
-    sync::lock(&ERRORS).environment = error;
+    sync::lock(&REMARKS).environment = Remark::on(&environment, error);
     let rules = Rules::new(Arc::new(environment), Config::default());
     RwLock::new(Arc::new(rules))
 });
 
-/// The errors of the configurations in force, until [`load`] takes them. They are not reported while `RULES` is locked
+/// What is to be said of the configurations in force, until [`load`] takes it. It is not reported while `RULES` is locked
 /// or initialises: a subscriber that reads the rules would deadlock.
-static ERRORS: Mutex<Errors> = Mutex::new(Errors {
-    environment: None,
-    installed: None,
+static REMARKS: Mutex<Remarks> = Mutex::new(Remarks {
+    environment: Remark::NONE,
+    installed: Remark::NONE,
 });
 
-#[derive(Default)]
-struct Errors {
-    environment: Option<ConfigError>,
-    installed: Option<ConfigError>,
+struct Remarks {
+    environment: Remark,
+    installed: Remark,
+}
+
+/// What is to be said of a configuration that is in force.
+#[derive(Debug)]
+pub(crate) struct Remark {
+    pub(crate) error: Option<ConfigError>,
+    /// The lints that it sets although they are not looked for yet.
+    pub(crate) planned: Vec<Lint>,
+}
+
+impl Remark {
+    const NONE: Remark = Remark {
+        error: None,
+        planned: Vec::new(),
+    };
+
+    fn on(config: &Config, error: Option<ConfigError>) -> Self {
+        let mut planned: Vec<Lint> = config.planned().collect();
+        planned.sort_unstable();
+        planned.dedup();
+        Self { error, planned }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.error.is_none() && self.planned.is_empty()
+    }
 }
 
 /// The rules that are read for each statement, handle, root scope or return, as atomics.
@@ -67,7 +92,7 @@ struct Published {
     return_timeout: AtomicU64,
 }
 
-/// The environment has not been read yet, or there is an error to report.
+/// The environment has not been read yet, or there is something to say of a configuration.
 const UNLOADED: u8 = 0;
 const ON: u8 = 1;
 const OFF: u8 = 2;
@@ -121,14 +146,14 @@ impl Config {
     ///
     /// Locks the rules while they are rebuilt. Statements and acquires on other threads may wait for that.
     pub fn install(self) {
-        let error = self.wrong_limits();
-        let is_wrong = error.is_some();
+        let remark = Remark::on(&self, self.wrong_limits());
+        let is_silent = remark.is_empty();
         let mut rules = sync::write(&RULES);
         *rules = Arc::new(rules.with_code(self));
         PUBLISHED.set(&rules);
-        sync::lock(&ERRORS).installed = error;
-        // While the switch is unloaded, the next reader of it calls `load` and reports the errors.
-        if is_wrong {
+        sync::lock(&REMARKS).installed = remark;
+        // While the switch is unloaded, the next reader of it calls `load` and reports the remark.
+        if !is_silent {
             PUBLISHED.switch.store(UNLOADED, Relaxed);
         } else if is_loaded() {
             PUBLISHED.switch(&rules);
@@ -139,23 +164,28 @@ impl Config {
     }
 }
 
-/// Reads the environment, if it has not been read yet. Returns the errors that were not returned before, each with the
+/// Reads the environment, if it has not been read yet. Returns the remarks that were not returned before, each with the
 /// name of its source.
-pub(crate) fn load() -> impl Iterator<Item = (&'static str, ConfigError)> {
+pub(crate) fn load() -> impl Iterator<Item = (&'static str, Remark)> {
     let rules = sync::write(&RULES);
     PUBLISHED.set(&rules);
     PUBLISHED.switch(&rules);
     drop(rules);
-    let errors = std::mem::take(&mut *sync::lock(&ERRORS));
+    let mut remarks = sync::lock(&REMARKS);
     let sources = [
-        (VARIABLE, errors.environment),
-        ("leash::Config", errors.installed),
+        (
+            VARIABLE,
+            std::mem::replace(&mut remarks.environment, Remark::NONE),
+        ),
+        (
+            "leash::Config",
+            std::mem::replace(&mut remarks.installed, Remark::NONE),
+        ),
     ];
-    let some = |(source, error): (_, Option<_>)| Some((source, error?));
-    sources.into_iter().filter_map(some)
+    sources.into_iter()
 }
 
-/// Whether the environment has been read and there is no error to report. If not, [`load`] is due.
+/// Whether the environment has been read and there is nothing to say of it. If not, [`load`] is due.
 #[inline]
 pub(crate) fn is_loaded() -> bool {
     PUBLISHED.switch.load(Relaxed) != UNLOADED

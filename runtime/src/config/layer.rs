@@ -1,10 +1,12 @@
 //! A layer of configuration: the environment's, or that of the code.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::ConfigError;
 use super::entry::{Entry, Selector};
-use crate::finding::{Level, Limit, Lint, Unit};
+use super::print::Print;
+use crate::finding::{Level, Limit, Lint, Stance, Unit};
 
 /// Levels, limits and settings, from code or from text.
 ///
@@ -23,6 +25,8 @@ use crate::finding::{Level, Limit, Lint, Unit};
 /// | `report=30s` | how often the reporter reports |
 /// | `return_timeout=10s` | a connection whose return to its pool takes longer is closed, which frees its permit |
 /// | `connect_probe=off` | an acquire that waits for a server makes no connect of its own to learn why |
+/// | `print=stderr`, `print=FILE` | every finding is written there as well; `print=off` for nowhere |
+/// | `fail=likely` | for tests: a finding at `deny` also panics where it is not certain (`fail=certain`: the default) |
 /// | `off` | the tracker is off |
 ///
 /// An entry for a lint and a pool beats one for the lint, which beats one for a group. Among equals the later wins.
@@ -33,6 +37,8 @@ pub struct Config {
     pub(super) report: Option<Duration>,
     pub(super) return_timeout: Option<Duration>,
     pub(super) connect_probe: Option<bool>,
+    pub(super) print: Option<Print>,
+    pub(super) fail_likely: Option<bool>,
     pub(super) off: bool,
 }
 
@@ -109,6 +115,44 @@ impl Config {
     pub fn connect_probe(mut self, allowed: bool) -> Self {
         self.connect_probe = Some(allowed);
         self
+    }
+
+    /// Writes every finding to standard error as well, whatever the subscriber does with its event.
+    ///
+    /// What a test prints is shown only if it fails; this is shown always.
+    #[must_use]
+    pub fn print_to_stderr(mut self) -> Self {
+        self.print = Some(Print::Stderr);
+        self
+    }
+
+    /// Appends every finding to a file as well, whatever the subscriber does with its event.
+    ///
+    /// A finding is one write, so several processes may share the file. If the file cannot be opened, one error says so
+    /// and the findings go to standard error.
+    #[must_use]
+    pub fn print_to_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.print = Some(Print::File(path.into()));
+        self
+    }
+
+    /// Sets whether a finding at `deny` panics also where it is not certain: for tests, off by default.
+    ///
+    /// Where the program is not at the place that the finding is about (the watchdog made it, or a destructor), the
+    /// panic comes later: see [`leash::guide::testing`](crate::leash::guide::testing). A release build never panics.
+    #[must_use]
+    pub fn fail_on_likely(mut self, fail: bool) -> Self {
+        self.fail_likely = Some(fail);
+        self
+    }
+
+    /// The lints with a level or a limit that are not looked for yet.
+    pub(super) fn planned(&self) -> impl Iterator<Item = Lint> {
+        let set = self.entries.iter().filter_map(|entry| match entry.of {
+            Selector::Lint(lint) => Some(lint),
+            Selector::Group(_) => None,
+        });
+        set.filter(|lint| lint.stance() == Stance::Planned)
     }
 
     /// The limits that are not of their lint's unit, as errors.

@@ -6,9 +6,18 @@ use std::time::Duration;
 use super::ConfigError;
 use super::entry::{Entry, Selector};
 use super::layer::Config;
+use super::print::Print;
 use crate::finding::{Group, Level, Limit, Lint, Unit};
 
-const SETTINGS: [&str; 5] = ["cap", "report", "return_timeout", "connect_probe", "off"];
+const SETTINGS: [&str; 7] = [
+    "cap",
+    "report",
+    "return_timeout",
+    "connect_probe",
+    "print",
+    "fail",
+    "off",
+];
 const A_TIME: &str = "a time above zero; write `30s`";
 const A_LEVEL: &str = "a level; write `allow`, `warn` or `deny`";
 
@@ -148,6 +157,14 @@ fn apply(config: &mut Config, entry: &str) -> Result<(), ConfigError> {
                 _ => return Err(bad("a switch; write `on` or `off`")),
             });
         }
+        ("print", None) => config.print = Some(Print::of(value)),
+        ("fail", None) => {
+            config.fail_likely = Some(match value {
+                "certain" => false,
+                "likely" => true,
+                _ => return Err(bad("a certainty; write `certain` or `likely`")),
+            });
+        }
         ("off", None) => return Err(bad("allowed: `off` takes no value; write `off` alone")),
         (name, Some(_)) if SETTINGS.contains(&name) || name == Lint::QueryBudget.name() => {
             return Err(ConfigError::NotOfAPool {
@@ -245,6 +262,8 @@ mod tests {
             "",
         );
         check("held_idle[a, b=c]=1h,", "");
+        check("print=stderr,print=/tmp/a=b.txt,print=off", "");
+        check("fail=likely,fail=certain", "");
     }
 
     #[test]
@@ -304,6 +323,18 @@ mod tests {
         check(
             "query_budget[x]=3",
             "`query_budget[x]=3`: `query_budget` cannot be set for a single pool; write `query_budget=3`",
+        );
+        check(
+            "fail=maybe",
+            "`fail=maybe`: `maybe` is not a certainty; write `certain` or `likely`",
+        );
+        check(
+            "print=",
+            "`print=` is not of the form `name=value` or `name[pool]=value`; write it like `held_idle=warn:10s`",
+        );
+        check(
+            "print[x]=stderr",
+            "`print[x]=stderr`: `print` cannot be set for a single pool; write `print=stderr`",
         );
         check(
             "connect_probe=maybe",

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::entry::Selector;
 use super::layer::Config;
+use super::print::Print;
 use crate::finding::{Level, Limit, Lint, Stance};
 use crate::source::function::Function;
 
@@ -157,6 +158,17 @@ impl Rules {
 
     pub(super) fn return_timeout(&self) -> Option<Duration> {
         self.set(|layer| layer.return_timeout)
+    }
+
+    /// Where findings are printed, beside the log.
+    pub(crate) fn print(&self) -> Print {
+        let set = self.set(|layer| layer.print.clone());
+        set.unwrap_or(Print::Off)
+    }
+
+    /// Whether a finding at `deny` fails also where it is not certain.
+    pub(crate) fn fails_likely(&self) -> bool {
+        self.set(|layer| layer.fail_likely).unwrap_or(false)
     }
 
     /// Whether a waiting acquire may make a connect of its own.

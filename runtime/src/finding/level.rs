@@ -16,7 +16,7 @@ pub enum Level {
     /// An event at WARN.
     Warn,
     /// A panic, on the path on which the program is running anyway. An event at ERROR where there must be no panic: in
-    /// a release build, in a destructor, and for a finding that is not certain.
+    /// a release build, in a destructor, and for a finding that is not certain, unless `fail=likely` is set.
     Deny,
 }
 
@@ -50,7 +50,7 @@ impl FromStr for Level {
     }
 }
 
-/// How certain the cause of a finding is. Only a certain one can panic.
+/// How certain the cause of a finding is. Only a certain one can panic, unless `fail=likely` is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(
     feature = "serde",

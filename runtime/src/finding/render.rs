@@ -106,9 +106,10 @@ fn read_line(path: &Path, line: usize) -> Option<String> {
 }
 
 /// What takes its place from its caller: methods and functions of this crate, and an `.await`.
-const CALLED: [&str; 29] = [
+const CALLED: [&str; 30] = [
     "acquire",
     "as_sqlx",
+    "assert_clean",
     "assert_queries",
     "await",
     "begin",

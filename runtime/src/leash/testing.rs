@@ -71,3 +71,37 @@ macro_rules! __assert_queries {
     }};
 }
 pub use crate::__assert_queries as assert_queries;
+
+/// Asserts that there is no finding in a future, and evaluates to its output: `assert_clean!(service.admit(1))`.
+///
+/// A finding that is only likely counts, as does one whose cause is unknown, and one that the watchdog makes while the
+/// future runs.
+///
+/// # Panics
+///
+/// If there is a finding, with the whole reports.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __assert_clean {
+    ($future:expr $(,)?) => {{
+        let (output, findings) = $crate::leash::testing::findings($future).await;
+        assert!(
+            findings.is_empty(),
+            "{}",
+            $crate::leash::testing::reports_of(&findings)
+        );
+        output
+    }};
+}
+pub use crate::__assert_clean as assert_clean;
+
+/// What [`assert_clean!`] says of the findings.
+#[doc(hidden)]
+pub fn reports_of(findings: &[Finding]) -> String {
+    let reports: Vec<String> = findings.iter().map(Finding::render).collect();
+    format!(
+        "expected no finding; their number is {}:\n\n{}",
+        reports.len(),
+        reports.join("\n\n")
+    )
+}

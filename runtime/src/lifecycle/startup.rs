@@ -4,7 +4,7 @@
 use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use crate::config;
+use crate::config::{self, Remark};
 use crate::log;
 use crate::pool_state::PoolState;
 use crate::pool_state::closing::{Closing, ClosingGuard};
@@ -25,12 +25,18 @@ pub(crate) fn is_off() -> bool {
     config::is_off()
 }
 
-/// Reads the environment if that was not done yet, and logs its error once.
+/// Reads the environment if that was not done yet, and logs once what is to be said of it.
 #[cold]
 pub(crate) fn load() {
-    for (source, error) in config::load() {
-        log::configuration(source, &error);
+    for (source, Remark { error, planned }) in config::load() {
+        if let Some(error) = error {
+            log::configuration(source, &error);
+        }
+        if !planned.is_empty() {
+            log::not_looked_for(source, &planned);
+        }
     }
+    log::print::open();
 }
 
 /// Registers a pool, and starts the watchdog if it does not run.

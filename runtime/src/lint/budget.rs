@@ -88,6 +88,7 @@ fn of_scope(
     finding.report(Audience {
         span: &Span::current(),
         collector: scope.collector().cloned(),
+        scope: None,
         may_panic: true,
         log: Log::PerCause,
     })

@@ -51,6 +51,7 @@ pub(crate) fn close_blocked(
     let _: Reaction = finding.report(Audience {
         span: &closing.span,
         collector: closing.collector,
+        scope: None,
         may_panic: false,
         log: Log::Full,
     });

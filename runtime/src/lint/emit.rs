@@ -13,7 +13,9 @@ use tracing::Span;
 use crate::finding::collector::Collector;
 use crate::finding::{Certainty, Finding, Level, Lint};
 use crate::handle::Handle;
+use crate::scope::failures::{self, Failure};
 use crate::scope::foreign::{self, Panicked};
+use crate::scope::{Scope, context};
 use crate::snapshot::LintStats;
 use crate::{config, log, sync};
 
@@ -76,6 +78,8 @@ pub(crate) struct Audience<'a> {
     pub(crate) span: &'a Span,
     /// Takes the finding in place of the log.
     pub(crate) collector: Option<Collector>,
+    /// The scope that it is about, if that is not the one that is running on this thread.
+    pub(crate) scope: Option<Arc<Scope>>,
     /// The program runs on the path that the finding is about, so it may panic there.
     pub(crate) may_panic: bool,
     pub(crate) log: Log,
@@ -87,6 +91,7 @@ impl<'a> Audience<'a> {
         Self {
             span: &handle.span,
             collector: collector.cloned(),
+            scope: None,
             may_panic,
             log: Log::PerCause,
         }
@@ -96,18 +101,19 @@ impl<'a> Audience<'a> {
     pub(crate) fn watching(handle: &'a Handle) -> Self {
         let scope = handle.scope();
         let collector = scope.as_ref().and_then(|scope| scope.collector());
-        Self::of(handle, collector, false)
+        Self {
+            scope: scope.clone(),
+            ..Self::of(handle, collector, false)
+        }
     }
 
     /// The audience of a whole pool: a test that collects the findings of one of its users, else the log, in full.
     pub(super) fn of_pool(span: &'a Span, claims: &[Arc<Handle>]) -> Self {
-        let collector = claims.iter().find_map(|claim| {
-            let scope = claim.scope()?;
-            scope.collector().cloned()
-        });
+        let scopes = || claims.iter().filter_map(|claim| claim.scope());
         Self {
             span,
-            collector,
+            collector: scopes().find_map(|scope| scope.collector().cloned()),
+            scope: scopes().next(),
             may_panic: false,
             log: Log::Full,
         }
@@ -126,25 +132,43 @@ impl Finding {
         }
         self.call_back();
         let span = audience.span;
-        let panics = cfg!(debug_assertions)
-            && self.level == Level::Deny
-            && self.certainty == Certainty::Certain
-            && audience.may_panic
-            && !std::thread::panicking();
-        if panics {
+        let fails = self.fails();
+        if fails && audience.may_panic && !std::thread::panicking() {
             let rendered = self.render();
             // One line is enough here: the panic has the whole text.
             log::finding(&self, span, &self.to_string());
+            log::print::finding(|| rendered.clone());
             return Reaction::Panic(rendered);
         }
-        let Some(text) = self.text(audience.log) else {
-            SUPPRESSED[self.lint as usize].fetch_add(1, Relaxed);
-            return Reaction::Go;
-        };
-        if !log::finding(&self, span, &text) && cfg!(debug_assertions) {
-            log::printed(&text);
+        let text = self.text(audience.log);
+        let is_on_stderr = log::print::finding(|| text.clone().unwrap_or_else(|| self.to_string()));
+        match text {
+            None => _ = SUPPRESSED[self.lint as usize].fetch_add(1, Relaxed),
+            Some(text) => {
+                let is_taken = log::finding(&self, span, &text);
+                if !is_taken && !is_on_stderr && cfg!(debug_assertions) {
+                    log::printed(&text);
+                }
+            }
+        }
+        if fails && config::rules().fails_likely() {
+            let failure = Failure {
+                message: self.render(),
+                pool: self.pool,
+            };
+            match audience.scope.or_else(context::scope) {
+                Some(scope) => scope.fail(failure),
+                None => failures::leave_unclaimed(failure),
+            }
         }
         Reaction::Go
+    }
+
+    /// Whether it panics where it may.
+    fn fails(&self) -> bool {
+        cfg!(debug_assertions)
+            && self.level == Level::Deny
+            && (self.certainty == Certainty::Certain || config::rules().fails_likely())
     }
 
     fn call_back(&self) {

@@ -2,6 +2,8 @@
 
 use std::ptr;
 
+use std::sync::Arc;
+
 use super::Reaction;
 use super::describe::closing_notes;
 use super::emit::{Audience, Log};
@@ -13,7 +15,7 @@ use crate::source::function::Function;
 use crate::source::place::Place;
 
 /// `scope` has lost a transaction, and returned no error.
-pub(crate) fn implicit_rollback(scope: &Scope, lost: &Lost, may_panic: bool) -> Reaction {
+pub(crate) fn implicit_rollback(scope: &Arc<Scope>, lost: &Lost, may_panic: bool) -> Reaction {
     let function = scope.function();
     let Some(level) = judge(
         &config::rules(),
@@ -69,6 +71,7 @@ pub(crate) fn implicit_rollback(scope: &Scope, lost: &Lost, may_panic: bool) -> 
     finding.report(Audience {
         span: &lost.span,
         collector: scope.collector().cloned(),
+        scope: Some(Arc::clone(scope)),
         may_panic,
         log: Log::PerCause,
     })

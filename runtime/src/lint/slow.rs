@@ -43,6 +43,7 @@ fn ended(tally: &'static Tally, handle: Option<&Arc<Handle>>, time: Duration, ou
         None => Audience {
             span: &Span::current(),
             collector: context::scope().and_then(|scope| scope.collector().cloned()),
+            scope: None,
             may_panic: false,
             log: Log::PerCause,
         },

@@ -13,6 +13,7 @@ use sqlx::{Connection, Database, Executor};
 use super::options::PoolOptions;
 use super::pool::Pool;
 use super::pool_connection::PoolConnection;
+use crate::scope::failures;
 
 /// sqlx's `TestFn`, for functions that take tracked types.
 pub trait TestFn {
@@ -89,6 +90,9 @@ where
                     .is_err()
                 {
                     eprintln!("test {path} held onto Pool after exiting");
+                }
+                if let Some(message) = failures::take_unclaimed(&pool.state().name()) {
+                    panic!("{message}");
                 }
                 output
             })

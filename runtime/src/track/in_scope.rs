@@ -25,7 +25,7 @@ use crate::sync;
 /// # Panics
 ///
 /// The return never panics, whatever the levels: `outlived_scope` is not judged here, and `implicit_rollback` is
-/// reported only, because a panic would have no place in your file. An acquire or statement within `future` panics as
+/// reported only, because a panic would have no place in your file. The exception is `fail=likely`, a setting for tests. An acquire or statement within `future` panics as
 /// it does elsewhere.
 ///
 /// # Locking

@@ -1,7 +1,9 @@
 //! Configuration: attribute, environment, code, default; the cap, the switch, and the reports of mistakes.
 
+mod failing;
 mod off;
 mod order;
+mod printing;
 mod reporting;
 mod values;
 use std::sync::Mutex;

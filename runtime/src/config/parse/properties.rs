@@ -7,6 +7,7 @@ use proptest::sample::select;
 
 use super::super::entry::{Entry, Selector};
 use super::super::layer::Config;
+use super::super::print::Print;
 use super::lenient;
 use crate::finding::{Group, Level, Limit, Lint, Unit};
 use crate::properties::holds;
@@ -21,6 +22,8 @@ enum Meant {
     Report(Duration),
     ReturnTimeout(Duration),
     ConnectProbe(bool),
+    Print(Print),
+    FailLikely(bool),
     Off,
 }
 
@@ -32,6 +35,8 @@ impl Meant {
             Meant::Report(interval) => config.report = Some(interval),
             Meant::ReturnTimeout(limit) => config.return_timeout = Some(limit),
             Meant::ConnectProbe(allowed) => config.connect_probe = Some(allowed),
+            Meant::Print(print) => config.print = Some(print),
+            Meant::FailLikely(fail) => config.fail_likely = Some(fail),
             Meant::Off => config.off = true,
         }
     }
@@ -144,6 +149,14 @@ fn right() -> impl Strategy<Value = Written> {
         }),
         1 => any::<bool>().prop_map(|on| {
             (Meant::ConnectProbe(on), format!("connect_probe={}", if on { "on" } else { "off" }))
+        }),
+        1 => "[a-z/=: .]{0,9}[a-z]".prop_map(|text| {
+            let text = format!("/{text}");
+            (Meant::Print(Print::File(text.as_str().into())), format!("print={text}"))
+        }),
+        1 => Just((Meant::Print(Print::Stderr), "print=stderr".to_owned())),
+        1 => any::<bool>().prop_map(|fail| {
+            (Meant::FailLikely(fail), format!("fail={}", if fail { "likely" } else { "certain" }))
         }),
         1 => Just((Meant::Off, "off".to_owned())),
     ]

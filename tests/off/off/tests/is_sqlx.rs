@@ -134,6 +134,9 @@ async fn every_name_is_there() {
     assert!(parsed.is_ok());
     config
         .level(leash::Lint::OutlivedScope, leash::Level::Warn)
+        .print_to_stderr()
+        .print_to_file("/nowhere/to/be/found.txt")
+        .fail_on_likely(true)
         .install();
     leash::on_finding(|finding: &leash::Finding| panic!("{finding}"));
     assert!(leash::explain(leash::Lint::OutlivedScope).contains("outlived_scope"));
@@ -162,6 +165,7 @@ async fn test_helpers_panic_and_say_why() {
         panics(async { leash::testing::counting(async {}).await }).await,
         panics(async { leash::testing::findings(async {}).await }).await,
         panics(async { leash::testing::assert_queries!(0, async {}) }).await,
+        panics(async { leash::testing::assert_clean!(async {}) }).await,
     ];
     for said in said {
         assert!(said.contains("`track` is off"), "{said}");

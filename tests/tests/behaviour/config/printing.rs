@@ -1,0 +1,183 @@
+//! `print`: findings written beside the log, whatever the subscriber does with its events.
+
+use std::fs;
+use std::path::Path;
+
+use leash_tests::in_child;
+use sqlx::leash::{self, Config};
+use tracing::subscriber::set_global_default;
+use tracing_subscriber::Registry;
+
+use super::{allowed, warned};
+use crate::common::pool;
+
+const HEAD: &str = "warning[outlived_scope]: behaviour::config::warned returned while";
+const LINE: &str = "outlived_scope: behaviour::config::warned returned while";
+
+/// A suite that installs a subscriber of its own: it takes every event and shows none.
+fn install_a_subscriber() {
+    set_global_default(Registry::default()).unwrap();
+}
+
+#[test]
+fn on_standard_error_beside_a_subscriber() {
+    let test = "config::printing::on_standard_error_beside_a_subscriber";
+    for (print, is_printed) in [("print=stderr", true), ("print=off", false), ("", false)] {
+        let printed = in_child(test, &[("SQLX_LEASH", print)], |runtime| {
+            install_a_subscriber();
+            let pool = runtime.block_on(pool());
+            runtime.block_on(warned(&pool));
+        });
+        let expected = usize::from(is_printed);
+        assert_eq!(
+            printed.err.matches(HEAD).count(),
+            expected,
+            "{print}: {}",
+            printed.err
+        );
+    }
+}
+
+/// Where a debug build prints the finding by itself, it is not printed twice.
+#[test]
+fn on_standard_error_once_without_a_subscriber() {
+    let test = "config::printing::on_standard_error_once_without_a_subscriber";
+    let printed = in_child(test, &[("SQLX_LEASH", "print=stderr")], |runtime| {
+        let pool = runtime.block_on(pool());
+        runtime.block_on(warned(&pool));
+    });
+    assert_eq!(printed.err.matches(HEAD).count(), 1, "{}", printed.err);
+}
+
+#[test]
+fn each_in_a_file_that_processes_share() {
+    let name = "config::printing::each_in_a_file_that_processes_share";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("findings.txt");
+    let setting = format!("print={}", file.display());
+    for _ in 0..2 {
+        let printed = in_child(name, &[("SQLX_LEASH", &setting)], |runtime| {
+            install_a_subscriber();
+            let pool = runtime.block_on(pool());
+            for _ in 0..3 {
+                runtime.block_on(warned(&pool));
+            }
+            // Neither what is allowed, nor what a test looks at.
+            runtime.block_on(allowed(&pool));
+            let ((), found) = runtime.block_on(leash::testing::findings(warned(&pool)));
+            assert_eq!(found.len(), 1);
+        });
+        assert!(!printed.err.contains(HEAD), "{}", printed.err);
+    }
+    let text = fs::read_to_string(&file).unwrap();
+    // In full at the first of a process, then in a line each.
+    assert_eq!(text.matches(HEAD).count(), 2, "{text}");
+    assert_eq!(text.matches(LINE).count(), 4, "{text}");
+    let headings = text.lines().filter(|line| line.starts_with('['));
+    let headings: Vec<_> = headings.collect();
+    assert_eq!(headings.len(), 6, "{text}");
+    for heading in headings {
+        assert!(
+            heading.contains(" behaviour-")
+                && heading
+                    .ends_with("thread config::printing::each_in_a_file_that_processes_share]"),
+            "{heading}"
+        );
+    }
+}
+
+/// The file is made at the start: that it is empty is an answer, too.
+#[test]
+fn a_file_without_a_finding_is_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("findings.txt");
+    let setting = format!("print={}", file.display());
+    let test = "config::printing::a_file_without_a_finding_is_empty";
+    in_child(test, &[("SQLX_LEASH", &setting)], |runtime| {
+        let pool = runtime.block_on(pool());
+        runtime.block_on(allowed(&pool));
+    });
+    assert_eq!(fs::read_to_string(&file).unwrap(), "");
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_is_one_error_and_the_program_goes_on() {
+    let test =
+        "config::printing::a_file_that_cannot_be_opened_is_one_error_and_the_program_goes_on";
+    let setting = ("SQLX_LEASH", "print=/nowhere/to/be/found.txt");
+    let printed = in_child(test, &[setting], |runtime| {
+        install_a_subscriber();
+        let pool = runtime.block_on(pool());
+        for _ in 0..3 {
+            runtime.block_on(warned(&pool));
+        }
+    });
+    let error =
+        "print=/nowhere/to/be/found.txt: the file cannot be opened: No such file or directory";
+    assert_eq!(printed.err.matches(error).count(), 1, "{}", printed.err);
+    assert_eq!(printed.err.matches(HEAD).count(), 1, "{}", printed.err);
+    assert_eq!(printed.err.matches(LINE).count(), 2, "{}", printed.err);
+}
+
+/// The environment beats the code.
+#[test]
+fn the_code_sets_it_too() {
+    fn child(test: &str, environment: &str, file: &Path) -> String {
+        let variables = [
+            ("SQLX_LEASH", environment),
+            ("LEASH_TEST_FILE", file.to_str().unwrap()),
+        ];
+        let printed = in_child(test, &variables, |runtime| {
+            install_a_subscriber();
+            let file = std::env::var("LEASH_TEST_FILE").unwrap();
+            Config::new().print_to_file(file).install();
+            let pool = runtime.block_on(pool());
+            runtime.block_on(warned(&pool));
+            Config::new().print_to_stderr().install();
+            runtime.block_on(warned(&pool));
+        });
+        printed.err
+    }
+    let test = "config::printing::the_code_sets_it_too";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("findings.txt");
+    let err = child(test, "", &file);
+    assert!(fs::read_to_string(&file).unwrap().contains(HEAD));
+    assert_eq!(err.matches(LINE).count(), 1, "{err}");
+    let file = folder.path().join("none.txt");
+    let err = child(test, "print=off", &file);
+    assert!(!file.exists() && !err.contains(LINE), "{err}");
+}
+
+/// A lint that is not looked for yet is named once, from wherever it is set; a group that contains it is no reason.
+#[test]
+fn what_is_not_looked_for_is_said_once() {
+    let test = "config::printing::what_is_not_looked_for_is_said_once";
+    let says = |setting: &str| {
+        let printed = in_child(test, &[("SQLX_LEASH", setting)], |runtime| {
+            Config::new()
+                .limit(leash::Lint::RedundantQuery, 3)
+                .install();
+            let pool = runtime.block_on(pool());
+            runtime.block_on(allowed(&pool));
+            runtime.block_on(allowed(&pool));
+        });
+        let lines = printed.err.lines();
+        lines
+            .filter(|line| line.contains("not looked for"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let lines = says("n_plus_one=deny,n_plus_one=20,duplicate_pool[a]=2,all=warn");
+    assert_eq!(lines.len(), 2, "{lines:#?}");
+    assert!(
+        lines[0].contains("warning: SQLX_LEASH: `n_plus_one`, `duplicate_pool` are accepted"),
+        "{lines:#?}"
+    );
+    assert!(
+        lines[1].contains("leash::Config: `redundant_query` is accepted"),
+        "{lines:#?}"
+    );
+    let lines = says("all=warn,queries=deny,held_idle=10s");
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+}
