@@ -6,6 +6,7 @@
 //! of sqlx ([`chain`]).
 
 mod chain;
+mod follow;
 mod known;
 mod stays;
 
@@ -71,6 +72,8 @@ pub(crate) struct Sites {
     pub(crate) keeps: Vec<TokenStream>,
     /// Where a value is taken inside a loop, and stays in a variable: line and column.
     pub(crate) repeats: Vec<TokenStream>,
+    /// The parts of the function's own body in which it holds what an `.await` has returned.
+    pub(crate) holds: Vec<TokenStream>,
 }
 
 /// What the expansion records of a call site.
@@ -84,6 +87,7 @@ pub(crate) struct Written {
 
 /// Tags every call site in the body, and adds it to `found`, which has those of the function around it.
 pub(crate) fn tag(path: &CratePath, signature: &Signature, body: &mut Block, found: &mut Sites) {
+    found.holds.extend(follow::held(body));
     let mut tagger = Tagger {
         path,
         builders: chain::builders(signature, body),

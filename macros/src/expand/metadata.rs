@@ -44,6 +44,7 @@ impl Evidence {
 ///          )
 ///          .keeping(const { &[[13, 30]] })
 ///          .repeating(const { &[[13, 30]] })
+///          .holding(const { &[([13, 30], [13, 30], [14, 52], true)] })
 ///          .root()
 ///          .levels(const { &[(P::Lint::SlowQuery, P::Level::Allow, "a report")] })
 ///          .limits(const { &[(P::Lint::QueryBudget, P::Limit::Count(3))] }),
@@ -68,11 +69,14 @@ pub(super) fn items(
         written,
         keeps,
         repeats,
+        holds,
     } = sites;
     let keeping =
         (!keeps.is_empty()).then(|| quote_spanned!(span=> .keeping(const { &[#(#keeps),*] })));
     let repeating = (!repeats.is_empty())
         .then(|| quote_spanned!(span=> .repeating(const { &[#(#repeats),*] })));
+    let holding =
+        (!holds.is_empty()).then(|| quote_spanned!(span=> .holding(const { &[#(#holds),*] })));
     let arms = written.iter().enumerate().map(|(index, site)| {
         let index = Literal::usize_unsuffixed(index);
         let panic = path.panic_at(site.name);
@@ -100,6 +104,7 @@ pub(super) fn items(
             )
             #keeping
             #repeating
+            #holding
             #settings
         );
     }

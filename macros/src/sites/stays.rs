@@ -48,7 +48,7 @@ const BORROWS: [&str; 16] = [
 const FAMILIES: [&str; 3] = ["copy_", "fetch", "prepare"];
 
 /// Methods of sqlx that end a handle. They move the handle into their future, so that future must be awaited at once.
-const ENDS: [&str; 3] = ["close", "commit", "rollback"];
+pub(super) const ENDS: [&str; 3] = ["close", "commit", "rollback"];
 
 /// Functions that replace the value that they borrow.
 const REPLACES: [&str; 3] = ["replace", "swap", "take"];
@@ -235,13 +235,13 @@ impl VisitMut for Uses {
     fn visit_type_mut(&mut self, _: &mut Type) {}
 }
 
-fn borrows(method: &Ident) -> bool {
+pub(super) fn borrows(method: &Ident) -> bool {
     let word = method.to_string();
     is_one_of(method, &BORROWS) || FAMILIES.iter().any(|family| word.starts_with(family))
 }
 
 /// Whether this calls `drop(…)`, `std::mem::drop(…)` or `core::mem::drop(…)`.
-fn drops(call: &ExprCall) -> bool {
+pub(super) fn drops(call: &ExprCall) -> bool {
     let Expr::Path(path) = &*call.func else {
         return false;
     };
@@ -268,7 +268,7 @@ pub(super) fn is_one_of(word: &Ident, words: &[&str]) -> bool {
 }
 
 /// The expression without parentheses and the invisible groups that other macros leave.
-fn peeled(expr: &Expr) -> &Expr {
+pub(super) fn peeled(expr: &Expr) -> &Expr {
     match expr {
         Expr::Paren(inner) => peeled(&inner.expr),
         Expr::Group(inner) => peeled(&inner.expr),

@@ -720,3 +720,124 @@ fn a_stream_stays_where_it_is_bound() {
         assert!(!stays(body), "{body}");
     }
 }
+
+/// Asserts at which of its calls the body holds what `open` has returned: `here` is awaited while it does, `gone` while it
+/// does not.
+#[track_caller]
+fn check_held(body: &str) {
+    let source = format!("#[track] async fn find(&self) -> Result<()> {{ {body} }}");
+    let expansion = expand(&source, Mode::On).to_string();
+    let holds = match expansion.split_once(". holding (const { & [") {
+        Some((_, holds)) => holds.split_once("] })").expect("its end").0,
+        None => "",
+    };
+    let numbers: Vec<usize> = holds
+        .split(|c: char| !c.is_numeric())
+        .filter_map(|number| number.parse().ok())
+        .collect();
+    let open = await_after(&source, source.find("open(").expect("an `open`"));
+    let is_held = |place: usize| {
+        // The line is always the first.
+        numbers
+            .chunks(6)
+            .any(|numbers| numbers[1] == open && (numbers[3]..numbers[5]).contains(&place))
+    };
+    for (word, held) in [("here(", true), ("gone(", false)] {
+        for (index, _) in source.match_indices(word) {
+            let place = await_after(&source, index);
+            assert_eq!(is_held(place), held, "{}: {holds}", &source[index..]);
+        }
+    }
+}
+
+/// The column of the next `await`.
+fn await_after(source: &str, index: usize) -> usize {
+    index + source[index..].find(".await").expect("an await") + 2
+}
+
+#[test]
+fn a_value_is_followed_through_patterns() {
+    for body in [
+        "let (tx, id) = open().await?; here(id).await?; tx.commit().await?; Ok(())",
+        "let Some((tx, id)) = open().await? else { return Ok(()) }; here(id).await?; finish(tx).await",
+        "let (mut tx, row) = open().await?.expect(\"a job\"); here(row).await?; save(&mut tx).await?; here().await",
+        "let Job { tx, id } = open().await?; here(id).await?; tx.commit().await",
+        "let Job { tx: mut one, .. } = open().await?; here().await?; save(&mut one).await",
+        "let Ext(mut c) = open(pool).await?; here().await?; save(&mut c).await?; here().await",
+        "let [one, two] = open().await?; here().await",
+        "let job = open().await?; here(job.1).await?; here(&job.2).await?; finish(job.0).await?; gone().await",
+        "let job = open().await?; here(job.id).await?; job.tx.commit().await?; here().await",
+        "let job = open().await?; if job.id > 3 { here(job.id).await?; } here().await?; job.finish().await",
+        "let mut job = open().await?; here(job.id).await?; save(&mut job.tx, job.id).await?; here().await",
+        "let tx = open().await.map(|opened| opened.0)?; here().await",
+        "let tx = open().await?.map(Job::into_tx).ok_or(Error::None)?; here().await",
+        "let tx = match open().await? { Some(tx) => tx, None => return Ok(()) }; here().await?; finish(tx).await",
+        "let tx = if let Some(tx) = open().await? { tx } else { return Ok(()) }; here().await",
+        "if let Some((tx, id)) = open().await? { here(id).await?; finish(tx).await?; gone().await?; } gone().await",
+        "while let Some((tx, id)) = open().await? { here(id).await?; finish(tx).await?; gone().await?; } gone().await",
+        "match open().await? { Some((tx, id)) => { here(id).await?; finish(tx).await } None => gone().await }",
+        "match open().await { Ok(Some(job)) if job.ready => here(&job).await, _ => gone().await }",
+        "if ready && let Ok(tx) = open().await { here().await?; tx.commit().await?; }",
+        "let (id, _guard) = open().await?; here(id).await?; here().await",
+        "let unit = UnitOfWork::over(open().await?); here().await?; unit.commit().await",
+        "let tx = Some(open().await?); here().await",
+        "let unit = Unit { tx: open().await?, id: 3 }; here().await",
+        "let conn = &mut open().await?; here().await",
+        "take(open().await?, here()).await?; gone().await",
+        "open().await?.here(3).await?; gone().await",
+    ] {
+        check_held(body);
+    }
+}
+
+#[test]
+fn a_value_is_followed_until_it_is_passed_on() {
+    for body in [
+        "let tx = open().await?; here().await?; queue.push(tx); gone().await",
+        "let tx = open().await?; here(tx).await?; gone().await",
+        "let tx = open().await?; queue.send(tx).await?; gone().await",
+        "let tx = open().await?; spawn(async move { tx.commit().await }); gone().await",
+        "let tx = open().await?; let later = move || tx.id(); gone().await",
+        "let tx = open().await?; self.tx = Some(tx); gone().await",
+        "let tx = open().await?; unknown!(a { tx }); gone().await",
+        "let all = vec![open().await?]; gone().await",
+        "registry.insert(open().await?); gone().await",
+        "let _ = open().await?; gone().await",
+        "open().await?; gone().await",
+        "let (tx, id) = open().await?; queue.push(tx); gone(id).await",
+        "let (one, id) = open().await?; queue.push(one); gone(&id).await",
+        "let (one, row) = open().await?; queue.push(one); gone(row.get(0)).await",
+        "let job = open().await?; queue.push(job.tx); gone(job.id).await",
+        // A name that the value has got.
+        "let tx = open().await?; let unit = Unit { tx }; here().await?; queue.push(unit); gone().await",
+        "let tx = open().await?; let mut tx = Some(tx); here().await?; queue.push(tx.take()); here().await",
+        "let job = open().await?; let (tx, id) = job; here(id).await?; queue.push(tx); gone().await",
+        "let job = open().await?; if let Some(tx) = job { here().await?; queue.push(tx); gone().await?; } gone().await",
+        "let job = open().await?; match job { Some(tx) => { queue.push(tx); gone().await } None => here().await }",
+        // Another variable of the same name.
+        "let tx = open().await?; let tx = 3; queue.push(tx); here().await",
+        // Branches and loops.
+        "let tx = open().await?; if a { queue.push(tx); gone().await? } else { here().await?; save(&mut tx).await? } gone().await",
+        "let tx = open().await?; if a { queue.push(tx); return gone().await; } here().await",
+        "let tx = open().await?; if a { return finish(tx).await; } here().await?; tx.commit().await",
+        "let tx = open().await?; let Some(a) = a else { queue.push(tx); return gone().await }; here().await",
+        "let tx = open().await?; match a { 1 => queue.push(tx), 2 => here().await, _ => return Ok(()) } gone().await",
+        "let tx = open().await?; loop { gone().await?; queue.push(tx); } gone().await",
+        "let tx = open().await?; loop { here().await?; if a { queue.push(tx); break; } here().await?; } gone().await",
+        "let mut tx = open().await?; for id in ids { here(id).await?; save(&mut tx, id).await?; } here().await",
+    ] {
+        check_held(body);
+    }
+}
+
+#[test]
+fn only_what_may_be_a_handle_is_followed() {
+    for body in [
+        "let row = query(A).fetch_one(pool).await?; read(row)",
+        "let rows = sqlx::query(A).fetch_all(pool).await?; rows.len()",
+        "let pool = Pool::connect(A).await?; Ok(pool)",
+        "spawn(async move { let tx = self.open().await?; tx.commit().await })",
+    ] {
+        assert_eq!(places("holding", body), 0, "{body}");
+    }
+}

@@ -8,6 +8,7 @@ use crate::finding::Certainty;
 use crate::scope::Scope;
 use crate::site::Site;
 use crate::snapshot::Activity;
+use crate::source::function::Function;
 
 impl Handle {
     /// Whether this handle's scope keeps it while `taker` waits, and how certain that is; `None` if it does not.
@@ -44,26 +45,27 @@ impl Handle {
         let one_after_another = function.is_straight() || !function.has_body();
         // `task` stands for a waker. A combinator that polls many futures in one task gives each of them its own waker.
         let is_apart = self.task.is_some() && taker.task.is_some() && self.task != taker.task;
-        if let Some(handed_up_at) = self.handed_up_at()
-            && function.keeps(handed_up_at)
-        {
-            return (!is_apart).then_some(Certainty::Certain);
+        if let Some(handed_up_at) = self.handed_up_at() {
+            if is_apart {
+                return None;
+            }
+            if function.keeps(handed_up_at) {
+                return Some(Certainty::Certain);
+            }
+            let position = position_in(function, below, taker);
+            let holds = function.still_holds(handed_up_at, position);
+            return holds
+                .unwrap_or(one_after_another)
+                .then_some(Certainty::Likely);
         }
-        let own = self.site.filter(|site| {
-            let is_around = std::ptr::eq(site.function(), function) || !function.has_body();
-            is_around && self.handed_up_by().is_empty()
-        });
+        let own = self
+            .site
+            .filter(|site| std::ptr::eq(site.function(), function) || !function.has_body());
         let Some(site) = own else {
             // The scope holds it, but where it was taken in the scope is not known.
             return (one_after_another && !is_apart).then_some(Certainty::Likely);
         };
-        let position = match below {
-            Some(below) => site.function().position_of(below.polled_at()),
-            None => taker
-                .site
-                .filter(|taker| std::ptr::eq(taker.function(), site.function()))
-                .map(Site::position),
-        };
+        let position = position_in(site.function(), below, taker);
         let is_around = match position {
             Some((line, column)) => site.is_in_block(line, column),
             None => !site.has_block() || !function.has_body(),
@@ -79,18 +81,38 @@ impl Handle {
         if site.stays() && !site.has_block() {
             return Some(Certainty::Certain);
         }
+        if let Some(awaited_at) = self.awaited_at
+            && !site.stays()
+            && let Some(holds) = function.still_holds(awaited_at, position)
+        {
+            return (holds && !is_apart).then_some(Certainty::Likely);
+        }
         (site.stays() || one_after_another || self.is_stream_left_standing())
             .then_some(Certainty::Likely)
     }
 
-    /// Whether a callee returned it to `around`, where it is not known to stay. It may have moved to another task.
+    /// Whether a callee returned it to `around`, and it is not known where in there it is. It may have moved to another
+    /// task.
     pub(crate) fn is_handed_on(&self, around: &Scope) -> bool {
-        self.handed_up_at()
-            .is_some_and(|handed_up_at| !around.function().keeps(handed_up_at))
+        self.handed_up_at().is_some_and(|handed_up_at| {
+            let function = around.function();
+            !function.keeps(handed_up_at) && function.still_holds(handed_up_at, None).is_none()
+        })
     }
 
     /// Whether the consumer of its stream has a row and is not asking for the next one.
     pub(crate) fn is_stream_left_standing(&self) -> bool {
         self.state().activity == Activity::Streaming && !self.stream.are_awaited()
+    }
+}
+
+/// Where `function` awaits what `taker` waits for: at the call of `below`, or at the acquire itself.
+fn position_in(function: &Function, below: Option<&Scope>, taker: &Handle) -> Option<(u32, u32)> {
+    match below {
+        Some(below) => function.position_of(below.polled_at()),
+        None => taker
+            .site
+            .filter(|taker| std::ptr::eq(taker.function(), function))
+            .map(Site::position),
     }
 }

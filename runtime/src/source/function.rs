@@ -27,6 +27,7 @@ pub struct Function {
     straight: bool,
     keeps: &'static [[u32; 2]],
     repeats: &'static [[u32; 2]],
+    holds: &'static [Holds],
     panic_at: PanicAt,
     written: &'static [Written],
 }
@@ -54,6 +55,7 @@ impl Function {
             straight: false,
             keeps: &[],
             repeats: &[],
+            holds: &[],
             panic_at: panic_nowhere,
             written: &[],
         }
@@ -134,6 +136,13 @@ impl Function {
         self
     }
 
+    /// The parts of the body in which the function holds what an `.await` has returned.
+    #[must_use]
+    pub const fn holding(mut self, holds: &'static [Holds]) -> Self {
+        self.holds = holds;
+        self
+    }
+
     /// The sites in the body, as the attribute records them.
     pub(crate) fn written_sites(&self) -> &'static [Written] {
         self.written
@@ -209,6 +218,31 @@ impl Function {
             .is_some_and(|(line, column)| self.keeps.contains(&[line, column]))
     }
 
+    /// Whether the function still holds what was returned by the `.await` at `awaited`, while it awaits something else at
+    /// `position`. `None` where the attribute has not followed that value.
+    ///
+    /// `awaited` is in another file where a box or a combinator polled the future, and `position` is `None` where one polls
+    /// now. A straight body awaits one thing after another, so each of its awaits may then be the one in question.
+    pub(crate) fn still_holds(
+        &self,
+        awaited: &Location<'_>,
+        position: Option<(u32, u32)>,
+    ) -> Option<bool> {
+        let awaited = self.position_of(awaited);
+        if awaited.is_none() && !self.straight {
+            return None;
+        }
+        let is_of = |(at, ..): &&Holds| awaited.is_none_or(|(line, column)| *at == [line, column]);
+        let mut holds = self.holds.iter().filter(is_of).peekable();
+        holds.peek()?;
+        Some(match position {
+            Some((line, column)) => {
+                holds.any(|(_, from, to, _)| (*from..*to).contains(&[line, column]))
+            }
+            None => self.straight && holds.any(|(.., lasts)| *lasts),
+        })
+    }
+
     /// Whether the handle taken at the position stays in a variable of a loop.
     pub(crate) fn repeats(&self, (line, column): (u32, u32)) -> bool {
         self.repeats.contains(&[line, column])
@@ -254,6 +288,13 @@ impl fmt::Debug for Function {
         f.debug_tuple("Function").field(&self.name()).finish()
     }
 }
+
+/// A part of a body in which the function holds what an `.await` has returned, as the attribute records it:
+///
+/// - the line and column of the `.await`, from 1;
+/// - where the part begins, and where it ends;
+/// - whether the value is passed on only to calls that are awaited at once, if at all.
+pub(crate) type Holds = ([u32; 2], [u32; 2], [u32; 2], bool);
 
 /// A site as the attribute records it:
 ///

@@ -103,6 +103,11 @@ async fn in_a_block(pool: &Pool) -> Seen {
 }
 
 #[track]
+async fn in_a_block_that_is_passed_on(pool: &Pool) -> Seen {
+    pass(async { pool.acquire().await }).await
+}
+
+#[track]
 async fn calls(pool: &Pool) -> Seen {
     direct(pool).await
 }
@@ -138,7 +143,8 @@ fn a_function_is_called_directly_or_not() {
 #[test]
 fn a_function_is_straight_or_not() {
     assert!(run(calls(&Pool)).is_straight());
-    assert!(!run(in_a_block(&Pool)).is_straight());
+    assert!(run(in_a_block(&Pool)).is_straight());
+    assert!(!run(in_a_block_that_is_passed_on(&Pool)).is_straight());
     assert!(!run(polled_by_a_macro(&Pool)).is_straight());
 }
 

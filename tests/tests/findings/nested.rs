@@ -4,6 +4,7 @@
 mod branches;
 mod found;
 mod handed_on;
+mod handed_over;
 mod levels;
 mod numbers;
 mod repeats;

@@ -1,0 +1,200 @@
+//! Follows a value that may be a handle, or contain one, from the `.await` that returned it: through patterns, fields and
+//! names, for as long as it is not passed on.
+//!
+//! The attribute does not know which part of a value is the handle. It goes by how the parts are used and named, so what
+//! depends on this is likely at most.
+
+mod branches;
+mod parts;
+mod walk;
+
+use proc_macro2::{Ident, LineColumn, Literal, TokenStream};
+use quote::quote;
+use syn::visit_mut::{self, VisitMut};
+use syn::{Block, Expr, ExprAwait, Item, Local, Pat, Stmt};
+
+use super::stays::{ACQUIRES, is_one_of, peeled};
+use super::{AWAITED, called};
+use crate::in_place;
+use parts::{each_part, names};
+use walk::{Use, Walk, end_of};
+
+/// A part of the body in which a value is still in the function's hands.
+struct Held {
+    /// The `.await` that returned it.
+    at: LineColumn,
+    from: LineColumn,
+    to: LineColumn,
+    /// Whether the value is passed on only to calls that are awaited at once, if at all.
+    lasts: bool,
+}
+
+/// What the body holds: each as `([line, column], [line, column], [line, column], lasts)`.
+pub(super) fn held(body: &Block) -> Vec<TokenStream> {
+    let mut search = Search { found: Vec::new() };
+    search.visit_block_mut(&mut body.clone());
+    search.found.iter().map(Held::tokens).collect()
+}
+
+impl Held {
+    fn tokens(&self) -> TokenStream {
+        let position = |at: LineColumn| {
+            let [line, column] = [at.line, at.column + 1].map(Literal::usize_unsuffixed);
+            quote!([#line, #column])
+        };
+        let (at, from, to) = (position(self.at), position(self.from), position(self.to));
+        let lasts = self.lasts;
+        quote!((#at, #from, #to, #lasts))
+    }
+}
+
+/// Finds the awaits whose value is bound or passed on.
+struct Search {
+    found: Vec<Held>,
+}
+
+impl Search {
+    /// The value of the awaits in `value` is bound by `pat` in these statements.
+    fn bound(&mut self, value: &Expr, pat: &Pat, scope: &[Stmt]) {
+        let awaits = awaits(value);
+        let Some((_, from)) = awaits.first().filter(|_| !scope.is_empty()) else {
+            return;
+        };
+        let end = end_of(&quote!(#(#scope)*));
+        for walk in walks(&names(pat), scope, *from, end) {
+            let lasts = walk.lasts;
+            for (from, to) in walk.ranges {
+                let held = awaits.iter().map(|&(at, _)| Held {
+                    at,
+                    from,
+                    to,
+                    lasts,
+                });
+                self.found.extend(held);
+            }
+        }
+    }
+
+    fn bound_by_condition(&mut self, condition: &Expr, scope: &[Stmt]) {
+        match condition {
+            Expr::Let(bound) => self.bound(&bound.expr, &bound.pat, scope),
+            Expr::Binary(both) => {
+                self.bound_by_condition(&both.left, scope);
+                self.bound_by_condition(&both.right, scope);
+            }
+            _ => {}
+        }
+    }
+
+    /// The values among the arguments are the callee's until the call returns.
+    fn passed(&mut self, call: &ExprAwait) {
+        let to = call.await_token.span.end();
+        let arguments: Vec<&Expr> = match peeled(&call.base) {
+            Expr::Call(call) => call.args.iter().collect(),
+            Expr::MethodCall(call) => std::iter::once(&*call.receiver).chain(&call.args).collect(),
+            _ => return,
+        };
+        for (at, from) in arguments.into_iter().flat_map(awaits) {
+            let lasts = true;
+            self.found.push(Held {
+                at,
+                from,
+                to,
+                lasts,
+            });
+        }
+    }
+}
+
+impl VisitMut for Search {
+    fn visit_block_mut(&mut self, block: &mut Block) {
+        for (index, statement) in block.stmts.iter().enumerate() {
+            if let Stmt::Local(Local {
+                pat,
+                init: Some(init),
+                ..
+            }) = statement
+            {
+                self.bound(&init.expr, pat, &block.stmts[index + 1..]);
+            }
+        }
+        visit_mut::visit_block_mut(self, block);
+    }
+
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        match expr {
+            Expr::Async(block) if !in_place::is_marked(block) => return,
+            Expr::Closure(_) => return,
+            Expr::Await(call) => self.passed(call),
+            Expr::If(branches) => {
+                self.bound_by_condition(&branches.cond, &branches.then_branch.stmts);
+            }
+            Expr::While(repeated) => {
+                self.bound_by_condition(&repeated.cond, &repeated.body.stmts);
+            }
+            Expr::Match(branches) => {
+                for arm in &branches.arms {
+                    self.bound(&branches.expr, &arm.pat, &[statement(&arm.body)]);
+                }
+            }
+            _ => {}
+        }
+        visit_mut::visit_expr_mut(self, expr);
+    }
+
+    fn visit_item_mut(&mut self, _: &mut Item) {}
+}
+
+fn statement(expr: &Expr) -> Stmt {
+    Stmt::Expr(expr.clone(), None)
+}
+
+/// Where the awaits begin and end whose value becomes this value, or a part of it.
+fn awaits(value: &Expr) -> Vec<(LineColumn, LineColumn)> {
+    let mut found = Vec::new();
+    each_part(value, &mut |part| {
+        if let Expr::Await(awaited) = part
+            && may_return_handle(&awaited.base)
+        {
+            let word = awaited.await_token.span;
+            found.push((word.start(), word.end()));
+        }
+    });
+    found
+}
+
+/// Whether a future may return a handle. Most methods of sqlx return rows.
+fn may_return_handle(future: &Expr) -> bool {
+    let method = match peeled(future) {
+        // What it returns was returned inside it before.
+        Expr::Async(_) => return false,
+        Expr::MethodCall(call) => Some(call.method.clone()),
+        Expr::Call(call) => called(call),
+        _ => None,
+    };
+    method.is_none_or(|method| is_one_of(&method, &ACQUIRES) || !is_one_of(&method, &AWAITED))
+}
+
+/// The walks of those names, or fields of theirs, that may be the handle.
+fn walks(names: &[Ident], scope: &[Stmt], from: LineColumn, end: LineColumn) -> Vec<Walk> {
+    let mut all = Vec::new();
+    for name in names {
+        let whole = Walk::through(scope, name, None, from, end);
+        let fields = whole.fields.iter();
+        all.extend(fields.map(|field| Walk::through(scope, name, Some(field), from, end)));
+        if whole.is_candidate() {
+            all.push(whole);
+        }
+    }
+    let is_handle = |walk: &Walk| walk.uses.contains(&Use::AsHandle);
+    let any_is_handle = all.iter().any(is_handle);
+    let is_all_read = all.iter().all(Walk::is_only_read);
+    all.retain(|walk| {
+        if any_is_handle {
+            is_handle(walk)
+        } else {
+            is_all_read || !walk.is_only_read()
+        }
+    });
+    all
+}
