@@ -33,6 +33,7 @@ mod reported;
 mod returning;
 mod rows;
 mod transactions;
+pub(crate) mod unread;
 mod wait;
 mod waiter;
 
@@ -44,6 +45,7 @@ use begun::Begun;
 use operations::Operations;
 use reported::Reported;
 use rows::StreamRows;
+use unread::{Progress, Unread};
 use wait::Wait;
 
 /// A claim on one permit of a pool: waiting at first, then held, then returning.
@@ -73,6 +75,8 @@ pub(crate) struct Handle {
     /// The reason given to `long_lived`.
     reserved: OnceCell<String>,
     stream: StreamRows,
+    /// How the return of the connection goes on, where something is left unread.
+    progress: Progress,
     /// Whether the connection must not be used again, because its state may differ from what sqlx assumes.
     poisoned: AtomicBool,
     /// A transaction on it has failed, and no finding has reported that yet.
@@ -105,6 +109,8 @@ struct State {
     /// Whether a statement has ended `transactions` on the server. Their values do not know that.
     transactions_over: bool,
     statements: u64,
+    /// The last statement, if it was dropped before its answer was read.
+    unread: Option<Unread>,
     operations: Operations,
     reported: Reported,
     owner: Owner,
@@ -162,6 +168,7 @@ impl Handle {
                 transactions: SmallVec::new(),
                 transactions_over: false,
                 statements: 0,
+                unread: None,
                 operations: Operations::default(),
                 reported: Reported::default(),
                 owner: Owner {
@@ -172,6 +179,7 @@ impl Handle {
             wait: Wait::default(),
             reserved: OnceCell::new(),
             stream: StreamRows::default(),
+            progress: Progress::default(),
             poisoned: AtomicBool::new(false),
             has_failed: AtomicBool::new(false),
         })

@@ -21,6 +21,7 @@ mod rollback;
 mod slow;
 mod timeout;
 mod unaccounted;
+mod unread;
 pub(crate) mod wait_for;
 
 pub(crate) use budget::query_budget;

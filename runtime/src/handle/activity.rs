@@ -93,6 +93,7 @@ impl Handle {
         if let Some(begun) = state.transactions.last_mut() {
             begun.statement_ended(failed);
         }
+        state.unread = None;
         let slow_was_reported = state.reported.slow;
         state.enter(Activity::Idle, &self.stream, now);
         slow_was_reported
@@ -100,7 +101,9 @@ impl Handle {
 
     /// Records that the present operation has ended.
     pub(crate) fn operation_ended(&self, now: Instant) {
-        self.state().enter(Activity::Idle, &self.stream, now);
+        let mut state = self.state();
+        state.unread = None;
+        state.enter(Activity::Idle, &self.stream, now);
     }
 
     /// Records that plain sqlx has the connection, until the handle is used again.

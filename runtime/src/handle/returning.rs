@@ -1,13 +1,15 @@
 //! A connection on its way back: its holder has released it, and its permit is not free yet.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 
 use futures_core::future::BoxFuture;
 
 use super::held::Held;
-use super::{Handle, live};
+use super::unread::Unread;
+use super::{Handle, Standing, live};
 use crate::{config, log};
 
 impl Held {
@@ -22,6 +24,10 @@ impl Held {
         let handle = self.end();
         handle.pool.permits.give_back();
         handle.release();
+        let give_back = match handle.unread() {
+            Some(_) => observed(&handle, give_back),
+            None => give_back,
+        };
         let returning = Returning { handle };
         async move {
             let (give_back, returning) = (give_back, returning);
@@ -37,6 +43,47 @@ impl Held {
                 }
             }
         }
+    }
+}
+
+/// Notes when `give_back` is polled.
+fn observed(handle: &Arc<Handle>, mut give_back: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
+    let handle = Arc::clone(handle);
+    Box::pin(poll_fn(move |cx| {
+        handle.progress.begin_poll(handle.asked.elapsed());
+        let polled = give_back.as_mut().poll(cx);
+        handle.progress.end_poll(handle.asked.elapsed());
+        polled
+    }))
+}
+
+impl Handle {
+    /// Records that the last statement was dropped before its answer was read.
+    pub(crate) fn note_unread(&self, unread: Unread) {
+        self.state().unread = Some(unread);
+    }
+
+    /// The statement whose rest the driver reads before anything else.
+    pub(crate) fn unread(&self) -> Option<Unread> {
+        self.state().unread
+    }
+
+    /// What the connection reads on its way back. `None` if nothing is left unread, or if the return does not go on: in
+    /// the second half of its time, until `now`, it was not polled.
+    pub(crate) fn reads_on(&self, now: Instant) -> Option<Unread> {
+        let Standing::Returning(since) = self.glance().standing else {
+            return None;
+        };
+        let goes_on = self.progress.last().is_none_or(|last| {
+            let rests = now.saturating_duration_since(self.asked + last);
+            rests < now.saturating_duration_since(since) / 2
+        });
+        self.unread().filter(|unread| unread.answered && goes_on)
+    }
+
+    /// The statement that was dropped before its answer came, and may still run while the connection is on its way back.
+    pub(crate) fn runs_on(&self) -> Option<Unread> {
+        self.unread().filter(|unread| !unread.answered)
     }
 }
 

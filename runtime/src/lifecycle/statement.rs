@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{startup, transaction};
 use crate::handle::Handle;
+use crate::handle::unread::Unread;
 use crate::lint;
 use crate::log;
 use crate::pool_state::endpoint::System;
@@ -154,9 +155,18 @@ pub(crate) struct Running {
     paused: bool,
     rows: u64,
     affected: u64,
-    /// Whether the database has begun to answer.
-    answered: bool,
+    answer: Answer,
     ended: bool,
+}
+
+/// How far the answer to a statement was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    /// The database has not begun to answer.
+    Awaited,
+    Begun,
+    /// The first row was read, and the driver leaves the others unread when the statement ends.
+    LeftUnread,
 }
 
 impl Running {
@@ -176,7 +186,7 @@ impl Running {
             paused: false,
             rows: 0,
             affected: 0,
-            answered: false,
+            answer: Answer::Awaited,
             ended: false,
         }
     }
@@ -188,8 +198,16 @@ impl Running {
 
     #[inline]
     pub(crate) fn row(&mut self) {
-        self.answered = true;
+        self.answer = Answer::Begun;
         self.rows += 1;
+    }
+
+    /// Counts the row of a statement of which only the first row is asked for.
+    pub(crate) fn first_row(&mut self) {
+        self.row();
+        if self.system.leaves_further_rows() {
+            self.answer = Answer::LeftUnread;
+        }
     }
 
     pub(crate) fn rows(&mut self, rows: usize) {
@@ -197,7 +215,7 @@ impl Running {
     }
 
     pub(crate) fn affected(&mut self, rows: u64) {
-        self.answered = true;
+        self.answer = Answer::Begun;
         // SQLite and PostgreSQL report a number for reads as well.
         if self
             .counted
@@ -272,7 +290,7 @@ impl Running {
         let failed = match outcome {
             Outcome::Ok => false,
             // A stream that is dropped after it has answered did not fail: its consumer needed no more rows.
-            Outcome::Cancelled => !self.answered,
+            Outcome::Cancelled => self.answer == Answer::Awaited,
             Outcome::Error => true,
         };
         let reported_slow = self
@@ -283,6 +301,13 @@ impl Running {
             return;
         };
         if let Some(handle) = &self.handle {
+            if outcome == Outcome::Cancelled || self.answer == Answer::LeftUnread {
+                handle.note_unread(Unread {
+                    tally,
+                    rows: self.rows,
+                    answered: self.answer != Answer::Awaited,
+                });
+            }
             if let Some(error) = error.and_then(sqlx::Error::as_database_error) {
                 handle.note_failure(tally, error);
             } else if tally.rolls_back() && outcome == Outcome::Ok {
@@ -324,7 +349,7 @@ impl Drop for Running {
         // If a PREPARE is cancelled before its answer arrives, sqlx's MySQL driver reads that answer as the next
         // statement's. Once a row has arrived, it knows how much to skip.
         if !self.ended
-            && !self.answered
+            && self.answer == Answer::Awaited
             && self.system.forgets_abandoned_answers()
             && let Some(handle) = &self.handle
         {

@@ -7,6 +7,7 @@ use super::Reaction;
 use super::describe::{closing_notes, holders, permits};
 use super::emit::{Audience, Log};
 use super::judge::judge;
+use super::unread;
 use crate::config::Rules;
 use crate::finding::{Certainty, Finding, Lint};
 use crate::handle::Handle;
@@ -34,6 +35,8 @@ pub(crate) fn close_blocked(
     } else {
         Certainty::Unknown
     };
+    let reads = |claim: &Arc<Handle>| claim.reads_on(now).or_else(|| claim.runs_on());
+    let unread = claims.iter().filter(|_| held == 0).find_map(reads);
     let finding = Finding::of(Lint::CloseBlocked, level, closing.place)
         .title(format!(
             "pool {name} has been closing for {waited} and waits for {}",
@@ -41,7 +44,8 @@ pub(crate) fn close_blocked(
         ))
         .label("waits here")
         .pool(&name)
-        .cause(certainty, cause(held, returning))
+        .cause(certainty, unread.as_ref().map_or_else(|| cause(held, returning), unread::cause))
+        .all_related(unread.as_ref().and_then(unread::place))
         .all_related(holders(claims))
         .fact("waited", waited)
         .facts([permits(pool)])

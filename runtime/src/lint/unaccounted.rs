@@ -9,6 +9,7 @@ use super::Reaction;
 use super::describe::{holders, permits, taker};
 use super::emit::Audience;
 use super::judge::judge;
+use super::unread;
 use crate::config::Rules;
 use crate::finding::{Certainty, Finding, Level, Lint};
 use crate::handle::{Handle, Standing};
@@ -117,17 +118,25 @@ fn hanging_return(handle: &Handle, gone: Duration, hanging: usize, level: Level)
             "{hanging} connections of pool {name} were released, the first {gone} ago, and their permits are not free yet"
         ),
     };
-    Finding::of(Lint::UnaccountedConnections, level, handle.place)
+    let finding = Finding::of(Lint::UnaccountedConnections, level, handle.place)
         .title(title)
         .label(format!("taken here, in {}", taker(handle.place)))
         .pool(&name)
+        .fact("returning for", gone)
+        .fact("returns that hang", hanging.to_string())
+        .facts([permits(&handle.pool)]);
+    if let Some(unread) = handle.reads_on(Instant::now()).or_else(|| handle.runs_on()) {
+        return finding
+            .cause(Certainty::Likely, unread::cause(&unread))
+            .all_related(unread::place(&unread))
+            .helps(unread::help(handle, &unread))
+            .note(READ_MORE);
+    }
+    finding
         .certain(
             "the return hangs: before a permit is free again, sqlx runs `after_release` and pings the server, without a \
              time limit, and one of the two does not end",
         )
-        .fact("returning for", gone)
-        .fact("returns that hang", hanging.to_string())
-        .facts([permits(&handle.pool)])
         .help(
             "limit the time of a return: `leash::Config::new().return_timeout(Duration::from_secs(10)).install()` \
              or `SQLX_LEASH=\"return_timeout=10s\"`; the connection is then closed and its permit is free again",

@@ -49,6 +49,22 @@ impl System {
         self == System::MySql
     }
 
+    /// Whether the driver, asked for one row, returns the first and leaves the others unread.
+    pub(crate) fn leaves_further_rows(self) -> bool {
+        self == System::MySql
+    }
+
+    /// How to limit the time of a statement on the server.
+    pub(crate) fn statement_limit(self) -> Option<&'static str> {
+        match self {
+            System::Postgres => Some("`SET statement_timeout = '5s'`"),
+            System::MySql => Some(
+                "`SET max_statement_time = 5` on MariaDB, `SET max_execution_time = 5000` on MySQL",
+            ),
+            System::Sqlite | System::Other => None,
+        }
+    }
+
     /// Whether the driver rolls back an abandoned BEGIN.
     pub(crate) fn rolls_back_abandoned_begin(self) -> bool {
         self == System::Sqlite

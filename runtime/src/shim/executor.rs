@@ -75,7 +75,7 @@ impl<'e, DB: Backend> Tracked<'e, DB> {
         let mut running = prepared.begin(sent.text(), known::system::<DB>(), self.handle);
         let result = DB::fetch_optional(self.connection, sent).await;
         if let Ok(Some(_)) = result {
-            running.row();
+            running.first_row();
         }
         running.end(result.as_ref().err());
         result

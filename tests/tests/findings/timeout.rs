@@ -9,6 +9,7 @@ mod levels;
 mod load;
 mod stalls;
 mod unreachable;
+mod unread;
 mod untracked;
 
 use std::future::Future;

@@ -71,8 +71,10 @@ impl Case<'_> {
     fn diagnose(&self, deadlock: Option<&Deadlock>) -> Diagnosis {
         self.clock()
             .or_else(|| deadlock.map(of_deadlock))
+            .or_else(|| self.reads_on())
             .or_else(|| self.stall())
             .or_else(|| self.unreachable())
+            .or_else(|| self.runs_on())
             .or_else(|| self.hanging_return())
             .or_else(|| self.unaccounted())
             .or_else(|| self.hoarder())

@@ -1,13 +1,16 @@
 //! Verdicts about connections that do not come: no server answers, or no known handle accounts for the permits.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::diagnose::{Case, LET_IDLE_ONES_EXPIRE};
 use super::full_server::Server;
 use crate::finding::{Certainty, Verdict};
-use crate::handle::Standing;
+use crate::handle::unread::Unread;
+use crate::handle::{Handle, Standing};
 use crate::lint::describe::acquires_were;
 use crate::lint::unaccounted::unexplained;
+use crate::lint::unread;
 use crate::measure::units::{count, short};
 use crate::pool_state::connect_probe::Answer;
 use crate::pool_state::episode::Diagnosis;
@@ -88,21 +91,53 @@ impl Case<'_> {
         )
     }
 
+    /// The connections that have been on their way back for half of this wait or longer, if they are what the pool lacks.
+    fn long_returns(&self) -> impl Iterator<Item = &Arc<Handle>> + Clone {
+        let is_long = |claim: &&Arc<Handle>| {
+            matches!(claim.glance().standing, Standing::Returning(since)
+                if self.now.saturating_duration_since(since) >= self.waited / 2)
+        };
+        let long = self.claims.iter().filter(is_long);
+        // While the pool serves others, a few late returns are not what it lacks.
+        let matters = self.granted() == 0 || (long.clone().count() as u64) * 2 >= self.max();
+        long.filter(move |_| matters)
+    }
+
+    /// Connections were released with rows unread, and read them before their permits are free.
+    pub(super) fn reads_on(&self) -> Option<Diagnosis> {
+        self.delayed_by(|claim| claim.reads_on(self.now))
+    }
+
+    /// Connections were released while their statements, which were dropped, may still run.
+    pub(super) fn runs_on(&self) -> Option<Diagnosis> {
+        self.delayed_by(Handle::runs_on)
+    }
+
+    fn delayed_by(&self, unread: impl Fn(&Handle) -> Option<Unread>) -> Option<Diagnosis> {
+        let delayed: Vec<_> = self
+            .long_returns()
+            .filter_map(|claim| Some((claim, unread(claim)?)))
+            .collect();
+        let (first, unread) = delayed.first()?;
+        let mut diagnosis = Diagnosis::new(
+            Verdict::Unaccounted,
+            Certainty::Likely,
+            unread::cause(unread),
+        );
+        if delayed.len() > 1 {
+            diagnosis = diagnosis.fact("such returns", delayed.len().to_string());
+        }
+        diagnosis.related.extend(unread::place(unread));
+        diagnosis.help = unread::help(first, unread);
+        Some(diagnosis)
+    }
+
     /// Connections were released, and their permits are not free although a return takes only a moment.
     pub(super) fn hanging_return(&self) -> Option<Diagnosis> {
         if self.waiter.pool.lent_at().is_some() {
             return None;
         }
-        let hanging = self.claims.iter().filter(|claim| {
-            matches!(claim.glance().standing, Standing::Returning(since)
-                if self.now.saturating_duration_since(since) >= self.waited / 2)
-        });
-        let hanging = hanging.count();
-        // While the pool serves others, a few late returns are not what it lacks.
-        if self.granted() > 0 && (hanging as u64) * 2 < self.max() {
-            return None;
-        }
-        let subject = match hanging {
+        let subject = match self.long_returns().count() {
             0 => return None,
             1 => "1 connection was released and its permit is not free yet".to_owned(),
             hanging => {
