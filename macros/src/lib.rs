@@ -268,7 +268,8 @@ use crate::options::Options;
 /// | `nested_acquire`, `outside_transaction` | at the acquire of the second permit, or the query that took it | `warn` |
 /// | `failed_transaction` | at the next statement in the transaction, before it is sent, or at its commit | `warn` |
 ///
-/// The other lints never panic. In a release build, in a destructor and while unwinding there is no panic, and the
+/// The other lints never panic; nor does a finding that is not certain. The setting `fail=likely`, which is for tests,
+/// lifts both. In a release build, in a destructor and while unwinding there is no panic, and the
 /// finding is logged at ERROR. The same holds for a function that is cancelled or panics itself.
 /// `SQLX_LEASH=cap=warn` replaces these panics by events at WARN. Inside `leash::testing::findings` the findings are
 /// collected instead.

@@ -16,6 +16,9 @@
 
 /// Pages about the whole crate. Each is a module without items, because rustdoc shows those as pages.
 pub mod guide {
+    #[doc = include_str!("guide/compiling.md")]
+    pub mod compiling {}
+
     #[doc = include_str!("guide/limits.md")]
     pub mod limits {}
 

@@ -21,6 +21,9 @@ use crate::scope::origin::{self, Origin};
 ///
 /// The futures of `&Pool` panic as that of [`Pool::acquire`]. The other implementors acquire no permit, and no lint
 /// stops them.
+#[diagnostic::on_unimplemented(
+    note = "a pool that another crate has made with plain sqlx becomes a tracked one by `sqlx::Pool::from(pool)`"
+)]
 pub trait Acquire<'c> {
     /// The database.
     type Database: Database;

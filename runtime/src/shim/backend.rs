@@ -15,6 +15,12 @@ use super::sent::Sent;
 /// The methods forward to the driver. An implementation of `Executor` cannot call the driver's by a bound
 /// `&mut DB::Connection: Executor`: such a bound makes the compiler overflow in crates that merely have this one in
 /// their dependency graph.
+#[diagnostic::on_unimplemented(
+    message = "with the feature `track`, code generic over the database needs the bound `{Self}: leash::Backend`",
+    label = "`{Self}` may be a database that is not tracked",
+    note = "write `{Self}: sqlx::Database + sqlx::leash::Backend`; the bound holds without `track`, too",
+    note = "a third-party database implements it by `sqlx::impl_backend!`"
+)]
 pub trait Backend: Database {
     /// Forwards to the connection's `Executor::fetch_many`.
     #[doc(hidden)]

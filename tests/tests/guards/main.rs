@@ -1,4 +1,5 @@
-//! Guarantees for all packages of every workspace: no `unsafe`, and no newer Rust than the manifests state.
+//! Guarantees for all packages of every workspace: no `unsafe`, no newer Rust than the manifests state, the order of the
+//! rooms, the words of a page.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,6 +7,7 @@ use std::{env, fs};
 
 use serde_json::Value;
 
+mod compiling;
 mod order;
 
 fn root() -> PathBuf {
