@@ -65,9 +65,11 @@ impl IntoIterator for Failures {
 /// Keeps a failure for the end of a `#[sqlx::test]`.
 pub(crate) fn leave_unclaimed(failure: Failure) {
     let mut unclaimed = sync::lock(&UNCLAIMED);
-    if unclaimed.len() < UNCLAIMED_KEPT {
-        unclaimed.push(failure);
+    if unclaimed.len() >= UNCLAIMED_KEPT {
+        // The oldest: its test has most likely ended, and was no `#[sqlx::test]`.
+        unclaimed.remove(0);
     }
+    unclaimed.push(failure);
 }
 
 /// Takes the failures about the pool that belong to no scope, as the message of one panic; `None` if there are none.
@@ -77,4 +79,34 @@ pub(crate) fn take_unclaimed(pool: &str) -> Option<String> {
     let failures = Failures(of_pool.collect());
     drop(unclaimed);
     failures.into_message()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leave(pool: &str, message: usize) {
+        leave_unclaimed(Failure {
+            pool: Some(pool.to_owned()),
+            message: message.to_string(),
+        });
+    }
+
+    #[test]
+    fn a_test_takes_the_failures_of_its_pool_and_the_oldest_ones_make_room() {
+        leave("first", 0);
+        leave("second", 0);
+        let taken = take_unclaimed("second").expect("a failure");
+        assert!(
+            taken.starts_with("0\n\nfound before this return"),
+            "{taken}"
+        );
+        assert_eq!(take_unclaimed("second"), None);
+        for message in 0..UNCLAIMED_KEPT {
+            leave("third", message);
+        }
+        assert_eq!(take_unclaimed("first"), None);
+        let taken = take_unclaimed("third").expect("the failures");
+        assert!(taken.starts_with("0\n\n1\n\n2"), "{taken}");
+    }
 }
