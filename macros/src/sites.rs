@@ -6,6 +6,7 @@
 //! of sqlx ([`chain`]).
 
 mod chain;
+mod executors;
 mod follow;
 mod known;
 mod stays;
@@ -17,9 +18,10 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, ExprCall, ExprMethodCall, Item, Macro, Signature, Stmt, Type};
 
-use crate::crate_path::{CratePath, ends};
+use crate::crate_path::{CratePath, ends, parenthesized};
 use crate::in_place;
 use crate::location::{Location, end_of, extent, extent_of_written, position_of};
+use executors::Mentions;
 use stays::Kept;
 
 /// Methods that return a future, and send something to the database or take a connection.
@@ -70,6 +72,10 @@ pub(crate) struct Sites {
     /// Where an `.await` of something that is no call site returns a value that stays in a variable of the function's
     /// own body: line and column.
     pub(crate) keeps: Vec<TokenStream>,
+    /// Where an `.await` of something that is no call site lends a variable to a call: line and column.
+    pub(crate) lends: Vec<TokenStream>,
+    /// Whether an executor is wrapped by what its type shows.
+    pub(crate) taps: bool,
     /// Where a value is taken inside a loop, and stays in a variable: line and column.
     pub(crate) repeats: Vec<TokenStream>,
     /// The parts of the function's own body in which it holds what an `.await` has returned.
@@ -90,18 +96,33 @@ pub(crate) fn tag(path: &CratePath, signature: &Signature, body: &mut Block, fou
     found.holds.extend(follow::held(body));
     let mut tagger = Tagger {
         path,
+        mentions: Mentions::default(),
         builders: chain::builders(signature, body),
         after: end_of(signature),
         block: None,
+        in_closure: false,
         in_loop: false,
         kept: None,
         found,
     };
+    tagger.mentions = Mentions::of(body, |call| {
+        executor(call).is_some() && chain::root(call, &tagger.builders).is_some()
+    });
     tagger.visit_block_mut(body);
+}
+
+/// The executor on which a method sends a statement, if its name and arguments are those of such a method.
+fn executor(call: &ExprMethodCall) -> Option<&Expr> {
+    match call.args.first() {
+        Some(Expr::Closure(_)) | None => None,
+        first => first.filter(|_| call.args.len() == 1 && stays::is_one_of(&call.method, &RUNS)),
+    }
 }
 
 struct Tagger<'a> {
     path: &'a CratePath,
+    /// How often the body mentions the variables that have a connection.
+    mentions: Mentions,
     /// The variables that hold a `QueryBuilder`.
     builders: HashSet<Ident>,
     /// The end of the function's signature.
@@ -109,6 +130,7 @@ struct Tagger<'a> {
     /// The extent of the innermost async block, closure or macro around the visited expression. `None` directly in the
     /// function's own body.
     block: Option<TokenStream>,
+    in_closure: bool,
     in_loop: bool,
     /// Set if the next `.await` or call returns a value that stays in a variable.
     kept: Option<Kept>,
@@ -142,8 +164,13 @@ impl VisitMut for Tagger<'_> {
                     Position::Polled
                 };
                 let before = self.found.written.len();
+                let lends = executors::lends(&awaited.base);
                 self.expr(&mut awaited.base, position);
-                if kept && self.block.is_none() && self.found.written.len() == before {
+                let is_site = self.found.written.len() > before;
+                if lends && !is_site {
+                    self.found.lends.push(position_of(awaited.await_token.span));
+                }
+                if kept && self.block.is_none() && !is_site {
                     let place = position_of(awaited.await_token.span);
                     self.repeated(&place);
                     self.found.keeps.push(place);
@@ -159,7 +186,10 @@ impl VisitMut for Tagger<'_> {
                 }
                 let (from, to) = ends(expr);
                 let extent = extent_of_written(from, to, &expr.to_token_stream(), self.after);
+                let outer = self.in_closure;
+                self.in_closure |= matches!(expr, Expr::Closure(_));
                 self.within(extent, |tagger| tagger.expr(expr, Position::Anywhere));
+                self.in_closure = outer;
             }
             Expr::ForLoop(_) | Expr::Loop(_) | Expr::While(_) => {
                 let outer = std::mem::replace(&mut self.in_loop, true);
@@ -270,11 +300,8 @@ impl Tagger<'_> {
 
         let method = call.method.clone();
         let one_of = |words: &[&str]| words.iter().any(|one| method == one);
-        let executor = match call.args.first() {
-            Some(Expr::Closure(_)) | None => None,
-            Some(_) if call.args.len() == 1 && one_of(&RUNS) => call.args.first_mut(),
-            Some(_) => None,
-        };
+        let runs = executor(call).is_some();
+        let executor = if runs { call.args.first_mut() } else { None };
         if position.is_polled() && one_of(&AWAITED) {
             if chain.is_some()
                 && let Some(executor) = executor
@@ -287,20 +314,21 @@ impl Tagger<'_> {
         if one_of(&STREAMS) {
             let kept = if is_kept { Position::Kept } else { position };
             let site = self.site(&method, kept);
-            let enter = if chain.is_some() {
-                "tap_stream"
+            *executor = if chain.is_some() {
+                self.tap_stream(&site, executor)
             } else {
-                "enter"
+                Expr::Verbatim(self.path.call("enter", quote!(#site, #executor), executor))
             };
-            let entered = self.path.call(enter, quote!(#site, #executor), executor);
-            *executor = Expr::Verbatim(entered);
             let left = self.path.call("leave", call.to_token_stream(), call);
             return Some(Expr::Verbatim(left));
         }
-        let chain = chain?;
-        *executor = self.tap(executor);
         // `raw_sql` returns a `BoxFuture`, and the code around it may name that type.
-        (chain != chain::Root::RawSql).then(|| self.at(&method, &*call, position))
+        if chain? == chain::Root::RawSql {
+            *executor = self.plain_tap(executor);
+            return None;
+        }
+        *executor = self.tap(executor);
+        Some(self.at(&method, &*call, position))
     }
 
     /// ```text
@@ -314,10 +342,52 @@ impl Tagger<'_> {
 
     /// ```text
     /// in:  sqlx::query("…").execute(&mut *tx)
-    /// out: sqlx::query("…").execute(P::tap(&mut *tx))
+    /// out: sqlx::query("…").execute(P::executed(&mut *tx).tap(false, false))
     /// ```
-    fn tap(&self, executor: &Expr) -> Expr {
+    fn tap(&mut self, executor: &Expr) -> Expr {
+        if self.may_be_plain(executor) {
+            self.executed("tap", executor, &TokenStream::new())
+        } else {
+            self.plain_tap(executor)
+        }
+    }
+
+    /// Whether the executor may be a driver's connection, and its type is known here. That of a closure's parameter may
+    /// be known only after the method call that asks for it.
+    fn may_be_plain(&self, executor: &Expr) -> bool {
+        let is_shared =
+            matches!(executor, Expr::Reference(reference) if reference.mutability.is_none());
+        !is_shared && !self.in_closure
+    }
+
+    fn plain_tap(&self, executor: &Expr) -> Expr {
         Expr::Verbatim(self.path.call("tap", executor.to_token_stream(), executor))
+    }
+
+    /// ```text
+    /// in:  sqlx::query("…").fetch(&mut *tx)
+    /// out: P::leave(sqlx::query("…").fetch(P::executed(&mut *tx).tap_stream(&__LEASH, 0, false, false)))
+    /// ```
+    fn tap_stream(&mut self, site: &TokenStream, executor: &Expr) -> Expr {
+        if self.may_be_plain(executor) {
+            self.executed("tap_stream", executor, &quote!(#site,))
+        } else {
+            let arguments = quote!(#site, #executor);
+            Expr::Verbatim(self.path.call("tap_stream", arguments, executor))
+        }
+    }
+
+    fn executed(&mut self, method: &str, executor: &Expr, before: &TokenStream) -> Expr {
+        self.found.taps = true;
+        let (_, end) = ends(executor);
+        let method = Ident::new(method, ours_at(end));
+        let inline = executors::is_inline(executor);
+        let sole = self.mentions.is_sole(executor);
+        let wrapped = self
+            .path
+            .call("executed", executor.to_token_stream(), executor);
+        let arguments = parenthesized(quote_spanned!(ours_at(end)=> #before #inline, #sole), end);
+        Expr::Verbatim(quote_spanned!(ours_at(end)=> #wrapped.#method #arguments))
     }
 
     /// Records a call site, and returns the arguments that identify it: `&__LEASH, 0`.

@@ -75,6 +75,13 @@ macro_rules! impl_backend {
             }
         }
 
+        impl $crate::__private::PlainConnection for &mut $connection {
+            #[inline]
+            fn address(&self) -> usize {
+                ::core::ptr::from_ref::<$connection>(self).addr()
+            }
+        }
+
         impl<'c> $crate::Acquire<'c> for &'c mut $connection {
             type Database = $db;
             type Connection = &'c mut (dyn $crate::leash::AnyConn<$db> + 'c);

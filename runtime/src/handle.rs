@@ -11,6 +11,8 @@ use smallvec::SmallVec;
 
 use crate::pool_state::PoolState;
 use crate::pool_state::counters::Hold;
+use crate::pool_state::endpoint::System;
+use crate::scope::origin::Origin;
 use crate::scope::{Scope, context};
 use crate::site::Site;
 use crate::site::acquires::{self, Acquires};
@@ -25,7 +27,9 @@ pub(crate) mod begun;
 mod glance;
 pub(crate) mod held;
 mod holding;
+pub(crate) mod lent;
 pub(crate) mod live;
+mod loan;
 mod operations;
 pub(crate) mod owner;
 mod read;
@@ -42,6 +46,7 @@ pub(crate) use glance::Glance;
 pub(crate) use activity::ControlGuard;
 use asked::{Asked, Purpose};
 use begun::Begun;
+use loan::Loan;
 use operations::Operations;
 use reported::Reported;
 use rows::StreamRows;
@@ -81,6 +86,8 @@ pub(crate) struct Handle {
     poisoned: AtomicBool,
     /// A transaction on it has failed, and no finding has reported that yet.
     has_failed: AtomicBool,
+    /// The plain connection was lent, and the holder has not used the handle since.
+    was_lent: AtomicBool,
 }
 
 /// The state of a claim.
@@ -102,6 +109,8 @@ struct State {
     spent: Hold,
     /// Whether the open stream carries the data of a COPY.
     copies: bool,
+    /// The plain connection as it was lent last; `None` once the holder uses the handle itself.
+    loan: Option<Loan>,
     /// The number of rows last seen in the open stream, and the time at which it was first seen.
     rows_seen: Option<(u64, Instant)>,
     /// The open transaction and its savepoints, outermost first.
@@ -164,6 +173,7 @@ impl Handle {
                 since: asked,
                 spent: Hold::default(),
                 copies: false,
+                loan: None,
                 rows_seen: None,
                 transactions: SmallVec::new(),
                 transactions_over: false,
@@ -182,7 +192,22 @@ impl Handle {
             progress: Progress::default(),
             poisoned: AtomicBool::new(false),
             has_failed: AtomicBool::new(false),
+            was_lent: AtomicBool::new(false),
         })
+    }
+
+    /// Stands for a connection that belongs to no pool, while a transaction on it is open. It holds no permit and is not
+    /// in the live map, so no lint about holding sees it.
+    pub(crate) fn without_permit(system: System, place: Place) -> Arc<Self> {
+        let when = Instant::now();
+        let asked = Asked {
+            pool: PoolState::none(system),
+            origin: Origin::UnlessPolled(place),
+            purpose: Purpose::Connection,
+            task: None,
+            when,
+        };
+        Self::new(asked, Standing::Held(when))
     }
 
     /// A claim whose permit was free when it was requested.
@@ -218,6 +243,11 @@ impl Handle {
 
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// The name of its pool; `None` for a connection that belongs to none.
+    pub(crate) fn pool_name(&self) -> Option<Arc<str>> {
+        (!self.pool.is_none()).then(|| self.pool.name())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -86,7 +86,10 @@ pub use shim::{
 pub mod __private {
     pub use crate::__returned as returned;
     pub use crate::finding::{Level, Limit, Lint};
-    pub use crate::shim::{Sent, Tap, Tracked, begin_borrowed, tap, tap_stream, tracked_borrowed};
+    pub use crate::shim::{
+        PlainConnection, Sent, Tap, TapAny, Tracked, begin_borrowed, executed, tap, tap_stream,
+        tracked_borrowed,
+    };
     pub use crate::site::{Site, TrackedFn};
     pub use crate::source::function::{Function, PanicAt, Written, panic_here};
     pub use crate::track::returned::{Inspect, Returned, Value};

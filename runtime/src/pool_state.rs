@@ -2,8 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
-use once_cell::sync::OnceCell;
+use once_cell::sync::{Lazy, OnceCell};
 
 use crate::source::place::Place;
 use crate::sync;
@@ -21,7 +22,7 @@ pub(crate) mod registry;
 use closing::Closings;
 use connect_probe::ConnectProbes;
 use counters::PoolCounters;
-use endpoint::{Endpoint, Limits};
+use endpoint::{Endpoint, Limits, System};
 use episode::Episodes;
 use permits::Permits;
 
@@ -53,6 +54,8 @@ pub(crate) struct PoolState {
     tasks: AtomicU64,
     /// The largest number of permits that one task was seen to hold at once.
     nesting: AtomicU64,
+    /// Whether it stands for connections that belong to no pool.
+    is_none: bool,
 }
 
 impl PoolState {
@@ -61,14 +64,18 @@ impl PoolState {
         let limits = Limits {
             max_connections,
             min_connections: 0,
-            acquire_timeout: std::time::Duration::from_secs(30),
+            acquire_timeout: Duration::from_secs(30),
         };
         Self::new(Endpoint::default(), Place::UNKNOWN, limits)
     }
 
     pub(crate) fn new(endpoint: Endpoint, connected: Place, limits: Limits) -> Arc<Self> {
+        Arc::new(Self::build(endpoint, connected, limits))
+    }
+
+    fn build(endpoint: Endpoint, connected: Place, limits: Limits) -> Self {
         let name = endpoint.to_string().into();
-        Arc::new(Self {
+        Self {
             id: NEXT_ID.fetch_add(1, Relaxed),
             name: RwLock::new(name),
             endpoint,
@@ -84,7 +91,44 @@ impl PoolState {
             tasks: AtomicU64::new(0),
             nesting: AtomicU64::new(0),
             counters: PoolCounters::new(),
-        })
+            is_none: false,
+        }
+    }
+
+    /// Stands for the pool of connections that belong to none. It is not registered, and nothing is read from it.
+    pub(crate) fn none(system: System) -> Arc<Self> {
+        const SYSTEMS: [System; 4] = [
+            System::Postgres,
+            System::MySql,
+            System::Sqlite,
+            System::Other,
+        ];
+        static NONE: Lazy<[Arc<PoolState>; 4]> = Lazy::new(|| {
+            SYSTEMS.map(|system| {
+                let endpoint = Endpoint {
+                    system,
+                    ..Endpoint::default()
+                };
+                let limits = Limits {
+                    max_connections: 0,
+                    min_connections: 0,
+                    acquire_timeout: Duration::ZERO,
+                };
+                Arc::new(PoolState {
+                    is_none: true,
+                    ..PoolState::build(endpoint, Place::UNKNOWN, limits)
+                })
+            })
+        });
+        let mut all = SYSTEMS.iter().zip(NONE.iter());
+        let (_, none) = all
+            .find(|(of, _)| **of == system)
+            .expect("BUG: `SYSTEMS` has every system");
+        Arc::clone(none)
+    }
+
+    pub(crate) fn is_none(&self) -> bool {
+        self.is_none
     }
 
     pub(crate) fn id(&self) -> u64 {

@@ -66,10 +66,21 @@ pub(crate) enum Kind {
 struct Burden {
     /// The live handles that belong to the scope: their ids only, because a handle refers to its scope.
     handles: HandleIds,
+    /// The connections that it was lent, and has used.
+    borrowed: SmallVec<[Borrowed; 1]>,
     /// The transactions that were dropped in the scope after they had written.
     lost: Vec<Lost>,
     /// What fails the test when the scope returns.
     failures: Failures,
+}
+
+/// A plain connection that a scope was lent by a handle.
+///
+/// The scope's future has the borrow, so the connection cannot move while the scope lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Borrowed {
+    pub(crate) handle: u64,
+    pub(crate) address: usize,
 }
 
 impl Scope {
@@ -195,10 +206,13 @@ impl Scope {
         })
     }
 
-    /// Whether there is nothing to judge when it ends.
+    /// Whether nothing is to be judged or given back when it ends.
     pub(crate) fn is_clean(&self) -> bool {
         let burden = self.burden();
-        burden.handles.is_empty() && burden.lost.is_empty() && burden.failures.is_empty()
+        burden.handles.is_empty()
+            && burden.borrowed.is_empty()
+            && burden.lost.is_empty()
+            && burden.failures.is_empty()
     }
 
     /// The live handles that belong to it.
@@ -214,6 +228,24 @@ impl Scope {
     /// Removes a handle.
     pub(crate) fn forget(&self, handle: u64) {
         self.burden().handles.retain(|id| *id != handle);
+    }
+
+    /// Records a connection that it was lent.
+    pub(crate) fn borrow(&self, borrowed: Borrowed) {
+        let known = &mut self.burden().borrowed;
+        if !known.contains(&borrowed) {
+            known.push(borrowed);
+        }
+    }
+
+    /// The connections that it was lent, and has used.
+    pub(crate) fn borrowed(&self) -> SmallVec<[Borrowed; 1]> {
+        self.burden().borrowed.clone()
+    }
+
+    /// The same, which are its own no longer.
+    pub(crate) fn take_borrowed(&self) -> SmallVec<[Borrowed; 1]> {
+        std::mem::take(&mut self.burden().borrowed)
     }
 
     /// Records a transaction that was dropped in it after it had written.

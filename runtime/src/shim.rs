@@ -41,5 +41,5 @@ pub use options::PoolOptions;
 pub use pool::Pool;
 pub use pool_connection::PoolConnection;
 pub use sent::Sent;
-pub use tap::{Tap, tap, tap_stream};
+pub use tap::{PlainConnection, Tap, TapAny, executed, tap, tap_stream};
 pub use transaction::Transaction;

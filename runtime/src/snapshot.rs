@@ -139,7 +139,7 @@ pub enum Activity {
     Busy,
     /// A row stream is open: its consumer has a row, or waits for one.
     Streaming,
-    /// Plain sqlx has the connection (`&mut PgConnection`, `as_sqlx`). Its use is not seen.
+    /// Plain sqlx was given the connection (`&mut PgConnection`), and what is done with it is not seen.
     Lent,
 }
 
@@ -174,6 +174,8 @@ pub struct HandleInfo {
     pub idle_total: Duration,
     /// The part of its life in which plain sqlx had the connection.
     pub lent_total: Duration,
+    /// The tracked function that was lent its connection and has used it; `None` once its holder uses it again.
+    pub lent_to: Option<LentTo>,
     /// The number of open transactions and savepoints on it.
     pub transaction_depth: u32,
     /// The number of statements sent on it.
@@ -184,6 +186,17 @@ pub struct HandleInfo {
     pub reserved: Option<String>,
     /// Its last operations, latest first.
     pub operations: Vec<Operation>,
+}
+
+/// A tracked function that was lent the connection of a handle: it takes a `&mut PgConnection`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct LentTo {
+    /// The function.
+    pub function: String,
+    /// Whether it has returned.
+    pub returned: bool,
 }
 
 /// A statement or another operation on a handle.

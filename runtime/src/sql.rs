@@ -29,6 +29,8 @@ pub(crate) struct Summary {
     pub(crate) writes_for_sure: bool,
     /// What it ends, if it ends anything; of several statements, the last that does.
     pub(crate) ends: Option<Ends>,
+    /// Whether it sets a savepoint.
+    pub(crate) sets_savepoint: bool,
 }
 
 /// Summarises a statement's text.
@@ -40,5 +42,6 @@ pub(crate) fn summarise(sql: &str) -> Summary {
         schema: scan.schema,
         writes_for_sure: scan.writes && !scan.reads,
         ends: scan.ends,
+        sets_savepoint: scan.sets_savepoint,
     }
 }

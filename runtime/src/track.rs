@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 
-use crate::handle::owner;
+use crate::handle::{lent, owner};
 use crate::lint::{self, Reaction};
 use crate::scope::Scope;
 use crate::scope::context::{self, FrameKind};
@@ -156,6 +156,7 @@ impl Drop for Abandoned<'_> {
         let Some(scope) = self.0.take() else {
             return;
         };
+        lent::give_back(&scope, false);
         for handle in owner::end_holding_nothing(&scope) {
             let _: Reaction = lint::outlived_scope(&scope, &handle, false);
         }
@@ -243,6 +244,7 @@ impl Ended {
                 let _: Reaction = lint::implicit_rollback(&self.scope, &lost, false);
             }
         }
+        lent::give_back(&self.scope, true);
         owner::end_handing_up(&self.scope);
         if self.scope.is_outermost()
             && let Some(message) = self.scope.take_failures()
@@ -273,6 +275,7 @@ impl Ended {
                 act_on(lint::implicit_rollback(&self.scope, &lost, true));
             }
         }
+        lent::give_back(&self.scope, returned.may_hold);
         if returned.may_hold || self.scope.function().may_return_handle() {
             owner::end_handing_up(&self.scope);
         } else {

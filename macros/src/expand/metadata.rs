@@ -68,11 +68,21 @@ pub(super) fn items(
     let Sites {
         written,
         keeps,
+        lends,
         repeats,
         holds,
+        taps,
     } = sites;
+    let tap = taps.then(|| {
+        quote_spanned! {span=>
+            #[allow(unused_imports)]
+            use #private::TapAny as _;
+        }
+    });
     let keeping =
         (!keeps.is_empty()).then(|| quote_spanned!(span=> .keeping(const { &[#(#keeps),*] })));
+    let lending =
+        (!lends.is_empty()).then(|| quote_spanned!(span=> .lending(const { &[#(#lends),*] })));
     let repeating = (!repeats.is_empty())
         .then(|| quote_spanned!(span=> .repeating(const { &[#(#repeats),*] })));
     let holding =
@@ -86,6 +96,7 @@ pub(super) fn items(
     let written = written.iter().map(|site| &site.tokens);
     let settings = settings(&private, &function.options);
     quote_spanned! {span=>
+        #tap
         fn __leash(index: ::core::primitive::usize, message: &::core::primitive::str) -> ! {
             match index {
                 #(#arms)*
@@ -103,6 +114,7 @@ pub(super) fn items(
                 &[#(#written),*],
             )
             #keeping
+            #lending
             #repeating
             #holding
             #settings

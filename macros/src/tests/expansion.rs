@@ -617,13 +617,16 @@ fn query_chains() {
                         P::at(
                                 &__LEASH,
                                 0,
-                                sqlx::query("…").bind(1).execute(P::tap(&mut *tx)),
+                                sqlx::query("…")
+                                    .bind(1)
+                                    .execute(P::executed(&mut *tx).tap(false, true)),
                             )
                             .await;
                         let later = P::at(
                             &__LEASH,
                             1,
-                            query_as::<_, Exam>("…").fetch_one(P::tap(pool)),
+                            query_as::<_, Exam>("…")
+                                .fetch_one(P::executed(pool).tap(false, true)),
                         );
                         let rows = P::leave(
                             sqlx::query!("…")
@@ -701,7 +704,8 @@ fn attributes_on_expressions() {
                         P::at(
                             &__LEASH,
                             1,
-                            sqlx::query(1).execute(P::tap(pool)),
+                            sqlx::query(1)
+                                .execute(P::executed(pool).tap(false, false)),
                         );
                     };
                 }
@@ -727,7 +731,10 @@ fn streams() {
                         );
                         P::leave(
                                 sqlx::query("…")
-                                    .fetch(P::tap_stream(&__LEASH, 1, &mut *conn)),
+                                    .fetch(
+                                        P::executed(&mut *conn)
+                                            .tap_stream(&__LEASH, 1, false, true),
+                                    ),
                             )
                             .map(|row| row);
                         client.fetch(|| 3);

@@ -95,7 +95,8 @@ impl Handle {
         }
         state.unread = None;
         let slow_was_reported = state.reported.slow;
-        state.enter(Activity::Idle, &self.stream, now);
+        let at_rest = state.at_rest();
+        state.enter(at_rest, &self.stream, now);
         slow_was_reported
     }
 
@@ -103,19 +104,8 @@ impl Handle {
     pub(crate) fn operation_ended(&self, now: Instant) {
         let mut state = self.state();
         state.unread = None;
-        state.enter(Activity::Idle, &self.stream, now);
-    }
-
-    /// Records that plain sqlx has the connection, until the handle is used again.
-    pub(crate) fn lend(&self) {
-        let mut state = self.state();
-        if state.activity != Activity::Lent {
-            state.enter(Activity::Lent, &self.stream, Instant::now());
-        }
-    }
-
-    pub(crate) fn is_lent(&self) -> bool {
-        self.state().activity == Activity::Lent
+        let at_rest = state.at_rest();
+        state.enter(at_rest, &self.stream, now);
     }
 
     /// Sets the number of rows read from the open stream. The consumer has the last one.

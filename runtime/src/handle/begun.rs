@@ -20,7 +20,11 @@ pub(super) struct Begun {
     pub(super) function: Option<&'static Function>,
     /// The last statement in it that wrote.
     pub(super) wrote: Option<&'static Tally>,
+    /// The same at the first savepoint that was set in it by a text.
+    pub(super) wrote_before: Option<&'static Tally>,
     pub(super) course: Course,
+    /// Whether code that is not seen may have used the connection meanwhile.
+    pub(super) ran_unseen: bool,
     pub(super) failure: Option<Failure>,
 }
 
@@ -71,7 +75,9 @@ impl Begun {
             site,
             function,
             wrote: None,
+            wrote_before: None,
             course: Course::Well,
+            ran_unseen: false,
             failure: None,
         }
     }

@@ -25,10 +25,14 @@ pub(super) fn remove(id: u64) {
     drop(LIVE.remove(&id));
 }
 
+/// The claim of this id, if it is still alive.
+pub(super) fn find(id: u64) -> Option<Arc<Handle>> {
+    LIVE.get(&id).map(|entry| Arc::clone(entry.value()))
+}
+
 /// The claims of these ids that are still alive.
 pub(super) fn resolve(ids: &[u64]) -> Vec<Arc<Handle>> {
-    let live = |id| LIVE.get(id).map(|entry| Arc::clone(entry.value()));
-    ids.iter().filter_map(live).collect()
+    ids.iter().filter_map(|id| find(*id)).collect()
 }
 
 /// Every claim, oldest first.

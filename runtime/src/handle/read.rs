@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::loan::Loan;
 use super::{Handle, Standing};
 use crate::snapshot::{Activity, HandleInfo, WaiterInfo};
 
@@ -35,6 +36,7 @@ impl Handle {
             busy_total: hold.busy,
             idle_total: hold.idle,
             lent_total: hold.lent,
+            lent_to: state.loan.as_ref().and_then(Loan::read),
             transaction_depth: u32::try_from(state.transactions.len()).unwrap_or(u32::MAX),
             statements: state.statements,
             stream_rows: self.stream.rows(),

@@ -12,7 +12,6 @@ use crate::pool_state::endpoint::Aftermath;
 use crate::scope::{Lost, Scope, context};
 use crate::site::Site;
 use crate::site::tally::Tally;
-use crate::snapshot::Activity;
 use crate::source::place::Place;
 
 impl Handle {
@@ -53,6 +52,7 @@ impl Handle {
             && let (Some(ended), Some(around)) = (ended, state.transactions.last_mut())
         {
             around.wrote = ended.wrote.or(around.wrote);
+            around.ran_unseen |= ended.ran_unseen;
             if (around.course, ended.course) != (Course::Well, Course::Well) {
                 around.course = Course::Recovered;
             }
@@ -73,24 +73,25 @@ impl Handle {
     /// `None` if it has written nothing, or if its last statement failed: that failure explains the drop.
     pub(crate) fn transaction_dropped(&self, scope: Option<&Scope>) -> Option<Lost> {
         let mut state = self.state();
+        let ran_unseen = state.was_used_unseen();
         let dropped = state.transactions.pop()?;
         self.failure_may_be_over(&state);
-        let is_lent = state.activity == Activity::Lent;
-        if dropped.course == Course::Failed && !is_lent {
+        let ran_unseen = ran_unseen || dropped.ran_unseen;
+        if dropped.course == Course::Failed && !ran_unseen {
             return None;
         }
         let owner = &state.owner;
         let is_owner =
             scope.is_some_and(|scope| owner.scope.as_deref().is_some_and(|it| ptr::eq(it, scope)));
         Some(Lost {
-            pool: self.pool.name(),
+            pool: self.pool_name(),
             span: self.span.clone(),
             is_taken_at_site: self.site.is_some(),
             begun: dropped.place,
             site: dropped.site,
             function: dropped.function,
             handed_up_at: owner.handed_up_at.filter(|_| is_owner),
-            may_have_failed: is_lent || dropped.course == Course::Recovered,
+            may_have_failed: ran_unseen || dropped.course == Course::Recovered,
             wrote: dropped.wrote?,
             is_savepoint: !state.transactions.is_empty(),
         })
@@ -109,6 +110,21 @@ impl Handle {
             begun.failure = None;
         }
         self.failure_may_be_over(&state);
+    }
+
+    /// Records that a statement's text has set a savepoint. What was written before is not undone by a return to it.
+    pub(crate) fn note_savepoint_by_text(&self) {
+        if let Some(begun) = self.state().transactions.last_mut() {
+            begun.wrote_before = begun.wrote_before.or(begun.wrote);
+        }
+    }
+
+    /// Records that a statement's text has undone what was written since a savepoint. Which one is not known, so the
+    /// first counts.
+    pub(crate) fn note_undo_by_text(&self) {
+        if let Some(begun) = self.state().transactions.last_mut() {
+            begun.wrote = begun.wrote_before;
+        }
     }
 
     /// Records an error of the server after which the transaction cannot go on.

@@ -313,6 +313,13 @@ impl Running {
             } else if tally.rolls_back() && outcome == Outcome::Ok {
                 handle.note_rollback_by_text();
             }
+            // A text with both sets the savepoint first.
+            if outcome == Outcome::Ok && tally.sets_savepoint() {
+                handle.note_savepoint_by_text();
+            }
+            if outcome == Outcome::Ok && tally.rolls_back_to_savepoint() {
+                handle.note_undo_by_text();
+            }
             if tally.ends_transaction() && outcome == Outcome::Ok {
                 handle.note_end_by_text();
             } else if tally.writes() {
@@ -333,7 +340,7 @@ impl Running {
         log::query(&log::Query {
             tally,
             system: self.system,
-            pool: self.handle.as_ref().map(|handle| &handle.pool),
+            pool: (self.handle.as_ref().map(|handle| &handle.pool)).filter(|pool| !pool.is_none()),
             outcome,
             error,
             time,

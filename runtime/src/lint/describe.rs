@@ -48,8 +48,25 @@ pub(super) fn doing(info: &HandleInfo) -> Fact {
         Activity::Idle => Fact::new("idle for", short(info.idle.unwrap_or_default())),
         Activity::Busy => Fact::new("now", "running a statement"),
         Activity::Streaming => Fact::new("streaming,", count(info.stream_rows, "row") + " read"),
-        Activity::Lent => Fact::new("now", "lent to plain sqlx"),
+        Activity::Lent => lent(info).unwrap_or_else(|| {
+            Fact::new(
+                "was lent",
+                "to plain sqlx, and has not been used through its handle since",
+            )
+        }),
     }
+}
+
+/// The function that was lent the connection, as a fact.
+pub(super) fn lent(info: &HandleInfo) -> Option<Fact> {
+    let to = info.lent_to.as_ref()?;
+    let function = &to.function;
+    let since = match (to.returned, info.activity) {
+        (false, _) => "which has not returned",
+        (true, Activity::Lent) => "which has returned; whether it is still in use is not seen",
+        (true, _) => "which has returned",
+    };
+    Some(Fact::new("was lent", format!("to {function}, {since}")))
 }
 
 /// The last operation of a handle, and its place.

@@ -25,9 +25,9 @@ pub(crate) fn failed_transaction(
     place: Option<Place>,
 ) -> Reaction {
     let place = place.unwrap_or(begun);
-    let pool = handle.pool.name();
+    let pool = handle.pool_name();
     let lint = Lint::FailedTransaction;
-    let Some(level) = judge(&config::rules(), lint, place.function, Some(&pool)) else {
+    let Some(level) = judge(&config::rules(), lint, place.function, pool.as_deref()) else {
         return Reaction::Go;
     };
     let (step, does) = match statement {
@@ -40,14 +40,16 @@ pub(crate) fn failed_transaction(
     };
     let words = Words::of(failure.aftermath, step);
     let failed_at = failure.tally.place();
-    let finding = Finding::of(lint, level, place)
+    let of = pool
+        .as_ref()
+        .map_or_else(String::new, |pool| format!(" of pool {pool}"));
+    let mut finding = Finding::of(lint, level, place)
         .title(format!(
-            "{} {does} a transaction of pool {pool} that the server has {}",
+            "{} {does} a transaction{of} that the server has {}",
             taker(place),
             words.ended
         ))
         .label(words.label)
-        .pool(&pool)
         .certain(words.cause)
         .all_related(failed_at.map(|place| Related::new("this statement failed", place)))
         .related("the transaction begins here", begun)
@@ -61,7 +63,12 @@ pub(crate) fn failed_transaction(
             ),
         )
         .helps(words.help.map(str::to_owned))
-        .notes(closing_notes(lint, place.function, Some(&handle.pool)));
+        .notes(closing_notes(
+            lint,
+            place.function,
+            (!handle.pool.is_none()).then_some(&*handle.pool),
+        ));
+    finding.pool = pool.map(|pool| pool.to_string());
     let scope = handle.scope();
     let collector = scope.as_ref().and_then(|scope| scope.collector());
     finding.report(Audience::of(handle, collector, true))

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::Reaction;
-use super::describe::{closing_notes, definite, doing, last, noun, permit, split, taker};
+use super::describe::{closing_notes, definite, doing, last, lent, noun, permit, split, taker};
 use super::emit::Audience;
 use super::judge::judge_handle;
 use crate::config::Rules;
-use crate::finding::{Fact, Finding, Lint, Related};
+use crate::finding::{Certainty, Fact, Finding, Lint, Related};
 use crate::handle::Handle;
 use crate::measure::units::{count, short};
 use crate::snapshot::{Activity, HandleInfo};
@@ -41,10 +41,11 @@ pub(crate) fn held_idle(rules: &Rules, handle: &Handle, since: Instant, quiet: D
         ))
         .label(format!("taken here, in {}", taker(handle.place)))
         .pool(&pool)
-        .certain(cause(&info, copies))
+        .cause(certainty(handle), cause(&info, copies))
         .all_related(now_at(handle, &info))
         .fact("held for", short(info.age))
         .facts(unused(&info, copies, quiet))
+        .facts(lent(&info))
         .facts([
             split(&info),
             permit(&info, handle.pool.limits.max_connections),
@@ -118,6 +119,15 @@ pub(crate) fn held_too_long(rules: &Rules, handle: &Handle, held: Duration) {
         .help(longer(Lint::HeldTooLong, handle))
         .notes(notes(Lint::HeldTooLong, handle, &info));
     let _: Reaction = finding.report(Audience::watching(handle));
+}
+
+/// Code to which the connection was lent may use it unseen.
+fn certainty(handle: &Handle) -> Certainty {
+    if handle.may_be_lent() {
+        Certainty::Likely
+    } else {
+        Certainty::Certain
+    }
 }
 
 fn cause(info: &HandleInfo, copies: bool) -> String {

@@ -21,7 +21,7 @@ pub(crate) fn implicit_rollback(scope: &Arc<Scope>, lost: &Lost, may_panic: bool
         &config::rules(),
         Lint::ImplicitRollback,
         Some(function),
-        Some(&lost.pool),
+        lost.pool.as_deref(),
     ) else {
         return Reaction::Go;
     };
@@ -46,14 +46,13 @@ pub(crate) fn implicit_rollback(scope: &Arc<Scope>, lost: &Lost, may_panic: bool
         "transaction"
     };
     let wrote = lost.wrote.place();
-    let finding = Finding::of(Lint::ImplicitRollback, level, lost.begun)
+    let mut finding = Finding::of(Lint::ImplicitRollback, level, lost.begun)
         .at_fault(function.name())
         .title(format!(
             "{} returned without an error, and a {what} that had written was dropped without commit",
             function.name()
         ))
         .label("begun here")
-        .pool(&lost.pool)
         .cause(
             certainty,
             format!("a {what} that is dropped while open is rolled back"),
@@ -68,6 +67,7 @@ pub(crate) fn implicit_rollback(scope: &Arc<Scope>, lost: &Lost, may_panic: bool
         .help("or, if its changes are to be discarded, roll back explicitly: `tx.rollback().await?`")
         .notes(doubt.map(str::to_owned))
         .notes(closing_notes(Lint::ImplicitRollback, Some(function), None));
+    finding.pool = lost.pool.as_ref().map(ToString::to_string);
     finding.report(Audience {
         span: &lost.span,
         collector: scope.collector().cloned(),

@@ -75,7 +75,7 @@ fn slow_query(
 ) -> Option<Finding> {
     let place = tally.place();
     let function = place.and_then(|place| place.function);
-    let pool = handle.map(|handle| handle.pool.name());
+    let pool = handle.and_then(Handle::pool_name);
     let limit = rules.time(Lint::SlowQuery, function, pool.as_deref())?;
     let level = judge(rules, Lint::SlowQuery, function, pool.as_deref())?;
     if time < limit {
@@ -119,7 +119,7 @@ fn slow_query(
         .notes(closing_notes(
             Lint::SlowQuery,
             function,
-            handle.map(|handle| &*handle.pool),
+            handle.map(|handle| &*handle.pool).filter(|pool| !pool.is_none()),
         ));
     finding.pool = pool.map(|pool| pool.to_string());
     Some(finding)

@@ -224,7 +224,7 @@ fn deadlock(mut edges: Vec<(&Arc<Handle>, &Arc<Handle>)>) -> Deadlock {
 fn doubt(holder: &Handle, waiter: &Handle) -> Option<&'static str> {
     match holder.glance().activity {
         Activity::Idle => leaves_a_way_out(holder, waiter),
-        Activity::Lent => Some("a connection among them is lent to plain sqlx"),
+        Activity::Lent => Some("a connection among them was lent to plain sqlx"),
         Activity::Busy | Activity::Streaming => {
             Some("a row stream among them may be read by other code")
         }

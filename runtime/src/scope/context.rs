@@ -12,7 +12,11 @@ use crate::site::{Site, TrackedFn};
 
 thread_local! {
     static CONTEXT: Context = const {
-        Context { frames: RefCell::new(Vec::new()), current: Cell::new(None) }
+        Context {
+            frames: RefCell::new(Vec::new()),
+            current: Cell::new(None),
+            entered: Cell::new(0),
+        }
     };
 }
 
@@ -20,6 +24,8 @@ struct Context {
     frames: RefCell<Vec<Frame>>,
     /// The call site of the innermost frame whose future is being polled, or whose stream is being made.
     current: Cell<Option<Current>>,
+    /// The number of frames that this thread has entered so far.
+    entered: Cell<u64>,
 }
 
 #[derive(Clone, Copy)]
@@ -75,6 +81,7 @@ pub(crate) fn enter<'slot>(
                 outer: context.current.replace(None),
             };
             context.frames.borrow_mut().push(frame);
+            context.entered.set(context.entered.get().wrapping_add(1));
         })
         .is_ok();
     Entered { slot, on_stack }
@@ -161,6 +168,46 @@ pub(crate) fn function() -> Option<&'static TrackedFn> {
         .try_with(|context| context.frames.borrow().last().map(|frame| frame.function))
         .ok()
         .flatten()
+}
+
+/// A moment in the run of this thread: how many functions it has entered so far, and how many of them it is in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    entered: u64,
+    depth: usize,
+}
+
+impl Moment {
+    pub(crate) fn now() -> Option<Self> {
+        CONTEXT
+            .try_with(|context| Self {
+                entered: context.entered.get(),
+                depth: context.frames.borrow().len(),
+            })
+            .ok()
+    }
+
+    /// Whether the thread has done nothing since but enter functions one within the other: it is still in the poll in
+    /// which this moment was.
+    pub(crate) fn is_in_this_poll(self) -> bool {
+        Self::now().is_some_and(|now| {
+            let deeper = now.depth.checked_sub(self.depth);
+            deeper.map(|deeper| deeper as u64) == Some(now.entered.wrapping_sub(self.entered))
+        })
+    }
+
+    /// The scope of the outermost function that the thread has entered since.
+    pub(crate) fn scope_since(self) -> Option<Arc<Scope>> {
+        CONTEXT
+            .try_with(|context| {
+                let frames = &mut context.frames.borrow_mut();
+                make_scope(frames)?;
+                let since = frames.get(self.depth..)?;
+                since.iter().find_map(|frame| frame.scope.clone())
+            })
+            .ok()
+            .flatten()
+    }
 }
 
 /// The current scope. Makes the scope and those around it if they do not exist yet.

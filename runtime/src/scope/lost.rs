@@ -13,8 +13,8 @@ use crate::source::place::Place;
 /// A transaction or savepoint that was dropped while open, after it had written.
 #[derive(Debug)]
 pub(crate) struct Lost {
-    /// The name of its pool.
-    pub(crate) pool: Arc<str>,
+    /// The name of its pool, if it was of one.
+    pub(crate) pool: Option<Arc<str>>,
     /// The span in which its connection was requested.
     pub(crate) span: Span,
     /// Whether its connection was taken at a call site that the attribute has recorded.

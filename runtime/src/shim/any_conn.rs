@@ -42,9 +42,11 @@ impl<DB: Database> AnyConn<DB> for Conn<'_, DB> {
     }
 
     fn tracked(&mut self) -> Tracked<'_, DB> {
+        let is_lent = self.is_lent();
         let (handle, connection) = self.parts();
         Tracked {
             handle: handle.cloned(),
+            is_lent,
             connection,
         }
     }

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use sqlx::Database;
 
 use super::in_use::{Tracked, tracked_borrowed};
-use super::lent;
+use super::{known, lent};
 use crate::handle::Handle;
 use crate::handle::held::Held;
+use crate::lifecycle::startup;
+use crate::scope::context;
 
 /// The `Deref` target of a tracked connection or transaction.
 ///
@@ -36,7 +38,9 @@ pub struct Conn<'c, DB: Database> {
 enum Permit {
     /// This value owns the claim, and ends it when it is dropped.
     Own(Held),
-    /// The value that lent the connection owns the claim.
+    /// The value from which the connection is borrowed owns the claim.
+    Borrowed(Arc<Handle>),
+    /// The connection was lent as a plain one, and is used here. The value that lent it owns the claim.
     Lent(Arc<Handle>),
     /// There is none: the connection is not from a pool that is tracked.
     None,
@@ -77,20 +81,56 @@ impl<'c, DB: Database> Conn<'c, DB> {
 
     /// A connection that is borrowed from another `Conn`, with that one's handle.
     pub(super) fn from_tracked(tracked: Tracked<'c, DB>) -> Self {
-        let permit = tracked.handle.map_or(Permit::None, Permit::Lent);
+        let permit = match tracked.handle {
+            Some(handle) if tracked.is_lent => Permit::Lent(handle),
+            Some(handle) => Permit::Borrowed(handle),
+            None => Permit::None,
+        };
         Self::build(permit, Source::Borrowed(tracked.connection))
+    }
+
+    /// Called when a transaction has begun. In a tracked function, one on a connection that belongs to no pool is watched,
+    /// too.
+    pub(super) fn watch(&mut self) {
+        if let Permit::None = self.permit
+            && !startup::is_off()
+            && let Some(function) = context::function()
+        {
+            let handle = Handle::without_permit(known::system::<DB>(), function.place());
+            self.permit = Permit::Borrowed(handle);
+        }
+    }
+
+    /// Whether the connection is of a pool, whose drop can close it.
+    pub(super) fn has_permit(&self) -> bool {
+        self.handle().is_some_and(|handle| !handle.pool.is_none())
+    }
+
+    pub(super) fn is_lent(&self) -> bool {
+        matches!(self.permit, Permit::Lent(_))
     }
 
     pub(crate) fn handle(&self) -> Option<&Arc<Handle>> {
         match &self.permit {
             Permit::Own(held) => Some(held.handle()),
-            Permit::Lent(handle) => Some(handle),
+            Permit::Borrowed(handle) | Permit::Lent(handle) => Some(handle),
             Permit::None => None,
+        }
+    }
+
+    /// Ends a loan of the connection: it is used here now.
+    #[inline]
+    fn take_back(&self) {
+        if let Permit::Own(held) = &self.permit {
+            held.handle().take_back();
+        } else if let Permit::Borrowed(handle) = &self.permit {
+            handle.take_back();
         }
     }
 
     /// The driver's connection, for use under the handle.
     pub(super) fn connection(&mut self) -> &mut DB::Connection {
+        self.take_back();
         match &mut self.source {
             Source::Pooled(connection) => connection,
             Source::Borrowed(connection) => connection,
@@ -98,11 +138,12 @@ impl<'c, DB: Database> Conn<'c, DB> {
         }
     }
 
-    /// The handle and the driver's connection at once.
+    /// The handle and the driver's connection at once, for use under the handle.
     pub(super) fn parts(&mut self) -> (Option<&Arc<Handle>>, &mut DB::Connection) {
+        self.take_back();
         let handle = match &self.permit {
             Permit::Own(held) => Some(held.handle()),
-            Permit::Lent(handle) => Some(handle),
+            Permit::Borrowed(handle) | Permit::Lent(handle) => Some(handle),
             Permit::None => None,
         };
         let connection = match &mut self.source {
@@ -145,7 +186,7 @@ impl<'c, DB: Database> Conn<'c, DB> {
     fn take_own(&mut self) -> Option<Held> {
         match std::mem::replace(&mut self.permit, Permit::None) {
             Permit::Own(held) => Some(held),
-            Permit::Lent(_) | Permit::None => None,
+            Permit::Borrowed(_) | Permit::Lent(_) | Permit::None => None,
         }
     }
 
@@ -176,7 +217,6 @@ impl<DB: Database> DerefMut for Conn<'_, DB> {
     fn deref_mut(&mut self) -> &mut DB::Connection {
         let (handle, connection) = self.parts();
         if let Some(handle) = handle {
-            handle.lend();
             lent::note(connection, handle);
         }
         connection

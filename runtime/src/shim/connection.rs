@@ -239,7 +239,9 @@ impl<DB: Database> Connection for Conn<'_, DB> {
     }
 
     fn ping(&mut self) -> impl Future<Output = Result<(), Error>> + Send + '_ {
-        let Tracked { handle, connection } = self.tracked();
+        let Tracked {
+            handle, connection, ..
+        } = self.tracked();
         async move {
             let control = handle.map(|handle| handle.begin_control(Control::Ping));
             let result = sqlx::Connection::ping(connection).await;

@@ -12,6 +12,8 @@ use crate::handle::Handle;
 #[doc(hidden)]
 pub struct Tracked<'e, DB: Database> {
     pub(super) handle: Option<Arc<Handle>>,
+    /// Whether the handle has lent the connection as a plain one.
+    pub(super) is_lent: bool,
     pub(super) connection: &'e mut DB::Connection,
 }
 
@@ -28,6 +30,7 @@ impl<DB: Database> fmt::Debug for Tracked<'_, DB> {
 pub fn tracked_borrowed<DB: Database>(connection: &mut DB::Connection) -> Tracked<'_, DB> {
     Tracked {
         handle: lent::of(connection),
+        is_lent: true,
         connection,
     }
 }

@@ -47,10 +47,14 @@ impl<'e, DB: Database> Counted<'e, DB> {
     }
 
     /// Counts the stream of an executor that may count statements itself.
-    pub(super) fn covering(ready: Ready, stream: BoxStream<'e, Result<Step<DB>, Error>>) -> Self {
+    pub(super) fn covering(
+        ready: Ready,
+        handle: Option<Arc<Handle>>,
+        stream: BoxStream<'e, Result<Step<DB>, Error>>,
+    ) -> Self {
         Self {
             covers: true,
-            ..Self::new(ready, None, stream)
+            ..Self::new(ready, handle, stream)
         }
     }
 }

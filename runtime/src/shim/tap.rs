@@ -1,14 +1,18 @@
 //! A wrapper around any executor. It counts the statements of an executor that is not tracked itself.
 
+use std::any::type_name;
 use std::fmt;
+use std::sync::Arc;
 
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use sqlx::{Database, Describe, Either, Error, Execute, Executor, SqlStr};
 
 use super::known;
+use super::lent::{self, Written};
 use super::sent::Sent;
 use super::stream::{Counted, Step};
+use crate::handle::Handle;
 use crate::lifecycle::statement::{Prepared, PreparedRows, Running};
 use crate::scope::{context, counted};
 use crate::site::{Site, TrackedFn};
@@ -18,6 +22,143 @@ use crate::site::{Site, TrackedFn};
 pub struct Tap<E, S = Unknown> {
     executor: E,
     site: S,
+    connection: Connection,
+}
+
+/// What is known of the connection of an executor that is not tracked itself.
+enum Connection {
+    /// The type of the executor is generic in the function.
+    Unknown(Written),
+    /// A driver's connection, with the handle that has lent it, if one has.
+    Plain(Option<Arc<Handle>>),
+}
+
+/// A driver's connection as an executor: `&mut PgConnection`.
+#[doc(hidden)]
+pub trait PlainConnection {
+    /// The address of the connection.
+    fn address(&self) -> usize;
+}
+
+/// The executor of a query in a tracked function, before it is wrapped.
+///
+/// Its methods `tap` and `tap_stream` exist twice. For a type that is known to be a [`PlainConnection`], the compiler
+/// takes the inherent ones, else those of [`TapAny`].
+///
+/// `inline` is whether the borrow of the connection is made in the expression itself, and `sole` whether the function
+/// uses the borrowed variable for its statements alone.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Executed<E>(E);
+
+/// Names the executor of a query. A function, because the compiler then suggests a reborrow where the executor is used
+/// twice.
+#[doc(hidden)]
+pub fn executed<E>(executor: E) -> Executed<E> {
+    Executed(executor)
+}
+
+impl<E: PlainConnection> Executed<E> {
+    /// Wraps the executor.
+    pub fn tap(self, inline: bool, sole: bool) -> Tap<E> {
+        Tap {
+            connection: Connection::at(self.0.address(), Written { inline, sole }),
+            executor: self.0,
+            site: Unknown,
+        }
+    }
+
+    /// Wraps the executor of a stream that is made at a call site of `function`.
+    ///
+    /// Makes that site the current one until [`leave`](crate::track::leave).
+    pub fn tap_stream(
+        self,
+        function: &'static TrackedFn,
+        site: usize,
+        inline: bool,
+        sole: bool,
+    ) -> Tap<E, Known> {
+        Tap {
+            connection: Connection::at(self.0.address(), Written { inline, sole }),
+            ..tap_stream(function, site, self.0)
+        }
+    }
+}
+
+/// Wraps an executor of any type.
+#[doc(hidden)]
+pub trait TapAny: Sized {
+    /// The executor.
+    type Executor;
+
+    /// Wraps the executor.
+    fn tap(self, inline: bool, sole: bool) -> Tap<Self::Executor>;
+
+    /// Wraps the executor of a stream that is made at a call site of `function`.
+    ///
+    /// Makes that site the current one until [`leave`](crate::track::leave).
+    fn tap_stream(
+        self,
+        function: &'static TrackedFn,
+        site: usize,
+        inline: bool,
+        sole: bool,
+    ) -> Tap<Self::Executor, Known>;
+}
+
+impl<E> TapAny for Executed<E> {
+    type Executor = E;
+
+    #[inline]
+    fn tap(self, inline: bool, sole: bool) -> Tap<E> {
+        Tap {
+            connection: Connection::Unknown(Written { inline, sole }),
+            ..tap(self.0)
+        }
+    }
+
+    #[inline]
+    fn tap_stream(
+        self,
+        function: &'static TrackedFn,
+        site: usize,
+        inline: bool,
+        sole: bool,
+    ) -> Tap<E, Known> {
+        Tap {
+            connection: Connection::Unknown(Written { inline, sole }),
+            ..tap_stream(function, site, self.0)
+        }
+    }
+}
+
+impl Connection {
+    const UNKNOWN: Self = Self::Unknown(Written {
+        inline: false,
+        sole: false,
+    });
+
+    fn at(address: usize, written: Written) -> Self {
+        Self::Plain(lent::at(address, written))
+    }
+
+    /// The handle that has lent the connection of an executor `X`, which is not tracked itself.
+    fn handle<'c, X: Executor<'c>>(self) -> Option<Arc<Handle>> {
+        match self {
+            Self::Plain(handle) => handle,
+            Self::Unknown(written) if is_plain::<X>() => {
+                lent::of_generic(known::system::<X::Database>(), written)
+            }
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
+/// Whether the executor is a driver's connection: `&mut PgConnection`.
+fn is_plain<'c, X: Executor<'c>>() -> bool {
+    // By name, because neither type need be `'static`.
+    let plain = type_name::<&mut <X::Database as Database>::Connection>();
+    type_name::<X>() == plain
 }
 
 /// The call site of a [`Tap`], where it is known when the wrapper is made.
@@ -64,6 +205,7 @@ pub fn tap<E>(executor: E) -> Tap<E> {
     Tap {
         executor,
         site: Unknown,
+        connection: Connection::UNKNOWN,
     }
 }
 
@@ -77,6 +219,7 @@ pub fn tap_stream<E>(function: &'static TrackedFn, site: usize, executor: E) -> 
     Tap {
         executor,
         site: Known(site),
+        connection: Connection::UNKNOWN,
     }
 }
 
@@ -87,7 +230,7 @@ impl<'c, X: Executor<'c>, S: KnownSite> Tap<X, S> {
         prepared: fn() -> P,
         query: impl Execute<'q, X::Database>,
         call: impl FnOnce(X, Sent<X::Database>) -> T,
-        count: impl FnOnce(P, SqlStr, T) -> T,
+        count: impl FnOnce(P, SqlStr, T, Option<Arc<Handle>>) -> T,
     ) -> T {
         let sent = Sent::new(query);
         let sql = sent.clone_text();
@@ -99,7 +242,8 @@ impl<'c, X: Executor<'c>, S: KnownSite> Tap<X, S> {
         if counted {
             called
         } else {
-            count(prepared(), sql, called)
+            let handle = self.connection.handle::<X>();
+            count(prepared(), sql, called, handle)
         }
     }
 }
@@ -109,10 +253,11 @@ fn count<'e, DB: Database, T: Send + 'e>(
     prepared: Prepared,
     sql: SqlStr,
     future: BoxFuture<'e, Result<T, Error>>,
+    handle: Option<Arc<Handle>>,
     note: fn(&mut Running, &T),
 ) -> BoxFuture<'e, Result<T, Error>> {
     Box::pin(async move {
-        let mut running = prepared.begin(sql.as_str(), known::system::<DB>(), None);
+        let mut running = prepared.begin(sql.as_str(), known::system::<DB>(), handle);
         // The executor may pass the statement on to one that is tracked. That one must not count it again.
         let result = Covered { future }.await;
         let error = match &result {
@@ -156,11 +301,16 @@ impl<'c, X: Executor<'c>, S: KnownSite> Executor<'c> for Tap<X, S> {
         'c: 'e,
         E: 'q + Execute<'q, X::Database>,
     {
-        self.call(Prepared::new, query, X::execute, |prepared, sql, future| {
-            count::<X::Database, _>(prepared, sql, future, |running, result| {
-                running.affected(known::rows_affected::<X::Database>(result));
-            })
-        })
+        self.call(
+            Prepared::new,
+            query,
+            X::execute,
+            |prepared, sql, future, handle| {
+                count::<X::Database, _>(prepared, sql, future, handle, |running, result| {
+                    running.affected(known::rows_affected::<X::Database>(result));
+                })
+            },
+        )
     }
 
     fn execute_many<'e, 'q: 'e, E>(
@@ -197,9 +347,10 @@ impl<'c, X: Executor<'c>, S: KnownSite> Executor<'c> for Tap<X, S> {
             PreparedRows::new,
             query,
             X::fetch_many,
-            |prepared, sql, steps| {
+            |prepared, sql, steps, handle| {
                 Box::pin(Counted::<X::Database>::covering(
                     prepared.look_up(sql.as_str()),
+                    handle,
                     steps,
                 ))
             },
@@ -218,8 +369,8 @@ impl<'c, X: Executor<'c>, S: KnownSite> Executor<'c> for Tap<X, S> {
             Prepared::new,
             query,
             X::fetch_all,
-            |prepared, sql, future| {
-                count::<X::Database, _>(prepared, sql, future, |running, rows| {
+            |prepared, sql, future, handle| {
+                count::<X::Database, _>(prepared, sql, future, handle, |running, rows| {
                     running.rows(rows.len());
                 })
             },
@@ -238,8 +389,8 @@ impl<'c, X: Executor<'c>, S: KnownSite> Executor<'c> for Tap<X, S> {
             Prepared::new,
             query,
             X::fetch_one,
-            |prepared, sql, future| {
-                count::<X::Database, _>(prepared, sql, future, |running, _| running.row())
+            |prepared, sql, future, handle| {
+                count::<X::Database, _>(prepared, sql, future, handle, |running, _| running.row())
             },
         )
     }
@@ -256,8 +407,8 @@ impl<'c, X: Executor<'c>, S: KnownSite> Executor<'c> for Tap<X, S> {
             Prepared::new,
             query,
             X::fetch_optional,
-            |prepared, sql, future| {
-                count::<X::Database, _>(prepared, sql, future, |running, row| {
+            |prepared, sql, future, handle| {
+                count::<X::Database, _>(prepared, sql, future, handle, |running, row| {
                     running.rows(usize::from(row.is_some()));
                 })
             },

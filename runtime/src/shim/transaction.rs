@@ -56,6 +56,7 @@ impl<'c, DB: Database> Transaction<'c, DB> {
             .expect("BUG: only this line empties `conn`");
         match result {
             Ok(()) => {
+                conn.watch();
                 if let Some(handle) = conn.handle() {
                     handle.transaction_began(context::site());
                 }
@@ -138,7 +139,7 @@ impl<DB: Database> Drop for Beginning<'_, DB> {
             // enclosing transaction.
             return;
         }
-        if conn.handle().is_some() {
+        if conn.has_permit() {
             // Only closing the connection certainly ends the transaction.
             conn.poison();
         } else {

@@ -78,10 +78,12 @@ impl Acquires {
     }
 }
 
-/// All places that ever requested a permit, in the order of the source.
+/// All places that ever requested a permit, in the order of the source. A place whose first request still waits is not
+/// among them.
 pub(crate) fn read_all() -> Vec<AcquireStats> {
     let all: Vec<_> = ALL.iter().map(|entry| *entry.value()).collect();
     let mut rows: Vec<_> = all.iter().map(|acquires| acquires.read()).collect();
+    rows.retain(|row| row.acquired + row.timeouts + row.errors + row.abandoned > 0);
     rows.sort_unstable_by(|a, b| a.site.cmp(&b.site));
     rows
 }

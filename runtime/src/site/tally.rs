@@ -40,6 +40,7 @@ pub(crate) struct Tally {
     schema: Schema,
     writes_for_sure: bool,
     ends: Option<Ends>,
+    sets_savepoint: bool,
     /// The number of texts that share this tally, if it stands for the texts beyond a limit.
     others: Option<Distinct>,
     calls: AtomicU64,
@@ -70,6 +71,7 @@ impl Tally {
             schema: summary.schema,
             writes_for_sure: summary.writes_for_sure,
             ends: summary.ends,
+            sets_savepoint: summary.sets_savepoint,
             others: None,
             calls: AtomicU64::new(0),
             ok: AtomicU64::new(0),
@@ -91,6 +93,7 @@ impl Tally {
             schema: Schema::Stays,
             writes_for_sure: false,
             ends: None,
+            sets_savepoint: false,
             others: Some(Distinct::new()),
             calls: AtomicU64::new(0),
             ok: AtomicU64::new(0),
@@ -146,6 +149,16 @@ impl Tally {
     /// Whether the text ends a transaction. The `Transaction` value does not notice that.
     pub(crate) fn ends_transaction(&self) -> bool {
         matches!(self.ends, Some(Ends::Commit | Ends::Rollback))
+    }
+
+    /// Whether the text sets a savepoint.
+    pub(crate) fn sets_savepoint(&self) -> bool {
+        self.sets_savepoint
+    }
+
+    /// Whether the text rolls back to a savepoint.
+    pub(crate) fn rolls_back_to_savepoint(&self) -> bool {
+        self.ends == Some(Ends::RollbackTo)
     }
 
     /// Whether the text rolls back a transaction, or back to a savepoint.

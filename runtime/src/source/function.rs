@@ -26,6 +26,7 @@ pub struct Function {
     body: Option<Extent>,
     straight: bool,
     keeps: &'static [[u32; 2]],
+    lends: &'static [[u32; 2]],
     repeats: &'static [[u32; 2]],
     holds: &'static [Holds],
     panic_at: PanicAt,
@@ -54,6 +55,7 @@ impl Function {
             body: None,
             straight: false,
             keeps: &[],
+            lends: &[],
             repeats: &[],
             holds: &[],
             panic_at: panic_nowhere,
@@ -126,6 +128,13 @@ impl Function {
     #[must_use]
     pub const fn keeping(mut self, keeps: &'static [[u32; 2]]) -> Self {
         self.keeps = keeps;
+        self
+    }
+
+    /// The places (line and column) of each `.await` of a call to which a variable is lent for just that call.
+    #[must_use]
+    pub const fn lending(mut self, lends: &'static [[u32; 2]]) -> Self {
+        self.lends = lends;
         self
     }
 
@@ -241,6 +250,13 @@ impl Function {
             }
             None => self.straight && holds.any(|(.., lasts)| *lasts),
         })
+    }
+
+    /// Whether what is awaited at the place was lent a variable in its own arguments. The borrow then ends with the
+    /// call, if what it returns cannot have it.
+    pub(crate) fn lends(&self, location: &Location<'_>) -> bool {
+        self.position_of(location)
+            .is_some_and(|(line, column)| self.lends.contains(&[line, column]))
     }
 
     /// Whether the handle taken at the position stays in a variable of a loop.

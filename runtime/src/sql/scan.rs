@@ -84,6 +84,7 @@ pub(super) struct Scan {
     /// Whether a statement in the text reads, or may read.
     pub(super) reads: bool,
     pub(super) ends: Option<Ends>,
+    pub(super) sets_savepoint: bool,
     /// Whether the statement's own operation, which is outside of parentheses, is still to come.
     first: bool,
     /// Whether the statement is explained, not run.
@@ -118,6 +119,7 @@ impl Scan {
             schema_before: Schema::Stays,
             reads: false,
             ends: None,
+            sets_savepoint: false,
             first: true,
             explained: false,
             wants_object: false,
@@ -165,6 +167,7 @@ impl Scan {
                 "ROLLBACK" | "ABORT" => Some(Ends::Rollback),
                 _ => self.ends,
             };
+            self.sets_savepoint |= upper == "SAVEPOINT";
         }
         if upper == "TO" && matches!(previous, "ROLLBACK" | "WORK" | "TRANSACTION") {
             self.ends = Some(Ends::RollbackTo);

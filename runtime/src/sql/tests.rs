@@ -28,6 +28,24 @@ fn only_some_statements_change_the_schema() {
 }
 
 #[test]
+fn a_text_may_set_a_savepoint() {
+    for sql in [
+        "SAVEPOINT x",
+        "savepoint x; ROLLBACK TO x",
+        "SELECT 1; SAVEPOINT x",
+    ] {
+        assert!(summarise(sql).sets_savepoint, "{sql}");
+    }
+    for sql in [
+        "ROLLBACK TO SAVEPOINT x",
+        "RELEASE SAVEPOINT x",
+        "SELECT savepoint FROM x",
+    ] {
+        assert!(!summarise(sql).sets_savepoint, "{sql}");
+    }
+}
+
+#[test]
 fn only_some_statements_end_a_transaction() {
     let all = |ends: Option<Ends>, texts: &[&str]| {
         for sql in texts {

@@ -1,5 +1,6 @@
 //! `implicit_rollback`: writes are lost although the function reports no error.
 
+mod bare;
 mod certain;
 mod failures;
 mod levels;

@@ -29,7 +29,8 @@ impl Case<'_> {
         let same = idle
             .iter()
             .filter(|(claim, _)| claim.place.is_same(first.place));
-        let certainty = if idle.len() as u64 == self.max() {
+        let is_certain = idle.iter().all(|(claim, _)| !claim.may_be_lent());
+        let certainty = if is_certain && idle.len() as u64 == self.max() {
             Certainty::Certain
         } else {
             Certainty::Likely

@@ -79,7 +79,7 @@ impl Gate {
     }
 }
 
-/// A callee that takes a plain connection: the connection stays lent until its owner uses it again.
+/// A callee that takes a plain connection.
 #[track]
 pub(crate) async fn reads(conn: &mut SqliteConnection) -> sqlx::Result<()> {
     sqlx::query("SELECT 1").execute(conn).await?;

@@ -26,7 +26,7 @@ async fn through_a_box(pool: &SqlitePool, meeting: &Meeting) -> Result {
 #[track]
 async fn takes_another_after_lending(pool: &SqlitePool, meeting: &Meeting) -> Result {
     let mut first = pool.acquire().await?; // @lent
-    reads(&mut first).await?;
+    reads_unseen(&mut first).await?;
     meeting.all_here().await;
     let second = pool.acquire().await?;
     drop(second);
@@ -43,15 +43,20 @@ async fn takes_another_while_lending(pool: &SqlitePool) -> Result {
     read
 }
 
+/// Code without the attribute: what it does with the connection is not seen.
+async fn reads_unseen(conn: &mut SqliteConnection) -> Result {
+    sqlx::query("SELECT 1").execute(conn).await.map(drop)
+}
+
 #[tokio::test]
-async fn after_it_was_lent_it_is_likely() {
+async fn after_it_was_lent_to_unseen_code_it_is_likely() {
     let pool = bare_pool_of(1).await;
     let meeting = Meeting::of(1);
     let tasks = vec![takes_another_after_lending(&pool, &meeting).boxed()];
     let (finding, _) = found_among(&pool, &meeting, tasks).await;
     assert_certainty(&finding, Certainty::Likely);
     assert!(
-        finding.cause.contains("is lent to plain sqlx"),
+        finding.cause.contains("was lent to plain sqlx"),
         "{}",
         finding.cause
     );

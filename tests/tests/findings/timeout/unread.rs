@@ -256,13 +256,13 @@ fn a_return_that_reads_on_is_no_silent_server() {
             if let Some(world) = World::postgres().await {
                 previews_of_postgres(&world.pool).await.unwrap();
                 let finding = is_unaccounted(&world.pool, world.pool.name()).await;
-                let text = finding.render();
-                assert_eq!(finding.certainty, Certainty::Likely, "{text}");
+                let said = finding.render();
+                assert_eq!(finding.certainty, Certainty::Likely, "{said}");
                 assert!(
                     finding.cause.contains("dropped the rows of `SELECT"),
-                    "{text}"
+                    "{said}"
                 );
-                assert!(!text.contains("return_timeout"), "{text}");
+                assert!(!said.contains("return_timeout"), "{said}");
                 related(&finding, &marked("postgres rows", "fetch"));
             }
         });

@@ -6,20 +6,25 @@ use futures::future::join_all;
 use sqlx::leash::testing::findings;
 use sqlx::leash::{Certainty, PoolExt, Verdict};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
-use sqlx::{ConnectOptions, Connection, SqlitePool, track};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool, track};
 use tokio::sync::Notify;
 
-use crate::common::{TestPool, assert_helps, marked, reads, related, said};
+use crate::common::{TestPool, assert_helps, marked, related, said};
 
 use super::{Result, SOON, assert_verdict, pool_of, times_out, waits, while_hoarded};
 
 #[track]
 async fn sleeps_after_lending(pool: &SqlitePool, taken: &Notify) -> Result {
     let mut tx = pool.begin().await?; // @lends
-    reads(&mut tx).await?;
+    reads_unseen(&mut tx).await?;
     taken.notify_one();
     std::future::pending::<()>().await;
     tx.commit().await
+}
+
+/// Code without the attribute: what it does with the connection is not seen.
+async fn reads_unseen(conn: &mut SqliteConnection) -> Result {
+    sqlx::query("SELECT 1").execute(conn).await.map(drop)
 }
 
 #[tokio::test]
