@@ -11,6 +11,7 @@ mod early;
 mod function;
 mod lifetimes;
 mod metadata;
+mod slots;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};

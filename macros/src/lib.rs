@@ -157,7 +157,9 @@ use crate::options::Options;
 ///
 /// The type shows a handle that is the returned value itself, or stands in a tuple, a collection, a `Box` or a
 /// struct. It does not show a handle that a type of yours keeps behind a `std::sync::Mutex`, the end of a channel or
-/// a `JoinHandle`, nor one behind the end of a channel for plain values (`Sender<u64>`).
+/// a `JoinHandle`. Without this option, `outlived_scope` then reports the handle as likely.
+///
+/// The same option declares a handle that the function leaves in an argument, such as `&mut self`.
 ///
 /// ```ignore
 /// #[track(returns_handle)]

@@ -84,6 +84,7 @@ pub use shim::{
 #[cfg(feature = "track")]
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::__may_hold as may_hold;
     pub use crate::__returned as returned;
     pub use crate::finding::{Level, Limit, Lint};
     pub use crate::shim::{
@@ -92,6 +93,7 @@ pub mod __private {
     };
     pub use crate::site::{Site, TrackedFn};
     pub use crate::source::function::{Function, PanicAt, Written, panic_here};
+    pub use crate::track::data::{Content, MayHold, Part, ShowsData};
     pub use crate::track::returned::{Inspect, Returned, Value};
     pub use crate::track::{
         At, Ended, Named, Scoped, ScopedStream, at, enter, leave, scope, scope_stream,

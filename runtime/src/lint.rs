@@ -32,7 +32,7 @@ pub(crate) use emit::Reaction;
 pub use emit::on_finding;
 pub(crate) use failed::failed_transaction;
 pub(crate) use held::{held_idle, held_too_long};
-pub(crate) use leak::outlived_scope;
+pub(crate) use leak::{Ending, outlived_scope};
 pub(crate) use nested::on_granted;
 pub(crate) use pressure::{PressureSamples, pool_pressure};
 pub(crate) use rollback::implicit_rollback;

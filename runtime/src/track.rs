@@ -13,15 +13,16 @@ use futures_core::Stream;
 use pin_project_lite::pin_project;
 
 use crate::handle::{lent, owner};
-use crate::lint::{self, Reaction};
+use crate::lint::{self, Ending, Reaction};
 use crate::scope::Scope;
 use crate::scope::context::{self, FrameKind};
 use crate::site::{Site, TrackedFn};
 
+pub(crate) mod data;
 pub(crate) mod in_scope;
 pub(crate) mod returned;
 
-use returned::Returned;
+use returned::{Holds, Returned};
 
 pin_project! {
     /// A future that is polled at a call site.
@@ -158,7 +159,7 @@ impl Drop for Abandoned<'_> {
         };
         lent::give_back(&scope, false);
         for handle in owner::end_holding_nothing(&scope) {
-            let _: Reaction = lint::outlived_scope(&scope, &handle, false);
+            let _: Reaction = lint::outlived_scope(&scope, &handle, Ending::CutShort);
         }
         scope.pass_on_failures();
     }
@@ -275,12 +276,17 @@ impl Ended {
                 act_on(lint::implicit_rollback(&self.scope, &lost, true));
             }
         }
-        lent::give_back(&self.scope, returned.may_hold);
-        if returned.may_hold || self.scope.function().may_return_handle() {
+        let may_hold = returned.holds == Holds::Handle;
+        lent::give_back(&self.scope, may_hold);
+        if may_hold || self.scope.function().may_return_handle() {
             owner::end_handing_up(&self.scope);
         } else {
+            let ending = Ending::Returned {
+                may_hide: returned.holds == Holds::Hidden,
+                kept_in: returned.kept_in,
+            };
             for handle in owner::end_holding_nothing(&self.scope) {
-                act_on(lint::outlived_scope(&self.scope, &handle, true));
+                act_on(lint::outlived_scope(&self.scope, &handle, ending));
             }
         }
         if let Some(message) = panic.or(self.scope.take_failures()) {

@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Block, Expr, Item, ReturnType, Signature, Stmt, Token, Type, parse_quote_spanned};
 
 use super::metadata::{self, Evidence};
-use super::{arguments, early, lifetimes, outward, relax};
+use super::{arguments, early, lifetimes, outward, relax, slots};
 use crate::crate_path::{CratePath, ends, parenthesized};
 use crate::in_place;
 use crate::model::{EntryPoint, Form, Function, each_async_block};
@@ -28,6 +28,7 @@ fn rewritten(mut function: Function, sites: &mut Sites, with_items: bool) -> Tok
     let evidence = Evidence::of(&function);
     sites::tag(&path, &function.signature, &mut function.body, sites);
     let wrapper = Wrapper {
+        kept: slots::kept(&path, span, &function.signature),
         private: path.private(span),
         path,
         name,
@@ -72,6 +73,8 @@ fn rewritten(mut function: Function, sites: &mut Sites, with_items: bool) -> Tok
 
 /// Generates the code around a body.
 struct Wrapper {
+    /// What is asked about the arguments that may keep a handle.
+    kept: TokenStream,
     path: CratePath,
     private: TokenStream,
     /// The span of the function's name.
@@ -260,13 +263,13 @@ impl Wrapper {
     ///
     /// The closure names the type of the value where the compiler would not have inferred it in time.
     fn scope_arguments(&self, future: &impl ToTokens, judge: &Judge<'_>) -> TokenStream {
-        let private = &self.private;
+        let Wrapper { private, kept, .. } = self;
         let (value, returned) = match judge {
             Judge::Probe(output) => {
                 let annotation = output.iter();
                 (
                     quote_spanned!(self.span=> value #(: &#annotation)*),
-                    quote_spanned!(self.span=> #private::returned!(value)),
+                    quote_spanned!(self.span=> #private::returned!(value) #kept),
                 )
             }
             Judge::MayHold => (

@@ -7,16 +7,28 @@ use super::describe::{definite, facts, noun};
 use super::emit::Audience;
 use super::judge::judge;
 use crate::config;
-use crate::finding::{Finding, Lint, Related};
+use crate::finding::{Certainty, Finding, Lint, Related};
 use crate::handle::Handle;
 use crate::scope::Scope;
 use crate::snapshot::{Activity, HandleInfo};
 use crate::source::function::Function;
 
-/// A scope ended, and `handle` is still alive although nothing that the scope returned can contain it.
-///
-/// `returned` is false where the scope was cancelled or panicked.
-pub(crate) fn outlived_scope(scope: &Scope, handle: &Handle, returned: bool) -> Reaction {
+/// How a scope ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It returned a value whose type shows no handle.
+    Returned {
+        /// Whether the type may hide one: it is the user's own, and does not show what is in it.
+        may_hide: bool,
+        /// The argument that the function may have put the handle into.
+        kept_in: Option<&'static str>,
+    },
+    /// It was cancelled or panicked.
+    CutShort,
+}
+
+/// A scope ended, and `handle` is still alive although nothing shows that what the scope returned contains it.
+pub(crate) fn outlived_scope(scope: &Scope, handle: &Handle, ending: Ending) -> Reaction {
     let function = scope.function();
     let pool = handle.pool.name();
     let Some(level) = judge(
@@ -31,19 +43,12 @@ pub(crate) fn outlived_scope(scope: &Scope, handle: &Handle, returned: bool) -> 
     let what = noun(&info);
     let name = function.name();
     let taken_by = info.site.function.as_deref().unwrap_or(name);
-    let (ended, label, cause) = if returned {
-        (
-            "returned",
-            format!("this function returned, and its value cannot contain {what}"),
-            "was not dropped, and the type of the returned value cannot contain it",
-        )
-    } else {
-        (
-            "was cancelled or panicked",
-            "cancelled in here, or panicked".to_owned(),
-            "was not dropped with everything else that the function held",
-        )
-    };
+    let Said {
+        ended,
+        label,
+        certainty,
+        cause,
+    } = said(ending, what);
     let title = if taken_by == name {
         format!("{name} {ended} while {what} that it took is still alive")
     } else {
@@ -54,10 +59,11 @@ pub(crate) fn outlived_scope(scope: &Scope, handle: &Handle, returned: bool) -> 
         .title(title)
         .label(format!("taken here, in {taken_by}"))
         .pool(&pool)
-        .certain(format!("{} {cause}", definite(what)))
+        .cause(certainty, format!("{} {cause}", definite(what)))
         .related(label, function.place())
         .all_related(handed_up_through(handle, function))
         .facts(facts(&info, handle.pool.limits.max_connections))
+        .helps(declared(ending, name))
         .helps(help(&info))
         .note("it is not known where it is now: in a field, a static, a collection, a channel or another task, or leaked by `mem::forget`")
         .note(format!(
@@ -65,7 +71,58 @@ pub(crate) fn outlived_scope(scope: &Scope, handle: &Handle, returned: bool) -> 
              `#[track(allow(outlived_scope, reason = \"…\"))]`"
         ))
         .note("read more: `leash::explain(Lint::OutlivedScope)`");
-    finding.report(Audience::of(handle, scope.collector(), returned))
+    let may_panic = ending != Ending::CutShort;
+    finding.report(Audience::of(handle, scope.collector(), may_panic))
+}
+
+/// What is said of an ending.
+struct Said {
+    ended: &'static str,
+    label: String,
+    certainty: Certainty,
+    cause: &'static str,
+}
+
+fn said(ending: Ending, what: &str) -> Said {
+    match ending {
+        Ending::Returned {
+            may_hide: false, ..
+        } => Said {
+            ended: "returned",
+            label: format!("this function returned, and its value cannot contain {what}"),
+            certainty: Certainty::Certain,
+            cause: "was not dropped, and the type of the returned value cannot contain it",
+        },
+        Ending::Returned { may_hide: true, .. } => Said {
+            ended: "returned",
+            label: format!("this function returned, and its value does not show {what}"),
+            certainty: Certainty::Likely,
+            cause: "was not dropped, and the type of the returned value does not show it; a type of your own can hide it in a \
+                    `std::sync::Mutex` or behind a channel",
+        },
+        Ending::CutShort => Said {
+            ended: "was cancelled or panicked",
+            label: "cancelled in here, or panicked".to_owned(),
+            certainty: Certainty::Certain,
+            cause: "was not dropped with everything else that the function held",
+        },
+    }
+}
+
+/// How to declare that the handle is meant to live on, where the function has a place to keep it.
+fn declared(ending: Ending, name: &str) -> Option<String> {
+    let Ending::Returned { may_hide, kept_in } = ending else {
+        return None;
+    };
+    let place = match kept_in {
+        Some(argument) => format!("`{argument}`"),
+        None if may_hide => "the returned value".to_owned(),
+        None => return None,
+    };
+    Some(format!(
+        "if it is meant to live on in {place}, write `#[track(returns_handle)]` on {name}: it then belongs to the caller, and \
+         `held_idle` watches whoever keeps it"
+    ))
 }
 
 /// The functions between the one that took the handle and this one.

@@ -7,7 +7,7 @@
 use std::any::type_name;
 use std::fmt::Display;
 use std::hash::BuildHasher;
-use std::mem::discriminant;
+use std::mem::{discriminant, needs_drop};
 use std::panic::UnwindSafe;
 
 use rustc_hash::FxBuildHasher;
@@ -24,62 +24,112 @@ pub trait Inspect {
     fn inspect(&self) -> Returned;
 }
 
-/// Neither side can hold a handle.
+/// Neither side shows a handle.
 impl<T: UnwindSafe, E: Display> Inspect for &&&&&Value<'_, Result<T, E>> {
     fn inspect(&self) -> Returned {
-        Returned::known(hides::<T>(), self.0.is_err())
+        match self.0 {
+            Ok(_) => Returned::known(of_plain::<T>(), false),
+            Err(_) => Returned::known(of_error::<E>(), true),
+        }
     }
 }
 
 /// The error may hold a handle: it is not `Display`.
 impl<T: UnwindSafe, E> Inspect for &&&&Value<'_, Result<T, E>> {
     fn inspect(&self) -> Returned {
-        let failed = self.0.is_err();
-        Returned::known(failed || hides::<T>(), failed)
+        match self.0 {
+            Ok(_) => Returned::known(of_plain::<T>(), false),
+            Err(_) => Returned::known(Holds::Handle, true),
+        }
     }
 }
 
-/// The success may hold a handle, the error cannot.
+/// The success may hold a handle, the error does not show one.
 impl<T, E: Display> Inspect for &&&Value<'_, Result<T, E>> {
     fn inspect(&self) -> Returned {
-        let failed = self.0.is_err();
-        Returned::known(!failed, failed)
+        match self.0 {
+            Ok(_) => Returned::known(Holds::Handle, false),
+            Err(_) => Returned::known(of_error::<E>(), true),
+        }
     }
 }
 
 /// Both sides may hold a handle.
 impl<T, E> Inspect for &&Value<'_, Result<T, E>> {
     fn inspect(&self) -> Returned {
-        Returned::known(true, self.0.is_err())
+        Returned::known(Holds::Handle, self.0.is_err())
     }
 }
 
-/// An `Option` that cannot hold a handle. `None` counts as failed, because `?` returns it, too.
+/// An `Option` that does not show a handle. `None` counts as failed, because `?` returns it, too.
 impl<T: UnwindSafe> Inspect for &&&Value<'_, Option<T>> {
     fn inspect(&self) -> Returned {
-        Returned::known(hides::<T>(), self.0.is_none())
+        match self.0 {
+            Some(_) => Returned::known(of_plain::<T>(), false),
+            None if hides::<T>() => Returned::known(Holds::Handle, true),
+            None => Returned::known(Holds::Nothing, true),
+        }
     }
 }
 
 /// An `Option` that may hold a handle.
 impl<T> Inspect for &&Value<'_, Option<T>> {
     fn inspect(&self) -> Returned {
-        Returned::known(true, self.0.is_none())
+        Returned::known(Holds::Handle, self.0.is_none())
     }
 }
 
-/// Any other type that cannot hold a handle.
+/// Any other type that does not show a handle.
 impl<T: UnwindSafe> Inspect for &Value<'_, T> {
     fn inspect(&self) -> Returned {
-        Returned::known(hides::<T>(), failed(self.0))
+        Returned::known(of_plain::<T>(), failed(self.0))
     }
 }
 
 /// Any other type.
 impl<T> Inspect for Value<'_, T> {
     fn inspect(&self) -> Returned {
-        Returned::known(true, failed(self.0))
+        Returned::known(Holds::Handle, failed(self.0))
     }
+}
+
+/// Of a type that is `UnwindSafe`.
+fn of_plain<T>() -> Holds {
+    if hides::<T>() {
+        Holds::Handle
+    } else if !needs_drop::<T>() || is_known(type_name::<T>()) {
+        Holds::Nothing
+    } else {
+        Holds::Hidden
+    }
+}
+
+/// Of an error that can be shown.
+fn of_error<E>() -> Holds {
+    if !needs_drop::<E>() || is_known(type_name::<E>()) {
+        Holds::Nothing
+    } else {
+        Holds::Hidden
+    }
+}
+
+/// Crates whose types hold nothing that their type does not show; and those of sqlx.
+const KNOWN: [&str; 6] = ["alloc", "anyhow", "color_eyre", "core", "eyre", "std"];
+
+pub(crate) const SQLX: [&str; 4] = ["sqlx_core", "sqlx_mysql", "sqlx_postgres", "sqlx_sqlite"];
+
+/// Whether the type's name has only types of std, of sqlx and of the crates for errors.
+fn is_known(name: &str) -> bool {
+    paths(name).all(|path| {
+        let root = path.split("::").next().unwrap_or(path);
+        root == path || KNOWN.contains(&root) || SQLX.contains(&root)
+    })
+}
+
+/// The paths in a type's name, without punctuation.
+fn paths(name: &str) -> impl Iterator<Item = &str> {
+    name.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'))
+        .filter(|path| !path.is_empty())
 }
 
 /// Containers that are `UnwindSafe` whatever they contain.
@@ -102,17 +152,14 @@ const OPAQUE: [&str; 13] = [
 /// Whether the type's name has such a container of anything but plain values of std.
 ///
 /// The name does not show the fields of the user's own types. `returns_handle` declares a handle in one.
-pub(crate) fn hides<T>() -> bool {
+pub(crate) fn hides<T: ?Sized>() -> bool {
     hides_in(type_name::<T>())
 }
 
 pub(crate) fn hides_in(name: &str) -> bool {
     let mut opaque = false;
     let mut plain = true;
-    for path in name
-        .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'))
-        .filter(|path| !path.is_empty())
-    {
+    for path in paths(name) {
         let last = path.rsplit("::").next().unwrap_or(path);
         if last == "JoinHandle" {
             // The task may hold a handle, whatever its output is.
@@ -128,27 +175,57 @@ pub(crate) fn hides_in(name: &str) -> bool {
     opaque && !plain
 }
 
-/// Whether a returned value may hold a handle, and whether it is an error.
+/// What is known of a returned value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Returned {
     /// Whether it may hold a handle.
-    pub may_hold: bool,
+    pub(crate) holds: Holds,
     /// Whether it is an `Err` or a `None`, where that is known.
-    pub failed: Option<bool>,
+    pub(crate) failed: Option<bool>,
+    /// The argument that the function may have put a handle into.
+    pub(crate) kept_in: Option<&'static str>,
+}
+
+/// Whether a value may hold a handle, by its type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holds {
+    /// It cannot.
+    Nothing,
+    /// Its type shows none, and may hide one: a type of the user's own, with a `Mutex` or the end of a channel inside.
+    Hidden,
+    /// Its type can hold one.
+    Handle,
 }
 
 impl Returned {
     /// For a type that is not fully written out, as with `impl Trait`.
     pub const UNKNOWN: Self = Self {
-        may_hold: true,
+        holds: Holds::Handle,
         failed: None,
+        kept_in: None,
     };
 
-    fn known(may_hold: bool, failed: bool) -> Self {
+    fn known(holds: Holds, failed: bool) -> Self {
         Self {
-            may_hold,
+            holds,
             failed: Some(failed),
+            kept_in: None,
         }
+    }
+
+    /// Of a value that hides nothing if it `is_data`, unless it is an error.
+    #[must_use]
+    pub fn unless(self, is_data: impl FnOnce() -> bool) -> Self {
+        let is_shown = self.holds == Holds::Hidden && self.failed != Some(true) && is_data();
+        let holds = if is_shown { Holds::Nothing } else { self.holds };
+        Self { holds, ..self }
+    }
+
+    /// The same, where the function may have put a handle into the argument of this name.
+    #[must_use]
+    pub fn or_kept_in(self, argument: &'static str, may_hold: bool) -> Self {
+        let kept_in = self.kept_in.or(may_hold.then_some(argument));
+        Self { kept_in, ..self }
     }
 }
 
@@ -166,13 +243,22 @@ fn is_variant<T, U>(one: &T, other: &U) -> bool {
         && FxBuildHasher.hash_one(discriminant(one)) == FxBuildHasher.hash_one(discriminant(other))
 }
 
-/// Inspects the value that the expression refers to.
+/// Inspects the value that the expression refers to. What it contains is asked for only where the type itself says
+/// nothing: a `Result`, an `Option`, a `Vec` or a `Box`, up to three of them in each other.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __returned {
     ($value:expr) => {{
-        use $crate::__private::Inspect as _;
-        (&&&&&&$crate::__private::Value($value)).inspect()
+        use $crate::__private::{Content as _, Inspect as _, ShowsData as _};
+        let value = $value;
+        (&&&&&&$crate::__private::Value(value))
+            .inspect()
+            .unless(|| {
+                let part = (&&$crate::__private::Part::of(value)).content();
+                let part = (&&part).content();
+                let part = (&&part).content();
+                (&&&&&&part).shows_data()
+            })
     }};
 }
 
@@ -180,7 +266,7 @@ macro_rules! __returned {
 mod tests {
     use std::convert::Infallible;
 
-    use super::{Returned, hides_in};
+    use super::{Holds, Returned, hides_in};
     use crate::__private::returned;
 
     type Opaque = Box<dyn Fn()>;
@@ -191,29 +277,28 @@ mod tests {
 
     #[test]
     fn a_result_shows_whether_it_failed() {
-        let returned = |may_hold, failed| Returned { may_hold, failed };
-        assert_eq!(
-            returned!(&Ok::<u8, String>(1)),
-            returned(false, Some(false))
-        );
+        let returned = |holds, failed| Returned {
+            holds,
+            failed: Some(failed),
+            kept_in: None,
+        };
+        let (nothing, handle) = (Holds::Nothing, Holds::Handle);
+        assert_eq!(returned!(&Ok::<u8, String>(1)), returned(nothing, false));
         assert_eq!(
             returned!(&Err::<u8, _>(String::new())),
-            returned(false, Some(true))
+            returned(nothing, true)
         );
         assert_eq!(
             returned!(&Err::<u8, Opaque>(Box::new(|| ()))),
-            returned(true, Some(true))
+            returned(handle, true)
         );
-        assert_eq!(
-            returned!(&Some(Err::<u8, u8>(1))),
-            returned(false, Some(false))
-        );
+        assert_eq!(returned!(&Some(Err::<u8, u8>(1))), returned(nothing, false));
         assert_eq!(
             returned!(&(Box::new(|| ()) as Opaque)),
-            returned(true, Some(false))
+            returned(handle, false)
         );
-        assert_eq!(returned!(&()), returned(false, Some(false)));
-        assert_eq!(returned!(&None::<u8>), returned(false, Some(true)));
+        assert_eq!(returned!(&()), returned(nothing, false));
+        assert_eq!(returned!(&None::<u8>), returned(nothing, true));
     }
 
     #[test]

@@ -3,4 +3,5 @@
 mod endings;
 mod functions;
 mod handles;
+mod hidden;
 mod kept;

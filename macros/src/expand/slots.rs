@@ -1,0 +1,44 @@
+//! The arguments into which a function may put a handle, and so keep it beyond its return.
+
+use proc_macro2::{Span, TokenStream};
+use quote::quote_spanned;
+use syn::{FnArg, Generics, Pat, Signature, Type};
+
+use crate::crate_path::CratePath;
+use crate::returns::is_opaque;
+
+/// Asks of each `&mut` argument whether its type can hold a handle.
+///
+/// ```text
+/// in:  async fn open(&mut self, slot: &mut Option<Tx>)
+/// out: .or_kept_in("self", P::may_hold!(Self)).or_kept_in("slot", P::may_hold!(Option<Tx>))
+/// ```
+pub(super) fn kept(path: &CratePath, span: Span, signature: &Signature) -> TokenStream {
+    let private = path.private(span);
+    let mut kept = TokenStream::new();
+    for input in &signature.inputs {
+        let (name, ty) = match input {
+            FnArg::Receiver(receiver) => (String::from("self"), &receiver.ty),
+            FnArg::Typed(input) => match &*input.pat {
+                Pat::Ident(pat) if input.attrs.is_empty() => (pat.ident.to_string(), &input.ty),
+                _ => continue,
+            },
+        };
+        if let Type::Reference(reference) = &**ty
+            && reference.mutability.is_some()
+            && can_be_asked(&reference.elem, &signature.generics)
+        {
+            let ty = &reference.elem;
+            kept.extend(quote_spanned!(span=> .or_kept_in(#name, #private::may_hold!(#ty))));
+        }
+    }
+    kept
+}
+
+/// Whether the type has a name, by which it can be asked, and the same name for all callers.
+fn can_be_asked(ty: &Type, generics: &Generics) -> bool {
+    let mut parameters = generics.type_params();
+    let is_parameter =
+        matches!(ty, Type::Path(path) if parameters.any(|it| path.path.is_ident(&it.ident)));
+    !is_parameter && !is_opaque(ty)
+}
