@@ -8,7 +8,7 @@ use sqlx::leash::{self, Config};
 use tracing::subscriber::set_global_default;
 use tracing_subscriber::Registry;
 
-use super::{allowed, warned};
+use super::{KEPT, allowed, warned};
 use crate::common::pool;
 
 const HEAD: &str = "warning[outlived_scope]: behaviour::config::warned returned while";
@@ -83,6 +83,50 @@ fn each_in_a_file_that_processes_share() {
                     .ends_with("thread config::printing::each_in_a_file_that_processes_share]"),
             "{heading}"
         );
+    }
+}
+
+#[test]
+fn processes_that_write_at_once_do_not_mix_their_findings() {
+    const EACH: usize = 100;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("findings.txt");
+    let setting = format!("print={}", file.display());
+    let run = || {
+        let test = "config::printing::processes_that_write_at_once_do_not_mix_their_findings";
+        in_child(test, &[("SQLX_LEASH", &setting)], |runtime| {
+            install_a_subscriber();
+            runtime.block_on(async {
+                let pool = pool().await;
+                for _ in 0..EACH {
+                    warned(&pool).await;
+                    KEPT.lock().unwrap().clear();
+                }
+            });
+        })
+    };
+    if std::env::var_os("LEASH_TEST_CHILD").is_some() {
+        run();
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(run);
+        }
+    });
+    let text = fs::read_to_string(&file).unwrap();
+    let entries: Vec<_> = text.trim_end().split("\n\n").collect();
+    assert_eq!(entries.len(), 3 * EACH);
+    for entry in entries {
+        let (heading, finding) = entry.split_once('\n').unwrap();
+        assert!(
+            heading.starts_with('[') && heading.ends_with(']'),
+            "{entry}"
+        );
+        assert!(
+            finding.starts_with(HEAD) || finding.starts_with(LINE),
+            "{entry}"
+        );
+        assert_eq!(finding.matches(" returned while ").count(), 1, "{entry}");
     }
 }
 
