@@ -5,6 +5,8 @@
 //!
 //! The text is scanned, not parsed, so that the syntax of no dialect makes it fail. Each text is read once.
 
+mod explain;
+mod locks;
 #[cfg(test)]
 mod properties;
 mod scan;
@@ -12,6 +14,8 @@ mod scan;
 mod tests;
 mod tokens;
 
+pub(crate) use explain::{explainable, has_numbered_parameters};
+pub(crate) use locks::{Lock, locks};
 use scan::Scan;
 pub(crate) use scan::{Ends, Schema};
 

@@ -36,6 +36,8 @@ pub(crate) struct OpenTransaction {
     pub(crate) when: Instant,
     /// The number of statements sent in it.
     pub(crate) statements: u64,
+    /// The last statement that wrote in it or in its savepoints.
+    pub(crate) wrote: Option<&'static Tally>,
 }
 
 /// An error after which the server runs no statement in a transaction, or has ended the transaction.

@@ -98,6 +98,20 @@ impl Handle {
         }
     }
 
+    /// The statements among the last operations, latest first.
+    pub(crate) fn last_statements(&self) -> Vec<&'static Tally> {
+        let state = self.state();
+        let statement = |what: &What| match what {
+            What::Statement(tally) => Some(*tally),
+            What::Control(..) => None,
+        };
+        state
+            .operations
+            .iter()
+            .filter_map(|done| statement(&done.what))
+            .collect()
+    }
+
     /// The time that the handle was held, up to `now`, by kind of activity.
     pub(crate) fn hold(&self, now: Instant) -> Hold {
         self.state().hold(&self.stream, now)

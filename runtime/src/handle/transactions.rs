@@ -27,6 +27,7 @@ impl Handle {
             place: begun.place,
             when: begun.when,
             statements: state.statements - begun.statements_before,
+            wrote: state.transactions.iter().rev().find_map(|it| it.wrote),
         })
     }
 

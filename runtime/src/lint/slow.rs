@@ -1,5 +1,7 @@
 //! A statement takes longer than its limit.
 
+mod waits;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,13 +12,14 @@ use super::describe::closing_notes;
 use super::emit::{Audience, Log};
 use super::judge::judge;
 use crate::config::{self, Rules};
-use crate::finding::{Finding, Lint};
+use crate::finding::{Certainty, Finding, Lint};
 use crate::handle::Handle;
 use crate::measure::units::short;
 use crate::pool_state::endpoint::System;
 use crate::scope::context;
 use crate::site::tally::{Outcome, Tally};
 use crate::source::place::Place;
+use crate::sql::{explainable, has_numbered_parameters};
 
 /// A statement has ended, and no finding reported it as slow while it ran.
 #[inline]
@@ -81,7 +84,47 @@ fn slow_query(
     if time < limit {
         return None;
     }
-    let (state, cause, name) = match outcome {
+    let (state, cause, name) = words(outcome);
+    let within = function.map_or_else(String::new, |function| format!(" in {}", function.name()));
+    let (time, limit) = (short(time), short(limit));
+    let system = handle.map_or(System::Other, |handle| handle.pool.endpoint.system);
+    let longer = match function {
+        Some(_) => "`#[track(slow_query = \"30s\")]`",
+        None => "`SQLX_LEASH=\"slow_query=30s\"`",
+    };
+    let ended_well = outcome == Some(Outcome::Ok);
+    let waits = waits::suspicion(tally, handle, system, ended_well);
+    let mut finding = Finding::of(Lint::SlowQuery, level, place.unwrap_or(Place::UNKNOWN))
+        .title(format!(
+            "`{}`{within} {state} {time}; the limit is {limit}",
+            tally.summary
+        ))
+        .label("sent here")
+        .fact(name, time)
+        .fact("limit", limit)
+        .fact("text", one_line(tally.sql()));
+    finding = match waits {
+        Some(waits) => finding
+            .cause(Certainty::Likely, waits.cause)
+            .all_related(waits.related)
+            .helps(waits.help),
+        None => finding.certain(cause).helps(explain(tally, system)),
+    };
+    finding = finding
+        .help(format!("or, if it may take that long, raise its limit: {longer}"))
+        .note("the time is the statement's: without the wait for a permit, and without the consumer's time between rows")
+        .notes(closing_notes(
+            Lint::SlowQuery,
+            function,
+            handle.map(|handle| &*handle.pool).filter(|pool| !pool.is_none()),
+        ));
+    finding.pool = pool.map(|pool| pool.to_string());
+    Some(finding)
+}
+
+/// What the statement does or did, why, and the name of its time.
+fn words(outcome: Option<Outcome>) -> (&'static str, &'static str, &'static str) {
+    match outcome {
         None => (
             "has run for",
             "the statement was sent and its answer has not been read yet",
@@ -94,35 +137,20 @@ fn slow_query(
             "no answer had come when the statement was dropped",
             "time",
         ),
-    };
-    let within = function.map_or_else(String::new, |function| format!(" in {}", function.name()));
-    let (time, limit) = (short(time), short(limit));
-    let system = handle.map_or(System::Other, |handle| handle.pool.endpoint.system);
-    let longer = match function {
-        Some(_) => "`#[track(slow_query = \"30s\")]`",
-        None => "`SQLX_LEASH=\"slow_query=30s\"`",
-    };
-    let text = one_line(tally.sql());
-    let mut finding = Finding::of(Lint::SlowQuery, level, place.unwrap_or(Place::UNKNOWN))
-        .title(format!(
-            "`{}`{within} {state} {time}; the limit is {limit}",
-            tally.summary
-        ))
-        .label("sent here")
-        .certain(cause)
-        .fact(name, time)
-        .fact("limit", limit)
-        .fact("text", &*text)
-        .help(format!("ask the database why: `{} {text}`", system.explain()))
-        .help(format!("or, if it may take that long, raise its limit: {longer}"))
-        .note("the time is the statement's: without the wait for a permit, and without the consumer's time between rows")
-        .notes(closing_notes(
-            Lint::SlowQuery,
-            function,
-            handle.map(|handle| &*handle.pool).filter(|pool| !pool.is_none()),
-        ));
-    finding.pool = pool.map(|pool| pool.to_string());
-    Some(finding)
+    }
+}
+
+/// How to learn from the database why it takes long.
+fn explain(tally: &Tally, system: System) -> Vec<String> {
+    let mut help = Vec::new();
+    if let Some(text) = explainable(tally.sql()) {
+        let explain = system.explain(has_numbered_parameters(&text));
+        help.push(format!("ask the database why: `{explain} {text}`"));
+    }
+    if tally.writes() {
+        help.extend(waits::who_waits(system).map(|help| format!("or it waits for a lock: {help}")));
+    }
+    help
 }
 
 /// A statement's text on one line, cut at a length that a reader can take in.

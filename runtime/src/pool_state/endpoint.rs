@@ -108,11 +108,24 @@ impl System {
         }
     }
 
-    /// The words before a statement that ask for its plan.
-    pub(crate) fn explain(self) -> &'static str {
+    /// The words before a statement that ask for its plan. `numbered` is whether it has parameters that PostgreSQL numbers.
+    pub(crate) fn explain(self, numbered: bool) -> &'static str {
         match self {
             System::Sqlite => "EXPLAIN QUERY PLAN",
+            // Since version 16, a plan for parameters without values.
+            System::Postgres if numbered => "EXPLAIN (GENERIC_PLAN)",
             System::Postgres | System::MySql | System::Other => "EXPLAIN",
+        }
+    }
+
+    /// A statement that shows who waits for a lock, and for whom.
+    pub(crate) fn list_of_waits(self) -> Option<&'static str> {
+        match self {
+            System::Postgres => Some(
+                "SELECT pid, pg_blocking_pids(pid) AS waits_for, state, query FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0",
+            ),
+            System::MySql => Some("SHOW FULL PROCESSLIST"),
+            System::Sqlite | System::Other => None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod found;
 mod levels;
+mod locks;
 mod servers;
 mod silent;
 

@@ -208,6 +208,39 @@ async fn a_statement_was_given_up() {
     }
 }
 
+#[track(slow_query = "200ms")]
+async fn goes_on_after_a_preview(pool: &PgPool) -> Result {
+    let mut conn = pool.acquire().await?;
+    let all = "SELECT generate_series(1, 1000000000), repeat('x', 200)";
+    let mut rows = sqlx::query(all).fetch(&mut *conn); // @rows before
+    assert!(rows.try_next().await?.is_some());
+    drop(rows);
+    sqlx::query("SELECT 1").execute(&mut *conn).await?; // @next statement
+    Ok(())
+}
+
+/// The statement is quick. What takes so long is the rest of the one before.
+#[tokio::test]
+async fn the_next_statement_waits_for_unread_rows() {
+    if let Some(world) = World::postgres().await {
+        let run = async {
+            tokio::select! {
+                () = reported(world.pool.name(), Lint::SlowQuery, 1) => {}
+                ended = goes_on_after_a_preview(&world.pool) => panic!("{ended:?}"),
+            }
+        };
+        let ((), found) = findings(Box::pin(run)).await;
+        let finding = only_of(Lint::SlowQuery, &found);
+        assert_eq!(
+            Place::from(&finding.primary),
+            marked("next statement", "execute")
+        );
+        assert_eq!(finding.certainty, Certainty::Likely);
+        related(finding, &marked("rows before", "fetch"));
+        assert_helps(finding, "`LIMIT 1`");
+    }
+}
+
 #[track]
 async fn previews_with_a_limit(pool: &PgPool) -> Result {
     let few = "SELECT generate_series(1, 1000000000) LIMIT 1";
