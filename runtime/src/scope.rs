@@ -18,8 +18,10 @@ pub(crate) mod context;
 pub(crate) mod counted;
 pub(crate) mod failures;
 pub(crate) mod foreign;
+pub(crate) mod inside;
 mod lost;
 pub(crate) mod origin;
+pub(crate) mod stalls;
 
 use budget::Budget;
 use failures::{Failure, Failures};

@@ -1,12 +1,15 @@
 //! Call sites, with their counters.
 
 use std::ops::Deref;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use once_cell::sync::OnceCell;
 
 use crate::source::extent::Extent;
 use crate::source::function::{Function, Written};
 use crate::source::place::Place;
+use crate::sync;
 
 pub(crate) mod acquires;
 pub(crate) mod tally;
@@ -22,7 +25,12 @@ pub struct TrackedFn {
     sites: OnceCell<Box<[Site]>>,
     /// The counters of statements whose function is known, but not their call site.
     tallies: Tallies,
+    /// Its place in [`NUMBERED`], from 1; 0 before it is first asked for.
+    number: AtomicU32,
 }
+
+/// The functions that have a number, in its order.
+static NUMBERED: Mutex<Vec<&'static TrackedFn>> = Mutex::new(Vec::new());
 
 impl TrackedFn {
     /// The value of the static that `#[track]` writes.
@@ -31,7 +39,36 @@ impl TrackedFn {
             function,
             sites: OnceCell::new(),
             tallies: Tallies::new(),
+            number: AtomicU32::new(0),
         }
+    }
+
+    /// A number that stands for the function where a reference cannot.
+    #[inline]
+    pub(crate) fn number(&'static self) -> u32 {
+        // Relaxed here and below: who reads the number elsewhere looks it up under the lock.
+        match self.number.load(Relaxed) {
+            0 => self.first_number(),
+            number => number,
+        }
+    }
+
+    #[cold]
+    fn first_number(&'static self) -> u32 {
+        let mut numbered = sync::lock(&NUMBERED);
+        // Another thread may have been faster.
+        if self.number.load(Relaxed) == 0 {
+            numbered.push(self);
+            let number = u32::try_from(numbered.len()).unwrap_or(u32::MAX);
+            self.number.store(number, Relaxed);
+        }
+        self.number.load(Relaxed)
+    }
+
+    /// The function with this number, if one has it.
+    pub(crate) fn of_number(number: u32) -> Option<&'static Self> {
+        let index = usize::try_from(number.checked_sub(1)?).ok()?;
+        sync::lock(&NUMBERED).get(index).copied()
     }
 
     /// The site of this index in [`Function::written_sites`].

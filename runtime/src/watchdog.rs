@@ -14,6 +14,7 @@ use crate::{config, log, sync};
 mod holds;
 pub(crate) mod pace;
 mod pass;
+mod polls;
 
 use pace::{CLOSELY, Next, SAMPLE, sleep_until};
 
@@ -41,6 +42,7 @@ fn run() {
         let now = Instant::now();
         if freeze::awake(now) {
             // The process stood still, so all times look too long: this pass is skipped.
+            watch.forget_polls();
             continue;
         }
         next = if woken {

@@ -13,7 +13,7 @@ use super::describe::{closing_notes, taker};
 use super::emit::{Audience, Log};
 use super::judge::judge_handle;
 use crate::config;
-use crate::finding::{Finding, Lint};
+use crate::finding::{Finding, Lint, Related};
 use crate::handle::Handle;
 use crate::measure::units::short;
 use crate::pool_state::episode::Novelty;
@@ -21,6 +21,8 @@ use crate::pool_state::registry;
 use diagnose::diagnose;
 use full_server::Server;
 pub(crate) use full_server::server_is_full;
+
+const WAITED: &str = "waited here";
 
 /// No permit was granted to `waiter` in time; it still counts as waiting. Where the lint is at deny, the acquire must panic.
 pub(crate) fn pool_timeout(waiter: &Handle) -> Reaction {
@@ -45,15 +47,18 @@ pub(crate) fn pool_timeout(waiter: &Handle) -> Reaction {
         Novelty::Same => Log::Quiet,
     };
     let (name, time) = (state.name(), short(waiter.has_waited(now)));
-    let finding = Finding::of(Lint::PoolTimeout, level, waiter.place)
+    let culprit = diagnosis.culprit.as_ref();
+    let primary = culprit.map_or(waiter.place, |(place, _)| *place);
+    let finding = Finding::of(Lint::PoolTimeout, level, primary)
         .title(format!(
             "{} waited {time} for a connection of pool {name} and got none",
             taker(waiter.place)
         ))
-        .label("waited here")
+        .label(culprit.map_or(WAITED, |(_, label)| label))
         .pool(&name)
         .verdict(diagnosis.verdict)
         .cause(diagnosis.certainty, &*diagnosis.cause)
+        .all_related(culprit.map(|_| Related::new(WAITED, waiter.place)))
         .all_related(diagnosis.related.iter().cloned())
         .fact("waited", time)
         .facts(diagnosis.facts.iter().cloned())

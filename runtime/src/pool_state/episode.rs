@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::finding::{Certainty, Fact, Related, Verdict};
+use crate::source::place::Place;
 use crate::sync;
 
 /// An episode is over after this time without a timeout, if every acquire that waited then was served.
@@ -16,6 +17,8 @@ pub(crate) struct Diagnosis {
     pub(crate) certainty: Certainty,
     pub(crate) cause: String,
     pub(crate) help: Vec<String>,
+    /// The place to look at, with what happened there, if it is not the place of the acquire.
+    pub(crate) culprit: Option<(Place, String)>,
     pub(crate) related: Vec<Related>,
     pub(crate) facts: Vec<Fact>,
     /// Whether the cause is that the server is full, which concerns all pools on it alike.
@@ -29,6 +32,7 @@ impl Diagnosis {
             certainty,
             cause: cause.into(),
             help: Vec::new(),
+            culprit: None,
             related: Vec::new(),
             facts: Vec::new(),
             server_is_full: false,

@@ -3,10 +3,11 @@
 //! A function is entered for each poll of its future and left afterwards. So the stack follows tasks across threads and
 //! keeps the branches of a `join!` apart. Nothing is allocated for a scope before its first statement or handle.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::panic::Location;
 use std::sync::Arc;
 
+use super::inside::Registered;
 use super::{Kind, Scope, counted};
 use crate::site::{Site, TrackedFn};
 
@@ -16,6 +17,7 @@ thread_local! {
             frames: RefCell::new(Vec::new()),
             current: Cell::new(None),
             entered: Cell::new(0),
+            thread: OnceCell::new(),
         }
     };
 }
@@ -26,6 +28,8 @@ struct Context {
     current: Cell<Option<Current>>,
     /// The number of frames that this thread has entered so far.
     entered: Cell<u64>,
+    /// What the watchdog sees of the thread.
+    thread: OnceCell<Registered>,
 }
 
 #[derive(Clone, Copy)]
@@ -70,6 +74,15 @@ pub(crate) fn enter<'slot>(
     slot: &'slot mut Option<Arc<Scope>>,
     polled_at: &'static Location<'static>,
 ) -> Entered<'slot> {
+    // The scope around what a test looks at is no function of the program.
+    let is_of_test = kind == FrameKind::Carried
+        && matches!(
+            slot.as_deref(),
+            Some(Scope {
+                kind: Kind::Test(_),
+                ..
+            })
+        );
     // Fails while the thread is torn down. Nothing is tracked then.
     let on_stack = CONTEXT
         .try_with(|context| {
@@ -80,8 +93,11 @@ pub(crate) fn enter<'slot>(
                 polled_at,
                 outer: context.current.replace(None),
             };
-            context.frames.borrow_mut().push(frame);
             context.entered.set(context.entered.get().wrapping_add(1));
+            let mut frames = context.frames.borrow_mut();
+            let thread = context.thread.get_or_init(Registered::new);
+            thread.enter(frames.len(), function, is_of_test);
+            frames.push(frame);
         })
         .is_ok();
     Entered { slot, on_stack }
@@ -91,11 +107,13 @@ impl Drop for Entered<'_> {
     fn drop(&mut self) {
         if self.on_stack {
             let frame = CONTEXT.with(|context| {
-                let frame = context
-                    .frames
-                    .borrow_mut()
+                let mut frames = context.frames.borrow_mut();
+                let frame = frames
                     .pop()
                     .expect("BUG: each frame is popped by its own guard");
+                if let Some(thread) = context.thread.get() {
+                    thread.leave(frames.len());
+                }
                 context.current.set(frame.outer);
                 frame
             });
@@ -238,6 +256,12 @@ fn make_scope(frames: &mut [Frame]) -> Option<&Arc<Scope>> {
         }
     }
     frames[innermost].scope.as_ref()
+}
+
+/// What the watchdog sees of this thread.
+#[cfg(test)]
+pub(super) fn polled() -> super::inside::Poll {
+    CONTEXT.with(|context| context.thread.get_or_init(Registered::new).poll())
 }
 
 /// Runs `call` outside of all scopes. Statements and handles of foreign code do not belong to the running function.

@@ -8,6 +8,7 @@ use rustc_hash::{FxBuildHasher, FxHashSet};
 
 use super::holds::HoldLimits;
 use super::pace::{CLOSELY, Next, SAMPLE, may_be_stuck};
+use super::polls::Polls;
 use crate::config::{self, Rules};
 use crate::finding::Lint;
 use crate::handle::{Handle, Standing, live};
@@ -40,6 +41,7 @@ pub(super) struct Watch {
     /// The last pass found no claim and no pool to look at.
     saw_nothing: bool,
     timed: Option<Instant>,
+    polls: Polls,
 }
 
 #[derive(Default)]
@@ -52,6 +54,7 @@ impl Watch {
     /// Looks at everything, reports what it finds, and returns when to look again. HoldLimits no lock while it reports.
     pub(super) fn pass(&mut self, now: Instant) -> Next {
         let rules = config::rules();
+        self.polls.look(now);
         let claims = live::all();
         let pools = registry::all();
         let is_sample = self
@@ -104,6 +107,11 @@ impl Watch {
                 .clamp(CLOSELY, SAMPLE);
             Next::After(sooner.max(rest.min(LONGEST_REST)))
         }
+    }
+
+    /// Forgets how long threads have been in their polls.
+    pub(super) fn forget_polls(&mut self) {
+        self.polls.forget();
     }
 
     /// Reports a deadlock that two consecutive passes see with the same holders and waiters: it then held in between, too.

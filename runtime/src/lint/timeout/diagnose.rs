@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::finding::{Certainty, Fact, Verdict};
+use crate::finding::{Certainty, Fact, Related, Verdict};
 use crate::handle::{Handle, live};
 use crate::lint::deadlock;
 use crate::lint::demand::{note_demand, note_nesting};
-use crate::lint::describe::{holders, permits};
+use crate::lint::describe::{LISTED, holders, permits};
 use crate::lint::wait_for::{Deadlock, deadlocked};
 use crate::measure::freeze;
 use crate::measure::units::short;
@@ -15,6 +15,7 @@ use crate::pool_state::PoolState;
 use crate::pool_state::connect_probe::{Answer, ConnectProbe};
 use crate::pool_state::episode::Diagnosis;
 use crate::pool_state::registry::ErasedPool;
+use crate::scope::stalls::{self, Stall};
 
 /// A runtime that takes longer than this to poll a task that was woken is blocked.
 const STALL: Duration = Duration::from_millis(500);
@@ -37,7 +38,7 @@ pub(super) fn diagnose(waiter: &Handle, pool: &dyn ErasedPool, now: Instant) -> 
         now,
     };
     let mut diagnosis = case.diagnose(deadlock.as_ref());
-    if diagnosis.related.is_empty() {
+    if diagnosis.related.is_empty() && diagnosis.culprit.is_none() {
         diagnosis.related = holders(&claims);
     }
     let mut facts = case.facts(state);
@@ -53,6 +54,30 @@ fn of_deadlock(deadlock: &Deadlock) -> Diagnosis {
     );
     diagnosis.related = deadlock::places(deadlock);
     diagnosis.help = deadlock::help(deadlock);
+    diagnosis
+}
+
+/// The runtime took `slowest` to poll a task, while functions kept its threads.
+fn blocked_by(first: &Stall, others: &[Stall], slowest: Duration) -> Diagnosis {
+    let (name, time) = (first.function.name(), short(first.time()));
+    let cause = format!(
+        "{name} kept its thread for {time} or longer, and let no other task run there: a task that was woken \
+         meanwhile was polled after {}",
+        short(slowest)
+    );
+    let kept = |stall: &Stall| format!("kept its thread for {} or longer", short(stall.time()));
+    let mut diagnosis = Diagnosis::new(Verdict::RuntimeStall, Certainty::Likely, cause)
+        .fact("thread kept for", time)
+        .help(format!(
+            "move what blocks in {name} off the runtime's threads (`std::thread::sleep`, a std lock, a long computation, blocking IO): \
+             `tokio::task::spawn_blocking(move || …).await?`"
+        ))
+        .help("or, in a long computation, let others run in between: `tokio::task::yield_now().await`");
+    diagnosis.culprit = Some((first.function.place(), kept(first)));
+    let others = others.iter().take(LISTED);
+    diagnosis.related = others
+        .map(|stall| Related::new(kept(stall), stall.function.place()))
+        .collect();
     diagnosis
 }
 
@@ -148,18 +173,23 @@ impl Case<'_> {
         if slowest < STALL.max(self.timeout() / 4) {
             return None;
         }
-        let slowest = short(slowest);
-        let cause = format!(
-            "the async runtime took {slowest} to poll a task that was woken: something blocks its threads"
-        );
-        Some(
-            Diagnosis::new(Verdict::RuntimeStall, Certainty::Likely, cause)
-                .fact("slowest poll", slowest)
-                .help(
-                    "look for code that blocks in async functions (`std::thread::sleep`, a std lock, a long computation, blocking IO) and move it: \
-                     `tokio::task::spawn_blocking(move || …).await?`",
+        let stalls = stalls::since(self.waiter.asked(), slowest / 2);
+        let diagnosis = match &stalls[..] {
+            [] => Diagnosis::new(
+                Verdict::RuntimeStall,
+                Certainty::Likely,
+                format!(
+                    "the async runtime took {} to poll a task that was woken: something blocks its threads",
+                    short(slowest)
                 ),
-        )
+            )
+            .help(
+                "look for code that blocks in async functions (`std::thread::sleep`, a std lock, a long computation, blocking IO) and move it: \
+                 `tokio::task::spawn_blocking(move || …).await?`",
+            ),
+            [first, others @ ..] => blocked_by(first, others, slowest),
+        };
+        Some(diagnosis.fact("slowest poll", short(slowest)))
     }
 
     /// The last side connect, if it says something about this wait.

@@ -1,0 +1,188 @@
+//! Which tracked function each thread is in.
+//!
+//! The thread itself writes that down at each poll, without a lock and without reading the clock. The watchdog reads it: a
+//! poll that two of its looks find unchanged has lasted for the time between them.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+
+use crate::site::TrackedFn;
+use crate::sync;
+
+/// The threads that have polled a tracked function and have not ended.
+static THREADS: Mutex<Vec<Arc<Thread>>> = Mutex::new(Vec::new());
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// A thread records this many functions, each called by the one before. Those further in count as the last of these.
+const LEVELS: usize = 12;
+
+/// Which functions a thread is in. Only that thread writes.
+#[derive(Debug)]
+pub(crate) struct Thread {
+    id: u64,
+    /// The outermost function first.
+    levels: [AtomicU64; LEVELS],
+}
+
+/// What a thread was doing at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Poll([u64; LEVELS]);
+
+/// The poll of a function: its number, and how often its level has changed.
+///
+/// The upper half has the number, 0 between two polls; the lower half has the count.
+const COUNT: u64 = (1 << 32) - 1;
+/// The bit of a function that is no part of the program.
+const HIDDEN: u64 = 1 << 63;
+
+fn set(word: &AtomicU64, function: u64) {
+    let count = word.load(Relaxed).wrapping_add(1) & COUNT;
+    // Relaxed: the words are only compared with what they were, and publish no other memory.
+    word.store(function << 32 | count, Relaxed);
+}
+
+impl Thread {
+    /// A function is entered, inside of `depth` others. A `hidden` one is not to blame for what is inside of it.
+    #[inline]
+    pub(super) fn enter(&self, depth: usize, function: &'static TrackedFn, hidden: bool) {
+        if let Some(level) = self.levels.get(depth) {
+            let hidden = if hidden { HIDDEN >> 32 } else { 0 };
+            set(level, u64::from(function.number()) | hidden);
+        }
+    }
+
+    /// A function is left that was inside of `depth` others.
+    #[inline]
+    pub(super) fn leave(&self, depth: usize) {
+        if let Some(level) = self.levels.get(depth) {
+            set(level, 0);
+        }
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn poll(&self) -> Poll {
+        Poll(std::array::from_fn(|level| {
+            self.levels[level].load(Relaxed)
+        }))
+    }
+}
+
+impl Poll {
+    /// The functions that are being polled, outermost first.
+    pub(crate) fn levels(&self) -> &[u64] {
+        let depth = self.0.iter().position(|word| *word <= COUNT);
+        &self.0[..depth.unwrap_or(LEVELS)]
+    }
+}
+
+/// The function of a level; `None` if it is hidden.
+pub(crate) fn function_of(level: u64) -> Option<&'static TrackedFn> {
+    let number = u32::try_from(level >> 32).expect("BUG: 32 bits are left");
+    TrackedFn::of_number(number)
+}
+
+/// The registration of a thread. It ends with the thread.
+#[derive(Debug)]
+pub(super) struct Registered(Arc<Thread>);
+
+impl Registered {
+    pub(super) fn new() -> Self {
+        let thread = Arc::new(Thread {
+            id: NEXT_ID.fetch_add(1, Relaxed),
+            levels: [const { AtomicU64::new(0) }; LEVELS],
+        });
+        sync::lock(&THREADS).push(Arc::clone(&thread));
+        Self(thread)
+    }
+}
+
+impl std::ops::Deref for Registered {
+    type Target = Thread;
+
+    fn deref(&self) -> &Thread {
+        &self.0
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        sync::lock(&THREADS).retain(|thread| thread.id != self.0.id);
+    }
+}
+
+/// The threads that have polled a tracked function and have not ended.
+pub(crate) fn threads() -> Vec<Arc<Thread>> {
+    sync::lock(&THREADS).clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::Location;
+
+    use super::*;
+    use crate::scope::Scope;
+    use crate::scope::context::{self, FrameKind};
+    use crate::source::function::Function;
+
+    static OUTER: TrackedFn =
+        TrackedFn::new(Function::new(|| "", file!(), line!(), 1).named("outer"));
+    static INNER: TrackedFn =
+        TrackedFn::new(Function::new(|| "", file!(), line!(), 1).named("inner"));
+
+    fn known() -> Vec<u64> {
+        threads().iter().map(|thread| thread.id()).collect()
+    }
+
+    /// The functions that the calling thread is in.
+    fn ours() -> (Vec<u64>, Vec<&'static str>) {
+        let levels = context::polled().levels().to_vec();
+        let names = levels
+            .iter()
+            .filter_map(|level| Some(function_of(*level)?.name()));
+        let names = names.collect();
+        (levels, names)
+    }
+
+    fn enter<'slot>(
+        function: &'static TrackedFn,
+        slot: &'slot mut Option<Arc<Scope>>,
+    ) -> context::Entered<'slot> {
+        context::enter(function, FrameKind::Scope, slot, Location::caller())
+    }
+
+    #[test]
+    fn a_thread_is_in_its_functions_and_in_none_between_two_polls() {
+        let (mut outer, mut inner) = (None, None);
+        let outermost = enter(&OUTER, &mut outer);
+        let (first, names) = ours();
+        assert_eq!(names, ["outer"]);
+        let innermost = enter(&INNER, &mut inner);
+        let (both, names) = ours();
+        assert_eq!((both[0], names), (first[0], vec!["outer", "inner"]));
+        drop(innermost);
+        let innermost = enter(&INNER, &mut inner);
+        let (again, _) = ours();
+        assert_eq!(again[0], both[0], "the outer poll goes on");
+        assert_ne!(again[1], both[1], "the inner one is another");
+        drop(innermost);
+        assert_eq!(ours().0, first);
+        drop(outermost);
+        assert_eq!(ours().0, [0; 0], "between two polls");
+    }
+
+    #[test]
+    fn threads_that_have_ended_are_forgotten() {
+        let before = known();
+        for _ in 0..100 {
+            let ended = std::thread::spawn(|| {
+                drop(enter(&OUTER, &mut None));
+            });
+            ended.join().unwrap();
+        }
+        let new = known().iter().filter(|id| !before.contains(id)).count();
+        assert!(new < 50, "{new}: other tests have threads as well");
+    }
+}
