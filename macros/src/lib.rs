@@ -51,6 +51,9 @@ use crate::options::Options;
 /// | a trait | its methods that have a body |
 /// | an inline module | all of the above in it, nested inline modules included |
 ///
+/// A module in another file (`mod exams;`) is refused: the attribute would see no more than its name. Put the attribute on
+/// the impl blocks and functions in that file.
+///
 /// ```ignore
 /// use sqlx::{SqlitePool, track};
 ///

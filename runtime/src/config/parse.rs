@@ -19,6 +19,7 @@ const SETTINGS: [&str; 7] = [
     "off",
 ];
 const A_TIME: &str = "a time above zero; write `30s`";
+const A_PLACE: &str = "a place; write `stderr`, `off`, or a file's path like `./findings.txt`";
 const A_LEVEL: &str = "a level; write `allow`, `warn` or `deny`";
 
 fn expected(unit: Unit) -> &'static str {
@@ -157,7 +158,9 @@ fn apply(config: &mut Config, entry: &str) -> Result<(), ConfigError> {
                 _ => return Err(bad("a switch; write `on` or `off`")),
             });
         }
-        ("print", None) => config.print = Some(Print::of(value)),
+        ("print", None) => {
+            config.print = Some(Print::of(value).ok_or_else(|| bad(A_PLACE))?);
+        }
         ("fail", None) => {
             config.fail_likely = Some(match value {
                 "certain" => false,
@@ -327,6 +330,11 @@ mod tests {
         check(
             "fail=maybe",
             "`fail=maybe`: `maybe` is not a certainty; write `certain` or `likely`",
+        );
+        check("print=./stdout", "");
+        check(
+            "print=stdout",
+            "`print=stdout`: `stdout` is not a place; write `stderr`, `off`, or a file's path like `./findings.txt`",
         );
         check(
             "print=",

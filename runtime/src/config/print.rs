@@ -14,11 +14,14 @@ pub(crate) enum Print {
 
 impl Print {
     /// The place that the text form names. A file of the name `stderr` is written `./stderr`.
-    pub(super) fn of(text: &str) -> Self {
+    ///
+    /// `None` for a word that is more likely a mistake than the name of a file.
+    pub(super) fn of(text: &str) -> Option<Self> {
         match text {
-            "off" => Print::Off,
-            "stderr" => Print::Stderr,
-            file => Print::File(PathBuf::from(file)),
+            "off" => Some(Print::Off),
+            "stderr" => Some(Print::Stderr),
+            "stdout" | "on" | "true" | "false" => None,
+            file => Some(Print::File(PathBuf::from(file))),
         }
     }
 }

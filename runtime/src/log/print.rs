@@ -18,7 +18,9 @@ static OPENED: Mutex<Option<(PathBuf, Option<Arc<File>>)>> = Mutex::new(None);
 
 /// Opens the file, if one is set, so that an error is reported when the program starts.
 pub(crate) fn open() {
-    if let Print::File(path) = config::rules().print() {
+    if !config::is_off()
+        && let Print::File(path) = config::rules().print()
+    {
         let _: Option<Arc<File>> = opened(&path);
     }
 }

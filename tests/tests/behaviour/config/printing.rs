@@ -135,13 +135,16 @@ fn processes_that_write_at_once_do_not_mix_their_findings() {
 fn a_file_without_a_finding_is_empty() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("findings.txt");
-    let setting = format!("print={}", file.display());
     let test = "config::printing::a_file_without_a_finding_is_empty";
-    in_child(test, &[("SQLX_LEASH", &setting)], |runtime| {
-        let pool = runtime.block_on(pool());
-        runtime.block_on(allowed(&pool));
-    });
-    assert_eq!(fs::read_to_string(&file).unwrap(), "");
+    // Off, nothing is made.
+    for (off, text) in [(",off", None), ("", Some(""))] {
+        let setting = format!("print={}{off}", file.display());
+        in_child(test, &[("SQLX_LEASH", &setting)], |runtime| {
+            let pool = runtime.block_on(pool());
+            runtime.block_on(allowed(&pool));
+        });
+        assert_eq!(fs::read_to_string(&file).ok().as_deref(), text, "{off}");
+    }
 }
 
 #[test]
