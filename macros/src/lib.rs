@@ -8,6 +8,7 @@ mod crate_path;
 mod errors;
 mod expand;
 mod in_place;
+mod joined;
 mod lints;
 mod location;
 mod model;

@@ -53,6 +53,9 @@ use rows::StreamRows;
 use unread::{Progress, Unread};
 use wait::Wait;
 
+/// The reason with which a listener reserves its handle.
+pub(crate) const LISTENER: &str = "PgListener";
+
 /// A claim on one permit of a pool: waiting at first, then held, then returning.
 pub(crate) struct Handle {
     id: u64,
@@ -292,6 +295,11 @@ impl Handle {
         if self.reserved.set(reason).is_ok() {
             self.pool.permits.reserved.fetch_add(1, Relaxed);
         }
+    }
+
+    /// The reason given to `long_lived`.
+    pub(crate) fn reserved_for(&self) -> Option<&str> {
+        self.reserved.get().map(String::as_str)
     }
 
     pub(crate) fn is_reserved(&self) -> bool {

@@ -4,6 +4,7 @@
 //! it by [`emit`], which decides where it is reported and how often. Where the program must panic, the judge returns a
 //! [`Reaction`], and its caller acts on it.
 
+mod advice;
 mod budget;
 mod closing;
 mod deadlock;
@@ -16,6 +17,8 @@ mod holdings;
 mod judge;
 mod leak;
 mod nested;
+mod own_wait;
+mod places;
 mod pressure;
 mod rollback;
 mod slow;
@@ -34,6 +37,7 @@ pub(crate) use failed::failed_transaction;
 pub(crate) use held::{held_idle, held_too_long};
 pub(crate) use leak::{Ending, outlived_scope};
 pub(crate) use nested::on_granted;
+pub(crate) use own_wait::Waiting;
 pub(crate) use pressure::{PressureSamples, pool_pressure};
 pub(crate) use rollback::implicit_rollback;
 pub(crate) use slow::{slow_query_ended, slow_query_running};

@@ -57,10 +57,23 @@ pub(crate) enum Kind {
     /// A tracked function, or a named scope.
     Function,
     /// A branch of its parent in a task of its own. It does not hold the handles of the scopes around it.
-    Branch,
+    Branch {
+        /// Whether its parent awaits that task, and nothing else before.
+        is_joined: bool,
+    },
     /// The future that a test looks at. The outermost functions in it are roots. Its findings go to the collector, if
     /// there is one, instead of the log.
     Test(Option<Collector>),
+}
+
+/// A step on the way from a scope to those that wait for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outwards<'a> {
+    pub(crate) scope: &'a Scope,
+    /// The scope of the step before.
+    pub(crate) below: Option<&'a Scope>,
+    /// Whether it runs in the task of the first scope.
+    pub(crate) in_task: bool,
 }
 
 /// What is judged when a scope ends.
@@ -114,14 +127,11 @@ impl Scope {
         })
     }
 
-    /// A branch of `parent`, for a task of its own.
-    pub(crate) fn branch(parent: Arc<Scope>) -> Arc<Self> {
-        Self::new(
-            Kind::Branch,
-            parent.function,
-            Some(parent),
-            Location::caller(),
-        )
+    /// A branch of `parent`, for a task of its own that takes the scope along at `carried_at`.
+    pub(crate) fn branch(parent: Arc<Scope>, carried_at: &'static Location<'static>) -> Arc<Self> {
+        let is_joined = parent.function.joins(carried_at);
+        let kind = Kind::Branch { is_joined };
+        Self::new(kind, parent.function, Some(parent), carried_at)
     }
 
     /// A scope around what a test looks at.
@@ -137,7 +147,7 @@ impl Scope {
     fn is_of_test(&self) -> bool {
         match self.kind {
             Kind::Test(_) => true,
-            Kind::Branch => self.parent.as_ref().is_some_and(|it| it.is_of_test()),
+            Kind::Branch { .. } => self.parent.as_ref().is_some_and(|it| it.is_of_test()),
             Kind::Function => false,
         }
     }
@@ -157,7 +167,7 @@ impl Scope {
     }
 
     /// Where its future was polled when the scope was made: the `.await` in the user's code, or a place in the code of
-    /// a combinator.
+    /// a combinator. Of a branch, where the scope was carried.
     pub(crate) fn polled_at(&self) -> &'static Location<'static> {
         self.polled_at
     }
@@ -196,15 +206,43 @@ impl Scope {
     pub(crate) fn chain_of_task(&self) -> impl Iterator<Item = &Scope> {
         std::iter::successors(Some(self), |scope| {
             let parent = scope.parent.as_deref();
-            parent.filter(|_| !matches!(scope.kind, Kind::Branch))
+            parent.filter(|_| !scope.is_branch())
         })
+    }
+
+    /// This scope and those that wait for it, innermost first: the scopes around it in the same task, and further out
+    /// those that await that task.
+    pub(crate) fn outwards(&self) -> impl Iterator<Item = Outwards<'_>> {
+        let innermost = Outwards {
+            scope: self,
+            below: None,
+            in_task: true,
+        };
+        std::iter::successors(Some(innermost), |step| {
+            let scope = step.scope;
+            let in_task = match scope.kind {
+                Kind::Branch { is_joined: false } => return None,
+                Kind::Branch { is_joined: true } => false,
+                Kind::Function | Kind::Test(_) => step.in_task,
+            };
+            Some(Outwards {
+                scope: scope.parent.as_deref()?,
+                below: Some(scope),
+                in_task,
+            })
+        })
+    }
+
+    /// Whether it runs in a task of its own, as a branch of its parent.
+    pub(crate) fn is_branch(&self) -> bool {
+        matches!(self.kind, Kind::Branch { .. })
     }
 
     /// The collector of this scope or the nearest one around it.
     pub(crate) fn collector(&self) -> Option<&Collector> {
         self.chain().find_map(|scope| match &scope.kind {
             Kind::Test(collector) => collector.as_ref(),
-            Kind::Function | Kind::Branch => None,
+            Kind::Function | Kind::Branch { .. } => None,
         })
     }
 
@@ -305,7 +343,7 @@ impl Scope {
 
     /// Whether no scope around it is left to return, and it is not carried by a task that nobody may look at.
     pub(crate) fn is_outermost(&self) -> bool {
-        !matches!(self.kind, Kind::Branch) && self.running_parent().is_none()
+        !self.is_branch() && self.running_parent().is_none()
     }
 
     fn has_ended(&self) -> bool {

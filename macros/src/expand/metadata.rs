@@ -4,6 +4,7 @@ use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 
 use crate::crate_path::CratePath;
+use crate::joined::joined;
 use crate::location::{end_of, extent_of_written, position_of};
 use crate::model::Function;
 use crate::options::{Amount, Options};
@@ -14,6 +15,7 @@ use crate::straight;
 pub(super) struct Evidence {
     extent: TokenStream,
     straight: bool,
+    joined: Vec<TokenStream>,
 }
 
 impl Evidence {
@@ -26,6 +28,7 @@ impl Evidence {
         Evidence {
             extent: extent_of_written(braces.open(), braces.close(), &inside, after),
             straight: own.is_some_and(|body| straight::is_straight(&function.signature, body)),
+            joined: joined(&function.body),
         }
     }
 }
@@ -45,6 +48,7 @@ impl Evidence {
 ///          .keeping(const { &[[13, 30]] })
 ///          .repeating(const { &[[13, 30]] })
 ///          .holding(const { &[([13, 30], [13, 30], [14, 52], true)] })
+///          .joining(const { &[[15, 40]] })
 ///          .root()
 ///          .levels(const { &[(P::Lint::SlowQuery, P::Level::Allow, "a report")] })
 ///          .limits(const { &[(P::Lint::QueryBudget, P::Limit::Count(3))] }),
@@ -64,7 +68,11 @@ pub(super) fn items(
     let private = path.private(span);
     let file = quote_spanned!(span=> ::core::file!());
     let place = position_of(name);
-    let Evidence { extent, straight } = evidence;
+    let Evidence {
+        extent,
+        straight,
+        joined,
+    } = evidence;
     let Sites {
         written,
         keeps,
@@ -87,6 +95,8 @@ pub(super) fn items(
         .then(|| quote_spanned!(span=> .repeating(const { &[#(#repeats),*] })));
     let holding =
         (!holds.is_empty()).then(|| quote_spanned!(span=> .holding(const { &[#(#holds),*] })));
+    let joining =
+        (!joined.is_empty()).then(|| quote_spanned!(span=> .joining(const { &[#(#joined),*] })));
     let arms = written.iter().enumerate().map(|(index, site)| {
         let index = Literal::usize_unsuffixed(index);
         let panic = path.panic_at(site.name);
@@ -117,6 +127,7 @@ pub(super) fn items(
             #lending
             #repeating
             #holding
+            #joining
             #settings
         );
     }

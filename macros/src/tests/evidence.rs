@@ -841,3 +841,45 @@ fn only_what_may_be_a_handle_is_followed() {
         assert_eq!(places("holding", body), 0, "{body}");
     }
 }
+
+fn joins(body: &str) -> usize {
+    places("joining", body)
+}
+
+#[test]
+fn a_carried_task_is_joined_where_nothing_else_is_awaited_before() {
+    for body in [
+        "tokio::spawn(work().in_current_scope()).await.unwrap()?;",
+        "work().in_current_scope().await?;",
+        "self.runtime.spawn(Box::pin(work().in_current_scope())).await?;",
+        "timeout(LIMIT, tokio::spawn(work().in_current_scope())).await??;",
+        "join_all(ids.iter().map(|id| tokio::spawn(work(id).in_current_scope()))).await;",
+        "let task = tokio::spawn(work().in_current_scope()); task.await?;",
+        "let task = tokio::spawn(work().in_current_scope()); let n = count(); (task.await?, n)",
+        "let mut set = JoinSet::new(); set.spawn(work().in_current_scope()); while let Some(it) = set.join_next().await {}",
+        "let mut set = JoinSet::new(); for id in ids { set.spawn(work(id).in_current_scope()); } set.join_all().await",
+        "let mut tasks = Vec::new(); for id in ids { tasks.push(spawn(work(id).in_current_scope())); } for task in tasks { task.await?; }",
+        "let tasks: Vec<_> = ids.map(|id| spawn(work(id).in_current_scope())).collect(); try_join_all(tasks).await?;",
+        "if late { let task = spawn(work().in_current_scope()); task.await?; }",
+    ] {
+        assert_eq!(joins(body), 1, "{body}");
+    }
+    let two = "let a = spawn(one().in_current_scope()); let b = spawn(two().in_current_scope()); tokio::try_join!(a, b)?;";
+    assert_eq!(joins(two), 2);
+}
+
+#[test]
+fn a_carried_task_is_not_joined_where_it_may_run_beside() {
+    for body in [
+        "tokio::spawn(work().in_current_scope());",
+        "tokio::spawn(work().in_current_scope()); other().await?;",
+        "let task = tokio::spawn(work().in_current_scope()); other().await?; task.await?;",
+        "let task = tokio::spawn(work().in_current_scope()); tasks.lock().await.push(task);",
+        "self.register(tokio::spawn(work().in_current_scope())).await;",
+        "let _ = tokio::spawn(work().in_current_scope()); tx.commit().await",
+        "tasks.push(work().in_current_scope());",
+        "for id in ids { set.spawn(work(id).in_current_scope()); other().await?; }",
+    ] {
+        assert_eq!(joins(body), 0, "{body}");
+    }
+}

@@ -106,7 +106,7 @@ fn read_line(path: &Path, line: usize) -> Option<String> {
 }
 
 /// What takes its place from its caller: methods and functions of this crate, and an `.await`.
-const CALLED: [&str; 30] = [
+const CALLED: [&str; 31] = [
     "acquire",
     "as_sqlx",
     "assert_clean",
@@ -132,6 +132,7 @@ const CALLED: [&str; 30] = [
     "fetch_optional",
     "findings",
     "from",
+    "in_current_scope",
     "prepare_with",
     "scope",
     "try_acquire",

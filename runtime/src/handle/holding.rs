@@ -5,7 +5,7 @@
 use super::asked::Purpose;
 use super::{Handle, Standing};
 use crate::finding::Certainty;
-use crate::scope::Scope;
+use crate::scope::{Outwards, Scope};
 use crate::site::Site;
 use crate::snapshot::Activity;
 use crate::source::function::Function;
@@ -16,23 +16,29 @@ impl Handle {
     /// `inner` is the scope in which `taker` was requested.
     pub(crate) fn is_held_for(&self, taker: &Handle, inner: &Scope) -> Option<Certainty> {
         let owner = self.scope()?;
-        let mut below = None;
-        for around in inner.chain_of_task() {
-            if std::ptr::eq(around, &raw const *owner) {
-                return self.is_held_by(around, below, taker);
-            }
-            below = Some(around);
-        }
-        None
+        let around = inner
+            .outwards()
+            .find(|around| std::ptr::eq(around.scope, &raw const *owner))?;
+        self.is_held_by(around, taker)
     }
 
-    /// The same, where `around` is this handle's scope, and `below` the next scope on the way from there to `taker`.
-    pub(crate) fn is_held_by(
-        &self,
-        around: &Scope,
-        below: Option<&Scope>,
-        taker: &Handle,
-    ) -> Option<Certainty> {
+    /// The same, where `around` is the step to this handle's scope on the way out from `taker`.
+    pub(crate) fn is_held_by(&self, around: Outwards<'_>, taker: &Handle) -> Option<Certainty> {
+        let kept = self.is_kept_by(around, taker)?;
+        // A task that is awaited may also end otherwise, or be one of several.
+        Some(if around.in_task {
+            kept
+        } else {
+            Certainty::Likely
+        })
+    }
+
+    fn is_kept_by(&self, around: Outwards<'_>, taker: &Handle) -> Option<Certainty> {
+        let Outwards {
+            scope,
+            below,
+            in_task,
+        } = around;
         let Standing::Held(since) = self.glance().standing else {
             return None;
         };
@@ -41,10 +47,11 @@ impl Handle {
         if taker.asked < since || self.purpose == Purpose::Statement || self.is_reserved() {
             return None;
         }
-        let function = around.function();
+        let function = scope.function();
         let one_after_another = function.is_straight() || !function.has_body();
         // `task` stands for a waker. A combinator that polls many futures in one task gives each of them its own waker.
-        let is_apart = self.task.is_some() && taker.task.is_some() && self.task != taker.task;
+        let is_apart =
+            in_task && self.task.is_some() && taker.task.is_some() && self.task != taker.task;
         if let Some(handed_up_at) = self.handed_up_at() {
             if is_apart {
                 return None;
@@ -89,6 +96,62 @@ impl Handle {
         }
         (site.stays() || one_after_another || self.is_stream_left_standing())
             .then_some(Certainty::Likely)
+    }
+
+    /// Whether the code that holds this handle may be waiting for `waiter`, as far as the source shows: the acquire was
+    /// requested below the handle's scope, in the same task or in one that took the scope along.
+    pub(crate) fn may_be_held_for(&self, waiter: &Handle) -> bool {
+        let Standing::Held(since) = self.glance().standing else {
+            return false;
+        };
+        if waiter.asked < since || self.purpose == Purpose::Statement || self.is_reserved() {
+            return false;
+        }
+        let (Some(owner), Some(inner)) = (self.scope(), waiter.scope()) else {
+            return false;
+        };
+        let mut below = None;
+        for around in inner.chain() {
+            if std::ptr::eq(around, &raw const *owner) {
+                return !self.is_beside(around, below, waiter);
+            }
+            below = Some(around);
+        }
+        false
+    }
+
+    /// The functions between that of this handle and that of `waiter`, outermost first.
+    pub(crate) fn functions_between(&self, waiter: &Handle) -> Vec<&'static Function> {
+        let (Some(owner), Some(inner)) = (self.scope(), waiter.scope()) else {
+            return Vec::new();
+        };
+        let mut between: Vec<_> = inner
+            .chain()
+            .take_while(|around| !std::ptr::eq(*around, &raw const *owner))
+            .skip(1)
+            .filter(|around| !around.is_branch())
+            .map(Scope::function)
+            .collect();
+        between.reverse();
+        between
+    }
+
+    /// Whether the source shows that the function does not hold this handle where it awaits `taker`: the handle was taken
+    /// in a nested block that ends elsewhere, or was passed on before.
+    fn is_beside(&self, around: &Scope, below: Option<&Scope>, taker: &Handle) -> bool {
+        let function = around.function();
+        let position = position_in(function, below, taker);
+        let is_passed_on = |at| function.still_holds(at, position) == Some(false);
+        if let Some(handed_up_at) = self.handed_up_at() {
+            return is_passed_on(handed_up_at);
+        }
+        let own = self
+            .site
+            .filter(|site| std::ptr::eq(site.function(), function));
+        own.is_some_and(|site| {
+            position.is_some_and(|(line, column)| !site.is_in_block(line, column))
+                || (!site.stays() && self.awaited_at.is_some_and(is_passed_on))
+        })
     }
 
     /// Whether a callee returned it to `around`, and it is not known where in there it is. It may have moved to another

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Reaction;
-use super::describe::{closing_notes, holders, permits};
+use super::describe::{closing_notes, permits};
 use super::emit::{Audience, Log};
 use super::judge::judge;
+use super::places::holders;
 use super::unread;
 use crate::config::Rules;
 use crate::finding::{Certainty, Finding, Lint};

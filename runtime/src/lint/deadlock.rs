@@ -3,11 +3,12 @@
 use std::time::Instant;
 
 use super::Reaction;
+use super::advice::{Second, release_before};
 use super::demand::note_nesting;
-use super::describe::{Group, LISTED, closing_notes, taker};
+use super::describe::{closing_notes, taker};
 use super::emit::Audience;
 use super::judge::judge_handle;
-use super::nested;
+use super::places::{Group, LISTED};
 use super::wait_for::{Deadlock, Edge};
 use crate::config::Rules;
 use crate::finding::{Certainty, Fact, Finding, Lint, Related};
@@ -74,7 +75,7 @@ fn title(deadlock: &Deadlock, last: &Handle) -> String {
 }
 
 pub(super) fn cause(deadlock: &Deadlock) -> String {
-    match (deadlock.certainty, deadlock.doubt) {
+    match (deadlock.certainty, &deadlock.doubt) {
         (Certainty::Certain, _) | (_, None) => {
             "each holder awaits an acquire and keeps its handle meanwhile: none can continue before another one does"
                 .to_owned()
@@ -116,7 +117,7 @@ pub(super) fn places(deadlock: &Deadlock) -> Vec<Related> {
     let Some(last) = deadlock.last() else {
         return places;
     };
-    let between = last.between().into_iter();
+    let between = last.holder.functions_between(&last.waiter).into_iter();
     places.extend(between.map(|function| Related::new("called through here", function.place())));
     let others = Group::of_pools(deadlock.waiters.iter().map(|waiter| &**waiter));
     let others = others.iter().filter(|group| {
@@ -155,14 +156,18 @@ pub(super) fn help(deadlock: &Deadlock) -> Vec<String> {
     };
     let held = holder.read(Instant::now());
     if holder.pool.id() == waiter.pool.id() {
-        let is_same = taker(holder.place) == taker(waiter.place);
-        return nested::help(waiter, &held, is_same);
+        let second = Second {
+            handle: waiter,
+            first: holder,
+            between: &holder.functions_between(waiter),
+        };
+        return second.helps(&held);
     }
     vec![
         format!(
             "where connections of {} are needed at once, acquire them in the same order everywhere",
             pools(deadlock).join(" and ")
         ),
-        nested::help_to_give_back(&held),
+        release_before(&held),
     ]
 }

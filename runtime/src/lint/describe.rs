@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::finding::{Fact, Lint, Related};
+use crate::finding::{Fact, Lint};
 use crate::handle::Handle;
 use crate::measure::units::{count, short};
 use crate::pool_state::PoolState;
@@ -11,9 +11,6 @@ use crate::pool_state::counters::Hold;
 use crate::snapshot::{Activity, HandleInfo};
 use crate::source::function::Function;
 use crate::source::place::Place;
-
-/// This many places are listed one by one.
-pub(super) const LISTED: usize = 6;
 
 /// The name of what is held, with its article.
 pub(super) fn noun(info: &HandleInfo) -> &'static str {
@@ -154,105 +151,4 @@ pub(super) fn holds_so_far(pool: &PoolState, claims: &[Arc<Handle>], now: Instan
         number += 1;
     }
     (sum, u32::try_from(number).unwrap_or(u32::MAX))
-}
-
-/// The handles that are held, grouped by place, the place of the oldest first.
-pub(super) fn holders(claims: &[Arc<Handle>]) -> Vec<Related> {
-    let now = Instant::now();
-    let held = claims.iter().filter(|claim| claim.is_held());
-    let groups = Group::all(held.map(|claim| &**claim));
-    let mut places: Vec<Related> = groups
-        .iter()
-        .take(LISTED)
-        .map(|group| holder(group, now))
-        .collect();
-    let rest = groups.iter().skip(LISTED);
-    let (more, permits) = rest.fold((0, 0), |(places, permits), group| {
-        (places + 1, permits + group.len() as u64)
-    });
-    if let Some(last) = places.last_mut()
-        && more > 0
-    {
-        last.label += &format!(
-            "; {} more hold {}",
-            count(more, "place"),
-            count(permits, "permit")
-        );
-    }
-    places
-}
-
-fn holder(group: &Group<'_>, now: Instant) -> Related {
-    let oldest = group.oldest().read(now);
-    let doing = doing(&oldest).to_string();
-    let last = last(&oldest)
-        .map(|last| format!(", {last}"))
-        .unwrap_or_default();
-    let reserved = oldest
-        .reserved
-        .as_ref()
-        .map(|reason| format!(" (reserved: {reason})"))
-        .unwrap_or_default();
-    let label = match group.len() as u64 {
-        1 => format!(
-            "{} holds 1 permit{reserved} for {}, {doing}{last}",
-            taker(group.place()),
-            short(oldest.age)
-        ),
-        permits => format!(
-            "{} holds {}{reserved}, the oldest for {}, {doing}{last}",
-            taker(group.place()),
-            count(permits, "permit"),
-            short(oldest.age)
-        ),
-    };
-    Related::new(label, group.place())
-}
-
-/// Handles of one place, oldest first.
-pub(super) struct Group<'a> {
-    pub(super) handles: Vec<&'a Handle>,
-}
-
-impl<'a> Group<'a> {
-    /// Groups by place, in the order of the oldest handles.
-    pub(super) fn all(handles: impl IntoIterator<Item = &'a Handle>) -> Vec<Self> {
-        Self::by(handles, |_, _| true)
-    }
-
-    /// Groups by place and pool.
-    pub(super) fn of_pools(handles: impl IntoIterator<Item = &'a Handle>) -> Vec<Self> {
-        Self::by(handles, |one, other| one.pool.id() == other.pool.id())
-    }
-
-    fn by(
-        handles: impl IntoIterator<Item = &'a Handle>,
-        alike: impl Fn(&Handle, &Handle) -> bool,
-    ) -> Vec<Self> {
-        let mut groups: Vec<Self> = Vec::new();
-        for handle in handles {
-            let known = groups
-                .iter_mut()
-                .find(|group| group.place().is_same(handle.place) && alike(group.oldest(), handle));
-            match known {
-                Some(group) => group.handles.push(handle),
-                None => groups.push(Self {
-                    handles: vec![handle],
-                }),
-            }
-        }
-        groups
-    }
-
-    pub(super) fn oldest(&self) -> &'a Handle {
-        self.handles[0]
-    }
-
-    pub(super) fn place(&self) -> Place {
-        self.oldest().place
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.handles.len()
-    }
 }

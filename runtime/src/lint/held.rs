@@ -3,17 +3,25 @@
 use std::time::{Duration, Instant};
 
 use super::Reaction;
+use super::advice::{LONG_LIVED, READ_ALL};
 use super::describe::{closing_notes, definite, doing, last, lent, noun, permit, split, taker};
 use super::emit::Audience;
 use super::judge::judge_handle;
+use super::own_wait::{OwnWait, Waiting};
 use crate::config::Rules;
 use crate::finding::{Certainty, Fact, Finding, Lint, Related};
 use crate::handle::Handle;
 use crate::measure::units::{count, short};
 use crate::snapshot::{Activity, HandleInfo};
 
-/// `handle`, whose activity began at `since`, has been without use for `quiet`.
-pub(crate) fn held_idle(rules: &Rules, handle: &Handle, since: Instant, quiet: Duration) {
+/// `handle`, whose activity began at `since`, has been without use for `quiet`. `waiting` are the acquires that wait.
+pub(crate) fn held_idle(
+    rules: &Rules,
+    handle: &Handle,
+    since: Instant,
+    quiet: Duration,
+    waiting: &Waiting<'_>,
+) {
     let pool = handle.pool.name();
     let (Some(limit), Some(level)) = (
         rules.time(Lint::HeldIdle, handle.place.function, Some(&pool)),
@@ -21,17 +29,30 @@ pub(crate) fn held_idle(rules: &Rules, handle: &Handle, since: Instant, quiet: D
     ) else {
         return;
     };
-    let is_due = quiet >= limit
-        && handle.report_once(since, |reported| {
-            reported.idle = true;
-            reported.idle_ever = true;
-        });
-    if !is_due {
+    if quiet < limit {
+        return;
+    }
+    let own_wait = OwnWait::of(handle, waiting);
+    let known = own_wait.as_ref().filter(|own_wait| own_wait.is_known());
+    // The finding about the deadlock says why it is not used.
+    if known.is_some() && handle.glance().reported.deadlock {
+        return;
+    }
+    let is_first = handle.report_once(since, |reported| {
+        reported.idle = true;
+        reported.idle_ever = true;
+    });
+    if !is_first {
         return;
     }
     let info = handle.read(Instant::now());
     let copies = handle.copies();
     let what = if copies { "a COPY" } else { noun(&info) };
+    let (certainty, cause) = match known {
+        Some(own_wait) => (own_wait.certainty, own_wait.words()),
+        None => (certainty(handle), cause(&info, copies)),
+    };
+    let doubt = own_wait.iter().filter(|it| !it.is_known());
     let finding = Finding::of(Lint::HeldIdle, level, handle.place)
         .title(format!(
             "{} holds {what} of pool {pool} and has not used it for {}; the limit is {}",
@@ -41,17 +62,20 @@ pub(crate) fn held_idle(rules: &Rules, handle: &Handle, since: Instant, quiet: D
         ))
         .label(format!("taken here, in {}", taker(handle.place)))
         .pool(&pool)
-        .cause(certainty(handle), cause(&info, copies))
+        .cause(certainty, cause)
         .all_related(now_at(handle, &info))
+        .all_related(own_wait.as_ref().map(OwnWait::related))
         .fact("held for", short(info.age))
         .facts(unused(&info, copies, quiet))
         .facts(lent(&info))
         .facts([
             split(&info),
             permit(&info, handle.pool.limits.max_connections),
-            waiting(handle),
+            waiters(handle),
         ])
-        .helps(help(handle, &info, copies))
+        .helps(own_wait.iter().flat_map(OwnWait::helps))
+        .helps(help(handle, &info, copies, known.is_some()))
+        .notes(doubt.map(OwnWait::words))
         .notes(notes(Lint::HeldIdle, handle, &info));
     let _: Reaction = finding.report(Audience::watching(handle));
 }
@@ -111,7 +135,7 @@ pub(crate) fn held_too_long(rules: &Rules, handle: &Handle, held: Duration) {
         .facts([
             split(&info),
             permit(&info, handle.pool.limits.max_connections),
-            waiting(handle),
+            waiters(handle),
         ])
         .help(
             "split the work into shorter transactions, or release the connection between its parts",
@@ -170,18 +194,17 @@ fn now_at(handle: &Handle, info: &HandleInfo) -> Vec<Related> {
     places
 }
 
-fn help(handle: &Handle, info: &HandleInfo, copies: bool) -> Vec<String> {
+/// `waits` is whether its holder waits for a permit itself.
+fn help(handle: &Handle, info: &HandleInfo, copies: bool, waits: bool) -> Vec<String> {
     let mut help = Vec::new();
     match (info.activity, info.transaction_depth) {
+        _ if waits => {}
         _ if copies => help.push(
             "prepare the data before the COPY begins, and finish it right after: `copy.finish().await?`"
                 .to_owned(),
         ),
         (Activity::Streaming, _) => {
-            help.push(
-                "read all rows first, then work on them: `let rows: Vec<_> = stream.try_collect().await?`"
-                    .to_owned(),
-            );
+            help.push(format!("read all rows first, then work on them: {READ_ALL}"));
         }
         (_, 0) => help.push(
             "acquire it after the slow work, or release it before: `drop(conn)`; a query sent to `&pool` holds a connection only while it runs"
@@ -192,7 +215,9 @@ fn help(handle: &Handle, info: &HandleInfo, copies: bool) -> Vec<String> {
         ),
     }
     if info.activity != Activity::Streaming {
-        help.push("or, if it is meant to be held, declare why: `.long_lived(\"…\")`".to_owned());
+        help.push(format!(
+            "or, if it is meant to be held, declare why: {LONG_LIVED}"
+        ));
     }
     help.push(longer(Lint::HeldIdle, handle));
     help
@@ -224,7 +249,7 @@ fn notes(lint: Lint, handle: &Handle, info: &HandleInfo) -> Vec<String> {
     notes
 }
 
-fn waiting(handle: &Handle) -> Fact {
+fn waiters(handle: &Handle) -> Fact {
     let waiting = handle.pool.permits.waiting();
     Fact::new("waiting for this pool:", waiting.to_string())
 }

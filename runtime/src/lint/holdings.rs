@@ -19,13 +19,12 @@ pub(super) struct Holding {
 pub(super) fn holdings(second: &Handle, scope: &Scope) -> Vec<Holding> {
     let mut found = Vec::new();
     let mut between: Vec<&'static Function> = Vec::new();
-    let mut below: Option<&Scope> = None;
-    for around in scope.chain_of_task() {
-        for handle in owner::held_by(around) {
+    for around in scope.outwards() {
+        for handle in owner::held_by(around.scope) {
             if handle.id() != second.id()
                 && handle.pool.id() == second.pool.id()
-                && !handle.is_handed_on(around)
-                && let Some(certainty) = handle.is_held_by(around, below, second)
+                && !handle.is_handed_on(around.scope)
+                && let Some(certainty) = handle.is_held_by(around, second)
             {
                 found.push(Holding {
                     handle,
@@ -34,10 +33,9 @@ pub(super) fn holdings(second: &Handle, scope: &Scope) -> Vec<Holding> {
                 });
             }
         }
-        if below.is_some() {
-            between.insert(0, around.function());
+        if around.below.is_some() && !around.scope.is_branch() {
+            between.insert(0, around.scope.function());
         }
-        below = Some(around);
     }
     found
 }

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::Reaction;
+use super::advice::LONG_LIVED;
 use super::describe::{definite, facts, noun};
 use super::emit::Audience;
 use super::judge::judge;
@@ -139,7 +140,7 @@ fn handed_up_through(handle: &Handle, function: &Function) -> Vec<Related> {
 fn help(info: &HandleInfo) -> Vec<String> {
     let end_it = match (info.activity, info.transaction_depth) {
         (Activity::Streaming, _) => {
-            "read the stream to its end or drop it before returning; to keep its rows, collect them: `.try_collect::<Vec<_>>().await?`"
+            "read the stream to its end or drop it before returning; to keep its rows, collect them: `.try_collect::<Vec<_>>().await?`, with `use futures::TryStreamExt`"
         }
         (_, 0) => {
             "let it go out of scope before returning, and keep the pool instead: a `Pool` is cheap to clone"
@@ -153,7 +154,9 @@ fn help(info: &HandleInfo) -> Vec<String> {
         "or return it, so that the caller owns it".to_owned(),
     ];
     if info.activity != Activity::Streaming {
-        help.push("or, if it is meant to live long, declare why: `.long_lived(\"…\")`".to_owned());
+        help.push(format!(
+            "or, if it is meant to live long, declare why: {LONG_LIVED}"
+        ));
     }
     help
 }

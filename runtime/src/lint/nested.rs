@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::Reaction;
+use super::advice::Second;
 use super::demand::Demand;
 use super::describe::{closing_notes, noun, taker};
 use super::emit::Audience;
@@ -14,7 +15,6 @@ use crate::handle::Handle;
 use crate::handle::begun::OpenTransaction;
 use crate::measure::units::{count, short};
 use crate::scope::Scope;
-use crate::snapshot::{Activity, HandleInfo};
 
 /// `second` was just granted. Where one of the lints is at deny, the acquire must panic.
 pub(crate) fn on_granted(second: &Handle) -> Reaction {
@@ -65,10 +65,7 @@ fn outside_transaction(
     } else {
         (
             format!("{holder} has a transaction of that pool open"),
-            format!(
-                "let {function} take the connection as a parameter, `conn: &mut {}`, and pass `&mut *tx`",
-                second.pool.endpoint.connection
-            ),
+            of(second, holding).instead(&holding.handle.read(Instant::now())),
         )
     };
     let finding = Finding::of(Lint::OutsideTransaction, level, second.place)
@@ -132,7 +129,7 @@ fn nested_acquire(
         .all_related(through(holding))
         .fact("first held for", short(first.age))
         .facts(demand.facts())
-        .helps(help(second, &first, function == holder))
+        .helps(of(second, holding).helps(&first))
         .notes(demand.note())
         .notes(closing_notes(
             Lint::NestedAcquire,
@@ -142,43 +139,11 @@ fn nested_acquire(
     finding.report(Audience::of(second, scope.collector(), true))
 }
 
-/// How the code that takes `second` can do with `first` alone.
-pub(super) fn help(second: &Handle, first: &HandleInfo, same_function: bool) -> Vec<String> {
-    let variable = variable(first);
-    let instead = if first.activity == Activity::Streaming {
-        "read all rows first, then acquire the connection: `let rows: Vec<_> = stream.try_collect().await?`"
-            .to_owned()
-    } else if same_function && second.purpose.is_query() {
-        format!(
-            "send the query on the connection that is held: `&mut *{variable}` instead of the pool"
-        )
-    } else if same_function {
-        format!("use the connection that is held: `&mut *{variable}`")
-    } else {
-        format!(
-            "let {} take the connection as a parameter, `conn: &mut {}`, and pass `&mut *{variable}`",
-            taker(second.place),
-            second.pool.endpoint.connection
-        )
-    };
-    vec![instead, help_to_give_back(first)]
-}
-
-pub(super) fn help_to_give_back(first: &HandleInfo) -> String {
-    let back = match first.activity {
-        Activity::Streaming => "drop(stream)",
-        _ if first.transaction_depth > 0 => "tx.commit().await?",
-        _ => "drop(conn)",
-    };
-    format!("or release the first one before: `{back}`")
-}
-
-/// The usual name of its variable.
-fn variable(handle: &HandleInfo) -> &'static str {
-    if handle.transaction_depth > 0 {
-        "tx"
-    } else {
-        "conn"
+fn of<'a>(second: &'a Handle, holding: &'a Holding) -> Second<'a> {
+    Second {
+        handle: second,
+        first: &holding.handle,
+        between: &holding.between,
     }
 }
 

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use tracing::Span;
 
 use super::Reaction;
-use super::describe::{holders, holds_so_far, permits};
+use super::describe::{holds_so_far, permits};
 use super::emit::Audience;
 use super::judge::judge;
+use super::places::holders;
 use crate::config::Rules;
 use crate::finding::{Fact, Finding, Lint};
 use crate::handle::Handle;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 mod diagnose;
 mod full_server;
+mod hoarder;
 mod holders;
 mod server;
 

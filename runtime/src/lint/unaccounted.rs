@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use tracing::Span;
 
 use super::Reaction;
-use super::describe::{holders, permits, taker};
+use super::describe::{permits, taker};
 use super::emit::Audience;
 use super::judge::judge;
+use super::places::holders;
 use super::unread;
 use crate::config::Rules;
 use crate::finding::{Certainty, Finding, Level, Lint};

@@ -1,14 +1,14 @@
 //! The wait-for graph: pools whose every permit is held by a scope that waits for a permit of such a pool.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::finding::Certainty;
 use crate::handle::Handle;
-use crate::scope::Scope;
+use crate::scope::{Outwards, Scope};
 use crate::snapshot::Activity;
-use crate::source::function::Function;
 
 /// Pools whose holders wait for each other, or for themselves.
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ pub(crate) struct Deadlock {
     pub(crate) waiters: Vec<Arc<Handle>>,
     pub(crate) certainty: Certainty,
     /// The reason why it is only likely.
-    pub(crate) doubt: Option<&'static str>,
+    pub(crate) doubt: Option<Cow<'static, str>>,
 }
 
 /// A permit whose holder releases it only after another permit is granted.
@@ -27,23 +27,6 @@ pub(crate) struct Deadlock {
 pub(crate) struct Edge {
     pub(crate) holder: Arc<Handle>,
     pub(crate) waiter: Arc<Handle>,
-}
-
-impl Edge {
-    /// The functions between that of the holder and that of the waiter, outermost first.
-    pub(crate) fn between(&self) -> Vec<&'static Function> {
-        let (Some(owner), Some(scope)) = (self.holder.scope(), self.waiter.scope()) else {
-            return Vec::new();
-        };
-        let mut between: Vec<_> = scope
-            .chain_of_task()
-            .take_while(|around| !std::ptr::eq(*around, &raw const *owner))
-            .skip(1)
-            .map(Scope::function)
-            .collect();
-        between.reverse();
-        between
-    }
 }
 
 impl Deadlock {
@@ -108,11 +91,11 @@ pub(crate) fn deadlocked(claims: &[Arc<Handle>]) -> Vec<Deadlock> {
         return Vec::new();
     }
 
-    // For each scope, the claims that it or a scope further in of the same task waits for.
+    // For each scope, the claims that it waits for, or a scope further in for which it waits.
     let mut waits: FxHashMap<ScopeId, Vec<&Arc<Handle>>> = FxHashMap::default();
     for (claim, scope) in &waiting {
-        for around in scope.chain_of_task() {
-            waits.entry(id(around)).or_default().push(claim);
+        for around in scope.outwards() {
+            waits.entry(id(around.scope)).or_default().push(claim);
         }
     }
     // Removes a pool that has a holder that can continue, until no such pool is left.
@@ -221,24 +204,43 @@ fn deadlock(mut edges: Vec<(&Arc<Handle>, &Arc<Handle>)>) -> Deadlock {
 }
 
 /// The reason why a holder might release its permit although one of its scopes waits.
-fn doubt(holder: &Handle, waiter: &Handle) -> Option<&'static str> {
+fn doubt(holder: &Handle, waiter: &Handle) -> Option<Cow<'static, str>> {
     match holder.glance().activity {
         Activity::Idle => leaves_a_way_out(holder, waiter),
-        Activity::Lent => Some("a connection among them was lent to plain sqlx"),
+        Activity::Lent => Some("a connection among them was lent to plain sqlx".into()),
         Activity::Busy | Activity::Streaming => {
-            Some("a row stream among them may be read by other code")
+            Some("a row stream among them may be read by other code".into())
         }
     }
 }
 
 /// How the source allows a holder to continue while one of its scopes waits, if it does.
-fn leaves_a_way_out(holder: &Handle, waiter: &Handle) -> Option<&'static str> {
+fn leaves_a_way_out(holder: &Handle, waiter: &Handle) -> Option<Cow<'static, str>> {
     let Some(site) = holder.site else {
-        return Some("a permit among them was taken in code without `#[track]`");
+        return Some("a permit among them was taken in code without `#[track]`".into());
     };
-    if !site.stays() || !holder.handed_up_by().is_empty() {
-        return Some("a handle among them was passed on, and may be released elsewhere");
+    let taker = || site.function().name();
+    if let Some(at) = holder.handed_up_at() {
+        let (taker, file, line) = (taker(), at.file(), at.line());
+        return Some(
+            format!("{taker} returned its handle to {file}:{line}, where it may be passed on")
+                .into(),
+        );
     }
+    if !site.stays() {
+        return Some(
+            format!(
+                "{} may pass its handle on, to be released elsewhere",
+                taker()
+            )
+            .into(),
+        );
+    }
+    way_to(holder, waiter).map(Cow::Borrowed)
+}
+
+/// How the functions from the handle to the acquire allow the holder to continue, if they do.
+fn way_to(holder: &Handle, waiter: &Handle) -> Option<&'static str> {
     let (Some(owner), Some(scope)) = (holder.scope(), waiter.scope()) else {
         return Some("a scope among them has ended");
     };
@@ -247,7 +249,11 @@ fn leaves_a_way_out(holder: &Handle, waiter: &Handle) -> Option<&'static str> {
     }
     // From the acquire outwards, each function must await the next one itself.
     let mut awaited_at = waiter.awaited_at;
-    for around in scope.chain_of_task() {
+    for Outwards { scope: around, .. } in scope.outwards() {
+        let is_owner = std::ptr::eq(around, &raw const *owner);
+        if around.is_branch() && !is_owner {
+            return Some("an acquire among them waits in another task, which its holder awaits");
+        }
         let function = around.function();
         if !function.is_straight() {
             return Some("a function among them runs several things at once");
@@ -255,7 +261,7 @@ fn leaves_a_way_out(holder: &Handle, waiter: &Handle) -> Option<&'static str> {
         if !awaited_at.is_some_and(|place| function.contains(place)) {
             return Some("one of the waits is not awaited directly, and may be cancelled");
         }
-        if std::ptr::eq(around, &raw const *owner) {
+        if is_owner {
             return None;
         }
         awaited_at = Some(around.polled_at());

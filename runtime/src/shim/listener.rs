@@ -18,6 +18,7 @@ use super::conn::Conn;
 use super::pool::Pool;
 use super::tap::{Tap, tap};
 use super::transaction::Transaction;
+use crate::handle::LISTENER;
 use crate::handle::asked::Purpose;
 use crate::handle::held::Held;
 use crate::lifecycle::acquire::Claiming;
@@ -60,7 +61,7 @@ impl PgListener {
             )
             .await?;
             if let Some(held) = &held {
-                held.handle().reserve("PgListener".to_owned());
+                held.handle().reserve(LISTENER.to_owned());
             }
             Ok(Self { held, listener })
         }

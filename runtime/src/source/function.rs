@@ -29,6 +29,7 @@ pub struct Function {
     lends: &'static [[u32; 2]],
     repeats: &'static [[u32; 2]],
     holds: &'static [Holds],
+    joins: &'static [[u32; 2]],
     panic_at: PanicAt,
     written: &'static [Written],
 }
@@ -58,6 +59,7 @@ impl Function {
             lends: &[],
             repeats: &[],
             holds: &[],
+            joins: &[],
             panic_at: panic_nowhere,
             written: &[],
         }
@@ -149,6 +151,13 @@ impl Function {
     #[must_use]
     pub const fn holding(mut self, holds: &'static [Holds]) -> Self {
         self.holds = holds;
+        self
+    }
+
+    /// The places (line and column) where a task takes the scope along, and is awaited before anything else is.
+    #[must_use]
+    pub const fn joining(mut self, joins: &'static [[u32; 2]]) -> Self {
+        self.joins = joins;
         self
     }
 
@@ -262,6 +271,12 @@ impl Function {
     /// Whether the handle taken at the position stays in a variable of a loop.
     pub(crate) fn repeats(&self, (line, column): (u32, u32)) -> bool {
         self.repeats.contains(&[line, column])
+    }
+
+    /// Whether the task that takes the scope along at the place is awaited before the function awaits anything else.
+    pub(crate) fn joins(&self, location: &Location<'_>) -> bool {
+        let position = [location.line(), location.column()];
+        location.file() == self.file && self.joins.contains(&position)
     }
 
     /// Whether the attribute has seen the body.

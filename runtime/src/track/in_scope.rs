@@ -50,11 +50,15 @@ pub trait ScopeExt: Future + Sized {
     ///
     /// Its statements count in that scope. Its handles are its own; those that are alive when it ends are handed up. If
     /// no scope is current, the future runs as it is.
+    ///
+    /// While the function awaits that task, and nothing else before, it holds its own handles for the task: a permit that
+    /// the task takes is a nested one, likely.
+    #[track_caller]
     fn in_current_scope(self) -> InScope<Self> {
         let inner = match context::scope() {
             Some(parent) => Inner::Carried {
                 future: super::in_scope(
-                    Scope::branch(parent),
+                    Scope::branch(parent, Location::caller()),
                     self,
                     hand_up::<Self> as HandUp<Self>,
                 ),

@@ -1,12 +1,14 @@
 //! Handles that are held for long, and statements that run for long.
 
+use std::cell::OnceCell;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::pace::SAMPLE;
 use crate::config::Rules;
 use crate::finding::Lint;
 use crate::handle::{Glance, Handle};
-use crate::lint;
+use crate::lint::{self, Waiting};
 use crate::measure::freeze::{self, Thawed};
 use crate::snapshot::Activity;
 use crate::source::function::Function;
@@ -17,17 +19,22 @@ pub(super) struct HoldLimits<'a> {
     rules: &'a Rules,
     now: Instant,
     thawed: Thawed,
+    claims: &'a [Arc<Handle>],
+    /// The acquires among `claims` that wait. Collected when the first hold is over its limit.
+    waiting: OnceCell<Waiting<'a>>,
     next_due: Option<Instant>,
     /// The shortest limit that the function of a handle sets.
     shortest_limit: Duration,
 }
 
 impl<'a> HoldLimits<'a> {
-    pub(super) fn new(rules: &'a Rules, now: Instant) -> Self {
+    pub(super) fn new(rules: &'a Rules, claims: &'a [Arc<Handle>], now: Instant) -> Self {
         Self {
             rules,
             now,
             thawed: freeze::thawed(),
+            claims,
+            waiting: OnceCell::new(),
             next_due: None,
             shortest_limit: SAMPLE * 2,
         }
@@ -49,7 +56,8 @@ impl<'a> HoldLimits<'a> {
         {
             let quiet = self.thawed.lived(quiet_since, now);
             if self.is_due(Lint::HeldIdle, Some(handle.place), quiet) {
-                lint::held_idle(self.rules, handle, glance.since, quiet);
+                let waiting = self.waiting.get_or_init(|| Waiting::among(self.claims));
+                lint::held_idle(self.rules, handle, glance.since, quiet, waiting);
             }
         }
         let held = self.thawed.lived(held_since, now);

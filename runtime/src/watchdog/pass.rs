@@ -65,7 +65,6 @@ impl Watch {
         if waiting.is_empty() {
             self.deadlocks.clear();
         } else {
-            lint::note_demand(&claims);
             confirms = self.deadlocks(&rules, &claims);
             self.waiters(&rules, &waiting, now);
         }
@@ -175,6 +174,7 @@ impl Watch {
     ) {
         let alive: FxHashSet<u64> = pools.iter().map(|pool| pool.state().id()).collect();
         self.pools.retain(|id, _| alive.contains(id));
+        lint::note_demand(claims);
         for pool in pools {
             let of_pool = self.pools.entry(pool.state().id()).or_default();
             let claims = || of(claims, pool.state().id());
@@ -204,7 +204,7 @@ fn look_at<'a>(
     now: Instant,
 ) -> (Vec<&'a Arc<Handle>>, Instant) {
     let mut waiting = Vec::new();
-    let mut holds = HoldLimits::new(rules, now);
+    let mut holds = HoldLimits::new(rules, claims, now);
     for handle in claims {
         let glance = handle.glance();
         match glance.standing {

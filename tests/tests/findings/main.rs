@@ -10,6 +10,7 @@ mod held;
 mod lent;
 mod nested;
 mod outside;
+mod own_wait;
 mod pressure;
 mod returns;
 mod rollback;

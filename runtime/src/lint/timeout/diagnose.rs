@@ -7,7 +7,9 @@ use crate::finding::{Certainty, Fact, Related, Verdict};
 use crate::handle::{Handle, live};
 use crate::lint::deadlock;
 use crate::lint::demand::{note_demand, note_nesting};
-use crate::lint::describe::{LISTED, holders, permits};
+use crate::lint::describe::permits;
+use crate::lint::own_wait::Waiting;
+use crate::lint::places::{LISTED, holders, waiters};
 use crate::lint::wait_for::{Deadlock, deadlocked};
 use crate::measure::freeze;
 use crate::measure::units::short;
@@ -22,24 +24,28 @@ const STALL: Duration = Duration::from_millis(500);
 
 pub(super) fn diagnose(waiter: &Handle, pool: &dyn ErasedPool, now: Instant) -> Diagnosis {
     let state = &waiter.pool;
-    let mut claims = live::all();
-    note_demand(&claims);
-    let deadlock = deadlocked(&claims)
+    let all = live::all();
+    note_demand(&all);
+    let deadlock = deadlocked(&all)
         .into_iter()
         .find(|deadlock| deadlock.concerns(state.id()));
-    claims.retain(|claim| claim.pool.id() == state.id());
-    let waiting = claims.iter().filter(|claim| claim.is_waiting());
-    waiting.for_each(|claim| note_nesting(claim));
+    let waiting = Waiting::among(&all);
+    let of_pool = all.iter().filter(|claim| claim.pool.id() == state.id());
+    let claims: Vec<_> = of_pool.cloned().collect();
+    let of_pool = claims.iter().filter(|claim| claim.is_waiting());
+    of_pool.for_each(|claim| note_nesting(claim));
     let case = Case {
         waiter,
         pool,
         claims: &claims,
+        waiting: &waiting,
         waited: waiter.has_waited(now),
         now,
     };
     let mut diagnosis = case.diagnose(deadlock.as_ref());
     if diagnosis.related.is_empty() && diagnosis.culprit.is_none() {
         diagnosis.related = holders(&claims);
+        diagnosis.related.extend(waiters(&claims, waiter.place));
     }
     let mut facts = case.facts(state);
     facts.append(&mut diagnosis.facts);
@@ -87,6 +93,8 @@ pub(super) struct Case<'a> {
     pub(super) pool: &'a dyn ErasedPool,
     /// The claims on its pool, oldest first.
     pub(super) claims: &'a [Arc<Handle>],
+    /// The claims on any pool that wait.
+    pub(super) waiting: &'a Waiting<'a>,
     pub(super) waited: Duration,
     pub(super) now: Instant,
 }

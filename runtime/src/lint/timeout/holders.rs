@@ -13,44 +13,6 @@ use crate::pool_state::episode::Diagnosis;
 use crate::snapshot::Activity;
 
 impl Case<'_> {
-    /// Half of the permits or more were held idle through half of this wait or longer.
-    pub(super) fn hoarder(&self) -> Option<Diagnosis> {
-        if !self.is_full() {
-            return None;
-        }
-        let idle: Vec<_> = self
-            .held_for_half_of_the_wait(|claim| claim.quiet_since(self.now))
-            .collect();
-        if (idle.len() as u64) * 2 < self.max() {
-            return None;
-        }
-        let least = idle.iter().map(|(_, quiet)| *quiet).min()?;
-        let (first, _) = *idle.first()?;
-        let same = idle
-            .iter()
-            .filter(|(claim, _)| claim.place.is_same(first.place));
-        let is_certain = idle.iter().all(|(claim, _)| !claim.may_be_lent());
-        let certainty = if is_certain && idle.len() as u64 == self.max() {
-            Certainty::Certain
-        } else {
-            Certainty::Likely
-        };
-        let cause = format!(
-            "{} of {} {} been held idle for {} or longer, {} of them by {}",
-            idle.len(),
-            count(self.max(), "permit"),
-            have(idle.len()),
-            short(least),
-            same.count(),
-            taker(first.place)
-        );
-        Some(
-            Diagnosis::new(Verdict::Hoarder, certainty, cause)
-                .fact("idle holders", idle.len().to_string())
-                .help(release(first)),
-        )
-    }
-
     /// Half of the permits or more were lent to plain sqlx through half of this wait or longer.
     pub(super) fn lent(&self) -> Option<Diagnosis> {
         let lent: Vec<_> = self
@@ -79,7 +41,7 @@ impl Case<'_> {
     }
 
     /// The handles whose state began, by `since`, before half of this wait, each with the time.
-    fn held_for_half_of_the_wait(
+    pub(super) fn held_for_half_of_the_wait(
         &self,
         since: impl Fn(&Handle) -> Option<Instant>,
     ) -> impl Iterator<Item = (&Handle, Duration)> {
@@ -221,24 +183,6 @@ fn float(number: u64) -> f64 {
     number as f64
 }
 
-/// How the function that holds a connection idle can release it.
-fn release(holder: &Handle) -> String {
-    let taker = taker(holder.place);
-    if holder.glance().activity == Activity::Streaming {
-        format!(
-            "read the rows in {taker} before the slow work: `let rows: Vec<_> = stream.try_collect().await?`"
-        )
-    } else if holder.scope().is_none() && holder.place.function.is_some() {
-        format!(
-            "{taker} keeps its connection: keep the pool instead, and acquire a connection for each use"
-        )
-    } else if holder.transaction_depth() > 0 {
-        format!("end the transaction in {taker} before its slow work: `tx.commit().await?`")
-    } else {
-        format!("release the connection in {taker} before its slow work: `drop(conn)`")
-    }
-}
-
-fn have(number: usize) -> &'static str {
+pub(super) fn have(number: usize) -> &'static str {
     if number == 1 { "has" } else { "have" }
 }

@@ -60,7 +60,7 @@ async fn a_callee_takes_while_its_caller_holds() {
     );
     assert_helps(
         &finding,
-        "let findings::deadlock::takes take the connection as a parameter, `conn: &mut SqliteConnection`",
+        "let findings::deadlock::takes take the connection as a parameter, `conn: &mut leash::Conn<'_, Sqlite>`",
     );
     assert_helps(&finding, "tx.commit().await?");
 }

@@ -112,7 +112,7 @@ async fn in_a_callee() {
     );
     assert_helps(
         &finding,
-        "let findings::nested::found::takes take the connection as a parameter, `conn: &mut SqliteConnection`, and pass `&mut *tx`",
+        "let findings::nested::found::takes take the connection as a parameter, `conn: &mut leash::Conn<'_, Sqlite>` with `use sqlx::{Sqlite, leash}`, and pass `&mut *tx`",
     );
     assert_helps(&finding, "tx.commit().await?");
 }

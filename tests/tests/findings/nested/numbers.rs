@@ -155,7 +155,7 @@ impl Jobs {
 
 #[tokio::test]
 async fn after_a_timeout_no_size_is_called_enough() {
-    let pool = connect(options(4).acquire_timeout(Duration::from_millis(500))).await;
+    let pool = connect(options(4).acquire_timeout(Duration::from_secs(1))).await;
     let jobs = Jobs {
         pool,
         shared: OnceCell::new(),

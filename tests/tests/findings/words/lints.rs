@@ -116,7 +116,7 @@ async fn held_idle() {
            = note: held for …, idle for …, last UPDATE exam at tests/tests/findings/words/lints.rs:19:12, spent … with the database, … without, holds 1 of 2 permits of pool idle shop, waiting for this pool: 0
            = cause (certain): nothing was sent on it since `UPDATE exam` ended: the code that holds it waits for something else
            = help: do the slow work (a request, a file, a sleep) before `begin` or after `commit`, not in between
-           = help: or, if it is meant to be held, declare why: `.long_lived("…")`
+           = help: or, if it is meant to be held, declare why: `.long_lived("…")`, with `use sqlx::leash::HandleExt`
            = help: or raise the limit of this function: `#[track(held_idle = "60s")]`
            = note: to allow this, `#[track(allow(held_idle, reason = "…"))]`; read more: `leash::explain(Lint::HeldIdle)`"#]]).await;
 }
@@ -133,7 +133,7 @@ async fn held_idle_of_a_row_stream() {
            |
            = note: held for …, read 1 row, the last one … ago, spent … with the database, … without, holds 1 of 2 permits of pool streaming shop, waiting for this pool: 0
            = cause (certain): the consumer has a row and does not ask for the next one
-           = help: read all rows first, then work on them: `let rows: Vec<_> = stream.try_collect().await?`
+           = help: read all rows first, then work on them: `let rows: Vec<_> = stream.try_collect().await?`, with `use futures::TryStreamExt`
            = help: or raise the limit of this function: `#[track(held_idle = "60s")]`
            = note: to allow this, `#[track(allow(held_idle, reason = "…"))]`; read more: `leash::explain(Lint::HeldIdle)`"#]]).await;
 }

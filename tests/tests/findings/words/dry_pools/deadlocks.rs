@@ -64,8 +64,8 @@ async fn a_deadlock() {
                |
                = note: permits 2, waiters 2, longest wait …, acquire_timeout …
                = cause (certain): each holder awaits an acquire and keeps its handle meanwhile: none can continue before another one does
-               = help: let findings::words::dry_pools::Shop::next_number take the connection as a parameter, `conn: &mut SqliteConnection`, and pass `&mut *tx`
-               = help: or release the first one before: `tx.commit().await?`
+               = help: let findings::words::dry_pools::Shop::next_number take the connection as a parameter, `conn: &mut leash::Conn<'_, Sqlite>` with `use sqlx::{Sqlite, leash}`, and pass `&mut *tx`
+               = help: or, if it need not be part of the transaction, commit before: `tx.commit().await?`
                = note: to allow this, `#[track(allow(pool_deadlock, reason = "…"))]`; read more: `leash::explain(Lint::PoolDeadlock)`"#]],
     );
 }
@@ -146,7 +146,7 @@ async fn a_likely_deadlock() {
                |
                = note: permits 1, waiters 1, longest wait …, acquire_timeout …
                = cause (likely): each holder has an acquire that waits; it is not certain that none can continue, because a row stream among them may be read by other code
-               = help: read all rows first, then acquire the connection: `let rows: Vec<_> = stream.try_collect().await?`
+               = help: read all rows first, then acquire the connection: `let rows: Vec<_> = stream.try_collect().await?`, with `use futures::TryStreamExt`
                = help: or release the first one before: `drop(stream)`
                = note: to allow this, `#[track(allow(pool_deadlock, reason = "…"))]`; read more: `leash::explain(Lint::PoolDeadlock)`"#]],
     );
@@ -197,7 +197,7 @@ async fn nested_acquires() {
                |
                = note: first held for …, tasks at once (Tn) 1, connections per task (Cm) 2, minimum safe size Tn × (Cm − 1) + 1 = 2, pool size 5
                = cause (certain): one task takes a second permit and keeps the first: when as many tasks as there are permits do so at once, each waits for the others
-               = help: read all rows first, then acquire the connection: `let rows: Vec<_> = stream.try_collect().await?`
+               = help: read all rows first, then acquire the connection: `let rows: Vec<_> = stream.try_collect().await?`, with `use futures::TryStreamExt`
                = help: or release the first one before: `drop(stream)`
                = note: so far 1 task at once, each holding up to 2 connections: 2 permits are enough, and this pool has 5
                = note: to allow this, `#[track(allow(nested_acquire, reason = "…"))]`; read more: `leash::explain(Lint::NestedAcquire)`"#]],
@@ -214,27 +214,27 @@ async fn a_query_outside_its_transaction() {
     check(
         only_of(Lint::OutsideTransaction, &found),
         &expect![[r#"
-        warning[outside_transaction]: findings::words::dry_pools::Shop::next_number sends a query to pool ordering while findings::words::dry_pools::Shop::place_order has a transaction of that pool open
-          --> tests/tests/findings/words/dry_pools.rs:71:33
-           |
-        71 |         sqlx::query("SELECT 1").execute(&self.pool).await?;
-           |                                 ^^^^^^^ runs outside the transaction, in findings::words::dry_pools::Shop::next_number
-           |
-          ::: tests/tests/findings/words/dry_pools.rs:59:32
-           |
-        59 |         let mut tx = self.pool.begin().await?;
-           |                                ----- the transaction begins here
-           |
-          ::: tests/tests/findings/words/dry_pools.rs:66:14
-           |
-        66 |     async fn reserve_stock(&self) -> Result {
-           |              ------------- called through here
-           |
-           = note: transaction open for …, after 1 statement
-           = cause (certain): the query took a connection of its own: it does not see what the transaction wrote, and is not rolled back with it
-           = help: let findings::words::dry_pools::Shop::next_number take the connection as a parameter, `conn: &mut SqliteConnection`, and pass `&mut *tx`
-           = help: or, if it must not be part of the transaction, run it before `begin` or after `commit`
-           = note: to allow this, `#[track(allow(outside_transaction, reason = "…"))]`; read more: `leash::explain(Lint::OutsideTransaction)`"#]],
+            warning[outside_transaction]: findings::words::dry_pools::Shop::next_number sends a query to pool ordering while findings::words::dry_pools::Shop::place_order has a transaction of that pool open
+              --> tests/tests/findings/words/dry_pools.rs:71:33
+               |
+            71 |         sqlx::query("SELECT 1").execute(&self.pool).await?;
+               |                                 ^^^^^^^ runs outside the transaction, in findings::words::dry_pools::Shop::next_number
+               |
+              ::: tests/tests/findings/words/dry_pools.rs:59:32
+               |
+            59 |         let mut tx = self.pool.begin().await?;
+               |                                ----- the transaction begins here
+               |
+              ::: tests/tests/findings/words/dry_pools.rs:66:14
+               |
+            66 |     async fn reserve_stock(&self) -> Result {
+               |              ------------- called through here
+               |
+               = note: transaction open for …, after 1 statement
+               = cause (certain): the query took a connection of its own: it does not see what the transaction wrote, and is not rolled back with it
+               = help: let findings::words::dry_pools::Shop::next_number take the connection as a parameter, `conn: &mut leash::Conn<'_, Sqlite>` with `use sqlx::{Sqlite, leash}`, and pass `&mut *tx`
+               = help: or, if it must not be part of the transaction, run it before `begin` or after `commit`
+               = note: to allow this, `#[track(allow(outside_transaction, reason = "…"))]`; read more: `leash::explain(Lint::OutsideTransaction)`"#]],
     );
     check(
         only_of(Lint::NestedAcquire, &found),
@@ -257,8 +257,8 @@ async fn a_query_outside_its_transaction() {
                |
                = note: first held for …, tasks at once (Tn) 1, connections per task (Cm) 2, minimum safe size Tn × (Cm − 1) + 1 = 2, pool size 5
                = cause (certain): one task takes a second permit and keeps the first: when as many tasks as there are permits do so at once, each waits for the others
-               = help: let findings::words::dry_pools::Shop::next_number take the connection as a parameter, `conn: &mut SqliteConnection`, and pass `&mut *tx`
-               = help: or release the first one before: `tx.commit().await?`
+               = help: let findings::words::dry_pools::Shop::next_number take the connection as a parameter, `conn: &mut leash::Conn<'_, Sqlite>` with `use sqlx::{Sqlite, leash}`, and pass `&mut *tx`
+               = help: or, if it need not be part of the transaction, commit before: `tx.commit().await?`
                = note: so far 1 task at once, each holding up to 2 connections: 2 permits are enough, and this pool has 5
                = note: to allow this, `#[track(allow(nested_acquire, reason = "…"))]`; read more: `leash::explain(Lint::NestedAcquire)`"#]],
     );

@@ -74,8 +74,8 @@ async fn a_timeout_by_a_deadlock() {
                |
                = note: waited …, permits held 2 of 2, 2 waiting, open 2, idle 0, longest wait …
                = cause (deadlock, certain): each holder awaits an acquire and keeps its handle meanwhile: none can continue before another one does
-               = help: let findings::words::dry_pools::Shop::next_number take the connection as a parameter, `conn: &mut SqliteConnection`, and pass `&mut *tx`
-               = help: or release the first one before: `tx.commit().await?`
+               = help: let findings::words::dry_pools::Shop::next_number take the connection as a parameter, `conn: &mut leash::Conn<'_, Sqlite>` with `use sqlx::{Sqlite, leash}`, and pass `&mut *tx`
+               = help: or, if it need not be part of the transaction, commit before: `tx.commit().await?`
                = note: to allow this, `#[track(allow(pool_timeout, reason = "…"))]`; read more: `leash::explain(Lint::PoolTimeout)`"#]],
     );
 }
@@ -110,6 +110,7 @@ async fn a_timeout_by_a_hoarder() {
                 = note: waited …, permits held 1 of 1, 1 waiting, open 1, idle 0, longest wait …, idle holders 1
                 = cause (hoarder, certain): 1 of 1 permit has been held idle for … or longer, 1 of them by findings::words::dry_pools::Shop::pay
                 = help: end the transaction in findings::words::dry_pools::Shop::pay before its slow work: `tx.commit().await?`
+                = help: or, if findings::words::dry_pools::Shop::pay waits for a lock (`Mutex`, `OnceCell`) whose owner waits for this pool: lock before the connection is taken, everywhere
                 = note: to allow this, `#[track(allow(pool_timeout, reason = "…"))]`; read more: `leash::explain(Lint::PoolTimeout)`"#]],
     );
 }

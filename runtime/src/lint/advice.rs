@@ -1,0 +1,104 @@
+//! Help in code: how a function does with the connection that is held, or releases it.
+
+use super::describe::taker;
+use crate::handle::Handle;
+use crate::pool_state::endpoint::Endpoint;
+use crate::snapshot::{Activity, HandleInfo};
+use crate::source::function::Function;
+
+/// How a handle is declared as meant to live long.
+pub(super) const LONG_LIVED: &str = "`.long_lived(\"…\")`, with `use sqlx::leash::HandleExt`";
+
+/// How all rows of a stream are read.
+pub(super) const READ_ALL: &str =
+    "`let rows: Vec<_> = stream.try_collect().await?`, with `use futures::TryStreamExt`";
+
+/// A permit that is taken, or waited for, while the first one is held.
+pub(super) struct Second<'a> {
+    pub(super) handle: &'a Handle,
+    pub(super) first: &'a Handle,
+    /// The functions between the two, outermost first.
+    pub(super) between: &'a [&'static Function],
+}
+
+impl Second<'_> {
+    /// How the code that takes the second permit can do with the first one alone.
+    pub(super) fn helps(&self, first: &HandleInfo) -> Vec<String> {
+        vec![self.instead(first), release_before(first)]
+    }
+
+    /// How it can send its statements on the connection that is held.
+    pub(super) fn instead(&self, first: &HandleInfo) -> String {
+        if first.activity == Activity::Streaming {
+            return format!("read all rows first, then acquire the connection: {READ_ALL}");
+        }
+        let (function, variable) = (taker(self.handle.place), variable(first));
+        let is_query = self.handle.purpose.is_query();
+        if function == taker(self.first.place) {
+            return if is_query {
+                format!(
+                    "send the query on the connection that is held: `&mut *{variable}` instead of the pool"
+                )
+            } else {
+                format!("use the connection that is held: `&mut *{variable}`")
+            };
+        }
+        let parameter = parameter(&self.handle.pool.endpoint);
+        let own = self.handle.place.function;
+        if !own.is_some_and(is_method_of_pool) {
+            return format!(
+                "let {function} take the connection as a parameter, {parameter}, and pass `&mut *{variable}`"
+            );
+        }
+        // A method of the pool cannot take a connection. Its nearest caller that is none can.
+        let caller = self.between.iter().rev().find(|it| !is_method_of_pool(it));
+        match caller {
+            Some(caller) => format!(
+                "let {} take the connection as a parameter, {parameter}, pass `&mut *{variable}`, and let it send there what {function} sends to the pool",
+                caller.name()
+            ),
+            None => format!(
+                "send what {function} sends to the pool on the connection that is held: `&mut *{variable}`"
+            ),
+        }
+    }
+}
+
+/// Whether the function is a method that a trait adds to sqlx's pool.
+fn is_method_of_pool(function: &Function) -> bool {
+    function.name().starts_with("<Pool as ")
+}
+
+/// A parameter that takes a connection or a transaction, and keeps it known.
+pub(super) fn parameter(endpoint: &Endpoint) -> String {
+    let database = match endpoint.connection {
+        "PgConnection" => "Postgres",
+        connection => connection.strip_suffix("Connection").unwrap_or(connection),
+    };
+    match database.strip_suffix("::") {
+        Some(generic) => format!("`conn: &mut leash::Conn<'_, {generic}>` with `use sqlx::leash`"),
+        None => format!(
+            "`conn: &mut leash::Conn<'_, {database}>` with `use sqlx::{{{database}, leash}}`"
+        ),
+    }
+}
+
+pub(super) fn release_before(first: &HandleInfo) -> String {
+    match first.activity {
+        Activity::Streaming => "or release the first one before: `drop(stream)`".to_owned(),
+        _ if first.transaction_depth > 0 => {
+            "or, if it need not be part of the transaction, commit before: `tx.commit().await?`"
+                .to_owned()
+        }
+        _ => "or release the first one before: `drop(conn)`".to_owned(),
+    }
+}
+
+/// The usual name of its variable.
+fn variable(handle: &HandleInfo) -> &'static str {
+    if handle.transaction_depth > 0 {
+        "tx"
+    } else {
+        "conn"
+    }
+}
