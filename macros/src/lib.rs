@@ -52,6 +52,10 @@ use crate::options::Options;
 /// | a trait | its methods that have a body |
 /// | an inline module | all of the above in it, nested inline modules included |
 ///
+/// Mark the functions that send statements, those that take a connection or a transaction, those that are called while one
+/// is held, and the handlers and jobs at the top, which become root scopes. In doubt mark every `async fn` of a module that
+/// uses a pool: a call that sends nothing costs next to nothing.
+///
 /// A module in another file (`mod exams;`) is refused: the attribute would see no more than its name. Put the attribute on
 /// the impl blocks and functions in that file.
 ///
