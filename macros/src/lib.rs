@@ -47,7 +47,7 @@ use crate::options::Options;
 /// | an `async fn` | the function |
 /// | a `fn` that returns a future: `impl Future`, `BoxFuture`, `Pin<Box<dyn Future>>` | the function; its scope is the execution of the future |
 /// | a `fn` that returns a stream: `impl Stream`, `BoxStream`, `Pin<Box<dyn Stream>>` | its call sites; the handles belong to the scope that reads the stream |
-/// | any other `fn` | its call sites; it has no scope |
+/// | any other `fn` with an async block or a call site | these; it has no scope |
 /// | an impl block, also of a trait | its methods |
 /// | a trait | its methods that have a body |
 /// | an inline module | all of the above in it, nested inline modules included |
@@ -58,6 +58,10 @@ use crate::options::Options;
 ///
 /// A module in another file (`mod exams;`) is refused: the attribute would see no more than its name. Put the attribute on
 /// the impl blocks and functions in that file.
+///
+/// On a `fn` that is none of these, the attribute would do nothing, so it is a compile error. It is none where it stands in
+/// a tracked impl block, trait or module and has no attribute of its own, and where the name of the return type leaves
+/// open that it is a future.
 ///
 /// ```ignore
 /// use sqlx::{SqlitePool, track};

@@ -3,6 +3,7 @@
 //! All validation that needs the item is done here.
 
 mod function;
+mod plain;
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -11,7 +12,7 @@ use syn::{Attribute, ImplItem, Item, ItemFn, ItemImpl, ItemMod, ItemTrait, Trait
 pub(crate) use self::function::{EntryPoint, Form, Function, each_async_block};
 use crate::attributes::{self, any_foreign, makes_entry_point};
 use crate::errors::Errors;
-use crate::options::{Options, Order};
+use crate::options::{Options, Order, Place};
 
 const TARGETS: &str = "an `async fn`, a fn that returns a future or a stream, an impl block, a trait or an inline module";
 
@@ -216,7 +217,7 @@ impl Reader<'_> {
             function.form = function.form();
         }
         if matches!(function.form, Form::Plain) {
-            self.check_plain(&function.options);
+            self.check_plain(&function);
         }
         match self.mode {
             Mode::On if !fixed => Node::Function(Box::new(function)),
@@ -247,13 +248,31 @@ impl Reader<'_> {
         }
     }
 
-    fn check_plain(&mut self, options: &Options) {
+    fn check_plain(&mut self, function: &Function) {
+        let Function {
+            options,
+            signature,
+            body,
+            ..
+        } = function;
         let scoped = ["root", "returns_handle", "max_queries", "query_budget"];
+        let mut has_scoped = false;
         for word in options.words_among(&scoped) {
+            has_scoped = true;
             let message = format!(
                 "`{word}` applies only to a function that returns a future; make this one `async`, or remove `{word}`"
             );
             self.errors.at(word, message);
+        }
+        // A function that another attribute has made is not judged: what it calls may run the user's.
+        let is_users = options.place == Place::OnItem && options.order != Order::LastOnEntryPoint;
+        if is_users && !has_scoped && !plain::is_worth_tracking(signature, body) {
+            let name = &signature.ident;
+            let message = format!(
+                "`#[track]` does nothing on a fn that is not async; make `{name}` an `async fn`, or remove `#[track]`; \
+                 if it returns a future under another name, write `impl Future<Output = …>` as its type"
+            );
+            self.errors.at(name, message);
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::parse::Entry;
 /// Options that the attribute gives itself when it moves behind the others.
 const LAST: &str = "__last";
 const LAST_ON_ENTRY_POINT: &str = "__last_of_entry";
+const INHERITED: &str = "__inherited";
 
 /// When the attribute expands, relative to the others on its item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +30,15 @@ pub(crate) enum Order {
     LastOnEntryPoint,
 }
 
+/// Where the attribute stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Only on an item around this one.
+    #[default]
+    Around,
+    OnItem,
+}
+
 /// The options of one attribute, or of several merged ones. All of them are valid.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
@@ -37,6 +47,7 @@ pub(crate) struct Options {
     pub(crate) root: bool,
     pub(crate) returns_handle: bool,
     pub(crate) order: Order,
+    pub(crate) place: Place,
     pub(crate) krate: Option<Path>,
     pub(crate) limits: BTreeMap<Lint, Limit>,
     pub(crate) levels: BTreeMap<Lint, Level>,
@@ -74,6 +85,7 @@ impl Options {
         both.root |= inner.root;
         both.returns_handle |= inner.returns_handle;
         both.order = inner.order;
+        both.place = inner.place;
         both.krate = inner.krate.clone().or(both.krate);
         both.limits.extend(inner.limits.clone());
         both.levels.extend(inner.levels.clone());
@@ -86,6 +98,9 @@ impl Options {
         let mut both = self.refined(lower);
         both.name = lower.name.clone().or_else(|| self.name.clone());
         both.skip |= self.skip;
+        if both.place == Place::Around {
+            both.place = self.place;
+        }
         if both.order == Order::AsWritten {
             both.order = self.order;
         }
@@ -114,6 +129,9 @@ impl ToTokens for Options {
             Order::LastOnEntryPoint => Some(format_ident!("{LAST_ON_ENTRY_POINT}")),
         };
         all.extend(order.map(ToTokens::into_token_stream));
+        if self.place == Place::Around {
+            all.push(format_ident!("{INHERITED}").into_token_stream());
+        }
         if let Some(name) = &self.name {
             all.push(quote!(name = #name));
         }

@@ -417,6 +417,15 @@ impl Tagger<'_> {
     }
 }
 
+/// Whether an expression may be a call site, by its name.
+pub(crate) fn is_call_site(expr: &Expr) -> bool {
+    match expr {
+        Expr::MethodCall(call) => AWAITED.iter().any(|one| call.method == one),
+        Expr::Call(call) => called(call).is_some(),
+        _ => false,
+    }
+}
+
 /// The last name of a called path, if the call is a call site: `Executor::execute(&pool, query)`.
 fn called(call: &ExprCall) -> Option<Ident> {
     let Expr::Path(path) = &*call.func else {

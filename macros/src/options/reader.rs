@@ -11,7 +11,7 @@ use syn::parse::Parser;
 use syn::{LitInt, LitStr, Path};
 
 use super::amount::{self, Amount};
-use super::{LAST, LAST_ON_ENTRY_POINT, Level, Limit, Options, Order};
+use super::{INHERITED, LAST, LAST_ON_ENTRY_POINT, Level, Limit, Options, Order, Place};
 use crate::errors::Errors;
 use crate::lints::{Lint, Unit, nearest};
 use crate::parse::{Entry, Value, entries};
@@ -32,7 +32,10 @@ const WORDS: [&str; 9] = [
 pub(super) fn read(entries: Vec<Entry>, errors: &mut Errors) -> Options {
     let mut reader = Reader {
         errors,
-        options: Options::default(),
+        options: Options {
+            place: Place::OnItem,
+            ..Options::default()
+        },
         seen: HashMap::new(),
         ranks: BTreeMap::new(),
     };
@@ -80,6 +83,7 @@ impl Reader<'_> {
             "skip" => self.options.skip = self.flag(word, value),
             "root" => self.options.root = self.flag(word, value),
             "returns_handle" => self.options.returns_handle = self.flag(word, value),
+            INHERITED => self.options.place = Place::Around,
             LAST => self.options.order = Order::Last,
             LAST_ON_ENTRY_POINT => self.options.order = Order::LastOnEntryPoint,
             "name" => self.options.name = self.string(word, value, "exams.find"),

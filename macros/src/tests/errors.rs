@@ -588,6 +588,80 @@ fn options_in_the_wrong_place() {
     );
 }
 
+#[track_caller]
+fn is_refused(source: &str) -> bool {
+    let errors = reported(expand(source, Mode::On));
+    assert_eq!(errors, reported(expand(source, Mode::Off)), "{source}");
+    errors.contains("does nothing on a fn that is not async")
+}
+
+#[test]
+fn a_plain_fn() {
+    check(
+        "#[track] pub fn total(prices: &[u32]) -> u32 { prices.iter().sum() }",
+        expect![[r#"
+            total: `#[track]` does nothing on a fn that is not async; make `total` an `async fn`, or remove `#[track]`; if it returns a future under another name, write `impl Future<Output = …>` as its type
+        "#]],
+    );
+    for refused in [
+        "#[track] fn f() {}",
+        "#[track(allow(held_idle))] fn f() -> sqlx::Result<()> { Ok(()) }",
+        "#[track(name = \"f\")] fn f(&self) -> &Pool { &self.pool }",
+        "#[track] const fn f() -> u8 { 3 }",
+        "#[track] fn f() -> Result<Vec<(u8, String)>, Error> { g() }",
+        "#[track] fn f() -> Option<Exam> { g().ok() }",
+        "#[track] fn f() -> impl Iterator<Item = u8> + Send { g() }",
+        "#[track] fn f() -> Box<dyn Error + Send + Sync> { g() }",
+        "#[track] fn f() -> ! { panic!(\"no {}\", 3) }",
+        "#[track] fn f() -> Exam { Exam { id: 3 } }",
+        "#[track] fn f() -> Exam { Exam::of(3) }",
+        "#[track] fn f() -> Self { Self::of(g()) }",
+        "#[track] fn f() -> bool { let g = |x| x > 3; g(3) }",
+        "#[track] fn f() { async fn g() {} }",
+        "#[track] impl Repo { #[track(slow_query = \"1s\")] fn f(&self) -> u8 { 3 } }",
+        "#[track] mod m { #[track] fn f() {} }",
+        "#[track(__last)] #[unheard_of] fn f() {}",
+    ] {
+        assert!(is_refused(refused), "{refused}");
+    }
+}
+
+/// In doubt the fn is accepted: the attribute sees names, and a future can have any.
+#[test]
+fn a_plain_fn_with_something_to_track() {
+    for accepted in [
+        // Members that the attribute finds in a tracked item.
+        "#[track] impl Repo { fn f(&self) -> u8 { 3 } const fn g() {} }",
+        "#[track] trait Repo { fn f(&self) -> u8 { 3 } }",
+        "#[track] mod m { fn f() {} impl Repo { fn f() {} } }",
+        "#[track(__last, __inherited)] #[unheard_of] fn f() {}",
+        "#[track(skip)] fn f() {}",
+        // What runs later, and call sites.
+        "#[track] fn f() { spawn(async move { g().await }); }",
+        "#[track] fn f() { g(async |x| x); }",
+        "#[track] fn f() -> u8 { block_on(sqlx::query(A).fetch_one(pool)) }",
+        "#[track] fn f() { let begun = pool.begin(); g(begun) }",
+        "#[track] fn f() { spawn!(async { 1 }); }",
+        // Futures and streams under another name.
+        "#[track] fn f() -> LoadFuture { self.load() }",
+        "#[track] fn f() -> Loading<'_> { self.load() }",
+        "#[track] fn f() -> Answer { Box::pin(g()) }",
+        "#[track] fn f() -> ready::Ready<u8> { ready(3) }",
+        "#[track] fn f() -> JoinHandle<()> { g() }",
+        "#[track] fn f() -> Option<BoxFuture<'static, u8>> { None }",
+        "#[track] fn f() -> (u8, Pin<Box<Load>>) { g() }",
+        "#[track] fn f() -> impl Load { g() }",
+        "#[track] fn f() -> Box<dyn Load> { g() }",
+        "#[track] fn f() -> impl IntoFuture<Output = u8> { g() }",
+        "#[track] fn f() -> impl Fn() -> u8 { g() }",
+        "#[track] fn f<F: Future>(it: F) -> F { it }",
+        "#[track] fn f() -> fn() -> u8 { g }",
+        "#[track] fn f() -> answer!() { g() }",
+    ] {
+        assert!(!is_refused(accepted), "{accepted}");
+    }
+}
+
 #[test]
 fn the_item_stays() {
     let tokens = expand(

@@ -24,13 +24,17 @@ async fn below() -> sqlx::Result<i64> {
 #[track]
 #[test]
 fn a_plain_test_below() {
-    assert_eq!(above().unwrap(), 1);
+    sqlx::test_block_on(async {
+        assert!(SqlitePool::connect("sqlite::memory:").await.is_ok());
+    });
 }
 
 #[test]
 #[track]
 fn a_plain_test_above() {
-    assert_eq!(above().unwrap(), 1);
+    sqlx::test_block_on(async {
+        assert!(SqlitePool::connect("sqlite::memory:").await.is_ok());
+    });
 }
 
 #[track]

@@ -65,7 +65,9 @@ async fn stacked() {}
 async fn skipped() {}
 
 #[track(allow(n_plus_one), slow_query = "1s")]
-fn neither_future_nor_stream() {}
+fn neither_future_nor_stream() {
+    drop(async {});
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn runs() {

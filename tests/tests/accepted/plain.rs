@@ -143,6 +143,7 @@ async fn labelled(pool: &SqlitePool) -> sqlx::Result<i64> {
 
 #[track]
 fn neither_future_nor_stream(number: u8) -> u8 {
+    drop(async move { number });
     number + 1
 }
 
