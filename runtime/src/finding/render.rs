@@ -11,7 +11,7 @@ impl Finding {
     /// Returns the whole report in the form of a `rustc` diagnostic, without colours.
     ///
     /// Reads the source files for the lines that it shows. A line is shown only if the word at the column is the one that
-    /// was compiled; else the report shows the place without the line.
+    /// was compiled; else the report shows the place, and of the line only the word, where the attribute has seen it.
     pub fn render(&self) -> String {
         let level = match self.level {
             Level::Deny => Title::ERROR,
@@ -53,7 +53,8 @@ fn facts(finding: &Finding) -> String {
     facts.join(", ")
 }
 
-/// A line of source with its place. Where the line is not at hand, blanks stand for it, so that the column is right.
+/// A line of source with its place. Where the line is not at hand, it has only the word that the attribute has seen, in its
+/// column.
 struct Source {
     path: String,
     line: usize,
@@ -69,7 +70,12 @@ impl Source {
             let span = seen_at(&text, column, site.word)?;
             Some((text, span))
         });
-        let (text, span) = found.unwrap_or_else(|| (" ".repeat(column), column..column));
+        let (text, span) = found.unwrap_or_else(|| {
+            let word = site.word.unwrap_or_default();
+            let behind = if word.is_empty() { "" } else { " …" };
+            let text = format!("{}{word}{behind}", " ".repeat(column));
+            (text, column..column + word.len())
+        });
         Self {
             path: site.file.clone(),
             line,
@@ -212,10 +218,17 @@ mod tests {
 
     #[test]
     fn the_column_survives_where_the_line_is_not_at_hand() {
-        for word in [Some("begin"), None] {
+        for (word, line, mark) in [
+            (
+                Some("begin"),
+                "12 |                     begin …\n",
+                " ^^^^^ sent here",
+            ),
+            (None, "12 |                     \n", " ^ sent here"),
+        ] {
             let text = rendered("nowhere/to/be/found.rs", 12, 21, word);
             assert!(text.contains("nowhere/to/be/found.rs:12:21"), "{text}");
-            assert!(text.contains("sent here"), "{text}");
+            assert!(text.contains(line) && text.contains(mark), "{text}");
         }
     }
 
