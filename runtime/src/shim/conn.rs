@@ -18,7 +18,7 @@ use crate::scope::context;
 /// The `Deref` target of a tracked connection or transaction.
 ///
 /// `&mut Conn` is an [`Executor`](sqlx::Executor). It dereferences to the driver's own connection, which is then
-/// *lent*: until the connection is used through its handle again, what plain sqlx does with it is not seen.
+/// *lent*: the queries that tracked functions send on it are still the handle's, what else is done with it is not seen.
 ///
 /// # Panics
 ///

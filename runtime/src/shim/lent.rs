@@ -139,3 +139,185 @@ fn note_use(
         is_all: written.sole && borrower.is_none_or(|borrower| std::ptr::eq(borrower, scope)),
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::Location;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::handle::asked::{Asked, Purpose};
+    use crate::handle::held::Held;
+    use crate::handle::lent::give_back;
+    use crate::pool_state::PoolState;
+    use crate::scope::context::FrameKind;
+    use crate::scope::origin::Origin;
+    use crate::site::TrackedFn;
+    use crate::source::function::{Function, panic_here};
+
+    /// Any value: only its place counts.
+    type Connection = [u64; 4];
+
+    const STAYS: usize = 0;
+    const MOVES: usize = 1;
+
+    static HOLDER: TrackedFn = TrackedFn::new(Function::written(
+        (),
+        |_, message| panic_here(message),
+        file!(),
+        [1, 1],
+        [1, 1, 1, 2],
+        true,
+        &[
+            ([1, 1], "acquire", true, None),
+            ([1, 1], "acquire", false, None),
+        ],
+    ));
+    static HELPER: TrackedFn =
+        TrackedFn::new(Function::new(|| "", file!(), line!(), 1).named("helper"));
+
+    fn in_poll_of<T>(
+        function: &'static TrackedFn,
+        slot: &mut Option<Arc<Scope>>,
+        poll: impl FnOnce() -> T,
+    ) -> T {
+        let _entered = context::enter(function, FrameKind::Scope, slot, Location::caller());
+        poll()
+    }
+
+    fn held(site: usize) -> Held {
+        let _site = context::set_site(Some(HOLDER.site(site)), None);
+        Held::at_once(Asked {
+            pool: PoolState::for_tests(1),
+            origin: Origin::Site(HOLDER.site(site)),
+            purpose: Purpose::Connection,
+            task: None,
+            when: Instant::now(),
+        })
+    }
+
+    fn is_of(connection: &Connection, held: &Held) -> bool {
+        of(connection).is_some_and(|found| found.id() == held.handle().id())
+    }
+
+    /// Runs `poll` in a poll of the helper, and ends the helper's scope.
+    fn in_helper<T>(poll: impl FnOnce() -> T) -> T {
+        let mut slot = None;
+        let output = in_poll_of(&HELPER, &mut slot, poll);
+        if let Some(scope) = slot {
+            give_back(&scope, false);
+        }
+        output
+    }
+
+    #[test]
+    fn in_the_poll_in_which_it_was_lent() {
+        let connection = Connection::default();
+        in_poll_of(&HOLDER, &mut None, || {
+            let held = held(MOVES);
+            note(&connection, held.handle());
+            assert!(in_helper(|| is_of(&connection, &held)));
+            // The helper has returned, and another connection may stand there now.
+            assert!(!in_helper(|| is_of(&connection, &held)));
+        });
+    }
+
+    #[test]
+    fn not_after_another_function_was_polled() {
+        let connection = Connection::default();
+        in_poll_of(&HOLDER, &mut None, || {
+            let held = held(MOVES);
+            note(&connection, held.handle());
+            in_helper(|| ());
+            assert!(!is_of(&connection, &held));
+            assert!(!in_helper(|| is_of(&connection, &held)));
+        });
+    }
+
+    #[test]
+    fn not_in_a_later_poll() {
+        let connection = Connection::default();
+        let mut slot = None;
+        let held = in_poll_of(&HOLDER, &mut slot, || {
+            let held = held(MOVES);
+            note(&connection, held.handle());
+            held
+        });
+        in_poll_of(&HOLDER, &mut slot, || {
+            assert!(!is_of(&connection, &held));
+            assert!(!in_helper(|| is_of(&connection, &held)));
+        });
+    }
+
+    #[test]
+    fn in_all_polls_of_the_helper_that_has_the_borrow() {
+        let connection = Connection::default();
+        in_poll_of(&HOLDER, &mut None, || {
+            let held = held(MOVES);
+            let mut helper = None;
+            note(&connection, held.handle());
+            for _ in 0..2 {
+                in_poll_of(&HELPER, &mut helper, || {
+                    assert!(is_of(&connection, &held));
+                    assert!(in_helper(|| is_of(&connection, &held)));
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn while_its_variable_stays_in_its_place() {
+        let connection = Connection::default();
+        let mut slot = None;
+        let held = in_poll_of(&HOLDER, &mut slot, || {
+            let held = held(STAYS);
+            note(&connection, held.handle());
+            held
+        });
+        in_poll_of(&HOLDER, &mut slot, || {
+            for _ in 0..2 {
+                assert!(in_helper(|| is_of(&connection, &held)));
+            }
+            let elsewhere = Connection::default();
+            assert!(!in_helper(|| is_of(&elsewhere, &held)));
+            held.handle().take_back();
+            assert!(!in_helper(|| is_of(&connection, &held)));
+        });
+    }
+
+    #[test]
+    fn of_the_handle_that_was_lent_there_last() {
+        let connection = Connection::default();
+        in_poll_of(&HOLDER, &mut None, || {
+            let (first, second) = (held(STAYS), held(STAYS));
+            note(&connection, first.handle());
+            note(&connection, second.handle());
+            assert!(in_helper(|| is_of(&connection, &second)));
+            note(&connection, first.handle());
+            assert!(in_helper(|| is_of(&connection, &first)));
+        });
+    }
+
+    #[test]
+    fn of_nobody_once_the_handle_has_ended() {
+        let connection = Connection::default();
+        in_poll_of(&HOLDER, &mut None, || {
+            let held = held(STAYS);
+            note(&connection, held.handle());
+            drop(held);
+            assert!(of(&connection).is_none());
+            assert!(in_helper(|| of(&connection)).is_none());
+        });
+    }
+
+    #[test]
+    fn of_nobody_outside_of_the_holders_scopes() {
+        let connection = Connection::default();
+        let held = in_poll_of(&HOLDER, &mut None, || {
+            let held = held(STAYS);
+            note(&connection, held.handle());
+            held
+        });
+        assert!(!in_helper(|| is_of(&connection, &held)));
+    }
+}

@@ -1,6 +1,7 @@
 //! A connection that is lent as a plain one: whose statements they are, and when the loan is over.
 
 mod ends;
+mod judged;
 mod sent;
 
 use sqlx::{SqliteConnection, track};

@@ -4,12 +4,13 @@ use std::sync::Mutex;
 
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
-use sqlx::leash::{self, HandleExt, ScopeExt};
+use sqlx::leash::testing::findings;
+use sqlx::leash::{self, Certainty, HandleExt, Lint, ScopeExt};
 use sqlx::pool::PoolConnection;
 use sqlx::{Acquire, Database, Executor, Transaction, track};
 
 use super::{BY_ID, Db, pool_of};
-use crate::common::{HUNDRED, leaks, poll_at_most, returned, silent};
+use crate::common::{HUNDRED, Place, TestPool, leaks, marked, poll_at_most, returned, silent};
 
 type Pool = sqlx::Pool<Db>;
 type Tx = Transaction<'static, Db>;
@@ -108,6 +109,43 @@ async fn a_stream_kept_half_read() {
     let (result, _) = leaks("stream", "fetch", &name, reads_half(&pool, &kept)).await;
     result.unwrap();
     drop(kept.into_inner().unwrap());
+    pool.assert_serves_all().await;
+}
+
+/// A statement on a connection that was lent to a helper is the handle's.
+#[tokio::test]
+async fn a_write_of_a_helper_is_lost() {
+    #[track]
+    async fn inserts(conn: &mut <Db as Database>::Connection) -> sqlx::Result<()> {
+        sqlx::query(INSERT).execute(conn).await.map(drop)
+    }
+    #[track]
+    async fn forgets(pool: &TestPool<Db>) -> sqlx::Result<()> {
+        let mut tx = pool.begin().await?; // @helper
+        inserts(&mut tx).await?;
+        assert_eq!(pool.handles()[0].statements, 1);
+        inserts(tx.as_mut()).await?;
+        assert_eq!(pool.handles()[0].statements, 2);
+        sqlx::query(INSERT).execute(tx.as_mut()).await?;
+        assert_eq!(pool.handles()[0].statements, 3);
+        inserts(&mut tx).await
+    }
+    #[track]
+    async fn commits(pool: &TestPool<Db>) -> sqlx::Result<()> {
+        let mut tx = pool.begin().await?;
+        inserts(&mut tx).await?;
+        tx.commit().await
+    }
+    let Some(pool) = pool_of(1).await else { return };
+    let (forgotten, found) = findings(forgets(&pool)).await;
+    forgotten.unwrap();
+    let [lost] = &found[..] else {
+        panic!("{found:#?}");
+    };
+    assert_eq!(lost.lint, Lint::ImplicitRollback);
+    assert_eq!(lost.certainty, Certainty::Certain);
+    assert_eq!(Place::from(&lost.primary), marked("helper", "begin"));
+    silent(&pool, async { commits(&pool).await.unwrap() }).await;
     pool.assert_serves_all().await;
 }
 
