@@ -19,7 +19,7 @@ pub enum Verdict {
     Capacity,
     /// A permit is free, but no connection to the server can be made.
     Unreachable,
-    /// Permits are in use, and no known handle holds them.
+    /// Permits are in use, and no known handle holds them: untracked code does, or connections are still on their way back.
     Unaccounted,
     /// The async runtime did not poll the waiting task in time.
     RuntimeStall,

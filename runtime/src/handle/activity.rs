@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::operations::What;
 use super::rows::StreamRows;
+use super::unread::Unread;
 use super::{Handle, State};
 use crate::pool_state::counters::{Control, Hold};
 use crate::scope::context;
@@ -25,6 +26,8 @@ impl ControlGuard {
     pub(crate) fn end(guard: Option<Self>) {
         if let Some(mut guard) = guard {
             guard.unread = false;
+            // Its answer came after all that was left unread before it.
+            guard.handle.state().unread = None;
         }
     }
 }
@@ -85,15 +88,19 @@ impl Handle {
         self.state().copies
     }
 
-    /// Records that the statement has ended, and whether it `failed`.
+    /// Records that the statement has ended, whether it `failed`, and what it has left unread.
     ///
     /// Returns whether `slow_query` reported it while it ran.
-    pub(crate) fn end_statement(&self, now: Instant, failed: bool) -> bool {
+    pub(crate) fn end_statement(&self, now: Instant, failed: bool, unread: Option<Unread>) -> bool {
         let mut state = self.state();
         if let Some(begun) = state.transactions.last_mut() {
             begun.statement_ended(failed);
         }
-        state.unread = None;
+        state.unread = match unread {
+            // Its answer comes after the rest of an earlier one, and that was still awaited.
+            Some(unread) if !unread.answered => state.unread.or(Some(unread)),
+            unread => unread,
+        };
         let slow_was_reported = state.reported.slow;
         let at_rest = state.at_rest();
         state.enter(at_rest, &self.stream, now);
@@ -103,7 +110,6 @@ impl Handle {
     /// Records that the present operation has ended.
     pub(crate) fn operation_ended(&self, now: Instant) {
         let mut state = self.state();
-        state.unread = None;
         let at_rest = state.at_rest();
         state.enter(at_rest, &self.stream, now);
     }

@@ -58,11 +58,6 @@ fn observed(handle: &Arc<Handle>, mut give_back: BoxFuture<'static, ()>) -> BoxF
 }
 
 impl Handle {
-    /// Records that the last statement was dropped before its answer was read.
-    pub(crate) fn note_unread(&self, unread: Unread) {
-        self.state().unread = Some(unread);
-    }
-
     /// The statement whose rest the driver reads before anything else.
     pub(crate) fn unread(&self) -> Option<Unread> {
         self.state().unread

@@ -277,6 +277,17 @@ impl Running {
         );
     }
 
+    /// What is left to read of the answer when the statement ends like that.
+    fn unread(&self, outcome: Outcome) -> Option<Unread> {
+        let (tally, _) = self.counted?;
+        let is_left = outcome == Outcome::Cancelled || self.answer == Answer::LeftUnread;
+        is_left.then_some(Unread {
+            tally,
+            rows: self.rows,
+            answered: self.answer != Answer::Awaited,
+        })
+    }
+
     fn finish(&mut self, outcome: Outcome, error: Option<&sqlx::Error>) {
         if std::mem::replace(&mut self.ended, true) {
             return;
@@ -293,21 +304,15 @@ impl Running {
             Outcome::Cancelled => self.answer == Answer::Awaited,
             Outcome::Error => true,
         };
+        let unread = self.unread(outcome);
         let reported_slow = self
             .handle
             .as_ref()
-            .is_some_and(|handle| handle.end_statement(now, failed));
+            .is_some_and(|handle| handle.end_statement(now, failed, unread));
         let Some((tally, calls)) = &self.counted else {
             return;
         };
         if let Some(handle) = &self.handle {
-            if outcome == Outcome::Cancelled || self.answer == Answer::LeftUnread {
-                handle.note_unread(Unread {
-                    tally,
-                    rows: self.rows,
-                    answered: self.answer != Answer::Awaited,
-                });
-            }
             if let Some(error) = error.and_then(sqlx::Error::as_database_error) {
                 handle.note_failure(tally, error);
             } else if tally.rolls_back() && outcome == Outcome::Ok {

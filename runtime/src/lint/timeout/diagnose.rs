@@ -227,10 +227,15 @@ impl Case<'_> {
         known >= self.max() || (in_use >= self.max() && self.granted() > 0) || self.is_queue()
     }
 
-    /// Whether permits were granted during this wait while others queued for them: more acquires wait than could have a
-    /// permit and be opening its connection.
+    /// Whether permits were granted during this wait while others queued for them. They did if more acquires wait than could
+    /// have a permit and be opening its connection; or if permits may have been short, and nobody was served who came later
+    /// than this one.
     pub(super) fn is_queue(&self) -> bool {
-        self.granted() > 0 && self.waiter.pool.permits.waiting() > self.max()
+        let permits = &self.waiter.pool.permits;
+        let (served, waiting) = (self.granted(), permits.waiting());
+        let may_be_short = waiting + permits.taken() >= self.max();
+        let in_turn = served <= self.waiter.waiting_before();
+        served > 0 && (waiting > self.max() || may_be_short && in_turn)
     }
 
     fn unknown(&self) -> Diagnosis {

@@ -75,7 +75,7 @@ impl<DB: Backend> World<DB> {
 
 impl<DB: Backend> Drop for World<DB> {
     fn drop(&mut self) {
-        self.proxy.treats(Fate::Cut(Cut::Reset));
+        self.proxy.treats(Fate::Cut(Cut::Closed));
     }
 }
 
@@ -91,6 +91,15 @@ async fn previews_of_postgres(pool: &PgPool) -> Result {
 async fn previews_of_mysql(pool: &MySqlPool) -> Result {
     let all = "SELECT seq, REPEAT('x', 200) FROM seq_1_to_1000000000";
     let mut rows = sqlx::query(all).fetch(pool); // @mysql rows
+    assert!(rows.try_next().await?.is_some());
+    Ok(())
+}
+
+#[track]
+async fn previews_in_a_transaction(pool: &PgPool) -> Result {
+    let mut tx = pool.begin().await?;
+    let all = "SELECT generate_series(1, 1000000000), repeat('x', 200)";
+    let mut rows = sqlx::query(all).fetch(&mut *tx); // @transaction rows
     assert!(rows.try_next().await?.is_some());
     Ok(())
 }
@@ -157,6 +166,17 @@ fn rows_are_read_on_by_one_of_eight_threads() {
 async fn rows_are_read_on_by_the_only_thread() {
     rows_of_postgres().await;
     rows_of_mysql().await;
+}
+
+/// The rollback of a dropped transaction comes after the rest of the rows.
+#[tokio::test]
+async fn rows_are_left_unread_in_a_transaction() {
+    if let Some(world) = World::postgres().await {
+        previews_in_a_transaction(&world.pool).await.unwrap();
+        let finding = world.times_out().await;
+        let place = marked("transaction rows", "fetch");
+        assert_says_unread(&finding, "previews_in_a_transaction", &place);
+    }
 }
 
 #[tokio::test]
