@@ -9,9 +9,10 @@ mod parts;
 mod walk;
 
 use proc_macro2::{Ident, LineColumn, Literal, TokenStream};
-use quote::quote;
+use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Expr, ExprAwait, Item, Local, Pat, Stmt};
+use syn::{Block, Expr, ExprAssign, ExprAwait, Item, Local, Pat, Stmt};
 
 use super::stays::{ACQUIRES, is_one_of, peeled};
 use super::{AWAITED, called};
@@ -57,11 +58,32 @@ impl Search {
     /// The value of the awaits in `value` is bound by `pat` in these statements.
     fn bound(&mut self, value: &Expr, pat: &Pat, scope: &[Stmt]) {
         let awaits = awaits(value);
-        let Some((_, from)) = awaits.first().filter(|_| !scope.is_empty()) else {
+        if let Some((_, from)) = awaits.first()
+            && let Some(end) = end_of_scope(scope)
+        {
+            self.record(&awaits, walks(&names(pat), scope, *from, end));
+        }
+    }
+
+    /// The value of the awaits is put into a variable, or into a field of one, before these statements.
+    fn assigned(&mut self, assign: &ExprAssign, scope: &[Stmt]) {
+        let awaits = awaits(&assign.right);
+        let Some((_, from)) = awaits.first() else {
             return;
         };
-        let end = end_of(&quote!(#(#scope)*));
-        for walk in walks(&names(pat), scope, *from, end) {
+        if let Some((name, field)) = variable(&assign.left)
+            && let Some(end) = end_of_scope(scope)
+        {
+            let walks = match &field {
+                None => walks(&[name], scope, *from, end),
+                Some(_) => vec![Walk::through(scope, &name, field.as_deref(), *from, end)],
+            };
+            self.record(&awaits, walks);
+        }
+    }
+
+    fn record(&mut self, awaits: &[(LineColumn, LineColumn)], walks: Vec<Walk>) {
+        for walk in walks {
             let lasts = walk.lasts;
             for (from, to) in walk.ranges {
                 let held = awaits.iter().map(|&(at, _)| Held {
@@ -109,13 +131,15 @@ impl Search {
 impl VisitMut for Search {
     fn visit_block_mut(&mut self, block: &mut Block) {
         for (index, statement) in block.stmts.iter().enumerate() {
-            if let Stmt::Local(Local {
-                pat,
-                init: Some(init),
-                ..
-            }) = statement
-            {
-                self.bound(&init.expr, pat, &block.stmts[index + 1..]);
+            let rest = &block.stmts[index + 1..];
+            match statement {
+                Stmt::Local(Local {
+                    pat,
+                    init: Some(init),
+                    ..
+                }) => self.bound(&init.expr, pat, rest),
+                Stmt::Expr(Expr::Assign(assign), _) => self.assigned(assign, rest),
+                _ => {}
             }
         }
         visit_mut::visit_block_mut(self, block);
@@ -147,6 +171,23 @@ impl VisitMut for Search {
 
 fn statement(expr: &Expr) -> Stmt {
     Stmt::Expr(expr.clone(), None)
+}
+
+fn end_of_scope(scope: &[Stmt]) -> Option<LineColumn> {
+    (!scope.is_empty()).then(|| end_of(&quote!(#(#scope)*)))
+}
+
+/// The variable of a place, and its first field, if nothing but fields leads there.
+fn variable(place: &Expr) -> Option<(Ident, Option<String>)> {
+    match peeled(place) {
+        Expr::Path(path) => Some((path.path.get_ident()?.unraw(), None)),
+        Expr::Field(field) => {
+            let (name, outer) = variable(&field.base)?;
+            let own = field.member.to_token_stream().to_string();
+            Some((name, Some(outer.unwrap_or(own))))
+        }
+        _ => None,
+    }
 }
 
 /// Where the awaits begin and end whose value becomes this value, or a part of it.

@@ -784,6 +784,10 @@ fn a_value_is_followed_through_patterns() {
         "let unit = Unit { tx: open().await?, id: 3 }; here().await",
         "let conn = &mut open().await?; here().await",
         "take(open().await?, here()).await?; gone().await",
+        "let tx; tx = open().await?; here().await?; finish(tx).await?; gone().await",
+        "self.tx = Some(open().await?); here().await?; save(self.tx.as_mut().unwrap()).await?; here().await",
+        "self.tx = open().await?; here(self.id).await?; finish(self.tx.take().unwrap()).await?; gone().await",
+        "self.jobs.current = open().await?; here().await",
         "open().await?.here(3).await?; gone().await",
     ] {
         check_held(body);
@@ -801,6 +805,8 @@ fn a_value_is_followed_until_it_is_passed_on() {
         "let tx = open().await?; self.tx = Some(tx); gone().await",
         "let tx = open().await?; unknown!(a { tx }); gone().await",
         "let all = vec![open().await?]; gone().await",
+        "*self.tx.lock() = open().await?; gone().await",
+        "self.jobs[3].tx = open().await?; gone().await",
         "registry.insert(open().await?); gone().await",
         "let _ = open().await?; gone().await",
         "open().await?; gone().await",
@@ -810,10 +816,14 @@ fn a_value_is_followed_until_it_is_passed_on() {
         "let job = open().await?; queue.push(job.tx); gone(job.id).await",
         // A name that the value has got.
         "let tx = open().await?; let unit = Unit { tx }; here().await?; queue.push(unit); gone().await",
-        "let tx = open().await?; let mut tx = Some(tx); here().await?; queue.push(tx.take()); here().await",
+        "let tx = open().await?; let mut tx = Some(tx); here().await?; queue.push(tx.take()); gone().await",
         "let job = open().await?; let (tx, id) = job; here(id).await?; queue.push(tx); gone().await",
         "let job = open().await?; if let Some(tx) = job { here().await?; queue.push(tx); gone().await?; } gone().await",
         "let job = open().await?; match job { Some(tx) => { queue.push(tx); gone().await } None => here().await }",
+        "let job = open().await?; let (tx, id) = job.unwrap(); note(id); here().await?; finish(tx).await?; gone().await",
+        "let job = open().await?; if job.is_none() { return Ok(()); } let (tx1, id) = job.unwrap(); match id { 1 => here(id).await, _ => here().await } finish(tx1).await",
+        "let tx = match open().await? { Next::Start(tx) => tx, Next::Saved(it) => return Ok(it) }; note(it); here().await?; save(tx, it).await?; gone().await",
+        "let mut tx = open().await?; if new { Ok(Next::Start(tx)) } else { here().await?; Ok(Next::Saved) }",
         // Another variable of the same name.
         "let tx = open().await?; let tx = 3; queue.push(tx); here().await",
         // Branches and loops.

@@ -4,8 +4,7 @@ use proc_macro2::{Ident, LineColumn};
 use syn::visit_mut::VisitMut;
 use syn::{Block, Expr, ExprIf};
 
-use super::parts::names;
-use super::walk::{Use, Walk, end_of, start_of};
+use super::walk::{Use, Walk, aliases, end_of, start_of};
 
 /// One of several ways.
 pub(super) struct Branch<'e> {
@@ -71,7 +70,7 @@ impl Walk {
     /// Visits a condition. Returns the names that it gives the value.
     pub(super) fn condition(&mut self, condition: &mut Expr) -> Vec<Ident> {
         match condition {
-            Expr::Let(bound) if self.becomes(&bound.expr) => names(&bound.pat),
+            Expr::Let(bound) if self.becomes(&bound.expr) => aliases(&bound.pat),
             Expr::Binary(both) => {
                 let mut aliases = self.condition(&mut both.left);
                 aliases.extend(self.condition(&mut both.right));

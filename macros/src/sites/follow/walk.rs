@@ -8,7 +8,7 @@ use syn::ext::IdentExt;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Arm, Expr, Item, Local, Macro, Stmt, Token, Type, UnOp};
+use syn::{Arm, Expr, Item, Local, Macro, Pat, Stmt, Token, Type, UnOp};
 
 use super::super::stays::{ENDS, borrows, drops, is_one_of, peeled};
 use super::branches::{Body, Branch};
@@ -27,6 +27,17 @@ const USUAL: [&str; 8] = [
     "tx",
     "txn",
     "uow",
+];
+
+/// Methods that move the value out of its place.
+const BY_VALUE: [&str; 7] = [
+    "expect",
+    "into",
+    "into_inner",
+    "replace",
+    "take",
+    "unwrap",
+    "unwrap_or_else",
 ];
 
 /// A walk with one value in mind.
@@ -240,6 +251,13 @@ impl Walk {
                 let Some(place) = self.place(&call.receiver) else {
                     return false;
                 };
+                if is_one_of(&call.method, &BY_VALUE) {
+                    self.note(&place);
+                    if self.is_in(&place) {
+                        self.passed_on(start_of(&call.receiver));
+                    }
+                    return true;
+                }
                 // Data has these methods, too.
                 let is_common = is_one_of(&call.method, &["as_ref", "deref", "next"]);
                 let is_handles = borrows(&call.method) || is_one_of(&call.method, &ENDS);
@@ -297,7 +315,11 @@ impl VisitMut for Walk {
                 }
                 let arms = branches.arms.iter_mut().map(|arm: &mut Arm| Branch {
                     start: start_of(&arm.pat),
-                    aliases: if becomes { names(&arm.pat) } else { Vec::new() },
+                    aliases: if becomes {
+                        aliases(&arm.pat)
+                    } else {
+                        Vec::new()
+                    },
                     body: Body::Expr(&mut arm.body),
                 });
                 let mut arms: Vec<_> = arms.collect();
@@ -331,7 +353,7 @@ impl VisitMut for Walk {
         };
         let bound = names(&local.pat);
         if self.becomes(&init.expr) {
-            self.names.extend(bound);
+            self.names.extend(aliases(&local.pat));
         } else {
             self.visit_expr_mut(&mut init.expr);
             // Another variable of the same name.
@@ -383,5 +405,16 @@ pub(super) fn start_of(tokens: &impl ToTokens) -> LineColumn {
 }
 
 fn is_usual(name: &str) -> bool {
-    name.split('_').any(|part| USUAL.contains(&part))
+    name.split('_')
+        .map(|part| part.trim_end_matches(|c: char| c.is_ascii_digit()))
+        .any(|part| USUAL.contains(&part))
+}
+
+/// The names that a pattern gives a value. Where one of several has a usual name, it is that one.
+pub(super) fn aliases(pat: &Pat) -> Vec<Ident> {
+    let mut names = names(pat);
+    if names.iter().any(|name| is_usual(&name.to_string())) {
+        names.retain(|name| is_usual(&name.to_string()));
+    }
+    names
 }

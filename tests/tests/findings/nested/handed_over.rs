@@ -153,6 +153,47 @@ async fn instrumented(pool: &SqlitePool) -> Result {
     finish(tx).await
 }
 
+#[track]
+#[tracing::instrument(skip_all, fields(id = tracing::field::Empty), err)]
+async fn a_worker(pool: &SqlitePool) -> sqlx::Result<bool> {
+    let task = dequeue(pool).await?;
+    if task.is_none() {
+        return Ok(false);
+    }
+    let (transaction, id) = task.unwrap();
+    tracing::Span::current().record("id", tracing::field::display(id));
+    match u8::try_from(id) {
+        Ok(small) => {
+            let found = payload(pool, id).await?;
+            if found != i64::from(small) {
+                tracing::error!(found, "not the same");
+            }
+        }
+        Err(error) => tracing::error!(%error, "skipped"),
+    }
+    finish(transaction).await?;
+    Ok(true)
+}
+
+#[track]
+async fn works(pool: &SqlitePool) -> Result {
+    a_worker(pool).await.map(drop)
+}
+
+#[derive(Default)]
+struct Lazy {
+    tx: Option<Tx>,
+}
+
+#[track]
+impl Lazy {
+    async fn begin_and_end(&mut self, pool: &SqlitePool) -> Result {
+        self.tx = Some(open(pool).await?.tx);
+        payload(pool, 3).await?;
+        finish(self.tx.take().expect("just begun")).await
+    }
+}
+
 /// The callee that has it by value queries the pool.
 #[track]
 async fn finish_and_query(pool: &SqlitePool, tx: Tx) -> Result {
@@ -203,7 +244,10 @@ async fn boxed(queue: &dyn Queue) -> Result {
 async fn a_query_of_the_pool_meanwhile_is_found() {
     let pool = bare_pool_of(5).await;
     let queue: &dyn Queue = &*pool;
-    let forms: [(&str, BoxFuture<'_, Result>); 15] = [
+    let mut lazy = Lazy::default();
+    let forms: [(&str, BoxFuture<'_, Result>); 17] = [
+        ("worker", Box::pin(works(&pool))),
+        ("field of self", Box::pin(lazy.begin_and_end(&pool))),
         ("let else", Box::pin(by_let_else(&pool))),
         ("tuple", Box::pin(by_tuple(&pool))),
         ("value", Box::pin(by_value(&pool))),
