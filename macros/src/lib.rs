@@ -17,6 +17,7 @@ mod parse;
 mod returns;
 mod sites;
 mod straight;
+mod taken;
 #[cfg(test)]
 #[expect(
     clippy::needless_pass_by_value,

@@ -27,6 +27,8 @@ pub(crate) mod begun;
 mod glance;
 pub(crate) mod held;
 mod holding;
+pub(crate) mod in_task;
+mod left;
 pub(crate) mod lent;
 pub(crate) mod live;
 mod loan;
@@ -46,6 +48,7 @@ pub(crate) use glance::Glance;
 pub(crate) use activity::ControlGuard;
 use asked::{Asked, Purpose};
 use begun::Begun;
+use left::Left;
 use loan::Loan;
 use operations::Operations;
 use reported::Reported;
@@ -136,6 +139,8 @@ struct Owner {
     handed_up_by: Vec<&'static Function>,
     /// Where the last of them was awaited.
     handed_up_at: Option<&'static Location<'static>>,
+    /// How it left its root scope, if it did.
+    left: Option<Box<Left>>,
 }
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -275,7 +280,13 @@ impl Handle {
         if let Some(scope) = &scope {
             scope.forget(self.id);
         }
+        let left = state.owner.left.take();
         drop(state);
+        if left.is_some() {
+            left::remove(self.id);
+            // After the unlock: a waker is foreign code.
+            drop(left);
+        }
         self.pool.counters.holds.add(hold);
         if self.is_reserved() {
             self.pool.permits.reserved.fetch_sub(1, Relaxed);

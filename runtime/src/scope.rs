@@ -85,8 +85,18 @@ struct Burden {
     borrowed: SmallVec<[Borrowed; 1]>,
     /// The transactions that were dropped in the scope after they had written.
     lost: Vec<Lost>,
+    /// The handles of no function that it has used.
+    used_left: SmallVec<[UseOfLeft; 1]>,
     /// What fails the test when the scope returns.
     failures: Failures,
+}
+
+/// The use of a handle that has left its root scope, by a later one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UseOfLeft {
+    pub(crate) handle: u64,
+    /// Whether a function around the use is given a value to itself that may have the handle.
+    pub(crate) is_given: bool,
 }
 
 /// A plain connection that a scope was lent by a handle.
@@ -252,12 +262,34 @@ impl Scope {
         burden.handles.is_empty()
             && burden.borrowed.is_empty()
             && burden.lost.is_empty()
+            && burden.used_left.is_empty()
             && burden.failures.is_empty()
     }
 
     /// The live handles that belong to it.
     pub(crate) fn handles(&self) -> HandleIds {
         self.burden().handles.clone()
+    }
+
+    /// The outermost function around it in the same task.
+    pub(crate) fn outermost(&self) -> &Scope {
+        let functions = self
+            .chain_of_task()
+            .filter(|scope| scope.function.has_body());
+        functions.last().unwrap_or(self)
+    }
+
+    /// Records that it uses a handle that has left its root scope.
+    pub(crate) fn note_use_of_left(&self, used: UseOfLeft) {
+        let all = &mut self.burden().used_left;
+        match all.iter_mut().find(|before| before.handle == used.handle) {
+            Some(before) => before.is_given |= used.is_given,
+            None => all.push(used),
+        }
+    }
+
+    pub(crate) fn take_uses_of_left(&self) -> SmallVec<[UseOfLeft; 1]> {
+        std::mem::take(&mut self.burden().used_left)
     }
 
     /// Adds a handle, which belongs to the scope from now on.

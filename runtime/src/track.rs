@@ -3,16 +3,17 @@
 #[cfg(test)]
 mod tests;
 
+use std::any::type_name;
 use std::future::{Future, IntoFuture};
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 
-use crate::handle::{lent, owner};
+use crate::handle::{in_task, lent, owner};
 use crate::lint::{self, Ending, Reaction};
 use crate::scope::Scope;
 use crate::scope::context::{self, FrameKind};
@@ -220,7 +221,13 @@ where
         if let Some(scope) = this.scope.take()
             && !scope.is_clean()
         {
-            (this.judge)(&Ended { scope }, &value);
+            in_task::settle_uses(&scope, cx.waker());
+            let ended = Ended {
+                scope,
+                task: cx.waker().clone(),
+                value: type_name::<F::Output>(),
+            };
+            (this.judge)(&ended, &value);
         }
         Poll::Ready(value)
     }
@@ -230,6 +237,10 @@ where
 #[derive(Debug)]
 pub struct Ended {
     scope: Arc<Scope>,
+    /// The waker of its task.
+    task: Waker,
+    /// The type of the returned value.
+    value: &'static str,
 }
 
 impl Ended {
@@ -246,7 +257,7 @@ impl Ended {
             }
         }
         lent::give_back(&self.scope, true);
-        owner::end_handing_up(&self.scope);
+        owner::end_handing_up(&self.scope, &self.task, self.value);
         if self.scope.is_outermost()
             && let Some(message) = self.scope.take_failures()
         {
@@ -279,7 +290,7 @@ impl Ended {
         let may_hold = returned.holds == Holds::Handle;
         lent::give_back(&self.scope, may_hold);
         if may_hold || self.scope.function().may_return_handle() {
-            owner::end_handing_up(&self.scope);
+            owner::end_handing_up(&self.scope, &self.task, self.value);
         } else {
             let ending = Ending::Returned {
                 may_hide: returned.holds == Holds::Hidden,

@@ -10,12 +10,14 @@ use crate::model::Function;
 use crate::options::{Amount, Options};
 use crate::sites::Sites;
 use crate::straight;
+use crate::taken::taken;
 
 /// Facts about a body as the user wrote it, which are read before it is rewritten.
 pub(super) struct Evidence {
     extent: TokenStream,
     straight: bool,
     joined: Vec<TokenStream>,
+    taken: Vec<String>,
 }
 
 impl Evidence {
@@ -29,6 +31,7 @@ impl Evidence {
             extent: extent_of_written(braces.open(), braces.close(), &inside, after),
             straight: own.is_some_and(|body| straight::is_straight(&function.signature, body)),
             joined: joined(&function.body),
+            taken: taken(&function.signature),
         }
     }
 }
@@ -49,6 +52,7 @@ impl Evidence {
 ///          .repeating(const { &[[13, 30]] })
 ///          .holding(const { &[([13, 30], [13, 30], [14, 52], true)] })
 ///          .joining(const { &[[15, 40]] })
+///          .taking(const { &["Tenant"] })
 ///          .root()
 ///          .levels(const { &[(P::Lint::SlowQuery, P::Level::Allow, "a report")] })
 ///          .limits(const { &[(P::Lint::QueryBudget, P::Limit::Count(3))] }),
@@ -72,6 +76,7 @@ pub(super) fn items(
         extent,
         straight,
         joined,
+        taken,
     } = evidence;
     let Sites {
         written,
@@ -97,6 +102,8 @@ pub(super) fn items(
         (!holds.is_empty()).then(|| quote_spanned!(span=> .holding(const { &[#(#holds),*] })));
     let joining =
         (!joined.is_empty()).then(|| quote_spanned!(span=> .joining(const { &[#(#joined),*] })));
+    let taking =
+        (!taken.is_empty()).then(|| quote_spanned!(span=> .taking(const { &[#(#taken),*] })));
     let arms = written.iter().enumerate().map(|(index, site)| {
         let index = Literal::usize_unsuffixed(index);
         let panic = path.panic_at(site.name);
@@ -128,6 +135,7 @@ pub(super) fn items(
             #repeating
             #holding
             #joining
+            #taking
             #settings
         );
     }

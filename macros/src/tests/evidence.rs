@@ -893,3 +893,40 @@ fn a_carried_task_is_not_joined_where_it_may_run_beside() {
         assert_eq!(joins(body), 0, "{body}");
     }
 }
+
+/// The types that a function with these parameters is given to itself.
+fn taken(parameters: &str) -> Vec<String> {
+    let source = format!("#[track] async fn find<T: Tr>({parameters}) {{}}");
+    let expansion = expand(&source, Mode::On).to_string();
+    let Some((_, taken)) = expansion.split_once(". taking (const { & [") else {
+        return Vec::new();
+    };
+    let (taken, _) = taken.split_once("] })").expect("its end");
+    taken.split(" , ").map(|it| it.replace('"', "")).collect()
+}
+
+#[test]
+fn a_function_is_given_values_to_itself() {
+    for (parameters, types) in [
+        ("tenant: Tenant", "Tenant"),
+        ("Ext(mut conn): app::Ext", "Ext"),
+        ("Extension(tenant): Extension<Tenant>", "Tenant"),
+        ("work: &mut Work<'_>", "Work"),
+        ("work: Option<Box<Work>>", "Work"),
+        ("tx: &mut Transaction<'_, Sqlite>, id: i64", "Transaction"),
+        ("(a, b): (Left, &mut Right)", "Left Right"),
+        ("self", "Self"),
+        ("mut self", "Self"),
+        ("&mut self", "Self"),
+        // Shared, or without a handle.
+        ("&self", ""),
+        ("self: Arc<Self>", ""),
+        ("tenant: &Tenant", ""),
+        ("service: Arc<Service>", ""),
+        ("pool: SqlitePool, State(pool): State<Pool>", ""),
+        ("id: i64, name: String, flag: Option<bool>", ""),
+        ("value: T, f: impl Fn(Tenant)", ""),
+    ] {
+        assert_eq!(taken(parameters).join(" "), types, "{parameters}");
+    }
+}

@@ -152,7 +152,7 @@ fn arguments() {
                 __arg6: &u8,
             ) -> impl ::core::future::Future<Output = ()> {
                 leash! {
-                    [2, 18], true, & []
+                    [2, 18], true, & [].taking(const { & ["Guard", "Self"] })
                 }
                 P::scope(
                     &__LEASH,

@@ -53,6 +53,7 @@ impl Handle {
             Instant::now()
         };
         state.statements += 1;
+        self.note_use_of_left(&state);
         state.enter(activity, &self.stream, now);
         state.operations.note(What::Statement(tally), now);
         self.stream.open_awaited();
@@ -65,12 +66,21 @@ impl Handle {
         let now = Instant::now();
         let site = context::site();
         let mut state = self.state();
+        self.note_use_of_left(&state);
         state.enter(Activity::Busy, &self.stream, now);
         state.operations.note(What::Control(control, site), now);
         ControlGuard {
             handle: Arc::clone(self),
             unread: control.is_answered_unseen()
                 && self.pool.endpoint.system.forgets_abandoned_answers(),
+        }
+    }
+
+    /// Records with the running function that it uses the handle, if that has left its root scope.
+    #[inline]
+    fn note_use_of_left(&self, state: &State) {
+        if let Some(left) = &state.owner.left {
+            left.note_use(self.id);
         }
     }
 

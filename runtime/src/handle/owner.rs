@@ -4,7 +4,9 @@
 
 use std::panic::Location;
 use std::sync::Arc;
+use std::task::Waker;
 
+use super::left::{self, Left};
 use super::{Handle, Standing, live};
 use crate::scope::Scope;
 use crate::source::function::Function;
@@ -28,11 +30,17 @@ pub(crate) fn end_holding_nothing(scope: &Scope) -> Vec<Arc<Handle>> {
         .collect()
 }
 
-/// Ends the scope. Its live handles pass to the nearest scope around it that is still running, if there is one.
-pub(crate) fn end_handing_up(scope: &Scope) {
+/// Ends the scope, which returned a value of type `value` in `task`. Its live handles pass to the nearest scope around it
+/// that is still running, if there is one.
+pub(crate) fn end_handing_up(scope: &Scope, task: &Waker, value: &'static str) {
     let next = scope.running_parent();
+    // Outside of all functions, a value of the task has them.
+    let leaves = next.as_ref().is_none_or(|it| !it.function().has_body());
     for handle in live::resolve(&scope.end()) {
         handle.hand_to(next.clone(), scope);
+        if leaves {
+            handle.leave(Left::new(task.clone(), value));
+        }
     }
 }
 
@@ -55,6 +63,19 @@ impl Handle {
             next.adopt(self.id);
         }
         owner.scope = next;
+    }
+
+    /// Records that no function owns it any more.
+    fn leave(&self, left: Left) {
+        let mut state = self.state();
+        if let Standing::Returning(_) = state.standing {
+            return;
+        }
+        left::insert(&left, self.id);
+        let before = state.owner.left.replace(Box::new(left));
+        drop(state);
+        // After the unlock: a waker is foreign code.
+        drop(before);
     }
 
     /// The functions that returned the handle to their caller, innermost first.

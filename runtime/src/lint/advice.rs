@@ -1,6 +1,6 @@
 //! Help in code: how a function does with the connection that is held, or releases it.
 
-use super::describe::taker;
+use super::describe::{holder, taker};
 use crate::handle::Handle;
 use crate::pool_state::endpoint::Endpoint;
 use crate::snapshot::{Activity, HandleInfo};
@@ -34,7 +34,20 @@ impl Second<'_> {
         }
         let (function, variable) = (taker(self.handle.place), variable(first));
         let is_query = self.handle.purpose.is_query();
-        if function == taker(self.first.place) {
+        if self.first.left_in().is_some() {
+            let (owner, what) = (
+                taker(self.first.place),
+                if is_query {
+                    "the query"
+                } else {
+                    "its statements"
+                },
+            );
+            return format!(
+                "send {what} on the connection in the value that {owner} returned: `&mut *{variable}`; or let {owner} return the pool in its place"
+            );
+        }
+        if function == holder(self.first) {
             return if is_query {
                 format!(
                     "send the query on the connection that is held: `&mut *{variable}` instead of the pool"

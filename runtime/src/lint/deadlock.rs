@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Reaction;
 use super::advice::{Second, release_before};
 use super::demand::note_nesting;
-use super::describe::{closing_notes, taker};
+use super::describe::{closing_notes, holder, taker};
 use super::emit::Audience;
 use super::judge::judge_handle;
 use super::places::{Group, LISTED};
@@ -62,13 +62,18 @@ fn title(deadlock: &Deadlock, last: &Handle) -> String {
         last.pool.name()
     );
     let permits = deadlock.edges.len();
+    let by = match (deadlock.holders().any(|it| it.left_in().is_some()), permits) {
+        (true, _) => "code that waits",
+        (false, 1) => "a scope that waits",
+        (false, _) => "scopes that wait",
+    };
     match &pools(deadlock)[..] {
         [_] if permits == 1 => {
-            format!("{waits}, and the only permit is held by a scope that waits for one")
+            format!("{waits}, and the only permit is held by {by} for one")
         }
-        [_] => format!("{waits}, and all {permits} permits are held by scopes that wait for one"),
+        [_] => format!("{waits}, and all {permits} permits are held by {by} for one"),
         pools => format!(
-            "{waits}, and all {permits} permits of pools {} are held by scopes that wait for one of them",
+            "{waits}, and all {permits} permits of pools {} are held by {by} for one of them",
             pools.join(" and ")
         ),
     }
@@ -102,7 +107,7 @@ pub(super) fn places(deadlock: &Deadlock) -> Vec<Related> {
         .take(LISTED)
         .map(|group| {
             let oldest = group.oldest();
-            let (by, of) = (taker(group.place()), of(oldest));
+            let (by, of) = (holder(oldest), of(oldest));
             let age = short(oldest.read(now).age);
             let holds = match group.len() as u64 {
                 1 => format!("{by} has held 1 permit{of} for {age}"),

@@ -105,11 +105,15 @@ pub(super) fn note_nesting(waiter: &Handle) {
 /// A task that only sends single statements to the pool is left out: it holds nothing while it waits.
 fn tasks_of(claims: &[Arc<Handle>], of: impl Fn(&PoolState) -> bool) -> Tasks<'_> {
     let mut pools = Tasks::default();
-    for claim in claims {
-        if claim.purpose != Purpose::Statement
-            && of(&claim.pool)
-            && !claim.is_reserved()
-            && claim.is_alive()
+    let counts = |claim: &&Arc<Handle>| {
+        claim.purpose != Purpose::Statement && !claim.is_reserved() && claim.is_alive()
+    };
+    let of_pools = claims.iter().filter(|claim| of(&claim.pool)).filter(counts);
+    // A handle that left a root scope, and the function that its task runs now, are of one task.
+    let scoped = of_pools.clone().filter(|claim| claim.left_in().is_none());
+    let rooted: FxHashSet<_> = scoped.filter_map(|claim| claim.task()).collect();
+    for claim in of_pools {
+        if !claim.left_in().is_some_and(|task| rooted.contains(&task))
             && let Some(task) = task_of(claim)
         {
             let pool = pools.entry(claim.pool.id());

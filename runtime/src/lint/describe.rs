@@ -39,6 +39,18 @@ pub(super) fn acquires_were(number: u64) -> String {
     format!("{} {was}", count(number, "acquire"))
 }
 
+/// What holds a handle now: a function, or a value of the task in which a function returned it.
+pub(super) fn holder(handle: &Handle) -> String {
+    let taker = taker(handle.place);
+    if handle.left_in().is_some() {
+        return format!("a value that {taker} returned");
+    }
+    match handle.scope() {
+        Some(scope) if handle.handed_up_at().is_some() => scope.function().name().to_owned(),
+        _ => taker,
+    }
+}
+
 /// The activity of a handle, as a fact.
 pub(super) fn doing(info: &HandleInfo) -> Fact {
     match info.activity {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::finding::Certainty;
-use crate::handle::{Handle, owner};
+use crate::handle::{Handle, in_task, owner};
 use crate::scope::Scope;
 use crate::source::function::Function;
 
@@ -37,5 +37,26 @@ pub(super) fn holdings(second: &Handle, scope: &Scope) -> Vec<Holding> {
             between.insert(0, around.scope.function());
         }
     }
+    found.extend(left_before(second, between, &found));
     found
+}
+
+/// The last handle that a root scope of the task has returned, and that a value of the task still has, likely.
+fn left_before(
+    second: &Handle,
+    between: Vec<&'static Function>,
+    found: &[Holding],
+) -> Option<Holding> {
+    let left = in_task::left_in(second.task()?);
+    let handle = left.into_iter().rev().find(|handle| {
+        handle.id() != second.id()
+            && handle.pool.id() == second.pool.id()
+            && found.iter().all(|it| it.handle.id() != handle.id())
+            && handle.is_in_task_of(second)
+    })?;
+    Some(Holding {
+        handle,
+        certainty: Certainty::Likely,
+        between,
+    })
 }

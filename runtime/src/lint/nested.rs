@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Reaction;
 use super::advice::Second;
 use super::demand::Demand;
-use super::describe::{closing_notes, noun, taker};
+use super::describe::{closing_notes, holder, noun, taker};
 use super::emit::Audience;
 use super::holdings::{Holding, holdings};
 use super::judge::judge_handle;
@@ -56,7 +56,7 @@ fn outside_transaction(
     };
     let pool = second.pool.name();
     let open_for = Instant::now().saturating_duration_since(transaction.when);
-    let (function, holder) = (taker(second.place), taker(holding.handle.place));
+    let (function, holder) = (taker(second.place), holder(&holding.handle));
     let (whose, instead) = if function == holder {
         (
             "its transaction of that pool is open".to_owned(),
@@ -102,7 +102,7 @@ fn nested_acquire(
     };
     let pool = second.pool.name();
     let first = holding.handle.read(Instant::now());
-    let (function, holder) = (taker(second.place), taker(holding.handle.place));
+    let (function, holder) = (taker(second.place), holder(&holding.handle));
     let taken = if second.purpose.is_query() {
         "sends a query to"
     } else {

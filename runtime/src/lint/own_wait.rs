@@ -14,18 +14,25 @@ use crate::scope::Scope;
 /// Of the acquires below one scope, this many are looked at.
 const LOOKED_AT: usize = 16;
 
-/// The acquires that wait, by the scopes below which they were requested.
+/// The acquires that wait, by the scopes below which they were requested, and by task.
 #[derive(Default)]
-pub(crate) struct Waiting<'a>(FxHashMap<usize, Vec<&'a Arc<Handle>>>);
+pub(crate) struct Waiting<'a> {
+    /// By the address of each scope around them.
+    scopes: FxHashMap<usize, Vec<&'a Arc<Handle>>>,
+    tasks: FxHashMap<u64, Vec<&'a Arc<Handle>>>,
+}
 
 impl<'a> Waiting<'a> {
     /// Those among these claims.
     pub(crate) fn among(claims: &'a [Arc<Handle>]) -> Self {
         let mut below = Self::default();
         for claim in claims.iter().filter(|claim| claim.is_waiting()) {
+            if let Some(task) = claim.task() {
+                below.tasks.entry(task).or_default().push(claim);
+            }
             if let Some(scope) = claim.scope() {
                 for around in scope.chain() {
-                    let waiting = below.0.entry(std::ptr::from_ref(around).addr());
+                    let waiting = below.scopes.entry(std::ptr::from_ref(around).addr());
                     waiting.or_default().push(claim);
                 }
             }
@@ -35,9 +42,17 @@ impl<'a> Waiting<'a> {
 
     /// The oldest of those below a scope.
     fn below(&self, scope: &Scope) -> &[&'a Arc<Handle>] {
-        let waiting = self.0.get(&std::ptr::from_ref(scope).addr());
-        waiting.map_or(&[], |waiting| &waiting[..waiting.len().min(LOOKED_AT)])
+        oldest(self.scopes.get(&std::ptr::from_ref(scope).addr()))
     }
+
+    /// The oldest of those of a task.
+    fn of_task(&self, task: u64) -> &[&'a Arc<Handle>] {
+        oldest(self.tasks.get(&task))
+    }
+}
+
+fn oldest<'w, 'a>(waiting: Option<&'w Vec<&'a Arc<Handle>>>) -> &'w [&'a Arc<Handle>] {
+    waiting.map_or(&[], |waiting| &waiting[..waiting.len().min(LOOKED_AT)])
 }
 
 /// The acquire for which the holder of a handle waits, or may wait.
@@ -51,6 +66,28 @@ pub(super) struct OwnWait<'a> {
 impl<'a> OwnWait<'a> {
     /// Looks for it among these acquires.
     pub(super) fn of(holder: &'a Handle, waiting: &Waiting<'a>) -> Option<Self> {
+        Self::of_task(holder, waiting).or_else(|| Self::of_scope(holder, waiting))
+    }
+
+    /// The root scope that took the handle has returned it, and an acquire of the same task waits.
+    fn of_task(holder: &'a Handle, waiting: &Waiting<'a>) -> Option<Self> {
+        let of_task = waiting.of_task(holder.left_in()?);
+        let found = |waiter, certainty| Self {
+            holder,
+            waiter,
+            certainty,
+        };
+        let first = |is: &dyn Fn(&Handle) -> bool| of_task.iter().find(|waiter| is(waiter));
+        first(&|waiter| holder.is_in_task_of(waiter))
+            .map(|waiter| found(waiter, Certainty::Likely))
+            .or_else(|| {
+                let waiter = first(&|waiter| holder.may_be_in_task_of(waiter))?;
+                Some(found(waiter, Certainty::Unknown))
+            })
+    }
+
+    /// An acquire waits below the scope that has the handle.
+    fn of_scope(holder: &'a Handle, waiting: &Waiting<'a>) -> Option<Self> {
         let scope = holder.scope()?;
         let below = waiting.below(&scope);
         let found = |waiter, certainty| Self {
@@ -78,6 +115,16 @@ impl<'a> OwnWait<'a> {
     pub(super) fn words(&self) -> String {
         let (function, holder) = (taker(self.waiter.place), taker(self.holder.place));
         let pool = self.waiter.pool.name();
+        if self.holder.left_in().is_some() {
+            let waits = format!(
+                "{function} waits for a permit of pool {pool} in the task in which {holder} returned this one"
+            );
+            return if self.is_known() {
+                format!("{waits}, and which still has it")
+            } else {
+                format!("{waits}: if that task still has it, neither can go on")
+            };
+        }
         if self.is_known() {
             let awaits = if function == holder {
                 "it".to_owned()
@@ -117,11 +164,12 @@ impl<'a> OwnWait<'a> {
         if self.is_known() {
             return second.helps(held);
         }
-        vec![format!(
-            "if {} awaits {}, {}",
-            taker(self.holder.place),
-            taker(self.waiter.place),
-            second.instead(held)
-        )]
+        let instead = second.instead(held);
+        let (holder, waiter) = (taker(self.holder.place), taker(self.waiter.place));
+        vec![if self.holder.left_in().is_some() {
+            format!("if that task still has it, {instead}")
+        } else {
+            format!("if {holder} awaits {waiter}, {instead}")
+        }]
     }
 }

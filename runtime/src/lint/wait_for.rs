@@ -105,7 +105,7 @@ pub(crate) fn deadlocked(claims: &[Arc<Handle>]) -> Vec<Deadlock> {
         let free = held.iter().find_map(|(pool, holders)| {
             let mut blocked = Vec::new();
             for holder in holders {
-                match blocker(holder, &waits, &held) {
+                match blocker(holder, &waits, &waiting, &held) {
                     Some(waiter) => blocked.push((*holder, waiter)),
                     None => return Some(*pool),
                 }
@@ -125,6 +125,7 @@ pub(crate) fn deadlocked(claims: &[Arc<Handle>]) -> Vec<Deadlock> {
 fn blocker<'a>(
     holder: &Arc<Handle>,
     waits: &FxHashMap<ScopeId, Vec<&'a Arc<Handle>>>,
+    waiting: &[(&'a Arc<Handle>, Arc<Scope>)],
     held: &FxHashMap<u64, Vec<&Arc<Handle>>>,
 ) -> Option<&'a Arc<Handle>> {
     let activity = holder.glance().activity;
@@ -132,6 +133,17 @@ fn blocker<'a>(
     // A running statement ends by itself.
     if !is_lent && activity != Activity::Idle && !holder.is_stream_left_standing() {
         return None;
+    }
+    if let Some(task) = holder.left_in() {
+        let mut of_task = waiting.iter().map(|(claim, _)| *claim);
+        let claim = of_task.find(|claim| {
+            claim.task() == Some(task)
+                && held.contains_key(&claim.pool.id())
+                && holder.is_in_task_of(claim)
+        });
+        if claim.is_some() {
+            return claim;
+        }
     }
     let scope = holder.scope()?;
     let claims = waits.get(&id(&scope))?;

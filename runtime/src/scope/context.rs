@@ -228,6 +228,17 @@ impl Moment {
     }
 }
 
+/// Whether one of the functions that are being polled is given a value to itself of a part of this type.
+pub(crate) fn takes_part_of(value: &str) -> bool {
+    let takes = |context: &Context| {
+        let frames = context.frames.borrow();
+        frames
+            .iter()
+            .any(|frame| frame.function.takes_part_of(value))
+    };
+    CONTEXT.try_with(takes).unwrap_or(false)
+}
+
 /// The current scope. Makes the scope and those around it if they do not exist yet.
 pub(crate) fn scope() -> Option<Arc<Scope>> {
     CONTEXT

@@ -30,6 +30,7 @@ pub struct Function {
     repeats: &'static [[u32; 2]],
     holds: &'static [Holds],
     joins: &'static [[u32; 2]],
+    takes: &'static [&'static str],
     panic_at: PanicAt,
     written: &'static [Written],
 }
@@ -60,6 +61,7 @@ impl Function {
             repeats: &[],
             holds: &[],
             joins: &[],
+            takes: &[],
             panic_at: panic_nowhere,
             written: &[],
         }
@@ -158,6 +160,13 @@ impl Function {
     #[must_use]
     pub const fn joining(mut self, joins: &'static [[u32; 2]]) -> Self {
         self.joins = joins;
+        self
+    }
+
+    /// The types, by their last words, of which the function is given a value to itself.
+    #[must_use]
+    pub const fn taking(mut self, takes: &'static [&'static str]) -> Self {
+        self.takes = takes;
         self
     }
 
@@ -279,6 +288,24 @@ impl Function {
         location.file() == self.file && self.joins.contains(&position)
     }
 
+    /// Whether the function is given a value to itself of a type that this one, written in full, contains.
+    pub(crate) fn takes_part_of(&self, value: &str) -> bool {
+        !self.takes.is_empty()
+            && last_words(value).any(|word| {
+                self.takes.contains(&word)
+                    || (self.takes.contains(&"Self") && self.type_name() == Some(word))
+            })
+    }
+
+    /// The last word of the type in whose impl block the function is.
+    fn type_name(&self) -> Option<&str> {
+        let name = self.name();
+        match name.strip_prefix('<') {
+            Some(rest) => rest.split(" as ").next(),
+            None => name.rsplit("::").nth(1),
+        }
+    }
+
     /// Whether the attribute has seen the body.
     pub(crate) fn has_body(&self) -> bool {
         self.body.is_some()
@@ -312,6 +339,12 @@ impl Function {
     pub(crate) fn position(&self) -> (u32, u32) {
         (self.line, self.column)
     }
+}
+
+/// The last word of each path in the name of a type.
+fn last_words(name: &str) -> impl Iterator<Item = &str> {
+    name.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'))
+        .filter_map(|path| path.rsplit("::").next())
 }
 
 impl fmt::Debug for Function {
@@ -386,5 +419,21 @@ mod tests {
     fn a_function_without_a_place_to_panic_at_panics_all_the_same() {
         static FUNCTION: Function = Function::new(|| "", file!(), line!(), 1);
         FUNCTION.panic_at(None, "stopped here");
+    }
+
+    #[test]
+    fn a_function_takes_a_part_of_a_value_by_its_type() {
+        static TAKES: Function = function("a.rs", [1, 1, 2, 1])
+            .named("app::Work::insert")
+            .taking(&["Self", "Tenant"]);
+        assert!(TAKES.takes_part_of("core::result::Result<app::Tenant, sqlx_core::error::Error>"));
+        assert!(TAKES.takes_part_of("core::option::Option<(app::Work, u64)>"));
+        assert!(!TAKES.takes_part_of("core::result::Result<app::Tenants, app::work::Error>"));
+        static SHARES: Function = function("a.rs", [1, 1, 2, 1]).named("app::Work::count");
+        assert!(!SHARES.takes_part_of("app::Work"));
+        static OF_TRAIT: Function = function("a.rs", [1, 1, 2, 1])
+            .named("<Work as Unit>::insert")
+            .taking(&["Self"]);
+        assert!(OF_TRAIT.takes_part_of("app::Work") && !OF_TRAIT.takes_part_of("app::Unit"));
     }
 }

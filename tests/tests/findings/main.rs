@@ -7,6 +7,7 @@ mod common;
 mod deadlock;
 mod failed;
 mod held;
+mod kept;
 mod lent;
 mod nested;
 mod outside;

@@ -161,10 +161,10 @@ fn release(holder: &Handle, all: &[Idle<'_>]) -> String {
     }
     if holder.glance().activity == Activity::Streaming {
         format!("read the rows in {taker} before the slow work: {READ_ALL}")
-    } else if holder.scope().is_none() && holder.place.function.is_some() {
+    } else if holder.left_in().is_some() {
         format!(
-            "{taker} returned its connection, and the value that has it keeps it: return the pool instead, and acquire a connection for \
-             each use; or declare why it is kept: {LONG_LIVED}"
+            "{taker} returned its connection, and the value that has it keeps it: return the pool in its place, and acquire a connection for each \
+             use; or declare why it is kept: {LONG_LIVED}"
         )
     } else if holder.transaction_depth() > 0 {
         format!("end the transaction in {taker} before its slow work: `tx.commit().await?`")
