@@ -12,13 +12,28 @@ use proc_macro2::{Ident, LineColumn, Literal, TokenStream};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Expr, ExprAssign, ExprAwait, Item, Local, Pat, Stmt};
+use syn::{Block, Expr, ExprAssign, ExprAwait, ExprCall, Item, Local, Pat, Stmt};
 
-use super::stays::{ACQUIRES, is_one_of, peeled};
-use super::{AWAITED, called};
+use super::stays::{is_one_of, peeled};
 use crate::in_place;
 use parts::{each_part, names};
 use walk::{Use, Walk, end_of};
+
+/// Methods of sqlx that are awaited, and whose value contains no handle.
+const WITHOUT_HANDLE: [&str; 12] = [
+    "commit",
+    "connect",
+    "connect_with",
+    "describe",
+    "execute",
+    "fetch_all",
+    "fetch_one",
+    "fetch_optional",
+    "ping",
+    "prepare",
+    "prepare_with",
+    "rollback",
+];
 
 /// A part of the body in which a value is still in the function's hands.
 struct Held {
@@ -205,15 +220,29 @@ fn awaits(value: &Expr) -> Vec<(LineColumn, LineColumn)> {
 }
 
 /// Whether a future may return a handle. Most methods of sqlx return rows.
+///
+/// A function of the user's may have the name of such a method: `fetch(&pool)`.
 fn may_return_handle(future: &Expr) -> bool {
     let method = match peeled(future) {
         // What it returns was returned inside it before.
         Expr::Async(_) => return false,
-        Expr::MethodCall(call) => Some(call.method.clone()),
-        Expr::Call(call) => called(call),
+        Expr::MethodCall(call) => Some(&call.method),
+        Expr::Call(call) => last_of_path(call),
         _ => None,
     };
-    method.is_none_or(|method| is_one_of(&method, &ACQUIRES) || !is_one_of(&method, &AWAITED))
+    !method.is_some_and(|method| is_one_of(method, &WITHOUT_HANDLE))
+}
+
+/// The last name of a called path of several: `execute` of `Executor::execute(&pool, query)`.
+fn last_of_path(call: &ExprCall) -> Option<&Ident> {
+    let Expr::Path(path) = &*call.func else {
+        return None;
+    };
+    let segments = &path.path.segments;
+    segments
+        .last()
+        .filter(|_| segments.len() > 1)
+        .map(|it| &it.ident)
 }
 
 /// The walks of those names, or fields of theirs, that may be the handle.

@@ -852,6 +852,25 @@ fn only_what_may_be_a_handle_is_followed() {
     }
 }
 
+#[test]
+fn a_function_with_the_name_of_a_method_of_sqlx_is_followed() {
+    for body in [
+        "let Some((tx, id)) = fetch(pool).await? else { return Ok(()) }; finish(tx, id).await",
+        "let tx = execute(pool).await?; finish(tx).await",
+        "let job = self.jobs.fetch().await?; finish(job).await",
+        "let tx = self.state.transaction().await?; finish(tx).await",
+    ] {
+        assert_ne!(places("holding", body), 0, "{body}");
+    }
+    assert_eq!(
+        places(
+            "holding",
+            "let row = Executor::fetch_one(pool, A).await?; read(row)"
+        ),
+        0
+    );
+}
+
 fn joins(body: &str) -> usize {
     places("joining", body)
 }
