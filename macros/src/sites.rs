@@ -74,6 +74,8 @@ pub(crate) struct Sites {
     pub(crate) keeps: Vec<TokenStream>,
     /// Where an `.await` of something that is no call site lends a variable to a call: line and column.
     pub(crate) lends: Vec<TokenStream>,
+    /// Whether all that the function does with the connections that it was lent is in sight.
+    pub(crate) lends_in_sight: bool,
     /// Whether an executor is wrapped by what its type shows.
     pub(crate) taps: bool,
     /// Where a value is taken inside a loop, and stays in a variable: line and column.
@@ -105,9 +107,10 @@ pub(crate) fn tag(path: &CratePath, signature: &Signature, body: &mut Block, fou
         kept: None,
         found,
     };
-    tagger.mentions = Mentions::of(body, |call| {
+    tagger.mentions = Mentions::of(signature, body, |call| {
         executor(call).is_some() && chain::root(call, &tagger.builders).is_some()
     });
+    tagger.found.lends_in_sight = tagger.mentions.are_in_sight();
     tagger.visit_block_mut(body);
 }
 
@@ -165,8 +168,12 @@ impl VisitMut for Tagger<'_> {
                 };
                 let before = self.found.written.len();
                 let lends = executors::lends(&awaited.base);
+                let passes = self.block.is_none() && self.mentions.are_passed_to(&awaited.base);
                 self.expr(&mut awaited.base, position);
                 let is_site = self.found.written.len() > before;
+                if passes {
+                    *awaited.base = self.lending(&awaited.base);
+                }
                 if lends && !is_site {
                     self.found.lends.push(position_of(awaited.await_token.span));
                 }
@@ -358,6 +365,14 @@ impl Tagger<'_> {
         let is_shared =
             matches!(executor, Expr::Reference(reference) if reference.mutability.is_none());
         !is_shared && !self.in_closure
+    }
+
+    /// ```text
+    /// in:  helper(&mut *conn)
+    /// out: P::lending(helper(&mut *conn))
+    /// ```
+    fn lending(&self, future: &Expr) -> Expr {
+        Expr::Verbatim(self.path.call("lending", future.to_token_stream(), future))
     }
 
     fn plain_tap(&self, executor: &Expr) -> Expr {

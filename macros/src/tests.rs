@@ -4,6 +4,7 @@ mod documentation;
 mod errors;
 mod evidence;
 mod expansion;
+mod lent;
 mod locations;
 mod properties;
 mod requeue;

@@ -96,7 +96,8 @@ pub mod __private {
     pub use crate::track::data::{Content, MayHold, Part, ShowsData};
     pub use crate::track::returned::{Inspect, Returned, Value};
     pub use crate::track::{
-        At, Ended, Named, Scoped, ScopedStream, at, enter, leave, scope, scope_stream,
+        At, Ended, Lending, Named, Scoped, ScopedStream, at, enter, leave, lending, scope,
+        scope_stream,
     };
     pub use futures_core::future::BoxFuture;
     pub use futures_core::stream::BoxStream;

@@ -62,6 +62,43 @@ impl<F: Future> Future for At<F> {
     }
 }
 
+pin_project! {
+    /// The future of a call that was passed a lent connection.
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    #[derive(Debug)]
+    pub struct Lending<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+/// Wraps the future of a call that is passed a lent connection. Where no tracked function runs in its poll, code that is
+/// not seen uses the connection.
+#[inline]
+pub fn lending<F: IntoFuture>(future: F) -> Lending<F::IntoFuture> {
+    Lending {
+        future: future.into_future(),
+    }
+}
+
+impl<F: Future> Future for Lending<F> {
+    type Output = F::Output;
+
+    /// The caller's location is that of the user's `.await`, unless other code polls in between.
+    #[inline]
+    #[track_caller]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let before = context::entered();
+        let poll = self.project().future.poll(cx);
+        if context::entered() == before
+            && let Some(scope) = context::made_scope()
+        {
+            lent::used_unseen(&scope);
+        }
+        poll
+    }
+}
+
 /// Makes a call site of `function` the current one until [`leave`], and returns `value` as it is.
 ///
 /// The expansion puts it around an argument of the call that makes a stream, and [`leave`] around the call.

@@ -82,6 +82,7 @@ pub(super) fn items(
         written,
         keeps,
         lends,
+        lends_in_sight,
         repeats,
         holds,
         taps,
@@ -96,6 +97,7 @@ pub(super) fn items(
         (!keeps.is_empty()).then(|| quote_spanned!(span=> .keeping(const { &[#(#keeps),*] })));
     let lending =
         (!lends.is_empty()).then(|| quote_spanned!(span=> .lending(const { &[#(#lends),*] })));
+    let in_sight = lends_in_sight.then(|| quote_spanned!(span=> .lending_in_sight()));
     let repeating = (!repeats.is_empty())
         .then(|| quote_spanned!(span=> .repeating(const { &[#(#repeats),*] })));
     let holding =
@@ -132,6 +134,7 @@ pub(super) fn items(
             )
             #keeping
             #lending
+            #in_sight
             #repeating
             #holding
             #joining

@@ -5,9 +5,14 @@ use std::collections::HashMap;
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Expr, ExprAsync, ExprClosure, ExprMethodCall, Item, Member, UnOp};
+use syn::{
+    Block, Expr, ExprAsync, ExprAwait, ExprClosure, ExprMethodCall, FnArg, Item, Member, Pat,
+    Signature, Type, UnOp,
+};
 
-use super::stays::peeled;
+use super::stays::{is_one_of, peeled};
+use super::{AWAITED, called};
+use crate::in_place;
 
 /// The variable that has a connection, or the field of one: `conn`, or `self` and `conn`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -56,7 +61,8 @@ pub(super) fn is_inline(executor: &Expr) -> bool {
     }
 }
 
-/// Whether the expression lends a variable: it has a `&mut` of one, and no closure or block that may keep it.
+/// Whether the expression lends a variable: it has a `&mut` of one. A closure or block in it may keep the borrow, and does
+/// not count.
 pub(super) fn lends(expr: &Expr) -> bool {
     struct Lends(bool);
     impl VisitMut for Lends {
@@ -81,53 +87,163 @@ pub(super) fn lends(expr: &Expr) -> bool {
     lends.0
 }
 
-/// How often a body mentions the variables from which its executors are made.
+/// How often a body mentions the variables that have a connection, and how many of these mentions are in sight.
 #[derive(Debug, Default)]
 pub(super) struct Mentions {
-    /// For each variable, the number of executors made from it, and of all mentions.
-    of: HashMap<Variable, (usize, usize)>,
+    of: HashMap<Variable, Counts>,
+    /// The parameters that are a driver's connection.
+    parameters: Vec<Variable>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    all: usize,
+    /// In executors of queries, and in calls that are awaited.
+    in_sight: usize,
 }
 
 impl Mentions {
     /// `is_query` decides whether a method call sends a statement of sqlx on its only argument.
-    pub(super) fn of(body: &Block, is_query: impl Fn(&ExprMethodCall) -> bool) -> Self {
-        struct Executors<F> {
-            is_query: F,
-            found: HashMap<Variable, (usize, usize)>,
-        }
-        impl<F: Fn(&ExprMethodCall) -> bool> VisitMut for Executors<F> {
-            fn visit_expr_method_call_mut(&mut self, call: &mut ExprMethodCall) {
-                if (self.is_query)(call)
-                    && let Some(variable) = call.args.first().and_then(variable)
-                {
-                    self.found.entry(variable).or_default().0 += 1;
-                }
-                visit_mut::visit_expr_method_call_mut(self, call);
-            }
-            fn visit_item_mut(&mut self, _: &mut Item) {}
-        }
-        let mut executors = Executors {
+    pub(super) fn of(
+        signature: &Signature,
+        body: &Block,
+        is_query: impl Fn(&ExprMethodCall) -> bool,
+    ) -> Self {
+        let parameters: Vec<_> = signature.inputs.iter().filter_map(connection).collect();
+        let mut search = Search {
             is_query,
-            found: HashMap::new(),
+            parameters: &parameters,
+            in_block: false,
+            of: HashMap::new(),
         };
-        executors.visit_block_mut(&mut body.clone());
-        let mut of = executors.found;
+        search.visit_block_mut(&mut body.clone());
+        let mut of = search.of;
         if !of.is_empty() {
-            let mut words = Vec::new();
-            flatten(body.to_token_stream(), &mut words);
-            for (variable, (_, mentioned)) in &mut of {
-                *mentioned = mentions(&words, variable);
+            let words = words(body);
+            for (variable, counts) in &mut of {
+                counts.all = mentions(&words, variable);
             }
         }
-        Self { of }
+        Self { of, parameters }
     }
 
-    /// Whether the function does nothing with the variable of this executor but send statements.
+    /// Whether all that the function does with the variable of this executor is in sight.
     pub(super) fn is_sole(&self, executor: &Expr) -> bool {
-        variable(executor)
-            .and_then(|variable| self.of.get(&variable))
-            .is_some_and(|(executors, mentioned)| executors == mentioned)
+        variable(executor).is_some_and(|variable| self.is_in_sight(&variable))
     }
+
+    /// The same of all connections that it was lent; false if it was lent none.
+    pub(super) fn are_in_sight(&self) -> bool {
+        !self.parameters.is_empty() && self.parameters.iter().all(|it| self.is_in_sight(it))
+    }
+
+    fn is_in_sight(&self, variable: &Variable) -> bool {
+        let counts = self.of.get(variable);
+        counts.is_some_and(|counts| counts.all == counts.in_sight)
+    }
+
+    /// Whether what is awaited is a call that is passed a connection which the function was lent.
+    pub(super) fn are_passed_to(&self, awaited: &Expr) -> bool {
+        !self.parameters.is_empty() && passed(&self.parameters, awaited).next().is_some()
+    }
+}
+
+/// Counts the mentions that are in sight.
+struct Search<'a, F> {
+    is_query: F,
+    parameters: &'a [Variable],
+    /// Within an async block or a closure.
+    in_block: bool,
+    of: HashMap<Variable, Counts>,
+}
+
+impl<F: Fn(&ExprMethodCall) -> bool> VisitMut for Search<'_, F> {
+    fn visit_expr_method_call_mut(&mut self, call: &mut ExprMethodCall) {
+        if (self.is_query)(call)
+            && let Some(variable) = call.args.first().and_then(variable)
+        {
+            self.of.entry(variable).or_default().in_sight += 1;
+        }
+        visit_mut::visit_expr_method_call_mut(self, call);
+    }
+
+    fn visit_expr_await_mut(&mut self, awaited: &mut ExprAwait) {
+        if !self.in_block {
+            for (variable, mentions) in passed(self.parameters, &awaited.base) {
+                self.of.entry(variable.clone()).or_default().in_sight += mentions;
+            }
+        }
+        visit_mut::visit_expr_await_mut(self, awaited);
+    }
+
+    /// What is awaited in a block may run beside other code.
+    fn visit_expr_async_mut(&mut self, block: &mut ExprAsync) {
+        let outer = self.in_block;
+        self.in_block |= !in_place::is_whole(block);
+        visit_mut::visit_expr_async_mut(self, block);
+        self.in_block = outer;
+    }
+
+    fn visit_expr_closure_mut(&mut self, closure: &mut ExprClosure) {
+        let outer = std::mem::replace(&mut self.in_block, true);
+        visit_mut::visit_expr_closure_mut(self, closure);
+        self.in_block = outer;
+    }
+
+    fn visit_item_mut(&mut self, _: &mut Item) {}
+}
+
+/// The connection that a parameter is: `conn: &mut PgConnection`.
+fn connection(parameter: &FnArg) -> Option<Variable> {
+    let FnArg::Typed(typed) = parameter else {
+        return None;
+    };
+    let (Pat::Ident(name), Type::Reference(reference)) = (&*typed.pat, &*typed.ty) else {
+        return None;
+    };
+    let Type::Path(path) = &*reference.elem else {
+        return None;
+    };
+    let last = path.path.segments.last()?;
+    let is_connection = last.ident.to_string().ends_with("Connection");
+    (is_connection && reference.mutability.is_some()).then(|| Variable {
+        name: name.ident.to_string(),
+        field: None,
+    })
+}
+
+/// The variables that are passed to a call that is awaited, as arguments or as its receiver, each with the number of its
+/// mentions.
+///
+/// A call site is no such call. The executor of a query is counted by itself.
+fn passed<'a>(
+    variables: &'a [Variable],
+    awaited: &Expr,
+) -> impl Iterator<Item = (&'a Variable, usize)> {
+    let (receiver, arguments) = match peeled(awaited) {
+        Expr::Call(call) if called(call).is_none() => (None, Some(&call.args)),
+        Expr::MethodCall(call) if !is_one_of(&call.method, &AWAITED) => {
+            (Some(&*call.receiver), Some(&call.args))
+        }
+        _ => (None, None),
+    };
+    let is_plain = |argument: &&Expr| variable(argument).is_some();
+    let arguments = receiver.into_iter().chain(arguments.into_iter().flatten());
+    let arguments: Vec<_> = arguments.filter(is_plain).map(words).collect();
+    variables.iter().filter_map(move |variable| {
+        let mentions = arguments
+            .iter()
+            .map(|words| mentions(words, variable))
+            .sum();
+        (mentions > 0).then_some((variable, mentions))
+    })
+}
+
+/// The tokens without groups, as words.
+fn words(code: &impl ToTokens) -> Vec<String> {
+    let mut words = Vec::new();
+    flatten(code.to_token_stream(), &mut words);
+    words
 }
 
 /// The tokens without groups. A group's delimiters become words of their own.

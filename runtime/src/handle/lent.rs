@@ -63,6 +63,27 @@ impl Handle {
         }
     }
 
+    /// Records that code which is not seen uses the lent connection.
+    fn note_unseen(&self) {
+        let mut state = self.state();
+        let Some(loan) = state.loan.as_mut().filter(|loan| loan.may_go_on()) else {
+            return;
+        };
+        loan.note_unseen();
+        state.note_unseen_use();
+        if state.activity == Activity::Idle {
+            state.enter(Activity::Lent, &self.stream, Instant::now());
+        }
+    }
+
+    /// The same, if the connection may be the one at `address`.
+    fn note_unseen_at(&self, address: usize) {
+        let loan = self.state().loan;
+        if loan.is_some_and(|loan| loan.address == address) {
+            self.note_unseen();
+        }
+    }
+
     /// Whether code to which the connection was lent may still have it.
     pub(crate) fn may_be_lent(&self) -> bool {
         self.state().loan.is_some_and(|loan| loan.may_go_on())
@@ -72,10 +93,11 @@ impl Handle {
     ///
     /// `may_hold` is whether it has returned a value that may have the borrow.
     fn borrower_ended(&self, borrower: &Scope, may_hold: bool) {
-        let lender = borrower.chain_of_task().nth(1);
-        let is_certain = lender.is_some_and(|lender| lender.function().lends(borrower.polled_at()));
-        let owner = self.scope();
-        let is_over = !may_hold && (is_certain || owner.is_some_and(|owner| self.stays_in(&owner)));
+        let lender = borrower.chain_of_task().nth(1).map(Scope::function);
+        let lender = lender.filter(|lender| lender.has_body());
+        let is_certain = lender.is_some_and(|lender| lender.lends(borrower.polled_at()));
+        // Of code without the attribute, it is not known what it does with a value that may have the borrow.
+        let is_over = !may_hold && lender.is_some();
         let mut state = self.state();
         let activity = state.activity;
         let is_at_rest = matches!(activity, Activity::Idle | Activity::Lent);
@@ -112,7 +134,7 @@ impl State {
 
     /// Whether code that is not seen may have used the connection since it was lent.
     pub(super) fn was_used_unseen(&self) -> bool {
-        self.loan.is_some_and(|loan| loan.was_unseen)
+        self.loan.is_some_and(|loan| loan.was_unseen())
     }
 
     fn note_unseen_use(&mut self) {
@@ -145,8 +167,32 @@ pub(crate) fn lent_at(address: usize, scope: &Arc<Scope>) -> Option<(Arc<Handle>
         }
         below = Some(around);
     }
+    if latest.is_none() {
+        // Without proof whose the connection is, each handle that it may be of counts as used unseen.
+        each_handle(scope, |handle| handle.note_unseen_at(address));
+    }
     let (_, handle, borrower) = latest?;
     Some((handle, borrower))
+}
+
+/// Called when code that is not seen uses a connection that was lent to `scope` or to one around it.
+pub(crate) fn used_unseen(scope: &Scope) {
+    each_handle(scope, Handle::note_unseen);
+    for around in scope.chain_of_task() {
+        for Borrowed { handle, .. } in around.borrowed() {
+            if let Some(handle) = live::find(handle) {
+                handle.note_unseen();
+            }
+        }
+    }
+}
+
+fn each_handle(scope: &Scope, mut call: impl FnMut(&Handle)) {
+    for around in scope.chain_of_task() {
+        for handle in around.handles().iter().filter_map(|id| live::find(*id)) {
+            call(&handle);
+        }
+    }
 }
 
 /// The only handle of which the scopes from `scope` outwards have borrowed the connection, with the connection's address

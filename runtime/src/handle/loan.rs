@@ -19,8 +19,16 @@ pub(super) struct Loan {
     borrower: Option<&'static Function>,
     has_returned: bool,
     end: End,
-    /// Whether code that is not seen may have used the connection.
-    pub(super) was_unseen: bool,
+    unseen: Unseen,
+}
+
+/// Whether code that is not seen has used the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unseen {
+    /// Nobody is known to have used it yet.
+    Perhaps,
+    No,
+    Yes,
 }
 
 /// Whether the borrow has ended.
@@ -39,7 +47,7 @@ pub(crate) struct Use {
     pub(crate) by: &'static Function,
     /// Whether the borrow ends with the statement.
     pub(crate) is_whole: bool,
-    /// Whether the statements that are seen are all that the function, and those between it and the lender, do with it.
+    /// Whether all that the function, and those between it and the lender, do with it is in sight.
     pub(crate) is_all: bool,
 }
 
@@ -51,25 +59,30 @@ impl Loan {
             borrower: None,
             has_returned: false,
             end: End::No,
-            was_unseen: true,
+            unseen: Unseen::Perhaps,
         }
     }
 
     pub(super) fn note_use(&mut self, used: Use) {
-        let is_first = self.borrower.is_none();
         self.borrower = Some(used.by);
         self.has_returned = false;
-        (self.end, self.was_unseen) = if used.is_whole {
-            (End::Certain, false)
-        } else {
-            (End::No, !used.is_all || (self.was_unseen && !is_first))
-        };
+        self.end = if used.is_whole { End::Certain } else { End::No };
+        let is_seen = used.is_whole || used.is_all;
+        if self.unseen != Unseen::Yes {
+            self.unseen = if is_seen { Unseen::No } else { Unseen::Yes };
+        }
+    }
+
+    /// Code that is not seen uses the connection.
+    pub(super) fn note_unseen(&mut self) {
+        self.unseen = Unseen::Yes;
+        self.end = End::No;
     }
 
     /// The borrower has returned, with a value that may have the borrow.
     pub(super) fn pass_on(&mut self) {
         self.has_returned = true;
-        self.was_unseen = true;
+        self.note_unseen();
     }
 
     /// The borrower has returned, and does not have the borrow any more.
@@ -89,7 +102,12 @@ impl Loan {
 
     /// Whether the connection may be in use unseen whenever no statement runs.
     pub(super) fn may_be_in_use(&self) -> bool {
-        self.end == End::No && self.was_unseen
+        self.end == End::No && self.was_unseen()
+    }
+
+    /// Whether code that is not seen may have used it.
+    pub(super) fn was_unseen(&self) -> bool {
+        self.unseen != Unseen::No
     }
 
     pub(super) fn read(&self) -> Option<LentTo> {

@@ -239,6 +239,24 @@ pub(crate) fn takes_part_of(value: &str) -> bool {
     CONTEXT.try_with(takes).unwrap_or(false)
 }
 
+/// The number of functions that this thread has entered so far.
+pub(crate) fn entered() -> u64 {
+    CONTEXT
+        .try_with(|context| context.entered.get())
+        .unwrap_or_default()
+}
+
+/// The innermost scope that exists already.
+pub(crate) fn made_scope() -> Option<Arc<Scope>> {
+    CONTEXT
+        .try_with(|context| {
+            let frames = context.frames.borrow();
+            frames.iter().rev().find_map(|frame| frame.scope.clone())
+        })
+        .ok()
+        .flatten()
+}
+
 /// The current scope. Makes the scope and those around it if they do not exist yet.
 pub(crate) fn scope() -> Option<Arc<Scope>> {
     CONTEXT

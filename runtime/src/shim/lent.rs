@@ -136,8 +136,25 @@ fn note_use(
     handle.note_use(Use {
         by: scope.function(),
         is_whole: borrower.is_none() && written.inline,
-        is_all: written.sole && borrower.is_none_or(|borrower| std::ptr::eq(borrower, scope)),
+        is_all: written.sole && borrower.is_none_or(|borrower| is_in_sight(scope, borrower)),
     });
+}
+
+/// Whether the functions between `scope` and `borrower`, and that of `borrower`, do nothing unseen with the connection.
+fn is_in_sight(scope: &Scope, borrower: &Scope) -> bool {
+    if std::ptr::eq(scope, borrower) {
+        return true;
+    }
+    let mut around = scope.chain_of_task().skip(1);
+    for scope in around.by_ref() {
+        if !scope.function().lends_in_sight() {
+            return false;
+        }
+        if std::ptr::eq(scope, borrower) {
+            return true;
+        }
+    }
+    false
 }
 
 #[cfg(test)]

@@ -12,6 +12,10 @@ use super::name::{function_name, own_word};
 use crate::finding::{Level, Limit, Lint};
 
 /// A tracked function: the constant data that `#[track]` writes.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a word of the attribute, or a fact about the body"
+)]
 pub struct Function {
     path: fn() -> &'static str,
     given_name: Option<&'static str>,
@@ -27,6 +31,7 @@ pub struct Function {
     straight: bool,
     keeps: &'static [[u32; 2]],
     lends: &'static [[u32; 2]],
+    lends_in_sight: bool,
     repeats: &'static [[u32; 2]],
     holds: &'static [Holds],
     joins: &'static [[u32; 2]],
@@ -58,6 +63,7 @@ impl Function {
             straight: false,
             keeps: &[],
             lends: &[],
+            lends_in_sight: false,
             repeats: &[],
             holds: &[],
             joins: &[],
@@ -139,6 +145,14 @@ impl Function {
     #[must_use]
     pub const fn lending(mut self, lends: &'static [[u32; 2]]) -> Self {
         self.lends = lends;
+        self
+    }
+
+    /// Its parameters that are lent connections are used by queries, and passed to calls that are awaited in
+    /// [`lending`](crate::track::lending). Nothing else is done with them.
+    #[must_use]
+    pub const fn lending_in_sight(mut self) -> Self {
+        self.lends_in_sight = true;
         self
     }
 
@@ -275,6 +289,11 @@ impl Function {
     pub(crate) fn lends(&self, location: &Location<'_>) -> bool {
         self.position_of(location)
             .is_some_and(|(line, column)| self.lends.contains(&[line, column]))
+    }
+
+    /// Whether all that it does with the connections that it was lent is in sight.
+    pub(crate) fn lends_in_sight(&self) -> bool {
+        self.lends_in_sight
     }
 
     /// Whether the handle taken at the position stays in a variable of a loop.

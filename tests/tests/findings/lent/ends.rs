@@ -4,8 +4,9 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use sqlx::leash::testing::findings;
 use sqlx::leash::{Certainty, Finding, Lint};
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{SqliteConnection, track};
+use sqlx::{Sqlite, SqliteConnection, track};
 
 use crate::common::{
     HUNDRED, Place, TestPool, assert_certainty, only, pool, reported, said, silent, watched,
@@ -95,6 +96,126 @@ async fn likely_while_the_helper_does_something_else() {
         said(&found, "was lent"),
         "to findings::lent::ends::rests_itself, which has not returned"
     );
+}
+
+/// The source does not show whether a method of another trait borrows the handle or takes it.
+trait OneRow {
+    async fn one(&mut self);
+}
+
+#[track]
+impl OneRow for SqliteConnection {
+    async fn one(&mut self) {
+        sqlx::query("SELECT 1").execute(self).await.unwrap();
+    }
+}
+
+#[track(held_idle = "100ms")]
+async fn rests_after_a_method(pool: &TestPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    conn.one().await;
+    idle(pool).await;
+}
+
+#[track]
+async fn rests_between(conn: &mut SqliteConnection, pool: &TestPool) {
+    inserts(&mut *conn).await.unwrap();
+    idle(pool).await;
+    inserts(conn).await.unwrap();
+}
+
+#[track(held_idle = "100ms")]
+async fn lends_to_what_lends(pool: &TestPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    rests_between(&mut conn, pool).await;
+}
+
+/// The variable of the connection does not stay: it is a field.
+struct Owner {
+    conn: PoolConnection<Sqlite>,
+}
+
+impl Owner {
+    fn repo(&mut self) -> Repo<'_> {
+        Repo {
+            conn: &mut self.conn,
+        }
+    }
+}
+
+#[track(held_idle = "100ms")]
+async fn rests_with_an_owner(pool: &TestPool) {
+    let mut owner = Owner {
+        conn: pool.acquire().await.unwrap(),
+    };
+    let mut repo = owner.repo();
+    repo.add().await;
+    idle(pool).await;
+    repo.add().await;
+    drop(owner);
+}
+
+#[tokio::test]
+async fn likely_where_the_source_does_not_show_the_loan() {
+    let pool = pool().await;
+    let ((), found) = findings(rests_after_a_method(&pool)).await;
+    held_idle(found, Certainty::Likely);
+    let pool = crate::common::pool().await;
+    let ((), found) = findings(lends_to_what_lends(&pool)).await;
+    held_idle(found, Certainty::Likely);
+    let pool = crate::common::pool().await;
+    let ((), found) = findings(rests_with_an_owner(&pool)).await;
+    held_idle(found, Certainty::Likely);
+}
+
+/// Code without the attribute that uses it for long.
+async fn works_unseen(conn: &mut SqliteConnection) {
+    sqlx::query("SELECT 1").execute(&mut *conn).await.unwrap();
+    watched().await;
+    sqlx::query("SELECT 1").execute(&mut *conn).await.unwrap();
+}
+
+#[track]
+async fn lends_between(conn: &mut SqliteConnection) {
+    inserts(&mut *conn).await.unwrap();
+    works_unseen(&mut *conn).await;
+    inserts(conn).await.unwrap();
+}
+
+#[track]
+async fn sends_and_lends(conn: &mut SqliteConnection) {
+    sqlx::query("SELECT 1").execute(&mut *conn).await.unwrap();
+    works_unseen(conn).await;
+}
+
+#[track(held_idle = "50ms")]
+async fn lends_to_what_lends_to_unseen_code(pool: &TestPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    lends_between(&mut conn).await;
+    sends_and_lends(&mut conn).await;
+    let mut owner = Owner { conn };
+    lends_between(&mut owner.conn).await;
+    sends_and_lends(&mut owner.conn).await;
+}
+
+/// Its future is not awaited in a call that is passed the connection.
+#[track]
+async fn joins(conn: &mut SqliteConnection) {
+    inserts(&mut *conn).await.unwrap();
+    futures::join!(works_unseen(conn));
+}
+
+#[track(held_idle = "50ms")]
+async fn lends_to_what_joins(pool: &TestPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    joins(&mut conn).await;
+}
+
+#[tokio::test]
+async fn not_while_a_helper_lends_it_to_unseen_code() {
+    let pool = pool().await;
+    silent(lends_to_what_lends_to_unseen_code(&pool)).await;
+    silent(lends_to_what_joins(&pool)).await;
 }
 
 #[track]
