@@ -72,7 +72,20 @@ impl Handle {
             // The scope holds it, but where it was taken in the scope is not known.
             return (one_after_another && !is_apart).then_some(Certainty::Likely);
         };
-        let position = position_in(site.function(), below, taker);
+        self.is_kept_at(site, around, taker, is_apart)
+    }
+
+    /// The same for a handle that was taken at `site`, in the function of `around`.
+    fn is_kept_at(
+        &self,
+        site: &Site,
+        around: Outwards<'_>,
+        taker: &Handle,
+        is_apart: bool,
+    ) -> Option<Certainty> {
+        let function = around.scope.function();
+        let one_after_another = function.is_straight() || !function.has_body();
+        let position = position_in(site.function(), around.below, taker);
         let is_around = match position {
             Some((line, column)) => site.is_in_block(line, column),
             None => !site.has_block() || !function.has_body(),

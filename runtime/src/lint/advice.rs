@@ -60,14 +60,14 @@ impl Second<'_> {
         let own = self.handle.place.function;
         if !own.is_some_and(is_method_of_pool) {
             return format!(
-                "let {function} take the connection as a parameter, {parameter}, and pass `&mut *{variable}`"
+                "let {function} take the connection as a parameter, {parameter}, and pass `&mut {variable}`"
             );
         }
         // A method of the pool cannot take a connection. Its nearest caller that is none can.
         let caller = self.between.iter().rev().find(|it| !is_method_of_pool(it));
         match caller {
             Some(caller) => format!(
-                "let {} take the connection as a parameter, {parameter}, pass `&mut *{variable}`, and let it send there what {function} sends to the pool",
+                "let {} take the connection as a parameter, {parameter}, pass `&mut {variable}`, and let it send there what {function} sends to the pool",
                 caller.name()
             ),
             None => format!(

@@ -38,11 +38,7 @@ pub(crate) fn held_idle(
     if known.is_some() && handle.glance().reported.deadlock {
         return;
     }
-    let is_first = handle.report_once(since, |reported| {
-        reported.idle = true;
-        reported.idle_ever = true;
-    });
-    if !is_first {
+    if !is_first_report(handle, since) {
         return;
     }
     let info = handle.read(Instant::now());
@@ -78,6 +74,14 @@ pub(crate) fn held_idle(
         .notes(doubt.map(OwnWait::words))
         .notes(notes(Lint::HeldIdle, handle, &info));
     let _: Reaction = finding.report(Audience::watching(handle));
+}
+
+/// Whether nothing was reported yet about the silence that began at `since`. From now on it counts as reported.
+fn is_first_report(handle: &Handle, since: Instant) -> bool {
+    handle.report_once(since, |reported| {
+        reported.idle = true;
+        reported.idle_ever = true;
+    })
 }
 
 /// How long the handle has not been used, and what it was used for last.

@@ -26,6 +26,7 @@ mod entry_points;
 mod foreign_methods;
 mod futures;
 mod generics;
+mod helps;
 mod hygiene;
 mod instrument;
 pub mod lints;

@@ -65,9 +65,10 @@ async fn a_finding_in_full_and_in_a_line() {
                |
                = note: held for …, idle for …, after 1 statement, last INSERT exam at tests/tests/behaviour/reports.rs:25:14, holds 1 of 5 permits of pool numbers
                = cause (certain): the transaction was not dropped, and the type of the returned value cannot contain it
+               = help: if it is meant to live on in `self`, write `#[track(returns_handle)]` on behaviour::reports::Numbering::reserve: it then belongs to the caller, and `held_idle` watches whoever keeps it
                = help: end it where it began, before returning: `tx.commit().await?`, or `tx.rollback().await?`
                = help: or return it, so that the caller owns it
-               = help: or, if it is meant to live long, declare why: `.long_lived("…")`
+               = help: or, if it is meant to live long, declare why: `.long_lived("…")`, with `use sqlx::leash::HandleExt`
                = note: it is not known where it is now: in a field, a static, a collection, a channel or another task, or leaked by `mem::forget`
                = note: if the value that behaviour::reports::Numbering::reserve returns does contain it, declare that with `#[track(returns_handle)]`; to allow this, `#[track(allow(outlived_scope, reason = "…"))]`
                = note: read more: `leash::explain(Lint::OutlivedScope)`"#]],

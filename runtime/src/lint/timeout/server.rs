@@ -67,7 +67,7 @@ impl Case<'_> {
                 ))
                 .help(format!(
                     "the pool retries until `acquire_timeout`; to get the real error at once, connect without a pool when the \
-                     program starts: `{}::connect(url).await?`",
+                     program starts: `{}::connect(url).await?`, with `use sqlx::Connection`",
                     address.connection
                 )),
         )

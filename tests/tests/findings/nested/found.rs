@@ -112,9 +112,59 @@ async fn in_a_callee() {
     );
     assert_helps(
         &finding,
-        "let findings::nested::found::takes take the connection as a parameter, `conn: &mut leash::Conn<'_, Sqlite>` with `use sqlx::{Sqlite, leash}`, and pass `&mut *tx`",
+        "let findings::nested::found::takes take the connection as a parameter, `conn: &mut leash::Conn<'_, Sqlite>` with `use sqlx::{Sqlite, leash}`, and pass `&mut tx`",
     );
     assert_helps(&finding, "tx.commit().await?");
+}
+
+/// Methods that a trait adds to the pool.
+trait Exams {
+    async fn exams(&self) -> Result;
+}
+
+#[track]
+impl Exams for SqlitePool {
+    async fn exams(&self) -> Result {
+        sqlx::query("SELECT 1").execute(self).await?; // @extension
+        Ok(())
+    }
+}
+
+#[track]
+async fn holds_for_a_method_of_the_pool(pool: &SqlitePool) -> Result {
+    let tx = pool.begin().await?;
+    pool.exams().await?;
+    tx.commit().await
+}
+
+#[track]
+async fn holds_for_its_caller(pool: &SqlitePool) -> Result {
+    let tx = pool.begin().await?;
+    calls_a_method_of_the_pool(pool).await?;
+    tx.commit().await
+}
+
+#[track]
+async fn calls_a_method_of_the_pool(pool: &SqlitePool) -> Result {
+    pool.exams().await
+}
+
+/// A method of the pool cannot take a connection: the help names the function that can.
+#[tokio::test]
+async fn in_a_method_of_the_pool() {
+    let pool = bare_pool_of(5).await;
+    let found = found(holds_for_its_caller(&pool)).await;
+    for lint in [Lint::NestedAcquire, Lint::OutsideTransaction] {
+        assert_helps(
+            only_of(lint, &found),
+            "let findings::nested::found::calls_a_method_of_the_pool take the connection as a parameter, `conn: &mut leash::Conn<'_, Sqlite>`",
+        );
+    }
+    let found = super::found(holds_for_a_method_of_the_pool(&pool)).await;
+    assert_helps(
+        only_of(Lint::NestedAcquire, &found),
+        "send what <Pool as Exams>::exams sends to the pool on the connection that is held: `&mut *tx`",
+    );
 }
 
 #[track]

@@ -85,7 +85,7 @@ async fn in_a_callee() {
     );
     assert_helps(
         finding,
-        "`conn: &mut leash::Conn<'_, Sqlite>` with `use sqlx::{Sqlite, leash}`, and pass `&mut *tx`",
+        "`conn: &mut leash::Conn<'_, Sqlite>` with `use sqlx::{Sqlite, leash}`, and pass `&mut tx`",
     );
 }
 

@@ -7,9 +7,9 @@ use futures::TryStreamExt;
 use futures::future::join_all;
 use sqlx::leash::testing::findings;
 use sqlx::leash::{Certainty, HandleExt, Lint, Verdict};
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgListener, PgPoolOptions};
 use sqlx::{PgPool, SqlitePool, track};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 
 use crate::common::{TestPool, assert_helps, assert_primary, marked, related, said};
 
@@ -199,6 +199,58 @@ async fn holders_are_grouped_by_site_the_oldest_first() {
 async fn works(pool: &PgPool) -> Result {
     sqlx::query("SELECT pg_sleep(0.3)").execute(pool).await?; // @works
     Ok(())
+}
+
+#[track]
+async fn listens(pool: &PgPool) -> Result {
+    let mut listener = PgListener::connect_with(pool).await?; // @listens
+    listener.listen("orders").await?;
+    listener.recv().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_listener_for_each_client() {
+    let Some(db) = leash_test_support::postgres().await else {
+        return;
+    };
+    let options = PgPoolOptions::new()
+        .max_connections(2)
+        .acquire_timeout(Duration::from_secs(1));
+    let pool = TestPool::of(options.connect(db.url()).await.unwrap());
+    let mut clients = Box::pin(async { futures::try_join!(listens(&pool), listens(&pool)) });
+    tokio::select! {
+        () = pool.has_handles(2) => {}
+        ended = &mut clients => panic!("{ended:?}"),
+    }
+    let finding = times_out(&pool, clients).await;
+    assert_verdict(&finding, Verdict::Hoarder, Certainty::Certain);
+    related(&finding, &marked("listens", "connect_with"));
+    assert_helps(&finding, "let one `PgListener` in a task of its own");
+    assert_helps(&finding, "`tokio::sync::broadcast` channel");
+}
+
+#[track]
+async fn waits_for_the_lock(pool: &SqlitePool, taken: &Notify, lock: &Mutex<()>) -> Result {
+    let conn = pool.acquire().await?;
+    taken.notify_one();
+    let guard = lock.lock().await;
+    drop(guard);
+    drop(conn);
+    Ok(())
+}
+
+/// The owner of the lock waits for the pool. The wait for a lock cannot be proven, so the help names the possibility.
+#[tokio::test]
+async fn a_lock_taken_in_the_opposite_order() {
+    let (pool, taken, lock) = (pool_of(1).await, Notify::new(), Mutex::new(()));
+    let _locked = lock.lock().await;
+    let finding = while_hoarded(&pool, &taken, waits_for_the_lock(&pool, &taken, &lock)).await;
+    assert_verdict(&finding, Verdict::Hoarder, Certainty::Certain);
+    assert_helps(
+        &finding,
+        "waits for a lock (`Mutex`, `OnceCell`) whose owner waits for this pool: lock before the connection is taken",
+    );
 }
 
 #[tokio::test]

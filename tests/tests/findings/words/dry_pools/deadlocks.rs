@@ -64,7 +64,7 @@ async fn a_deadlock() {
                |
                = note: permits 2, waiters 2, longest wait …, acquire_timeout …
                = cause (certain): each holder awaits an acquire and keeps its handle meanwhile: none can continue before another one does
-               = help: let findings::words::dry_pools::Shop::next_number take the connection as a parameter, `conn: &mut leash::Conn<'_, Sqlite>` with `use sqlx::{Sqlite, leash}`, and pass `&mut *tx`
+               = help: let findings::words::dry_pools::Shop::next_number take the connection as a parameter, `conn: &mut leash::Conn<'_, Sqlite>` with `use sqlx::{Sqlite, leash}`, and pass `&mut tx`
                = help: or, if it need not be part of the transaction, commit before: `tx.commit().await?`
                = note: to allow this, `#[track(allow(pool_deadlock, reason = "…"))]`; read more: `leash::explain(Lint::PoolDeadlock)`"#]],
     );
@@ -232,7 +232,7 @@ async fn a_query_outside_its_transaction() {
                |
                = note: transaction open for …, after 1 statement
                = cause (certain): the query took a connection of its own: it does not see what the transaction wrote, and is not rolled back with it
-               = help: let findings::words::dry_pools::Shop::next_number take the connection as a parameter, `conn: &mut leash::Conn<'_, Sqlite>` with `use sqlx::{Sqlite, leash}`, and pass `&mut *tx`
+               = help: let findings::words::dry_pools::Shop::next_number take the connection as a parameter, `conn: &mut leash::Conn<'_, Sqlite>` with `use sqlx::{Sqlite, leash}`, and pass `&mut tx`
                = help: or, if it must not be part of the transaction, run it before `begin` or after `commit`
                = note: to allow this, `#[track(allow(outside_transaction, reason = "…"))]`; read more: `leash::explain(Lint::OutsideTransaction)`"#]],
     );
@@ -257,7 +257,7 @@ async fn a_query_outside_its_transaction() {
                |
                = note: first held for …, tasks at once (Tn) 1, connections per task (Cm) 2, minimum safe size Tn × (Cm − 1) + 1 = 2, pool size 5
                = cause (certain): one task takes a second permit and keeps the first: when as many tasks as there are permits do so at once, each waits for the others
-               = help: let findings::words::dry_pools::Shop::next_number take the connection as a parameter, `conn: &mut leash::Conn<'_, Sqlite>` with `use sqlx::{Sqlite, leash}`, and pass `&mut *tx`
+               = help: let findings::words::dry_pools::Shop::next_number take the connection as a parameter, `conn: &mut leash::Conn<'_, Sqlite>` with `use sqlx::{Sqlite, leash}`, and pass `&mut tx`
                = help: or, if it need not be part of the transaction, commit before: `tx.commit().await?`
                = note: so far 1 task at once, each holding up to 2 connections: 2 permits are enough, and this pool has 5
                = note: to allow this, `#[track(allow(nested_acquire, reason = "…"))]`; read more: `leash::explain(Lint::NestedAcquire)`"#]],

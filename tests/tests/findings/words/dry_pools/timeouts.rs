@@ -74,7 +74,7 @@ async fn a_timeout_by_a_deadlock() {
                |
                = note: waited …, permits held 2 of 2, 2 waiting, open 2, idle 0, longest wait …
                = cause (deadlock, certain): each holder awaits an acquire and keeps its handle meanwhile: none can continue before another one does
-               = help: let findings::words::dry_pools::Shop::next_number take the connection as a parameter, `conn: &mut leash::Conn<'_, Sqlite>` with `use sqlx::{Sqlite, leash}`, and pass `&mut *tx`
+               = help: let findings::words::dry_pools::Shop::next_number take the connection as a parameter, `conn: &mut leash::Conn<'_, Sqlite>` with `use sqlx::{Sqlite, leash}`, and pass `&mut tx`
                = help: or, if it need not be part of the transaction, commit before: `tx.commit().await?`
                = note: to allow this, `#[track(allow(pool_timeout, reason = "…"))]`; read more: `leash::explain(Lint::PoolTimeout)`"#]],
     );
@@ -190,7 +190,7 @@ async fn a_timeout_at_a_wrong_port() {
            = note: waited …, permits held 0 of 10, 1 waiting, open 0, idle 0, longest wait …, tried … ago
            = cause (unreachable, certain): connecting to 127.0.0.1:#/shop fails: error communicating with database: Connection refused (os error 111)
            = help: see whether a server listens at 127.0.0.1:#/shop, and whether this machine may reach it
-           = help: the pool retries until `acquire_timeout`; to get the real error at once, connect without a pool when the program starts: `PgConnection::connect(url).await?`
+           = help: the pool retries until `acquire_timeout`; to get the real error at once, connect without a pool when the program starts: `PgConnection::connect(url).await?`, with `use sqlx::Connection`
            = note: to allow this, `#[track(allow(pool_timeout, reason = "…"))]`; read more: `leash::explain(Lint::PoolTimeout)`"#]].assert_eq(&text);
 }
 
