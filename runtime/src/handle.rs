@@ -79,6 +79,8 @@ pub(crate) struct Handle {
     granted_before: u64,
     /// The number of acquires that waited for the pool at `asked`.
     waiting_before: u64,
+    /// Whether they and the holders had every permit then.
+    queues: bool,
     /// The counters of `place`.
     acquires: &'static Acquires,
     state: Mutex<State>,
@@ -157,10 +159,14 @@ impl Handle {
         } = asked;
         let (place, site) = origin.resolve();
         let granted_before = pool.granted();
-        let waiting_before = match standing {
-            // The pool counts this one already.
-            Standing::Waiting => pool.permits.waiting().saturating_sub(1),
-            Standing::Held(_) | Standing::Returning(_) => 0,
+        let (waiting_before, queues) = match standing {
+            Standing::Waiting => {
+                // The pool counts this one already.
+                let waiting = pool.permits.waiting().saturating_sub(1);
+                let permits = u64::from(pool.limits.max_connections);
+                (waiting, waiting + pool.permits.taken() >= permits)
+            }
+            Standing::Held(_) | Standing::Returning(_) => (0, false),
         };
         Arc::new(Self {
             id: NEXT_ID.fetch_add(1, Relaxed),
@@ -174,6 +180,7 @@ impl Handle {
             asked,
             granted_before,
             waiting_before,
+            queues,
             acquires: site.map_or_else(|| acquires::at(place), Site::acquires),
             state: Mutex::new(State {
                 standing,

@@ -67,6 +67,11 @@ impl Handle {
         self.waiting_before
     }
 
+    /// Whether every permit was taken or waited for when this one was requested, so that it had to queue.
+    pub(crate) fn had_to_queue(&self) -> bool {
+        self.queues
+    }
+
     pub(crate) fn set_reported(&self, set: impl FnOnce(&mut Reported)) {
         set(&mut self.state().reported);
     }

@@ -78,6 +78,9 @@ impl Handle {
 
     /// The statement that was dropped before its answer came, and may still run while the connection is on its way back.
     pub(crate) fn runs_on(&self) -> Option<Unread> {
+        let Standing::Returning(_) = self.glance().standing else {
+            return None;
+        };
         self.unread().filter(|unread| !unread.answered)
     }
 }

@@ -31,13 +31,13 @@ pub(crate) fn close_blocked(
     };
     let waited = short(now.saturating_duration_since(closing.since));
     let (held, returning) = (pool.held(), pool.permits.returning());
-    let certainty = if held + returning > 0 {
-        Certainty::Certain
-    } else {
-        Certainty::Unknown
-    };
     let reads = |claim: &Arc<Handle>| claim.reads_on(now).or_else(|| claim.runs_on());
     let unread = claims.iter().filter(|_| held == 0).find_map(reads);
+    let (certainty, cause) = match &unread {
+        Some(unread) => (Certainty::Likely, unread::cause(unread)),
+        None if held + returning > 0 => (Certainty::Certain, cause(held, returning)),
+        None => (Certainty::Unknown, cause(held, returning)),
+    };
     let finding = Finding::of(Lint::CloseBlocked, level, closing.place)
         .title(format!(
             "pool {name} has been closing for {waited} and waits for {}",
@@ -45,7 +45,7 @@ pub(crate) fn close_blocked(
         ))
         .label("waits here")
         .pool(&name)
-        .cause(certainty, unread.as_ref().map_or_else(|| cause(held, returning), unread::cause))
+        .cause(certainty, cause)
         .all_related(unread.as_ref().and_then(unread::place))
         .all_related(holders(claims))
         .fact("waited", waited)

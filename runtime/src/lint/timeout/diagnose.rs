@@ -227,15 +227,15 @@ impl Case<'_> {
         known >= self.max() || (in_use >= self.max() && self.granted() > 0) || self.is_queue()
     }
 
-    /// Whether permits were granted during this wait while others queued for them. They did if more acquires wait than could
-    /// have a permit and be opening its connection; or if permits may have been short, and nobody was served who came later
-    /// than this one.
+    /// Whether permits were granted during this wait while this acquire, or others, queued for them. They did if more acquires
+    /// wait than could have a permit and be opening its connection. This one did if no permit was left when it asked, and
+    /// hardly anybody was served who came later.
     pub(super) fn is_queue(&self) -> bool {
-        let permits = &self.waiter.pool.permits;
-        let (served, waiting) = (self.granted(), permits.waiting());
-        let may_be_short = waiting + permits.taken() >= self.max();
-        let in_turn = served <= self.waiter.waiting_before();
-        served > 0 && (waiting > self.max() || may_be_short && in_turn)
+        let (served, max) = (self.granted(), self.max());
+        let is_long = self.waiter.pool.permits.waiting() > max;
+        // Acquires that ask at the same time may be counted in another order than they are served.
+        let in_turn = served <= self.waiter.waiting_before() + max;
+        served > 0 && (is_long || self.waiter.had_to_queue() && in_turn)
     }
 
     fn unknown(&self) -> Diagnosis {

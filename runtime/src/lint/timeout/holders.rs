@@ -116,9 +116,12 @@ impl Case<'_> {
     /// The load during this wait, and the number of connections that it needs.
     fn load(&self) -> Load {
         let (served, max) = (self.granted(), self.max());
-        let waiting = self.waiter.pool.permits.waiting();
+        let before = self.waiter.waiting_before();
+        // Others that waited may have timed out a moment ago.
+        let unserved = (before + 1).saturating_sub(served);
+        let left = self.waiter.pool.permits.waiting().max(unserved);
         let seconds = self.waited.as_secs_f64();
-        let asked = float(served + waiting);
+        let asked = float(served + left);
         let per_second = asked / seconds;
         // Holds that have ended show how long one takes; those that run, how long at least.
         let holds = self.waiter.pool.counters.holds.read();
@@ -143,10 +146,8 @@ impl Case<'_> {
         let kept = (kept.count() as u64).min(max - 1);
         let needed = float(kept) + (float(max - kept) * asked / float(served)).ceil();
         let words = format!(
-            "{} served during this wait, {} came before this one in the queue, and {waiting} still {}; to serve all of them within {}:",
+            "{} served during this wait, {before} came before this one in the queue, and the queue still had {left}; to serve all of them within {}:",
             acquires_were(served),
-            self.waiter.waiting_before(),
-            if waiting == 1 { "waits" } else { "wait" },
             short(self.waited),
         );
         Load {

@@ -144,7 +144,13 @@ impl Case<'_> {
                 format!("{hanging} connections were released and their permits are not free yet")
             }
         };
-        let cause = format!("{subject}: sqlx pings the server first, which does not answer");
+        let others = if self.granted() > 0 {
+            " there, while it answers on other connections"
+        } else {
+            ""
+        };
+        let cause =
+            format!("{subject}: sqlx pings the server first, which does not answer{others}");
         Some(
             Diagnosis::new(Verdict::Unaccounted, Certainty::Likely, cause).help(
                 "limit the time of a return: `SQLX_LEASH=\"return_timeout=10s\"` or `leash::Config::return_timeout`",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use leash_tests::{Fate, Proxy};
 use sqlx::leash::testing::findings;
-use sqlx::leash::{Backend, Certainty, Finding, Lint, Verdict};
+use sqlx::leash::{Backend, Certainty, Finding, Lint, ScopeExt, Verdict};
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{MySqlPool, PgPool, SqlitePool, track};
@@ -203,4 +203,27 @@ async fn a_further_connection_gets_no_answer() {
         "{}",
         finding.cause
     );
+}
+
+/// Each in a task of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_burst_of_tasks() {
+    let Some(db) = leash_test_support::postgres().await else {
+        return;
+    };
+    let options = PgPoolOptions::new()
+        .max_connections(5)
+        .acquire_timeout(A_SECOND);
+    let pool = TestPool::of(options.connect_lazy(db.url()).unwrap());
+    let create = "CREATE TABLE cake (name TEXT)";
+    sqlx::raw_sql(create).execute(&*pool).await.unwrap();
+    let found = burst(|name| {
+        let pool = PgPool::clone(&pool);
+        async move {
+            let task = async move { bakes_on_postgres(&pool, name).await };
+            tokio::spawn(task.in_current_scope()).await.unwrap()
+        }
+    })
+    .await;
+    assert_figures(&found[0], 5);
 }

@@ -321,3 +321,30 @@ fn a_return_that_reads_on_is_no_silent_server() {
         });
     });
 }
+
+#[test]
+fn a_pool_that_closes_waits_for_rows_that_are_read_on() {
+    let test = "timeout::unread::a_pool_that_closes_waits_for_rows_that_are_read_on";
+    let _ = in_child_under(test, "close_blocked=300ms", |runtime| {
+        runtime.block_on(async {
+            if let Some(world) = World::postgres().await {
+                previews_of_postgres(&world.pool).await.unwrap();
+                // The return has begun to read when the pool is closed.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                tokio::select! {
+                    () = world.pool.close() => panic!("it waits for the connection"),
+                    () = reported(world.pool.name(), Lint::CloseBlocked, 1) => {}
+                }
+                let found = received(world.pool.name());
+                let finding = only_of(Lint::CloseBlocked, &found);
+                assert_eq!(finding.certainty, Certainty::Likely, "{}", finding.render());
+                assert!(
+                    finding.cause.contains("dropped the rows of `SELECT"),
+                    "{}",
+                    finding.cause
+                );
+                related(finding, &marked("postgres rows", "fetch"));
+            }
+        });
+    });
+}

@@ -154,7 +154,7 @@ async fn a_timeout_for_want_of_capacity() {
            |                                         ------- findings::words::dry_pools::timeouts::reports holds # permits, the oldest for …, now running a statement, last SELECT at tests/tests/findings/words/dry_pools/timeouts.rs:#:#
            |
            = note: waited …, permits held # of #, # waiting, open #, idle #, longest wait …, served during this wait #, before it in the queue #, acquires per second #.#, mean hold …, connections needed #
-           = cause (capacity, likely): every permit is in use: # acquires were served during this wait, # came before this one in the queue, and # still wait; to serve all of them within …: # connections needed, and there are #
+           = cause (capacity, likely): every permit is in use: # acquires were served during this wait, # came before this one in the queue, and the queue still had #; to serve all of them within …: # connections needed, and there are #
            = help: hold connections for less time: of the time held so far, … with the database, # without
            = help: look for the slowest statements of the holders: `leash::snapshot().sites`
            = help: or limit how many tasks ask at once: a queue or a `tokio::sync::Semaphore` before the work
