@@ -7,6 +7,44 @@ use syn::{
     TypeParamBound, parse_quote,
 };
 
+/// Types of std that are no futures. What stands in their arguments may be one.
+pub(crate) const PLAIN: [&str; 34] = [
+    "Arc",
+    "BTreeMap",
+    "BTreeSet",
+    "Box",
+    "Cow",
+    "Duration",
+    "HashMap",
+    "HashSet",
+    "Instant",
+    "Option",
+    "Ordering",
+    "PathBuf",
+    "Rc",
+    "Result",
+    "String",
+    "SystemTime",
+    "Vec",
+    "VecDeque",
+    "bool",
+    "char",
+    "f32",
+    "f64",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "i128",
+    "isize",
+    "str",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+    "usize",
+];
+
 /// A future or stream that a sync fn returns.
 #[derive(Debug)]
 pub(crate) struct Returned {
@@ -77,6 +115,39 @@ pub(crate) fn is_opaque(ty: &Type) -> bool {
     let mut search = Search(false);
     search.visit_type_mut(&mut ty.clone());
     search.0
+}
+
+/// Whether a value of this type is plain to see: of types of std alone. In a `Result`, the type of the success counts.
+pub(crate) fn is_plain(ty: &Type) -> bool {
+    match ty {
+        Type::Tuple(tuple) => tuple.elems.iter().all(is_plain),
+        Type::Array(array) => is_plain(&array.elem),
+        Type::Paren(inner) => is_plain(&inner.elem),
+        Type::Group(inner) => is_plain(&inner.elem),
+        Type::Path(path) => {
+            let Some(last) = path.path.segments.last() else {
+                return false;
+            };
+            let is_result = last.ident == "Result";
+            let of_arguments = match &last.arguments {
+                PathArguments::None => !is_result,
+                PathArguments::AngleBracketed(arguments) => {
+                    let mut types = arguments.args.iter().filter_map(|argument| match argument {
+                        GenericArgument::Type(ty) => Some(ty),
+                        _ => None,
+                    });
+                    if is_result {
+                        types.next().is_some_and(is_plain)
+                    } else {
+                        types.all(is_plain)
+                    }
+                }
+                PathArguments::Parenthesized(_) => false,
+            };
+            PLAIN.iter().any(|one| last.ident == one) && of_arguments
+        }
+        _ => false,
+    }
 }
 
 /// Reads `BoxFuture<'_, T>`, `BoxStream<'_, T>`, their local variants, and the `Pin<Box<…>>` behind these aliases.

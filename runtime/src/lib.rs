@@ -86,6 +86,7 @@ pub use shim::{
 pub mod __private {
     pub use crate::__may_hold as may_hold;
     pub use crate::__returned as returned;
+    pub use crate::__shows_data as shows_data;
     pub use crate::finding::{Level, Limit, Lint};
     pub use crate::shim::{
         PlainConnection, Sent, Tap, TapAny, Tracked, begin_borrowed, executed, tap, tap_stream,

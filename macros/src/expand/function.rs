@@ -10,7 +10,7 @@ use super::{arguments, early, lifetimes, outward, relax, slots};
 use crate::crate_path::{CratePath, ends, parenthesized};
 use crate::in_place;
 use crate::model::{EntryPoint, Form, Function, each_async_block};
-use crate::returns::{Kind, Returned, inferable, is_opaque};
+use crate::returns::{Kind, Returned, inferable, is_opaque, is_plain};
 use crate::sites::{self, Sites};
 
 pub(super) fn expand(function: Function) -> TokenStream {
@@ -239,7 +239,10 @@ impl Wrapper {
         let judge = if is_opaque(&output) {
             Judge::MayHold
         } else {
-            Judge::Probe(None)
+            Judge::Probe {
+                annotation: None,
+                is_plain: is_plain(&output),
+            }
         };
         let arguments = self.scope_arguments(&future, &judge);
         quote_spanned!(self.span=> #private::scope(#arguments))
@@ -265,11 +268,17 @@ impl Wrapper {
     fn scope_arguments(&self, future: &impl ToTokens, judge: &Judge<'_>) -> TokenStream {
         let Wrapper { private, kept, .. } = self;
         let (value, returned) = match judge {
-            Judge::Probe(output) => {
-                let annotation = output.iter();
+            Judge::Probe {
+                annotation,
+                is_plain,
+            } => {
+                let annotation = annotation.iter();
+                // What is plain to see need not be asked: each question costs the compiler time.
+                let data = (!is_plain)
+                    .then(|| quote_spanned!(self.span=> .unless(|| #private::shows_data!(value))));
                 (
                     quote_spanned!(self.span=> value #(: &#annotation)*),
-                    quote_spanned!(self.span=> #private::returned!(value) #kept),
+                    quote_spanned!(self.span=> #private::returned!(value) #data #kept),
                 )
             }
             Judge::MayHold => (
@@ -290,7 +299,7 @@ impl Wrapper {
 
     fn output(&self, output: &ReturnType) -> Type {
         match output {
-            ReturnType::Default => Type::Verbatim(quote_spanned!(self.span=> ())),
+            ReturnType::Default => parse_quote_spanned!(self.span=> ()),
             ReturnType::Type(_, ty) => (**ty).clone(),
         }
     }
@@ -309,8 +318,12 @@ impl Wrapper {
 
 /// How the expansion decides whether a returned value may hold a handle.
 enum Judge<'a> {
-    /// By its type, which is named where the compiler would not have inferred it in time.
-    Probe(Option<&'a Type>),
+    /// By its type.
+    Probe {
+        /// The type, where the compiler would not have inferred it in time.
+        annotation: Option<&'a Type>,
+        is_plain: bool,
+    },
     /// It counts as a value that may hold a handle, because part of its type is opaque. Inside the function that
     /// creates a closure or an `async` block, the compiler does not know yet what that captures, so probing the type
     /// is an error.
@@ -321,7 +334,10 @@ impl<'a> Judge<'a> {
     fn of(output: Option<&'a Type>) -> Self {
         match output {
             Some(output) if is_opaque(output) => Judge::MayHold,
-            output => Judge::Probe(output),
+            annotation => Judge::Probe {
+                annotation,
+                is_plain: annotation.is_some_and(is_plain),
+            },
         }
     }
 }

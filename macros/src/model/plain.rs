@@ -10,45 +10,8 @@ use syn::{
     ReturnType, Signature, Stmt, Token, Type, TypeParamBound, TypePath,
 };
 
+use crate::returns::PLAIN;
 use crate::sites::is_call_site;
-
-/// Types of std that are no futures. What stands in their arguments may be one.
-const PLAIN: [&str; 34] = [
-    "Arc",
-    "BTreeMap",
-    "BTreeSet",
-    "Box",
-    "Cow",
-    "Duration",
-    "HashMap",
-    "HashSet",
-    "Instant",
-    "Option",
-    "Ordering",
-    "PathBuf",
-    "Rc",
-    "Result",
-    "String",
-    "SystemTime",
-    "Vec",
-    "VecDeque",
-    "bool",
-    "char",
-    "f32",
-    "f64",
-    "i8",
-    "i16",
-    "i32",
-    "i64",
-    "i128",
-    "isize",
-    "str",
-    "u8",
-    "u16",
-    "u32",
-    "u64",
-    "usize",
-];
 
 /// Traits that no future or stream is returned for.
 const DATA: [&str; 20] = [

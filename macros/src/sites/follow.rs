@@ -14,7 +14,7 @@ use syn::ext::IdentExt;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, ExprAssign, ExprAwait, ExprCall, Item, Local, Pat, Stmt};
 
-use super::stays::{is_one_of, peeled};
+use super::stays::{ACQUIRES, is_one_of, kept, peeled};
 use crate::in_place;
 use parts::{each_part, names};
 use walk::{Use, Walk, end_of};
@@ -152,7 +152,9 @@ impl VisitMut for Search {
                     pat,
                     init: Some(init),
                     ..
-                }) => self.bound(&init.expr, pat, rest),
+                }) if !is_known(statement, &init.expr, rest) => {
+                    self.bound(&init.expr, pat, rest);
+                }
                 Stmt::Expr(Expr::Assign(assign), _) => self.assigned(assign, rest),
                 _ => {}
             }
@@ -186,6 +188,19 @@ impl VisitMut for Search {
 
 fn statement(expr: &Expr) -> Stmt {
     Stmt::Expr(expr.clone(), None)
+}
+
+/// Whether the statement takes a handle itself, and keeps it: its call site says so.
+fn is_known(statement: &Stmt, value: &Expr, rest: &[Stmt]) -> bool {
+    let mut takes = false;
+    each_part(value, &mut |part| {
+        if let Expr::Await(awaited) = part
+            && let Expr::MethodCall(call) = peeled(&awaited.base)
+        {
+            takes |= is_one_of(&call.method, &ACQUIRES);
+        }
+    });
+    takes && kept(statement, rest).is_some()
 }
 
 fn end_of_scope(scope: &[Stmt]) -> Option<LineColumn> {

@@ -51,7 +51,13 @@ fn in_full() {
                     };
                     #[allow(unreachable_code)] __leash_value
                 },
-                |ended, value| ended.judge(P::returned!(value)),
+                |ended, value| {
+                    ended
+                        .judge(
+                            P::returned!(value)
+                                .unless(|| P::shows_data!(value)),
+                        )
+                },
             )
         }
     "#]].assert_eq(&pretty(&expand(source, Mode::On).to_string()));
@@ -92,7 +98,13 @@ fn async_fn() {
                         };
                         #[allow(unreachable_code)] __leash_value
                     },
-                    |ended, value| ended.judge(P::returned!(value)),
+                    |ended, value| {
+                        ended
+                            .judge(
+                                P::returned!(value)
+                                    .unless(|| P::shows_data!(value)),
+                            )
+                    },
                 )
             }
         "#]],
@@ -202,7 +214,13 @@ fn diverging() {
                             };
                             #[allow(unreachable_code)] __leash_value
                         },
-                        |ended, value| ended.judge(P::returned!(value)),
+                        |ended, value| {
+                            ended
+                                .judge(
+                                    P::returned!(value)
+                                        .unless(|| P::shows_data!(value)),
+                                )
+                        },
                     )
                     .await
                 {}

@@ -120,6 +120,20 @@ impl<T: ?Sized> MayHold for Part<T> {
     }
 }
 
+/// Whether the type of the value that the expression refers to shows that it is data, or the type inside: of a `Result`, an
+/// `Option`, a `Vec` or a `Box`, up to three of them in each other.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __shows_data {
+    ($value:expr) => {{
+        use $crate::__private::{Content as _, ShowsData as _};
+        let part = (&&$crate::__private::Part::of($value)).content();
+        let part = (&&part).content();
+        let part = (&&part).content();
+        (&&&&&&part).shows_data()
+    }};
+}
+
 /// Whether a value of this type can hold a handle.
 #[doc(hidden)]
 #[macro_export]
@@ -135,7 +149,15 @@ mod tests {
     use std::sync::Mutex;
 
     use super::super::returned::Holds;
-    use crate::__private::{may_hold, returned};
+    use crate::__private::{may_hold, returned, shows_data};
+
+    /// As the attribute expands it for a type that is not plain to see.
+    macro_rules! holds {
+        ($value:expr) => {{
+            let value = $value;
+            returned!(value).unless(|| shows_data!(value)).holds
+        }};
+    }
 
     type Opaque = Box<dyn Fn()>;
 
@@ -166,18 +188,18 @@ mod tests {
 
     #[test]
     fn what_shows_that_it_is_data_holds_nothing() {
-        assert_eq!(returned!(&compared()).holds, Holds::Nothing);
-        assert_eq!(returned!(&Copied(1)).holds, Holds::Nothing);
-        assert_eq!(returned!(&String::new()).holds, Holds::Nothing);
-        assert_eq!(returned!(&vec![(1, "one")]).holds, Holds::Nothing);
-        assert_eq!(returned!(&Some(compared())).holds, Holds::Nothing);
+        assert_eq!(holds!(&compared()), Holds::Nothing);
+        assert_eq!(holds!(&Copied(1)), Holds::Nothing);
+        assert_eq!(holds!(&String::new()), Holds::Nothing);
+        assert_eq!(holds!(&vec![(1, "one")]), Holds::Nothing);
+        assert_eq!(holds!(&Some(compared())), Holds::Nothing);
         assert_eq!(
-            returned!(&(compared(), vec![compared()], Box::new(1))).holds,
+            holds!(&(compared(), vec![compared()], Box::new(1))),
             Holds::Nothing
         );
         let nested = Ok::<_, String>(Some(vec![compared()]));
-        assert_eq!(returned!(&nested).holds, Holds::Nothing);
-        assert_eq!(returned!(&None::<Actor>).holds, Holds::Nothing);
+        assert_eq!(holds!(&nested), Holds::Nothing);
+        assert_eq!(holds!(&None::<Actor>), Holds::Nothing);
     }
 
     #[cfg(feature = "_sqlite")]
@@ -186,34 +208,28 @@ mod tests {
         let row = || Row {
             name: String::new(),
         };
-        assert_eq!(returned!(&row()).holds, Holds::Nothing);
-        assert_eq!(returned!(&Some(row())).holds, Holds::Nothing);
-        assert_eq!(
-            returned!(&Ok::<_, sqlx::Error>(vec![row()])).holds,
-            Holds::Nothing
-        );
+        assert_eq!(holds!(&row()), Holds::Nothing);
+        assert_eq!(holds!(&Some(row())), Holds::Nothing);
+        assert_eq!(holds!(&Ok::<_, sqlx::Error>(vec![row()])), Holds::Nothing);
         let nested = Ok::<_, sqlx::Error>(Some(Box::new(row())));
-        assert_eq!(returned!(&nested).holds, Holds::Nothing);
+        assert_eq!(holds!(&nested), Holds::Nothing);
     }
 
     #[test]
     fn a_type_of_the_users_own_may_hide_a_handle() {
-        assert_eq!(returned!(&actor()).holds, Holds::Hidden);
-        assert_eq!(returned!(&Some(actor())).holds, Holds::Hidden);
-        assert_eq!(returned!(&vec![actor()]).holds, Holds::Hidden);
-        assert_eq!(returned!(&(1, actor())).holds, Holds::Hidden);
-        assert_eq!(
-            returned!(&(compared(), Box::new(actor()))).holds,
-            Holds::Hidden
-        );
-        assert_eq!(returned!(&Ok::<_, String>(actor())).holds, Holds::Hidden);
+        assert_eq!(holds!(&actor()), Holds::Hidden);
+        assert_eq!(holds!(&Some(actor())), Holds::Hidden);
+        assert_eq!(holds!(&vec![actor()]), Holds::Hidden);
+        assert_eq!(holds!(&(1, actor())), Holds::Hidden);
+        assert_eq!(holds!(&(compared(), Box::new(actor()))), Holds::Hidden);
+        assert_eq!(holds!(&Ok::<_, String>(actor())), Holds::Hidden);
     }
 
     #[test]
     fn a_mutex_of_the_users_own_type_may_hold_one() {
-        assert_eq!(returned!(&Mutex::new(actor())).holds, Holds::Handle);
-        assert_eq!(returned!(&None::<Mutex<Actor>>).holds, Holds::Handle);
-        assert_eq!(returned!(&(Box::new(|| ()) as Opaque)).holds, Holds::Handle);
+        assert_eq!(holds!(&Mutex::new(actor())), Holds::Handle);
+        assert_eq!(holds!(&None::<Mutex<Actor>>), Holds::Handle);
+        assert_eq!(holds!(&(Box::new(|| ()) as Opaque)), Holds::Handle);
     }
 
     #[cfg(feature = "any")]

@@ -243,22 +243,13 @@ fn is_variant<T, U>(one: &T, other: &U) -> bool {
         && FxBuildHasher.hash_one(discriminant(one)) == FxBuildHasher.hash_one(discriminant(other))
 }
 
-/// Inspects the value that the expression refers to. What it contains is asked for only where the type itself says
-/// nothing: a `Result`, an `Option`, a `Vec` or a `Box`, up to three of them in each other.
+/// Inspects the value that the expression refers to.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __returned {
     ($value:expr) => {{
-        use $crate::__private::{Content as _, Inspect as _, ShowsData as _};
-        let value = $value;
-        (&&&&&&$crate::__private::Value(value))
-            .inspect()
-            .unless(|| {
-                let part = (&&$crate::__private::Part::of(value)).content();
-                let part = (&&part).content();
-                let part = (&&part).content();
-                (&&&&&&part).shows_data()
-            })
+        use $crate::__private::Inspect as _;
+        (&&&&&&$crate::__private::Value($value)).inspect()
     }};
 }
 
