@@ -24,13 +24,39 @@ impl Handle {
 
     /// The same, where `around` is the step to this handle's scope on the way out from `taker`.
     pub(crate) fn is_held_by(&self, around: Outwards<'_>, taker: &Handle) -> Option<Certainty> {
-        let kept = self.is_kept_by(around, taker)?;
+        let kept = self.is_kept_by(around, taker).or_else(|| {
+            self.is_passed_to_callee(around, taker)
+                .then_some(Certainty::Likely)
+        })?;
         // A task that is awaited may also end otherwise, or be one of several.
         Some(if around.in_task {
             kept
         } else {
             Certainty::Likely
         })
+    }
+
+    /// Whether the function has passed this handle on before it awaits `taker`, and a function that it calls there is given
+    /// a handle to itself.
+    fn is_passed_to_callee(&self, around: Outwards<'_>, taker: &Handle) -> bool {
+        let since = match self.glance().standing {
+            Standing::Held(since) if around.in_task && !self.is_reserved() => since,
+            _ => return false,
+        };
+        let function = around.scope.function();
+        let taken_at = self.handed_up_at().or(self.awaited_at);
+        let position = position_in(function, around.below, taker);
+        let is_passed_on = taken_at.is_some_and(|at| {
+            !function.keeps(at) && function.still_holds(at, position) == Some(false)
+        });
+        taker.asked >= since
+            && is_passed_on
+            && taker.scope().is_some_and(|inner| {
+                let mut below = inner
+                    .chain_of_task()
+                    .take_while(|it| !std::ptr::eq(*it, around.scope));
+                below.any(|it| it.function().takes_handle())
+            })
     }
 
     fn is_kept_by(&self, around: Outwards<'_>, taker: &Handle) -> Option<Certainty> {
@@ -149,21 +175,16 @@ impl Handle {
         between
     }
 
-    /// Whether the source shows that the function does not hold this handle where it awaits `taker`: the handle was taken
-    /// in a nested block that ends elsewhere, or was passed on before.
+    /// Whether the source shows that the handle was taken in a nested block of the function, beside the one that awaits
+    /// `taker`. A handle that was passed on may have been passed to that one.
     fn is_beside(&self, around: &Scope, below: Option<&Scope>, taker: &Handle) -> bool {
         let function = around.function();
-        let position = position_in(function, below, taker);
-        let is_passed_on = |at| function.still_holds(at, position) == Some(false);
-        if let Some(handed_up_at) = self.handed_up_at() {
-            return is_passed_on(handed_up_at);
-        }
         let own = self
             .site
             .filter(|site| std::ptr::eq(site.function(), function));
         own.is_some_and(|site| {
+            let position = position_in(function, below, taker);
             position.is_some_and(|(line, column)| !site.is_in_block(line, column))
-                || (!site.stays() && self.awaited_at.is_some_and(is_passed_on))
         })
     }
 

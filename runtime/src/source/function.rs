@@ -316,6 +316,11 @@ impl Function {
             })
     }
 
+    /// Whether the function is given a transaction or a pooled connection to itself.
+    pub(crate) fn takes_handle(&self) -> bool {
+        self.takes.contains(&"Transaction") || self.takes.contains(&"PoolConnection")
+    }
+
     /// The last word of the type in whose impl block the function is.
     fn type_name(&self) -> Option<&str> {
         let name = self.name();

@@ -2,7 +2,7 @@
 
 use futures::TryStreamExt;
 use sqlx::leash::{self, Certainty, Finding, Level, Lint};
-use sqlx::{SqlitePool, track};
+use sqlx::{Sqlite, SqlitePool, Transaction, track};
 
 use crate::common::{
     PATIENCE, assert_certainty, assert_helps, assert_primary, bare_pool_of, declared, marked,
@@ -115,6 +115,47 @@ async fn in_a_callee() {
         "let findings::nested::found::takes take the connection as a parameter, `conn: &mut leash::Conn<'_, Sqlite>` with `use sqlx::{Sqlite, leash}`, and pass `&mut tx`",
     );
     assert_helps(&finding, "tx.commit().await?");
+}
+
+#[track]
+async fn passes_by_value(pool: &SqlitePool) -> Result {
+    let tx = pool.begin().await?;
+    finishes(tx, pool).await
+}
+
+#[track]
+async fn finishes(tx: Transaction<'_, Sqlite>, pool: &SqlitePool) -> Result {
+    sqlx::query("SELECT 1").execute(pool).await?; // @finishes
+    tx.commit().await
+}
+
+#[track]
+async fn passes_and_ends(pool: &SqlitePool) -> Result {
+    let tx = pool.begin().await?;
+    ends(tx, pool).await
+}
+
+#[track]
+async fn ends(tx: Transaction<'_, Sqlite>, pool: &SqlitePool) -> Result {
+    tx.commit().await?;
+    sqlx::query("SELECT 1").execute(pool).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn in_a_callee_that_is_given_the_handle() {
+    let pool = bare_pool_of(5).await;
+    let found = super::found(passes_by_value(&pool)).await;
+    for lint in [Lint::NestedAcquire, Lint::OutsideTransaction] {
+        let finding = only_of(lint, &found);
+        assert_certainty(finding, Certainty::Likely);
+        assert_primary(
+            finding,
+            &marked("finishes", "execute"),
+            "nested::found::finishes",
+        );
+    }
+    super::is_silent(passes_and_ends(&pool)).await;
 }
 
 /// Methods that a trait adds to the pool.
