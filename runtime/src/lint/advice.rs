@@ -3,6 +3,7 @@
 use super::describe::{holder, taker};
 use crate::handle::Handle;
 use crate::pool_state::endpoint::Endpoint;
+use crate::scope::Scope;
 use crate::snapshot::{Activity, HandleInfo};
 use crate::source::function::Function;
 
@@ -25,6 +26,17 @@ impl Second<'_> {
     /// How the code that takes the second permit can do with the first one alone.
     pub(super) fn helps(&self, first: &HandleInfo) -> Vec<String> {
         vec![self.instead(first), release_before(first)]
+    }
+
+    /// Whether the second permit is taken in a task that has taken the scope of the first along.
+    fn is_in_another_task(&self) -> bool {
+        let (Some(owner), Some(inner)) = (self.first.scope(), self.handle.scope()) else {
+            return false;
+        };
+        let mut between = inner
+            .chain()
+            .take_while(|around| !std::ptr::eq(*around, &raw const *owner));
+        between.any(Scope::is_branch)
     }
 
     /// How it can send its statements on the connection that is held.
@@ -60,7 +72,12 @@ impl Second<'_> {
         let own = self.handle.place.function;
         if !own.is_some_and(is_method_of_pool) {
             return format!(
-                "let {function} take the connection as a parameter, {parameter}, and pass `&mut {variable}`"
+                "let {function} take the connection as a parameter, {parameter}, and pass `&mut {variable}`{}",
+                if self.is_in_another_task() {
+                    ", without a task of its own, which cannot borrow it"
+                } else {
+                    ""
+                }
             );
         }
         // A method of the pool cannot take a connection. Its nearest caller that is none can.

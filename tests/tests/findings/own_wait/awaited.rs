@@ -88,6 +88,7 @@ async fn it_is_told_at_the_wait() {
         finding,
         "let findings::own_wait::reserve take the connection as a parameter, `conn: &mut leash::Conn<'_, Sqlite>`",
     );
+    assert_helps(finding, "without a task of its own, which cannot borrow it");
     let timeout = only_of(Lint::PoolTimeout, &found);
     assert_eq!(timeout.verdict, Some(Verdict::Deadlock));
     assert_eq!(timeout.help, finding.help);
