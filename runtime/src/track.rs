@@ -88,9 +88,9 @@ impl<F: Future> Future for Lending<F> {
     #[inline]
     #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let before = context::entered();
+        let before = context::calls();
         let poll = self.project().future.poll(cx);
-        if context::entered() == before
+        if context::calls() == before
             && let Some(scope) = context::made_scope()
         {
             lent::used_unseen(&scope);

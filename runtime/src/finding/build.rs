@@ -56,6 +56,12 @@ impl Finding {
         self
     }
 
+    /// The same, of what may belong to no pool.
+    pub(crate) fn pool_if_any(mut self, name: Option<&str>) -> Self {
+        self.pool = name.map(str::to_owned);
+        self
+    }
+
     pub(crate) fn verdict(mut self, verdict: Verdict) -> Self {
         self.verdict = Some(verdict);
         self

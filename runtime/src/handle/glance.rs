@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 use super::operations::What;
 use super::reported::Reported;
 use super::{Handle, Standing};
+use crate::finding::Lint;
 use crate::pool_state::counters::Hold;
 use crate::site::tally::Tally;
 use crate::snapshot::Activity;
+use crate::source::function::Function;
 
 /// A handle at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +19,30 @@ pub(crate) struct Glance {
     /// When `activity` began.
     pub(crate) since: Instant,
     pub(crate) reported: Reported,
+    /// The function that took it.
+    taker: Option<&'static Function>,
+    /// The function that has it now, if a callee returned it to that one.
+    receiver: Option<&'static Function>,
+}
+
+impl Glance {
+    /// The function whose attribute decides about the handle for this lint: the one that took it, or, if that sets nothing
+    /// for the lint, the one to which it was returned.
+    pub(crate) fn function_for(&self, lint: Lint) -> Option<&'static Function> {
+        let sets =
+            |function: &&Function| function.level(lint).is_some() || function.limit(lint).is_some();
+        let setting = self.functions().find(sets);
+        setting.or(self.taker)
+    }
+
+    /// The shortest limit that its functions set.
+    pub(crate) fn shortest_limit(&self) -> Option<Duration> {
+        self.functions().filter_map(Function::shortest_limit).min()
+    }
+
+    fn functions(&self) -> impl Iterator<Item = &'static Function> {
+        self.taker.into_iter().chain(self.receiver)
+    }
 }
 
 impl Handle {
@@ -27,6 +53,8 @@ impl Handle {
             activity: state.activity,
             since: state.since,
             reported: state.reported,
+            taker: self.place.function,
+            receiver: state.owner.receiver(),
         }
     }
 

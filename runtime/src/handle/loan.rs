@@ -15,7 +15,7 @@ pub(super) struct Loan {
     pub(super) address: usize,
     /// Of two loans of one address, the later one is of the connection that stands there now.
     pub(super) turn: u64,
-    /// The tracked function that has used it last.
+    /// The tracked function that was lent it, and has used it or had it used by another one.
     borrower: Option<&'static Function>,
     has_returned: bool,
     end: End,
@@ -43,8 +43,8 @@ enum End {
 /// How a tracked function uses a connection that it was lent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Use {
-    /// The function.
-    pub(crate) by: &'static Function,
+    /// The function to which its holder has lent it; `None` if that is the holder's own.
+    pub(crate) borrower: Option<&'static Function>,
     /// Whether the borrow ends with the statement.
     pub(crate) is_whole: bool,
     /// Whether all that the function, and those between it and the lender, do with it is in sight.
@@ -64,7 +64,7 @@ impl Loan {
     }
 
     pub(super) fn note_use(&mut self, used: Use) {
-        self.borrower = Some(used.by);
+        self.borrower = used.borrower;
         self.has_returned = false;
         self.end = if used.is_whole { End::Certain } else { End::No };
         let is_seen = used.is_whole || used.is_all;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::left::{self, Left};
-use super::{Handle, Standing, live};
+use super::{Handle, Owner, Standing, live};
 use crate::scope::Scope;
 use crate::source::function::Function;
 
@@ -41,6 +41,17 @@ pub(crate) fn end_handing_up(scope: &Scope, task: &Waker, value: &'static str) {
         if leaves {
             handle.leave(Left::new(task.clone(), value));
         }
+    }
+}
+
+impl Owner {
+    /// The function to which a callee returned the handle, and which still has it.
+    pub(super) fn receiver(&self) -> Option<&'static Function> {
+        let scope = self
+            .scope
+            .as_ref()
+            .filter(|_| self.handed_up_at.is_some())?;
+        Some(scope.function())
     }
 }
 

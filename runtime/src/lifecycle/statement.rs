@@ -313,30 +313,7 @@ impl Running {
             return;
         };
         if let Some(handle) = &self.handle {
-            if let Some(error) = error.and_then(sqlx::Error::as_database_error) {
-                handle.note_failure(tally, error);
-            } else if tally.rolls_back() && outcome == Outcome::Ok {
-                handle.note_rollback_by_text();
-            }
-            // A text with both sets the savepoint first.
-            if outcome == Outcome::Ok && tally.sets_savepoint() {
-                handle.note_savepoint_by_text();
-            }
-            if outcome == Outcome::Ok && tally.rolls_back_to_savepoint() {
-                handle.note_undo_by_text();
-            }
-            if tally.ends_transaction() && outcome == Outcome::Ok {
-                handle.note_end_by_text();
-            } else if tally.writes() {
-                // The rows that were read from a dropped stream, as of `RETURNING`, were written. An error undoes the
-                // whole statement.
-                let wrote = match outcome {
-                    Outcome::Ok => self.affected > 0 || self.rows > 0 || tally.changes_schema(),
-                    Outcome::Cancelled => self.affected > 0 || self.rows > 0,
-                    Outcome::Error => false,
-                };
-                handle.note_write(tally, wrote);
-            }
+            self.note(handle, tally, outcome, error);
         }
         tally.finish(outcome, time, self.rows, self.affected);
         if !reported_slow {
@@ -353,6 +330,41 @@ impl Running {
             affected: self.affected,
             calls: *calls,
         });
+    }
+
+    /// Records what the statement did in its handle's transaction.
+    fn note(
+        &self,
+        handle: &Handle,
+        tally: &'static Tally,
+        outcome: Outcome,
+        error: Option<&sqlx::Error>,
+    ) {
+        let is_ok = outcome == Outcome::Ok;
+        if let Some(error) = error.and_then(sqlx::Error::as_database_error) {
+            handle.note_failure(tally, error);
+        } else if is_ok && tally.rolls_back() {
+            handle.note_rollback_by_text();
+        }
+        // A text with both sets the savepoint first.
+        if is_ok && tally.sets_savepoint() {
+            handle.note_savepoint_by_text();
+        }
+        if is_ok && tally.rolls_back_to_savepoint() {
+            handle.note_undo_by_text();
+        }
+        if is_ok && tally.ends_transaction() {
+            handle.note_end_by_text();
+        } else if tally.writes() {
+            // The rows that were read from a dropped stream, as of `RETURNING`, were written. An error undoes the whole
+            // statement.
+            let wrote = match outcome {
+                Outcome::Ok => self.affected > 0 || self.rows > 0 || tally.changes_schema(),
+                Outcome::Cancelled => self.affected > 0 || self.rows > 0,
+                Outcome::Error => false,
+            };
+            handle.note_write(tally, wrote);
+        }
     }
 }
 

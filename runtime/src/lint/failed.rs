@@ -43,13 +43,14 @@ pub(crate) fn failed_transaction(
     let of = pool
         .as_ref()
         .map_or_else(String::new, |pool| format!(" of pool {pool}"));
-    let mut finding = Finding::of(lint, level, place)
+    let finding = Finding::of(lint, level, place)
         .title(format!(
             "{} {does} a transaction{of} that the server has {}",
             taker(place),
             words.ended
         ))
         .label(words.label)
+        .pool_if_any(pool.as_deref())
         .certain(words.cause)
         .all_related(failed_at.map(|place| Related::new("this statement failed", place)))
         .related("the transaction begins here", begun)
@@ -68,7 +69,6 @@ pub(crate) fn failed_transaction(
             place.function,
             (!handle.pool.is_none()).then_some(&*handle.pool),
         ));
-    finding.pool = pool.map(|pool| pool.to_string());
     let scope = handle.scope();
     let collector = scope.as_ref().and_then(|scope| scope.collector());
     finding.report(Audience::of(handle, collector, true))

@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use super::Reaction;
 use super::advice::{LONG_LIVED, READ_ALL};
-use super::describe::{closing_notes, definite, doing, last, lent, noun, permit, split, taker};
+use super::describe::{
+    closing_notes, definite, doing, holder, last, lent, noun, permit, split, taker,
+};
 use super::emit::Audience;
-use super::judge::judge_handle;
+use super::judge::judge;
 use super::own_wait::{OwnWait, Waiting};
 use crate::config::Rules;
 use crate::finding::{Certainty, Fact, Finding, Lint, Related};
@@ -23,9 +25,10 @@ pub(crate) fn held_idle(
     waiting: &Waiting<'_>,
 ) {
     let pool = handle.pool.name();
+    let function = handle.glance().function_for(Lint::HeldIdle);
     let (Some(limit), Some(level)) = (
-        rules.time(Lint::HeldIdle, handle.place.function, Some(&pool)),
-        judge_handle(rules, Lint::HeldIdle, handle),
+        rules.time(Lint::HeldIdle, function, Some(&pool)),
+        judge(rules, Lint::HeldIdle, function, Some(&pool)),
     ) else {
         return;
     };
@@ -52,7 +55,7 @@ pub(crate) fn held_idle(
     let finding = Finding::of(Lint::HeldIdle, level, handle.place)
         .title(format!(
             "{} holds {what} of pool {pool} and has not used it for {}; the limit is {}",
-            taker(handle.place),
+            holder(handle),
             short(quiet),
             short(limit)
         ))
@@ -105,9 +108,10 @@ fn unused(info: &HandleInfo, copies: bool, quiet: Duration) -> Vec<Fact> {
 /// `handle` has been held for this time, busy or not.
 pub(crate) fn held_too_long(rules: &Rules, handle: &Handle, held: Duration) {
     let pool = handle.pool.name();
+    let function = handle.glance().function_for(Lint::HeldTooLong);
     let (Some(limit), Some(level)) = (
-        rules.time(Lint::HeldTooLong, handle.place.function, Some(&pool)),
-        judge_handle(rules, Lint::HeldTooLong, handle),
+        rules.time(Lint::HeldTooLong, function, Some(&pool)),
+        judge(rules, Lint::HeldTooLong, function, Some(&pool)),
     ) else {
         return;
     };
@@ -124,7 +128,7 @@ pub(crate) fn held_too_long(rules: &Rules, handle: &Handle, held: Duration) {
     let finding = Finding::of(Lint::HeldTooLong, level, handle.place)
         .title(format!(
             "{} has held {what} of pool {pool} for {}; the limit is {}",
-            taker(handle.place),
+            holder(handle),
             short(held),
             short(limit)
         ))
@@ -229,8 +233,16 @@ fn help(handle: &Handle, info: &HandleInfo, copies: bool, waits: bool) -> Vec<St
 
 /// How to raise the limit for a handle that is meant to be held that long.
 fn longer(lint: Lint, handle: &Handle) -> String {
-    match handle.place.function {
-        Some(_) => format!("or raise the limit of this function: `#[track({lint} = \"60s\")]`"),
+    match handle.glance().function_for(lint) {
+        Some(function) => {
+            let name = function.name();
+            let whose = if holder(handle) == name {
+                "this function"
+            } else {
+                name
+            };
+            format!("or raise the limit of {whose}: `#[track({lint} = \"60s\")]`")
+        }
         None => format!(
             "or raise the limit of this pool: `SQLX_LEASH=\"{lint}[{}]=60s\"`",
             handle.pool.name()
@@ -247,7 +259,7 @@ fn notes(lint: Lint, handle: &Handle, info: &HandleInfo) -> Vec<String> {
     }
     notes.extend(closing_notes(
         lint,
-        handle.place.function,
+        handle.glance().function_for(lint),
         Some(&handle.pool),
     ));
     notes

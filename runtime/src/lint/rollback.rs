@@ -40,19 +40,16 @@ pub(crate) fn implicit_rollback(scope: &Arc<Scope>, lost: &Lost, may_panic: bool
         Some(_) => Certainty::Likely,
         None => Certainty::Certain,
     };
-    let what = if lost.is_savepoint {
-        "savepoint"
-    } else {
-        "transaction"
-    };
+    let what = lost.noun();
     let wrote = lost.wrote.place();
-    let mut finding = Finding::of(Lint::ImplicitRollback, level, lost.begun)
+    let finding = Finding::of(Lint::ImplicitRollback, level, lost.begun)
         .at_fault(function.name())
         .title(format!(
             "{} returned without an error, and a {what} that had written was dropped without commit",
             function.name()
         ))
         .label("begun here")
+        .pool_if_any(lost.pool.as_deref())
         .cause(
             certainty,
             format!("a {what} that is dropped while open is rolled back"),
@@ -67,7 +64,6 @@ pub(crate) fn implicit_rollback(scope: &Arc<Scope>, lost: &Lost, may_panic: bool
         .help("or, if its changes are to be discarded, roll back explicitly: `tx.rollback().await?`")
         .notes(doubt.map(str::to_owned))
         .notes(closing_notes(Lint::ImplicitRollback, Some(function), None));
-    finding.pool = lost.pool.as_ref().map(ToString::to_string);
     finding.report(Audience {
         span: &lost.span,
         collector: scope.collector().cloned(),

@@ -7,7 +7,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::panic::Location;
 use std::sync::Arc;
 
-use super::inside::Registered;
+use super::inside::{Changes, Registered};
 use super::{Kind, Scope, counted};
 use crate::site::{Site, TrackedFn};
 
@@ -16,7 +16,6 @@ thread_local! {
         Context {
             frames: RefCell::new(Vec::new()),
             current: Cell::new(None),
-            entered: Cell::new(0),
             thread: OnceCell::new(),
         }
     };
@@ -26,8 +25,6 @@ struct Context {
     frames: RefCell<Vec<Frame>>,
     /// The call site of the innermost frame whose future is being polled, or whose stream is being made.
     current: Cell<Option<Current>>,
-    /// The number of frames that this thread has entered so far.
-    entered: Cell<u64>,
     /// What the watchdog sees of the thread.
     thread: OnceCell<Registered>,
 }
@@ -93,7 +90,6 @@ pub(crate) fn enter<'slot>(
                 polled_at,
                 outer: context.current.replace(None),
             };
-            context.entered.set(context.entered.get().wrapping_add(1));
             let mut frames = context.frames.borrow_mut();
             let thread = context.thread.get_or_init(Registered::new);
             thread.enter(frames.len(), function, is_of_test);
@@ -188,30 +184,44 @@ pub(crate) fn function() -> Option<&'static TrackedFn> {
         .flatten()
 }
 
-/// A moment in the run of this thread: how many functions it has entered so far, and how many of them it is in.
+/// A moment in the run of this thread: the function that it is in, and the functions that it has called from there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
-    entered: u64,
     depth: usize,
+    /// Of the functions called from there.
+    calls: Changes,
+    /// Of the function itself; `None` outside of all functions.
+    own: Option<Changes>,
 }
 
 impl Moment {
+    /// `None` if the thread is in more functions than it records.
     pub(crate) fn now() -> Option<Self> {
-        CONTEXT
-            .try_with(|context| Self {
-                entered: context.entered.get(),
-                depth: context.frames.borrow().len(),
-            })
-            .ok()
+        let now = |context: &Context| Self::at(context, context.frames.borrow().len());
+        CONTEXT.try_with(now).ok().flatten()
     }
 
-    /// Whether the thread has done nothing since but enter functions one within the other: it is still in the poll in
-    /// which this moment was.
-    pub(crate) fn is_in_this_poll(self) -> bool {
-        Self::now().is_some_and(|now| {
-            let deeper = now.depth.checked_sub(self.depth);
-            deeper.map(|deeper| deeper as u64) == Some(now.entered.wrapping_sub(self.entered))
+    fn at(context: &Context, depth: usize) -> Option<Self> {
+        let thread = context.thread.get_or_init(Registered::new);
+        Some(Self {
+            depth,
+            calls: thread.changes(depth)?,
+            own: depth.checked_sub(1).and_then(|own| thread.changes(own)),
         })
+    }
+
+    /// Whether the thread is in the same poll, and has called one function since at most, in which it still is.
+    pub(crate) fn is_in_this_poll(self) -> bool {
+        let same = |context: &Context| {
+            let deeper = context.frames.borrow().len().checked_sub(self.depth)?;
+            let now = Self::at(context, self.depth)?;
+            let calls = match deeper {
+                0 => self.calls,
+                _ => self.calls.and_one_more(),
+            };
+            Some(now.own == self.own && now.calls == calls)
+        };
+        CONTEXT.try_with(same).ok().flatten() == Some(true)
     }
 
     /// The scope of the outermost function that the thread has entered since.
@@ -239,11 +249,9 @@ pub(crate) fn takes_part_of(value: &str) -> bool {
     CONTEXT.try_with(takes).unwrap_or(false)
 }
 
-/// The number of functions that this thread has entered so far.
-pub(crate) fn entered() -> u64 {
-    CONTEXT
-        .try_with(|context| context.entered.get())
-        .unwrap_or_default()
+/// How often this thread has called a function from the one that it is in; `None` if it is in more than it records.
+pub(crate) fn calls() -> Option<Changes> {
+    Moment::now().map(|now| now.calls)
 }
 
 /// The innermost scope that exists already.

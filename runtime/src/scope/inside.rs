@@ -28,6 +28,17 @@ pub(crate) struct Thread {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Poll([u64; LEVELS]);
 
+/// How often a function was entered or left at one depth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Changes(u64);
+
+impl Changes {
+    /// The number after one more.
+    pub(super) fn and_one_more(self) -> Self {
+        Self((self.0 + 1) & COUNT)
+    }
+}
+
 /// The poll of a function: its number, and how often its level has changed.
 ///
 /// The upper half has the number, 0 between two polls; the lower half has the count.
@@ -57,6 +68,12 @@ impl Thread {
         if let Some(level) = self.levels.get(depth) {
             set(level, 0);
         }
+    }
+
+    /// How often the functions at this depth have changed; `None` beyond the depth that is recorded.
+    pub(super) fn changes(&self, depth: usize) -> Option<Changes> {
+        let level = self.levels.get(depth)?;
+        Some(Changes(level.load(Relaxed) & COUNT))
     }
 
     pub(crate) fn id(&self) -> u64 {

@@ -33,3 +33,13 @@ pub(crate) struct Lost {
     pub(crate) wrote: &'static Tally,
     pub(crate) is_savepoint: bool,
 }
+
+impl Lost {
+    pub(crate) fn noun(&self) -> &'static str {
+        if self.is_savepoint {
+            "savepoint"
+        } else {
+            "transaction"
+        }
+    }
+}

@@ -134,7 +134,7 @@ fn note_use(
         });
     }
     handle.note_use(Use {
-        by: scope.function(),
+        borrower: borrower.map(Scope::function),
         is_whole: borrower.is_none() && written.inline,
         is_all: written.sole && borrower.is_none_or(|borrower| is_in_sight(scope, borrower)),
     });

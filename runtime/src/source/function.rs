@@ -450,14 +450,14 @@ mod tests {
         static TAKES: Function = function("a.rs", [1, 1, 2, 1])
             .named("app::Work::insert")
             .taking(&["Self", "Tenant"]);
-        assert!(TAKES.takes_part_of("core::result::Result<app::Tenant, sqlx_core::error::Error>"));
-        assert!(TAKES.takes_part_of("core::option::Option<(app::Work, u64)>"));
-        assert!(!TAKES.takes_part_of("core::result::Result<app::Tenants, app::work::Error>"));
         static SHARES: Function = function("a.rs", [1, 1, 2, 1]).named("app::Work::count");
-        assert!(!SHARES.takes_part_of("app::Work"));
         static OF_TRAIT: Function = function("a.rs", [1, 1, 2, 1])
             .named("<Work as Unit>::insert")
             .taking(&["Self"]);
+        assert!(TAKES.takes_part_of("core::result::Result<app::Tenant, sqlx_core::error::Error>"));
+        assert!(TAKES.takes_part_of("core::option::Option<(app::Work, u64)>"));
+        assert!(!TAKES.takes_part_of("core::result::Result<app::Tenants, app::work::Error>"));
+        assert!(!SHARES.takes_part_of("app::Work"));
         assert!(OF_TRAIT.takes_part_of("app::Work") && !OF_TRAIT.takes_part_of("app::Unit"));
     }
 }

@@ -12,7 +12,6 @@ use crate::lint::{self, Waiting};
 use crate::measure::freeze::{self, Thawed};
 use crate::snapshot::Activity;
 use crate::source::function::Function;
-use crate::source::place::Place;
 
 /// Compares holds with their limits, and finds when the next one is due.
 pub(super) struct HoldLimits<'a> {
@@ -43,7 +42,7 @@ impl<'a> HoldLimits<'a> {
     /// Judges a handle that has been held since `held_since`.
     pub(super) fn judge(&mut self, handle: &Handle, glance: &Glance, held_since: Instant) {
         let now = self.now;
-        if let Some(limit) = handle.place.function.and_then(Function::shortest_limit) {
+        if let Some(limit) = glance.shortest_limit() {
             self.shortest_limit = self.shortest_limit.min(limit);
         }
         let quiet_since = match glance.activity {
@@ -55,29 +54,33 @@ impl<'a> HoldLimits<'a> {
             && let Some(quiet_since) = quiet_since
         {
             let quiet = self.thawed.lived(quiet_since, now);
-            if self.is_due(Lint::HeldIdle, Some(handle.place), quiet) {
+            let function = glance.function_for(Lint::HeldIdle);
+            if self.is_due(Lint::HeldIdle, function, quiet) {
                 let waiting = self.waiting.get_or_init(|| Waiting::among(self.claims));
                 lint::held_idle(self.rules, handle, glance.since, quiet, waiting);
             }
         }
         let held = self.thawed.lived(held_since, now);
-        if !glance.reported.too_long && self.is_due(Lint::HeldTooLong, Some(handle.place), held) {
-            lint::held_too_long(self.rules, handle, held);
+        if !glance.reported.too_long {
+            let function = glance.function_for(Lint::HeldTooLong);
+            if self.is_due(Lint::HeldTooLong, function, held) {
+                lint::held_too_long(self.rules, handle, held);
+            }
         }
         if !glance.reported.slow
             && matches!(glance.activity, Activity::Busy | Activity::Streaming)
             && let Some((tally, time)) = handle.running(now)
         {
             let time = self.thawed.lived_of(time, now);
-            if self.is_due(Lint::SlowQuery, tally.place(), time) {
+            let function = tally.place().and_then(|place| place.function);
+            if self.is_due(Lint::SlowQuery, function, time) {
                 lint::slow_query_running(self.rules, handle, tally, glance.since, time);
             }
         }
     }
 
     /// Whether this time may be over the limit; if not, notes when it will be.
-    fn is_due(&mut self, lint: Lint, place: Option<Place>, time: Duration) -> bool {
-        let function = place.and_then(|place| place.function);
+    fn is_due(&mut self, lint: Lint, function: Option<&Function>, time: Duration) -> bool {
         let Some(limit) = self.rules.least_time(lint, function) else {
             return false;
         };

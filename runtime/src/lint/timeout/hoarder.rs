@@ -40,8 +40,7 @@ impl Case<'_> {
         let same = hoard
             .iter()
             .filter(|idle| idle.holder.place.is_same(first.holder.place));
-        let is_certain =
-            hoard.len() as u64 == self.max() && hoard.iter().all(|idle| idle.own_wait.is_none());
+        let is_certain = hoard.len() as u64 == self.max() && hoard.iter().all(Idle::is_certain);
         let certainty = if is_certain {
             Certainty::Certain
         } else {
@@ -105,6 +104,11 @@ impl Case<'_> {
 }
 
 impl Idle<'_> {
+    /// Whether nothing that is not seen may use it, or wait for a permit on its behalf.
+    fn is_certain(&self) -> bool {
+        self.own_wait.is_none() && !self.holder.may_be_lent()
+    }
+
     /// Whether its holder waits for a permit itself.
     fn waits(&self) -> bool {
         self.own_wait.as_ref().is_some_and(OwnWait::is_known)

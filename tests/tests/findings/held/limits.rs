@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use sqlx::leash::testing::findings;
 use sqlx::leash::{Level, Lint};
-use sqlx::{SqlitePool, track};
+use sqlx::pool::PoolConnection;
+use sqlx::{Sqlite, SqlitePool, track};
 
 use crate::common::{self, TestPool, in_child_under, marked, only, pool, reported, watched};
 
@@ -115,4 +116,54 @@ async fn a_short_limit_is_kept() {
             (&place.file, place.line)
         );
     }
+}
+
+#[track]
+async fn opens(pool: &TestPool) -> PoolConnection<Sqlite> {
+    pool.acquire().await.unwrap()
+}
+
+#[track(held_idle = "1h")]
+async fn opens_for_long(pool: &TestPool) -> PoolConnection<Sqlite> {
+    pool.acquire().await.unwrap()
+}
+
+#[track(held_idle = "100ms")]
+async fn has_an_opened_one(pool: &TestPool) {
+    let _conn = opens(pool).await;
+    reported(pool.name(), Lint::HeldIdle, 1).await;
+}
+
+#[track(held_idle = "100ms")]
+async fn has_one_opened_for_long(pool: &TestPool) {
+    let _conn = opens_for_long(pool).await;
+    watched().await;
+}
+
+#[track(allow(held_idle, reason = "the test wants it"))]
+async fn may_have_an_opened_one(pool: &TestPool) {
+    let _conn = opens(pool).await;
+    watched().await;
+}
+
+/// The options of the function that took the handle come first, then those of the function that has it.
+#[tokio::test]
+async fn of_the_function_to_which_it_was_returned() {
+    let pool = pool().await;
+    let ((), found) = findings(has_an_opened_one(&pool)).await;
+    let found = only(found);
+    let title = "findings::held::limits::has_an_opened_one holds a connection";
+    assert!(found.title.starts_with(title), "{}", found.render());
+    assert!(
+        found.title.contains("the limit is 100 ms"),
+        "{}",
+        found.render()
+    );
+    assert!(
+        found.label.ends_with("in findings::held::limits::opens"),
+        "{}",
+        found.render()
+    );
+    common::silent(has_one_opened_for_long(&pool)).await;
+    common::silent(may_have_an_opened_one(&pool)).await;
 }

@@ -162,7 +162,11 @@ async fn likely_where_the_source_does_not_show_the_loan() {
     held_idle(found, Certainty::Likely);
     let pool = crate::common::pool().await;
     let ((), found) = findings(lends_to_what_lends(&pool)).await;
-    held_idle(found, Certainty::Likely);
+    let found = held_idle(found, Certainty::Likely);
+    assert_eq!(
+        said(&found, "was lent"),
+        "to findings::lent::ends::rests_between, which has not returned"
+    );
     let pool = crate::common::pool().await;
     let ((), found) = findings(rests_with_an_owner(&pool)).await;
     held_idle(found, Certainty::Likely);
