@@ -27,7 +27,7 @@ impl ExamRepo {
 
 #[tokio::main]
 async fn main() -> sqlx::Result<()> {
-    // One connection: in memory, each would be a database of its own.
+    // A database in memory lives as long as a connection to it.
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
         .connect("sqlite::memory:")

@@ -1,9 +1,15 @@
 //! The README shows this example.
 
-/// The lines of the first Rust program in `page`.
+/// The lines of the first Rust program in `page` that has imports.
 fn first_program(page: &str) -> Vec<&str> {
-    let lines = page.lines().skip_while(|line| *line != "```rust");
-    lines.skip(1).take_while(|line| *line != "```").collect()
+    let mut lines = page.lines();
+    while lines.any(|line| line == "```rust") {
+        let program: Vec<_> = lines.by_ref().take_while(|line| *line != "```").collect();
+        if program.first().is_some_and(|line| line.starts_with("use ")) {
+            return program;
+        }
+    }
+    Vec::new()
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, track};
+use tokio::task::JoinSet;
 
 use super::{Held, serve};
 use crate::clinic::Clinic;
@@ -53,18 +54,25 @@ async fn patients_today(store: &Store) -> sqlx::Result<i64> {
         .await
 }
 
+/// What a screen does when it is switched on, in a task of its own.
+async fn screen(store: Store, exam_id: i64) -> sqlx::Result<Screen> {
+    let mut screen = Screen::switch_on(&store).await?;
+    screen.show(&store, exam_id).await?;
+    Ok(screen)
+}
+
 pub(super) async fn play(clinic: &Clinic) -> Result<Held<'_>, Error> {
     let store = clinic
         .store
         .apart("screens", CONNECTIONS, ACQUIRE_TIMEOUT)
         .await?;
     let worklist = clinic.exams.worklist(TONOMETER.kind).await?;
-    let mut screens = Vec::new();
+    let mut switched_on = JoinSet::new();
     for (_, exam) in (0..CONNECTIONS).zip(&worklist) {
-        let mut screen = Screen::switch_on(&store).await?;
-        screen.show(&store, exam.id).await?;
-        screens.push(screen);
+        switched_on.spawn(screen(store.clone(), exam.id));
     }
+    let screens: sqlx::Result<Vec<Screen>> = switched_on.join_all().await.into_iter().collect();
+    let screens = screens?;
     serve("the reception", patients_today(&store).await)?;
     Ok(Box::new(screens))
 }
