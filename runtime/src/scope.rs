@@ -83,12 +83,25 @@ struct Burden {
     handles: HandleIds,
     /// The connections that it was lent, and has used.
     borrowed: SmallVec<[Borrowed; 1]>,
+    /// `None` in most scopes: a scope is made for most calls of a function, and should stay small.
+    rare: Option<Box<Rare>>,
+}
+
+/// What only some scopes have.
+#[derive(Debug, Default)]
+struct Rare {
     /// The transactions that were dropped in the scope after they had written.
     lost: Vec<Lost>,
     /// The handles of no function that it has used.
-    used_left: SmallVec<[UseOfLeft; 1]>,
+    used_left: Vec<UseOfLeft>,
     /// What fails the test when the scope returns.
     failures: Failures,
+}
+
+impl Burden {
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
 }
 
 /// The use of a handle that has left its root scope, by a later one.
@@ -257,13 +270,10 @@ impl Scope {
     }
 
     /// Whether nothing is to be judged or given back when it ends.
+    #[inline]
     pub(crate) fn is_clean(&self) -> bool {
         let burden = self.burden();
-        burden.handles.is_empty()
-            && burden.borrowed.is_empty()
-            && burden.lost.is_empty()
-            && burden.used_left.is_empty()
-            && burden.failures.is_empty()
+        burden.handles.is_empty() && burden.borrowed.is_empty() && burden.rare.is_none()
     }
 
     /// The live handles that belong to it.
@@ -281,15 +291,19 @@ impl Scope {
 
     /// Records that it uses a handle that has left its root scope.
     pub(crate) fn note_use_of_left(&self, used: UseOfLeft) {
-        let all = &mut self.burden().used_left;
+        let mut burden = self.burden();
+        let all = &mut burden.rare().used_left;
         match all.iter_mut().find(|before| before.handle == used.handle) {
             Some(before) => before.is_given |= used.is_given,
             None => all.push(used),
         }
     }
 
-    pub(crate) fn take_uses_of_left(&self) -> SmallVec<[UseOfLeft; 1]> {
-        std::mem::take(&mut self.burden().used_left)
+    pub(crate) fn take_uses_of_left(&self) -> Vec<UseOfLeft> {
+        let mut burden = self.burden();
+        let rare = burden.rare.as_deref_mut();
+        rare.map(|rare| std::mem::take(&mut rare.used_left))
+            .unwrap_or_default()
     }
 
     /// Adds a handle, which belongs to the scope from now on.
@@ -322,7 +336,8 @@ impl Scope {
 
     /// Records a transaction that was dropped in it after it had written.
     pub(crate) fn lose(&self, lost: Lost) {
-        let lost_before = &mut self.burden().lost;
+        let mut burden = self.burden();
+        let lost_before = &mut burden.rare().lost;
         // A scope may live as long as the program: the list must not grow with it.
         if lost_before.len() < REMEMBERED {
             lost_before.push(lost);
@@ -330,7 +345,10 @@ impl Scope {
     }
 
     pub(crate) fn take_lost(&self) -> Vec<Lost> {
-        std::mem::take(&mut self.burden().lost)
+        let mut burden = self.burden();
+        let rare = burden.rare.as_deref_mut();
+        rare.map(|rare| std::mem::take(&mut rare.lost))
+            .unwrap_or_default()
     }
 
     /// Leaves a failure with the nearest of this scope and those around it that is still running.
@@ -338,7 +356,7 @@ impl Scope {
         let mut burden = self.burden();
         // Under the lock: whoever ends the scope takes its failures afterwards.
         if !self.has_ended() {
-            return burden.failures.keep(failure);
+            return burden.rare().failures.keep(failure);
         }
         drop(burden);
         match self.running_parent() {
@@ -349,13 +367,20 @@ impl Scope {
 
     /// Takes the failures of a scope that has ended, as the message of one panic; `None` if there are none.
     pub(crate) fn take_failures(&self) -> Option<String> {
-        std::mem::take(&mut self.burden().failures).into_message()
+        self.drain_failures().into_message()
+    }
+
+    fn drain_failures(&self) -> Failures {
+        let mut burden = self.burden();
+        let rare = burden.rare.as_deref_mut();
+        rare.map(|rare| std::mem::take(&mut rare.failures))
+            .unwrap_or_default()
     }
 
     /// Passes the failures of a scope that has ended to the nearest one around it that is still running.
     pub(crate) fn pass_on_failures(&self) {
         // Its lock must not be held while another scope's is taken.
-        let failures = std::mem::take(&mut self.burden().failures);
+        let failures = self.drain_failures();
         for failure in failures {
             self.fail(failure);
         }
@@ -382,6 +407,7 @@ impl Scope {
         self.ended.load(Relaxed)
     }
 
+    #[inline]
     fn burden(&self) -> MutexGuard<'_, Burden> {
         sync::lock(&self.burden)
     }
@@ -396,7 +422,8 @@ impl Drop for Scope {
     fn drop(&mut self) {
         // A failure that was left while the scope returned with nothing to judge.
         let burden = self.burden.get_mut();
-        if burden.is_ok_and(|burden| !burden.failures.is_empty()) {
+        let rare = burden.ok().and_then(|burden| burden.rare.as_deref());
+        if rare.is_some_and(|rare| !rare.failures.is_empty()) {
             self.ended.store(true, Relaxed);
             self.pass_on_failures();
         }

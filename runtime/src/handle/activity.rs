@@ -45,6 +45,7 @@ impl Handle {
     /// Records that a statement begins, and returns the time at which it does.
     ///
     /// The statement of a query that was sent to the pool begins when its permit is granted.
+    #[inline]
     pub(crate) fn begin_statement(&self, tally: &'static Tally, activity: Activity) -> Instant {
         let mut state = self.state();
         let now = if self.purpose.is_query() && state.statements == 0 {
@@ -101,6 +102,7 @@ impl Handle {
     /// Records that the statement has ended, whether it `failed`, and what it has left unread.
     ///
     /// Returns whether `slow_query` reported it while it ran.
+    #[inline]
     pub(crate) fn end_statement(&self, now: Instant, failed: bool, unread: Option<Unread>) -> bool {
         let mut state = self.state();
         if let Some(begun) = state.transactions.last_mut() {

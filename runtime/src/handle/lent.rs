@@ -120,6 +120,7 @@ impl Handle {
 
 impl State {
     /// The activity that follows a statement.
+    #[inline]
     pub(super) fn at_rest(&self) -> Activity {
         match &self.loan {
             Some(loan) if loan.may_be_in_use() => Activity::Lent,

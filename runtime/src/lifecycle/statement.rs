@@ -89,6 +89,7 @@ impl PreparedRows {
 }
 
 /// The counters of a text: those at the call site, else those in the function, else those of the text alone.
+#[inline]
 fn look_up(site: Option<&'static Site>, sql: &str) -> &'static Tally {
     match (site, context::function()) {
         (Some(site), _) => site.tally(sql),

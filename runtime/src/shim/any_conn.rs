@@ -41,6 +41,7 @@ impl<DB: Database> AnyConn<DB> for Conn<'_, DB> {
         self
     }
 
+    #[inline]
     fn tracked(&mut self) -> Tracked<'_, DB> {
         let is_lent = self.is_lent();
         let (handle, connection) = self.parts();

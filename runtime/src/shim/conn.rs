@@ -53,6 +53,17 @@ enum Source<'c, DB: Database> {
     Taken,
 }
 
+impl<DB: Database> Source<'_, DB> {
+    #[inline]
+    fn connection(&mut self) -> &mut DB::Connection {
+        match self {
+            Source::Pooled(connection) => connection,
+            Source::Borrowed(connection) => connection,
+            Source::Taken => unreachable!("{TAKEN}"),
+        }
+    }
+}
+
 const TAKEN: &str = "BUG: the connection was moved out of a `Conn` that is still used";
 
 impl<'c, DB: Database> Conn<'c, DB> {
@@ -118,40 +129,24 @@ impl<'c, DB: Database> Conn<'c, DB> {
         }
     }
 
-    /// Ends a loan of the connection: it is used here now.
-    #[inline]
-    fn take_back(&self) {
-        if let Permit::Own(held) = &self.permit {
-            held.handle().take_back();
-        } else if let Permit::Borrowed(handle) = &self.permit {
-            handle.take_back();
-        }
-    }
-
     /// The driver's connection, for use under the handle.
     pub(super) fn connection(&mut self) -> &mut DB::Connection {
-        self.take_back();
-        match &mut self.source {
-            Source::Pooled(connection) => connection,
-            Source::Borrowed(connection) => connection,
-            Source::Taken => unreachable!("{TAKEN}"),
-        }
+        self.parts().1
     }
 
     /// The handle and the driver's connection at once, for use under the handle.
+    #[inline]
     pub(super) fn parts(&mut self) -> (Option<&Arc<Handle>>, &mut DB::Connection) {
-        self.take_back();
         let handle = match &self.permit {
             Permit::Own(held) => Some(held.handle()),
-            Permit::Borrowed(handle) | Permit::Lent(handle) => Some(handle),
+            Permit::Borrowed(handle) => Some(handle),
+            Permit::Lent(handle) => return (Some(handle), self.source.connection()),
             Permit::None => None,
         };
-        let connection = match &mut self.source {
-            Source::Pooled(connection) => &mut **connection,
-            Source::Borrowed(connection) => connection,
-            Source::Taken => unreachable!("{TAKEN}"),
-        };
-        (handle, connection)
+        if let Some(handle) = handle {
+            handle.take_back();
+        }
+        (handle, self.source.connection())
     }
 
     /// Has the pool's connection closed when it is dropped: it must not go back to the pool as it is.
