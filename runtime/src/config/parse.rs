@@ -265,7 +265,7 @@ mod tests {
             "",
         );
         check("held_idle[a, b=c]=1h,", "");
-        check("print=stderr,print=/tmp/a=b.txt,print=off", "");
+        check("print=stderr,print=logs/a=b.txt,print=off", "");
         check("fail=likely,fail=certain", "");
     }
 
