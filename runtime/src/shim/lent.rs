@@ -33,11 +33,11 @@ struct Last {
 pub(super) struct Written {
     /// The borrow is made in the statement itself: `conn.as_mut()`.
     pub(super) inline: bool,
-    /// The function uses the variable for its statements alone.
+    /// All that the function does with the variable is in sight: queries, and calls that it awaits.
     pub(super) sole: bool,
 }
 
-pub(super) fn address<C>(connection: &C) -> usize {
+fn address<C>(connection: &C) -> usize {
     std::ptr::from_ref(connection).addr()
 }
 
@@ -145,12 +145,11 @@ fn is_in_sight(scope: &Scope, borrower: &Scope) -> bool {
     if std::ptr::eq(scope, borrower) {
         return true;
     }
-    let mut around = scope.chain_of_task().skip(1);
-    for scope in around.by_ref() {
-        if !scope.function().lends_in_sight() {
+    for around in scope.chain_of_task().skip(1) {
+        if !around.function().lends_in_sight() {
             return false;
         }
-        if std::ptr::eq(scope, borrower) {
+        if std::ptr::eq(around, borrower) {
             return true;
         }
     }

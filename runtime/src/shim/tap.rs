@@ -45,8 +45,8 @@ pub trait PlainConnection {
 /// Its methods `tap` and `tap_stream` exist twice. For a type that is known to be a [`PlainConnection`], the compiler
 /// takes the inherent ones, else those of [`TapAny`].
 ///
-/// `inline` is whether the borrow of the connection is made in the expression itself, and `sole` whether the function
-/// uses the borrowed variable for its statements alone.
+/// `inline` is whether the borrow of the connection is made in the expression itself, and `sole` whether all that the
+/// function does with the borrowed variable is in sight: queries, and calls that it awaits.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Executed<E>(E);

@@ -328,7 +328,7 @@ async fn once_declared_it_is_watched_where_it_is_kept() {
         tx: None,
     };
     lazy.begin_as_declared().await.unwrap();
-    until("its owner is told that it is idle", || {
+    until("held_idle reports its owner", || {
         let found = lazy.pool.received();
         found.iter().any(|finding| finding.lint == Lint::HeldIdle)
     })

@@ -1,4 +1,4 @@
-//! The source does not show that the holder awaits the task that waits: nothing is told at the wait. The verdict at the
+//! The source does not show that the holder awaits the task that waits: no finding at the wait. The verdict at the
 //! timeout is likely, and says on what it depends.
 
 use std::time::Duration;

@@ -39,7 +39,7 @@ async fn bakes_on_sqlite(pool: &SqlitePool, name: String) -> Result {
     Ok(())
 }
 
-/// Runs all of them at once, and returns the timeouts. Each must be told as want of capacity.
+/// Runs all of them at once, and returns the timeouts. The verdict of each must be capacity.
 async fn burst<F: Future<Output = Result>>(bake: impl Fn(String) -> F) -> Vec<Finding> {
     let all = (0..CAKES).map(|number| bake(format!("cake {number}")));
     let (baked, mut found) = findings(Box::pin(join_all(all))).await;
