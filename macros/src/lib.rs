@@ -243,7 +243,7 @@ use crate::options::Options;
 ///
 /// - `pool_pressure` and `unaccounted_connections` judge a pool, not a function. The attribute accepts their levels
 ///   and limits, but these have no effect there: set them in `SQLX_LEASH` or `leash::Config`.
-/// - `n_plus_one`, `redundant_query`, `connection_churn` and `duplicate_pool` are reserved. The attribute accepts and
+/// - `n_plus_one`, `redundant_query`, `session_state`, `database_locked`, `pool_settings`, `connection_churn` and `duplicate_pool` are reserved. The attribute accepts and
 ///   checks their levels and limits, but this version does not look for them yet.
 ///
 /// `leash::explain(lint)` returns the page of a lint: what it finds, an example that triggers it, and the fix.

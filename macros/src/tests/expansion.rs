@@ -124,8 +124,9 @@ fn options() {
                     [(P::Lint::OutlivedScope, P::Level::Warn, ""),
                     (P::Lint::HeldIdle, P::Level::Allow, "a report"),
                     (P::Lint::HeldTooLong, P::Level::Warn, ""),
-                    (P::Lint::ImplicitRollback, P::Level::Warn, "")]
-                    }).limits(const { & [(P::Lint::HeldIdle,
+                    (P::Lint::ImplicitRollback, P::Level::Warn, ""),
+                    (P::Lint::SessionState, P::Level::Warn, "")] })
+                    .limits(const { & [(P::Lint::HeldIdle,
                     P::Limit::Time(::core::time::Duration::new(90, 5000000))),
                     (P::Lint::PoolPressure, P::Limit::Percent(90)),
                     (P::Lint::ConnectionChurn,

@@ -47,7 +47,8 @@ fn a_method_inherits_the_options_of_its_impl() {
                     deny(outlived_scope),
                     allow(held_idle),
                     deny(held_too_long),
-                    deny(implicit_rollback)
+                    deny(implicit_rollback),
+                    deny(session_state)
                 )]
                 async fn find(&self) {}
             }

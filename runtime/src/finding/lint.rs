@@ -144,6 +144,22 @@ lints! {
         limit: None,
         example: "",
     }
+    /// A connection goes back to its pool with state that a statement has set.
+    SessionState = session_state {
+        group: Leaks,
+        stance: Planned,
+        unit: None,
+        limit: None,
+        example: "",
+    }
+    /// SQLite refused a statement because the database is locked.
+    DatabaseLocked = database_locked {
+        group: Queries,
+        stance: Planned,
+        unit: None,
+        limit: None,
+        example: "",
+    }
     /// One call site ran many times in one root scope, with differing arguments.
     NPlusOne = n_plus_one {
         group: Queries,
@@ -199,6 +215,14 @@ lints! {
         unit: Time,
         limit: Some(Limit::Time(Duration::from_secs(5))),
         example: "\"5s\"",
+    }
+    /// A pool's options contradict themselves or its database.
+    PoolSettings = pool_settings {
+        group: Pool,
+        stance: Planned,
+        unit: None,
+        limit: None,
+        example: "",
     }
     /// Connections are opened and closed all the time.
     ConnectionChurn = connection_churn {
