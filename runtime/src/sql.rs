@@ -15,7 +15,7 @@ mod tests;
 mod tokens;
 
 pub(crate) use explain::{explainable, has_numbered_parameters};
-pub(crate) use locks::{Lock, locks};
+pub(crate) use locks::{Lock, locks, locks_for_writing};
 use scan::Scan;
 pub(crate) use scan::{Ends, Schema};
 

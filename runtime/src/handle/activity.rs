@@ -99,14 +99,21 @@ impl Handle {
         self.state().copies
     }
 
-    /// Records that the statement has ended, whether it `failed`, and what it has left unread.
+    /// Records that the statement has ended, whether it `failed`, and what it has left unread. `tally` is `None` where it
+    /// does not count.
     ///
     /// Returns whether `slow_query` reported it while it ran.
     #[inline]
-    pub(crate) fn end_statement(&self, now: Instant, failed: bool, unread: Option<Unread>) -> bool {
+    pub(crate) fn end_statement(
+        &self,
+        tally: Option<&'static Tally>,
+        now: Instant,
+        failed: bool,
+        unread: Option<Unread>,
+    ) -> bool {
         let mut state = self.state();
-        if let Some(begun) = state.transactions.last_mut() {
-            begun.statement_ended(failed);
+        if !state.transactions.is_empty() {
+            state.statement_in_transaction_ended(tally, failed);
         }
         state.unread = match unread {
             // Its answer comes after the rest of an earlier one, and that was still awaited.

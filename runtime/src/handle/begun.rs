@@ -18,6 +18,10 @@ pub(super) struct Begun {
     pub(super) site: Option<&'static Site>,
     /// The function of the scope in which it was begun.
     pub(super) function: Option<&'static Function>,
+    /// The first statement in it that did not fail. Kept for a transaction, not for a savepoint.
+    pub(super) first: Option<&'static Tally>,
+    /// What made SQLite give it the lock for writing. Kept for a transaction, not for a savepoint.
+    pub(super) write_lock: Option<WriteLock>,
     /// The last statement in it that wrote.
     pub(super) wrote: Option<&'static Tally>,
     /// The same at the first savepoint that was set in it by a text.
@@ -36,8 +40,23 @@ pub(crate) struct OpenTransaction {
     pub(crate) when: Instant,
     /// The number of statements sent in it.
     pub(crate) statements: u64,
+    /// The first statement in it that did not fail.
+    #[expect(dead_code, reason = "for the judge of locked databases")]
+    pub(crate) first: Option<&'static Tally>,
     /// The last statement that wrote in it or in its savepoints.
     pub(crate) wrote: Option<&'static Tally>,
+    /// What made SQLite give it the lock for writing, which it keeps until it ends; `None` if it does not have it, and in
+    /// another database.
+    pub(crate) write_lock: Option<WriteLock>,
+}
+
+/// What made SQLite give a transaction the lock for writing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum WriteLock {
+    /// Its begin: `BEGIN IMMEDIATE`, `BEGIN EXCLUSIVE`.
+    Begin,
+    /// This statement, whether or not it changed a row.
+    Statement(&'static Tally),
 }
 
 /// An error after which the server runs no statement in a transaction, or has ended the transaction.
@@ -76,6 +95,8 @@ impl Begun {
             place,
             site,
             function,
+            first: None,
+            write_lock: None,
             wrote: None,
             wrote_before: None,
             course: Course::Well,

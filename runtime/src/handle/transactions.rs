@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use sqlx::error::DatabaseError;
 
-use super::begun::{Begun, Course, End, Failure, OpenTransaction};
+use super::begun::{Begun, Course, End, Failure, OpenTransaction, WriteLock};
 use super::{Handle, State};
 use crate::pool_state::endpoint::Aftermath;
 use crate::scope::{Lost, Scope, context};
@@ -27,17 +27,21 @@ impl Handle {
             place: begun.place,
             when: begun.when,
             statements: state.statements - begun.statements_before,
+            first: begun.first,
+            write_lock: begun.write_lock,
             wrote: state.transactions.iter().rev().find_map(|it| it.wrote),
         })
     }
 
-    /// Records that a transaction was begun, or a savepoint in an open one. `site` is the call site, if it is known.
-    pub(crate) fn transaction_began(&self, site: Option<&'static Site>) {
+    /// Records that a transaction was begun, or a savepoint in an open one. `site` is the call site, if it is known, and
+    /// `locks` whether the begin asks SQLite for the lock for writing.
+    pub(crate) fn transaction_began(&self, site: Option<&'static Site>, locks: bool) {
         let function = context::scope().map(|scope| scope.function());
         let place = site.map_or(self.place, Site::place);
         let mut state = self.state();
         // The handle has been idle since the BEGIN was answered.
-        let begun = Begun::new(state.since, state.statements, place, site, function);
+        let mut begun = Begun::new(state.since, state.statements, place, site, function);
+        begun.write_lock = locks.then_some(WriteLock::Begin);
         if state.transactions.is_empty() {
             state.transactions_over = false;
         }
@@ -179,9 +183,12 @@ impl Handle {
         }
     }
 
-    /// Records the end of a statement that may write, and whether it `wrote`.
-    pub(crate) fn note_write(&self, tally: &'static Tally, wrote: bool) {
+    /// Records the end of a statement that may write: whether it `ran`, and whether it `wrote` something.
+    pub(crate) fn note_write(&self, tally: &'static Tally, ran: bool, wrote: bool) {
         let mut state = self.state();
+        if ran && self.pool.endpoint.system.has_one_writer() && !tally.is_of_temporary_tables() {
+            state.lock_for_writing(tally);
+        }
         if tally.changes_schema() && self.pool.endpoint.system.commits_on_ddl() {
             if tally.commits_before() {
                 // The server has committed everything before this statement, even if the statement itself failed. From
@@ -198,6 +205,32 @@ impl Handle {
 }
 
 impl State {
+    /// Records the end of a statement in the open transaction. A statement that was abandoned before its answer has
+    /// `failed`, too.
+    pub(super) fn statement_in_transaction_ended(
+        &mut self,
+        tally: Option<&'static Tally>,
+        failed: bool,
+    ) {
+        if let Some(innermost) = self.transactions.last_mut() {
+            innermost.statement_ended(failed);
+        }
+        if let Some(transaction) = self.transactions.first_mut()
+            && !failed
+        {
+            transaction.first = transaction.first.or(tally);
+        }
+    }
+
+    /// Records that a statement of the open transaction has made SQLite give it the lock for writing.
+    fn lock_for_writing(&mut self, tally: &'static Tally) {
+        if let Some(begun) = self.transactions.first_mut()
+            && !self.transactions_over
+        {
+            begun.write_lock.get_or_insert(WriteLock::Statement(tally));
+        }
+    }
+
     /// Marks the open transactions as ended by the server. What they wrote is settled, and no later write is theirs.
     fn end_transactions(&mut self) {
         self.transactions_over = true;

@@ -306,10 +306,11 @@ impl Running {
             Outcome::Error => true,
         };
         let unread = self.unread(outcome);
+        let tally = self.counted.map(|(tally, _)| tally);
         let reported_slow = self
             .handle
             .as_ref()
-            .is_some_and(|handle| handle.end_statement(now, failed, unread));
+            .is_some_and(|handle| handle.end_statement(tally, now, failed, unread));
         let Some((tally, calls)) = &self.counted else {
             return;
         };
@@ -364,7 +365,7 @@ impl Running {
                 Outcome::Cancelled => self.affected > 0 || self.rows > 0,
                 Outcome::Error => false,
             };
-            handle.note_write(tally, wrote);
+            handle.note_write(tally, outcome != Outcome::Error, wrote);
         }
     }
 }

@@ -39,6 +39,11 @@ impl System {
         self == System::Sqlite
     }
 
+    /// Whether a transaction that writes locks the whole database until it ends.
+    pub(crate) fn has_one_writer(self) -> bool {
+        self == System::Sqlite
+    }
+
     /// Whether the server commits an open transaction before a statement that changes the schema.
     pub(crate) fn commits_on_ddl(self) -> bool {
         self == System::MySql

@@ -14,6 +14,7 @@ use crate::handle::begun::End;
 use crate::lifecycle::transaction;
 use crate::pool_state::counters::Control;
 use crate::scope::context;
+use crate::sql;
 
 /// sqlx's `Transaction`, tracked: a transaction, or a savepoint inside one. It is rolled back if it is dropped while
 /// open.
@@ -41,6 +42,9 @@ impl<'c, DB: Database> Transaction<'c, DB> {
             .as_mut()
             .expect("BUG: `conn` was set in the line before")
             .parts();
+        let locks = statement
+            .as_ref()
+            .is_some_and(|text| sql::locks_for_writing(text.as_str()));
         let control = handle.map(|handle| {
             handle.begin_control(if handle.transaction_depth() == 0 {
                 Control::Begin
@@ -58,7 +62,7 @@ impl<'c, DB: Database> Transaction<'c, DB> {
             Ok(()) => {
                 conn.watch();
                 if let Some(handle) = conn.handle() {
-                    handle.transaction_began(context::site());
+                    handle.transaction_began(context::site(), locks);
                 }
                 Ok(Self { conn, open: true })
             }

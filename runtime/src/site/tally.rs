@@ -136,6 +136,11 @@ impl Tally {
         self.schema == Schema::Changes
     }
 
+    /// Whether the text creates or drops a temporary table, which is in a database of its own.
+    pub(crate) fn is_of_temporary_tables(&self) -> bool {
+        self.schema == Schema::ChangesForAWhile
+    }
+
     /// Whether the text changes the schema. PostgreSQL and SQLite can roll that back, MySQL cannot.
     pub(crate) fn changes_schema(&self) -> bool {
         self.schema != Schema::Stays

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::finding::Related;
-use crate::handle::begun::OpenTransaction;
+use crate::handle::begun::{OpenTransaction, WriteLock};
 use crate::handle::{Handle, live};
 use crate::lint::describe::taker;
 use crate::lint::unread;
@@ -72,6 +72,10 @@ fn own_transaction(tally: &Tally, lock: Option<Lock>, handle: &Handle) -> Option
     )];
     if let Some(place) = transaction.wrote.and_then(Tally::place) {
         related.push(Related::new("and has written here", place));
+    } else if let Some(WriteLock::Statement(tally)) = transaction.write_lock
+        && let Some(place) = tally.place()
+    {
+        related.push(Related::new("and has locked the database here", place));
     }
     let mut help = vec![
         "send it on the transaction that is open: `&mut *tx`, handed down where the function is another one"
@@ -109,7 +113,8 @@ fn has_locked(claim: &Handle, transaction: &OpenTransaction, lock: Option<Lock>)
     match lock {
         Some(Lock::Name) => locked.any(|locked| locked == Lock::Name),
         Some(Lock::Table | Lock::Rows) | None => {
-            transaction.wrote.is_some() || locked.any(|locked| locked != Lock::Name)
+            let has_written = transaction.wrote.is_some() || transaction.write_lock.is_some();
+            has_written || locked.any(|locked| locked != Lock::Name)
         }
     }
 }

@@ -246,8 +246,24 @@ async fn waits_for_its_own_file(pool: &SqlitePool) -> Result {
     tx.commit().await
 }
 
-#[tokio::test]
-async fn sqlite_has_one_writer() {
+#[track(slow_query = "200ms")]
+async fn waits_for_its_own_begin(pool: &SqlitePool) -> Result {
+    let tx = pool.begin_with("BEGIN IMMEDIATE").await?; // @own immediate
+    let insert = "INSERT INTO exam VALUES (1)";
+    sqlx::query(insert).execute(pool).await?;
+    tx.commit().await
+}
+
+#[track(slow_query = "200ms")]
+async fn waits_for_a_write_of_nothing(pool: &SqlitePool) -> Result {
+    let mut tx = pool.begin().await?; // @own empty
+    let nothing = "DELETE FROM exam WHERE id = -1";
+    sqlx::query(nothing).execute(&mut *tx).await?; // @own nothing
+    sqlx::query(nothing).execute(pool).await?;
+    tx.commit().await
+}
+
+async fn file_of_exams() -> TestPool<sqlx::Sqlite> {
     let folder = tempfile::tempdir().unwrap();
     let file = SqliteConnectOptions::new().filename(folder.path().join("exams"));
     let options = SqlitePoolOptions::new().max_connections(2);
@@ -259,11 +275,26 @@ async fn sqlite_has_one_writer() {
         .execute(&pool)
         .await
         .unwrap();
-    let pool = TestPool::of(pool);
+    TestPool::new(pool, folder)
+}
+
+/// A transaction has the lock for writing once it has written, changed a row or not, or from its begin.
+#[tokio::test]
+async fn sqlite_has_one_writer() {
+    let pool = file_of_exams().await;
     let finding = slow(pool.name(), waits_for_its_own_file(&pool)).await;
     assert_certainty(&finding, Certainty::Likely);
     related(&finding, &marked("own file", "begin"));
     assert!(!explains(&finding), "{}", finding.render());
+
+    let pool = file_of_exams().await;
+    let finding = slow(pool.name(), waits_for_its_own_begin(&pool)).await;
+    related(&finding, &marked("own immediate", "begin_with"));
+
+    let pool = file_of_exams().await;
+    let finding = slow(pool.name(), waits_for_a_write_of_nothing(&pool)).await;
+    related(&finding, &marked("own empty", "begin"));
+    related(&finding, &marked("own nothing", "execute"));
 }
 
 #[track(slow_query = "1ms")]
