@@ -12,7 +12,7 @@ use crate::measure::distinct::Distinct;
 use crate::measure::histogram::Histogram;
 use crate::snapshot::SiteStats;
 use crate::source::place::Place;
-use crate::sql::{Ends, Schema, summarise};
+use crate::sql::{Effect, Ends, Schema, effects, summarise};
 use crate::sync;
 
 /// A call site or a function has a tally for each of this many texts. Further texts share one.
@@ -39,8 +39,8 @@ pub(crate) struct Tally {
     writes: bool,
     schema: Schema,
     writes_for_sure: bool,
-    ends: Option<Ends>,
-    sets_savepoint: bool,
+    /// What the text does to the session, in order. `None` for nearly all texts.
+    effects: Option<Box<[Effect]>>,
     /// The number of texts that share this tally, if it stands for the texts beyond a limit.
     others: Option<Distinct>,
     calls: AtomicU64,
@@ -70,8 +70,7 @@ impl Tally {
             writes: summary.writes,
             schema: summary.schema,
             writes_for_sure: summary.writes_for_sure,
-            ends: summary.ends,
-            sets_savepoint: summary.sets_savepoint,
+            effects: effects(sql),
             others: None,
             calls: AtomicU64::new(0),
             ok: AtomicU64::new(0),
@@ -92,8 +91,7 @@ impl Tally {
             writes: true,
             schema: Schema::Stays,
             writes_for_sure: false,
-            ends: None,
-            sets_savepoint: false,
+            effects: None,
             others: Some(Distinct::new()),
             calls: AtomicU64::new(0),
             ok: AtomicU64::new(0),
@@ -146,29 +144,44 @@ impl Tally {
         self.schema != Schema::Stays
     }
 
+    /// What the text does to the session, in order. Empty for nearly all texts.
+    pub(crate) fn effects(&self) -> &[Effect] {
+        self.effects.as_deref().unwrap_or_default()
+    }
+
+    /// The last of the effects that ends a transaction, or rolls back to a savepoint.
+    fn last_end(&self) -> Option<&Effect> {
+        self.effects()
+            .iter()
+            .rev()
+            .find(|effect| matches!(effect, Effect::Ends { .. } | Effect::RollsBackTo(_)))
+    }
+
     /// Whether the text commits a transaction.
     pub(crate) fn commits(&self) -> bool {
-        self.ends == Some(Ends::Commit)
+        use Ends::Commit;
+        matches!(self.last_end(), Some(Effect::Ends { end: Commit, .. }))
     }
 
     /// Whether the text ends a transaction. The `Transaction` value does not notice that.
     pub(crate) fn ends_transaction(&self) -> bool {
-        matches!(self.ends, Some(Ends::Commit | Ends::Rollback))
+        matches!(self.last_end(), Some(Effect::Ends { .. }))
     }
 
     /// Whether the text sets a savepoint.
     pub(crate) fn sets_savepoint(&self) -> bool {
-        self.sets_savepoint
+        let mut effects = self.effects().iter();
+        effects.any(|effect| matches!(effect, Effect::SetsSavepoint(_)))
     }
 
     /// Whether the text rolls back to a savepoint.
     pub(crate) fn rolls_back_to_savepoint(&self) -> bool {
-        self.ends == Some(Ends::RollbackTo)
+        matches!(self.last_end(), Some(Effect::RollsBackTo(_)))
     }
 
     /// Whether the text rolls back a transaction, or back to a savepoint.
     pub(crate) fn rolls_back(&self) -> bool {
-        matches!(self.ends, Some(Ends::Rollback | Ends::RollbackTo))
+        self.last_end().is_some() && !self.commits()
     }
 
     /// Counts a statement as begun, and returns the number of statements begun so far.
@@ -235,6 +248,7 @@ impl Tally {
             + self.time.bytes()
             + self.text.kept.len()
             + self.summary.len()
+            + self.effects().iter().map(Effect::bytes).sum::<usize>()
     }
 }
 

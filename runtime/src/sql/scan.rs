@@ -1,17 +1,6 @@
-//! Finds the operations and targets of a text, and what they do.
+//! Finds the operations and targets of a text, and whether they write.
 
 use super::tokens::{Token, Tokens};
-
-/// What a statement's text ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ends {
-    /// COMMIT, or END.
-    Commit,
-    /// ROLLBACK, or ABORT.
-    Rollback,
-    /// ROLLBACK TO: what came after a savepoint. The transaction goes on.
-    RollbackTo,
-}
 
 /// The length of a summary. The semantic conventions want at most 255 characters, and a low cardinality.
 pub(super) const MAX_BYTES: usize = 255;
@@ -83,8 +72,6 @@ pub(super) struct Scan {
     schema_before: Schema,
     /// Whether a statement in the text reads, or may read.
     pub(super) reads: bool,
-    pub(super) ends: Option<Ends>,
-    pub(super) sets_savepoint: bool,
     /// Whether the statement's own operation, which is outside of parentheses, is still to come.
     first: bool,
     /// Whether the statement is explained, not run.
@@ -118,8 +105,6 @@ impl Scan {
             schema: Schema::Stays,
             schema_before: Schema::Stays,
             reads: false,
-            ends: None,
-            sets_savepoint: false,
             first: true,
             explained: false,
             wants_object: false,
@@ -158,19 +143,6 @@ impl Scan {
         if word.starts_with(char::is_numeric) {
             self.wants_target = false;
             return;
-        }
-        if previous.is_empty() && self.parentheses.len() == 1 {
-            // The END of a trigger's body comes after another operation.
-            self.ends = match upper {
-                "COMMIT" => Some(Ends::Commit),
-                "END" if !self.begun => Some(Ends::Commit),
-                "ROLLBACK" | "ABORT" => Some(Ends::Rollback),
-                _ => self.ends,
-            };
-            self.sets_savepoint |= upper == "SAVEPOINT";
-        }
-        if upper == "TO" && matches!(previous, "ROLLBACK" | "WORK" | "TRANSACTION") {
-            self.ends = Some(Ends::RollbackTo);
         }
         if OPERATIONS.contains(&upper) && !NOT_AN_OPERATION_AFTER.contains(&previous) {
             // Statements begin with REPLACE or TRUNCATE. Elsewhere these are functions: `REPLACE(a, b, c)`.

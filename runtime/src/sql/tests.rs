@@ -1,7 +1,7 @@
 //! The summaries of statements.
 
 use super::scan::MAX_BYTES;
-use super::{Ends, Schema, summarise};
+use super::{Schema, summarise};
 
 #[track_caller]
 fn check(sql: &str, expected: &str, writes: bool) {
@@ -25,61 +25,6 @@ fn only_some_statements_change_the_schema() {
     ] {
         assert_eq!(summarise(sql).schema, Schema::Stays, "{sql}");
     }
-}
-
-#[test]
-fn a_text_may_set_a_savepoint() {
-    for sql in [
-        "SAVEPOINT x",
-        "savepoint x; ROLLBACK TO x",
-        "SELECT 1; SAVEPOINT x",
-    ] {
-        assert!(summarise(sql).sets_savepoint, "{sql}");
-    }
-    for sql in [
-        "ROLLBACK TO SAVEPOINT x",
-        "RELEASE SAVEPOINT x",
-        "SELECT savepoint FROM x",
-    ] {
-        assert!(!summarise(sql).sets_savepoint, "{sql}");
-    }
-}
-
-#[test]
-fn only_some_statements_end_a_transaction() {
-    let all = |ends: Option<Ends>, texts: &[&str]| {
-        for sql in texts {
-            assert_eq!(summarise(sql).ends, ends, "{sql}");
-        }
-    };
-    all(
-        Some(Ends::Commit),
-        &[
-            "COMMIT",
-            "END TRANSACTION",
-            "INSERT INTO x VALUES (1); COMMIT",
-            "COMMIT AND CHAIN",
-        ],
-    );
-    all(
-        Some(Ends::Rollback),
-        &["rollback work", "/* now */ ABORT", "ROLLBACK"],
-    );
-    all(
-        Some(Ends::RollbackTo),
-        &["ROLLBACK TO SAVEPOINT x", "ROLLBACK TRANSACTION TO x"],
-    );
-    all(
-        None,
-        &[
-            "RELEASE SAVEPOINT x",
-            "SELECT CASE a WHEN 1 THEN 2 END FROM x",
-            "INSERT INTO x VALUES ('COMMIT')",
-            "INSERT INTO x VALUES ('ROLLBACK')",
-            "CREATE TRIGGER x AFTER INSERT ON y BEGIN DELETE FROM z; END",
-            "CREATE TABLE x (y INT) ON COMMIT DROP",
-        ],
-    );
 }
 
 #[test]

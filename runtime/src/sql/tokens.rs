@@ -1,7 +1,7 @@
 //! Cuts SQL into words, quoted names and punctuation. Literals and comments are left out.
 
 /// A part of a text that is neither a literal nor a comment.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token<'a> {
     /// A keyword or a plain name, with its dots: `public.exam`.
     Word(&'a str),
