@@ -20,7 +20,7 @@ pub(super) struct Begun {
     pub(super) function: Option<&'static Function>,
     /// The first statement in it that did not fail. Kept for a transaction, not for a savepoint.
     pub(super) first: Option<&'static Tally>,
-    /// What made SQLite give it the lock for writing. Kept for a transaction, not for a savepoint.
+    /// SQLite's lock for writing, if it has it. Kept for a transaction, not for a savepoint.
     pub(super) write_lock: Option<WriteLock>,
     /// The last statement in it that wrote.
     pub(super) wrote: Option<&'static Tally>,
@@ -45,18 +45,33 @@ pub(crate) struct OpenTransaction {
     pub(crate) first: Option<&'static Tally>,
     /// The last statement that wrote in it or in its savepoints.
     pub(crate) wrote: Option<&'static Tally>,
-    /// What made SQLite give it the lock for writing, which it keeps until it ends; `None` if it does not have it, and in
-    /// another database.
+    /// SQLite's lock for writing, if it has it.
     pub(crate) write_lock: Option<WriteLock>,
+    /// Whether code that is not seen may have used the connection meanwhile.
+    #[expect(dead_code, reason = "for the judge of locked databases")]
+    pub(crate) ran_unseen: bool,
 }
 
-/// What made SQLite give a transaction the lock for writing.
+/// SQLite's lock for writing, which a transaction keeps until it ends.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum WriteLock {
-    /// Its begin: `BEGIN IMMEDIATE`, `BEGIN EXCLUSIVE`.
-    Begin,
-    /// This statement, whether or not it changed a row.
-    Statement(&'static Tally),
+pub(crate) struct WriteLock {
+    /// The statement that took it, whether or not it changed a row; `None` if the begin did: `BEGIN IMMEDIATE`.
+    pub(crate) statement: Option<&'static Tally>,
+    /// When the transaction had it at the latest.
+    #[expect(dead_code, reason = "for the judge of locked databases")]
+    pub(crate) since: Instant,
+    /// Whether it certainly has it. A statement that changes the schema may find nothing to do, and one that was given up
+    /// or has violated a constraint may not have come so far.
+    pub(crate) is_sure: bool,
+}
+
+/// How far a statement came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ran {
+    ToItsEnd,
+    /// It was given up, or has violated a constraint.
+    Perhaps,
+    Not,
 }
 
 /// An error after which the server runs no statement in a transaction, or has ended the transaction.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use sqlx::error::DatabaseError;
 
-use super::begun::{Begun, Course, End, Failure, OpenTransaction, WriteLock};
+use super::begun::{Begun, Course, End, Failure, OpenTransaction, Ran, WriteLock};
 use super::{Handle, State};
 use crate::pool_state::endpoint::Aftermath;
 use crate::scope::{Lost, Scope, context};
@@ -30,6 +30,7 @@ impl Handle {
             first: begun.first,
             write_lock: begun.write_lock,
             wrote: state.transactions.iter().rev().find_map(|it| it.wrote),
+            ran_unseen: state.was_used_unseen() || begun.ran_unseen,
         })
     }
 
@@ -41,7 +42,11 @@ impl Handle {
         let mut state = self.state();
         // The handle has been idle since the BEGIN was answered.
         let mut begun = Begun::new(state.since, state.statements, place, site, function);
-        begun.write_lock = locks.then_some(WriteLock::Begin);
+        begun.write_lock = locks.then_some(WriteLock {
+            statement: None,
+            since: begun.when,
+            is_sure: true,
+        });
         if state.transactions.is_empty() {
             state.transactions_over = false;
         }
@@ -183,11 +188,14 @@ impl Handle {
         }
     }
 
-    /// Records the end of a statement that may write: whether it `ran`, and whether it `wrote` something.
-    pub(crate) fn note_write(&self, tally: &'static Tally, ran: bool, wrote: bool) {
+    /// Records the end of a statement that may write: how far it `ran`, and whether it `wrote` something.
+    pub(crate) fn note_write(&self, tally: &'static Tally, ran: Ran, wrote: bool) {
         let mut state = self.state();
-        if ran && self.pool.endpoint.system.has_one_writer() && !tally.is_of_temporary_tables() {
-            state.lock_for_writing(tally);
+        if ran != Ran::Not
+            && self.pool.endpoint.system.has_one_writer()
+            && !tally.is_of_temporary_tables()
+        {
+            state.lock_for_writing(tally, ran);
         }
         if tally.changes_schema() && self.pool.endpoint.system.commits_on_ddl() {
             if tally.commits_before() {
@@ -223,11 +231,18 @@ impl State {
     }
 
     /// Records that a statement of the open transaction has made SQLite give it the lock for writing.
-    fn lock_for_writing(&mut self, tally: &'static Tally) {
+    fn lock_for_writing(&mut self, tally: &'static Tally, ran: Ran) {
+        let is_sure = ran == Ran::ToItsEnd && tally.writes_for_sure() && !tally.changes_schema();
+        let since = self.since;
         if let Some(begun) = self.transactions.first_mut()
             && !self.transactions_over
+            && begun.write_lock.is_none_or(|lock| is_sure && !lock.is_sure)
         {
-            begun.write_lock.get_or_insert(WriteLock::Statement(tally));
+            begun.write_lock = Some(WriteLock {
+                statement: Some(tally),
+                since,
+                is_sure,
+            });
         }
     }
 
@@ -236,6 +251,7 @@ impl State {
         self.transactions_over = true;
         for begun in &mut self.transactions {
             begun.wrote = None;
+            begun.write_lock = None;
         }
     }
 }

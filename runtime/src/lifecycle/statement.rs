@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sqlx::error::ErrorKind;
+
 use super::{startup, transaction};
 use crate::handle::Handle;
+use crate::handle::begun::Ran;
 use crate::handle::unread::Unread;
 use crate::lint;
 use crate::log;
@@ -365,9 +368,21 @@ impl Running {
                 Outcome::Cancelled => self.affected > 0 || self.rows > 0,
                 Outcome::Error => false,
             };
-            handle.note_write(tally, outcome != Outcome::Error, wrote);
+            let ran = match outcome {
+                Outcome::Ok => Ran::ToItsEnd,
+                Outcome::Cancelled => Ran::Perhaps,
+                Outcome::Error if violates(error) => Ran::Perhaps,
+                Outcome::Error => Ran::Not,
+            };
+            handle.note_write(tally, ran, wrote);
         }
     }
+}
+
+/// Whether the statement has violated a constraint, and so has come far enough to write.
+fn violates(error: Option<&sqlx::Error>) -> bool {
+    let error = error.and_then(sqlx::Error::as_database_error);
+    error.is_some_and(|error| !matches!(error.kind(), ErrorKind::Other))
 }
 
 impl Drop for Running {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::finding::Related;
-use crate::handle::begun::{OpenTransaction, WriteLock};
+use crate::handle::begun::OpenTransaction;
 use crate::handle::{Handle, live};
 use crate::lint::describe::taker;
 use crate::lint::unread;
@@ -72,8 +72,8 @@ fn own_transaction(tally: &Tally, lock: Option<Lock>, handle: &Handle) -> Option
     )];
     if let Some(place) = transaction.wrote.and_then(Tally::place) {
         related.push(Related::new("and has written here", place));
-    } else if let Some(WriteLock::Statement(tally)) = transaction.write_lock
-        && let Some(place) = tally.place()
+    } else if let Some(lock) = transaction.write_lock
+        && let Some(place) = lock.statement.and_then(Tally::place)
     {
         related.push(Related::new("and has locked the database here", place));
     }
