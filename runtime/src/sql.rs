@@ -21,7 +21,7 @@ mod tokens;
     unused_imports,
     reason = "for state of the session, which is not found yet"
 )]
-pub(crate) use effects::{Effect, Ends, Item, Key, Kind, Undo, effects};
+pub(crate) use effects::{Condition, Effect, Ends, Item, Key, Kind, Undo, effects};
 pub(crate) use explain::{explainable, has_numbered_parameters};
 pub(crate) use locks::{Lock, locks, locks_for_writing};
 use scan::Scan;

@@ -1,13 +1,20 @@
 //! What a text does to the session: transactions, savepoints, and state that stays on the connection.
 //!
-//! A text that can be read in several ways has no effect that would have to be undone.
+//! Nothing is set or begun by a text that databases may read in different ways, nor by one that cannot be read for sure.
 
+mod functions;
+mod names;
+mod pragmas;
 mod reader;
+mod settings;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod transactions;
+mod usual;
 
 use std::hash::BuildHasher;
+use std::time::Duration;
 
 use rustc_hash::FxBuildHasher;
 
@@ -15,6 +22,8 @@ use reader::{Reader, upper};
 
 /// The number of effects kept of a text. The first ones are forgotten.
 const MOST: usize = 64;
+/// A label leaves out longer names.
+const LONGEST_NAME: usize = 64;
 
 /// Something that a text does to the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,13 +80,56 @@ pub(crate) struct Item {
     pub(crate) local: bool,
     /// Whether the value is a parameter.
     pub(crate) bound: bool,
+    pub(crate) condition: Condition,
 }
 
-/// Kinds of state that stay on a connection. Where no system is named, the text works in one system alone.
+impl Item {
+    fn new(kind: Kind, label: impl Into<Box<str>>, key: Option<Key>) -> Self {
+        Self {
+            kind,
+            label: label.into(),
+            key,
+            local: false,
+            bound: false,
+            condition: Condition::Ok,
+        }
+    }
+
+    /// Whether a statement that has ended well has set it for sure.
+    pub(crate) fn is_set_by(&self, time: Duration, rows: u64) -> bool {
+        match self.condition {
+            Condition::Ok => true,
+            Condition::Row => rows > 0,
+            Condition::Within(limit) => time < limit,
+            Condition::Granted | Condition::Reached => false,
+        }
+    }
+}
+
+/// What must be true so that a statement that has ended well has set something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// Nothing more.
+    Ok,
+    /// It has returned a row: `SELECT set_config('a.b', c, false) FROM d`.
+    Row,
+    /// It took less time than the lock was waited for.
+    Within(Duration),
+    /// The lock was granted, which the answer alone shows: `pg_try_advisory_lock`.
+    Granted,
+    /// A part of the text was reached: a branch of CASE, the end of a condition.
+    Reached,
+}
+
+/// Kinds of state that stay on a connection.
+///
+/// A text fails in a database that does not have the kind, except where the kind says more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A lock by a function: `pg_advisory_lock`, `GET_LOCK`.
+    /// PostgreSQL's lock by a function: `pg_advisory_lock`.
     Lock,
+    /// MySQL's and MariaDB's lock by a function: `GET_LOCK`. Elsewhere it is a function of the user's.
+    NamedLock,
     /// LOCK TABLES, FLUSH TABLES WITH READ LOCK. PostgreSQL's LOCK TABLE is none: it ends with its transaction.
     TableLock,
     /// SET, `set_config`.
@@ -87,7 +139,7 @@ pub(crate) enum Kind {
     /// USE.
     Database,
     Listen,
-    /// A temporary table, view or sequence, in PostgreSQL, MySQL, MariaDB and SQLite.
+    /// A temporary table, view, sequence or trigger.
     TempTable,
     /// A PRAGMA that changes the connection alone.
     Pragma,
@@ -124,6 +176,7 @@ pub(crate) fn effects(sql: &str) -> Option<Box<[Effect]>> {
     let mut found = Found::default();
     let mut reader = Reader::new(sql);
     while reader.find_statement() {
+        found.statement = found.effects.len();
         read_statement(&mut reader, &mut found);
         reader.take_rest();
     }
@@ -140,24 +193,72 @@ pub(crate) fn effects(sql: &str) -> Option<Box<[Effect]>> {
 #[derive(Default)]
 struct Found {
     effects: Vec<Effect>,
+    /// Where the effects of the statement begin.
+    statement: usize,
 }
 
 impl Found {
     fn push(&mut self, effect: Effect) {
         if self.effects.len() == MOST {
             self.effects.remove(0);
+            self.statement = self.statement.saturating_sub(1);
         }
         self.effects.push(effect);
     }
+
+    fn sets(&mut self, item: Item) {
+        self.push(Effect::Sets(item));
+    }
+
+    fn undoes(&mut self, undo: Undo) {
+        self.push(Effect::Undoes(undo));
+    }
+
+    /// What the statement has set so far.
+    fn items(&mut self) -> impl Iterator<Item = &mut Item> {
+        let of_statement = self.effects[self.statement..].iter_mut();
+        of_statement.filter_map(|effect| match effect {
+            Effect::Sets(item) => Some(item),
+            _ => None,
+        })
+    }
+}
+
+/// Words, and the name behind them unless it is too long.
+fn label(words: &str, name: &str) -> String {
+    if name.len() > LONGEST_NAME {
+        return words.to_owned();
+    }
+    format!("{words} {name}")
 }
 
 fn read_statement(reader: &mut Reader<'_>, found: &mut Found) {
-    let Some(word) = reader.word() else { return };
+    let Some(word) = reader.word() else {
+        // `(SELECT …) UNION …`
+        return functions::read(reader, found);
+    };
     match upper(word, &mut [0; 16]) {
         first @ ("BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "PREPARE"
         | "SAVEPOINT" | "RELEASE") => transactions::read(first, reader, found),
-        "CREATE" if reader.creates_body() => reader.take_body(0),
-        // The statement before was the first one of a body that is not known as such.
+        "SELECT" | "WITH" => functions::read_query(reader, found),
+        "INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "MERGE" | "VALUES" | "DO" | "TABLE"
+        | "CALL" => functions::read(reader, found),
+        "SET" => settings::set(reader, found),
+        "RESET" => settings::reset(reader, found),
+        "DISCARD" => settings::discard(reader, found),
+        "CREATE" => tables::create(reader, found),
+        "DROP" => tables::drop(reader, found),
+        "ALTER" => tables::alter(reader, found),
+        "LOCK" => tables::lock(reader, found),
+        "FLUSH" => tables::flush(reader, found),
+        "UNLOCK" => tables::unlock(reader, found),
+        "LISTEN" => names::listen(reader, found),
+        "UNLISTEN" => names::unlisten(reader, found),
+        "USE" => names::use_database(reader, found),
+        "ATTACH" => names::attach(reader, found),
+        "DETACH" => names::detach(reader, found),
+        "PRAGMA" => pragmas::read(reader, found),
+        // The statements before it were part of a body that is not known as such.
         "ELSE" | "ELSEIF" | "UNTIL" => found.effects.clear(),
         _ => {}
     }

@@ -36,6 +36,7 @@ pub(crate) fn locks(sql: &str) -> Option<Lock> {
             }
             Token::Punct(sign) => sign.to_string(),
             Token::Quoted(_) => "\"".to_owned(),
+            Token::Literal(_) => continue,
         };
         let [last, second, third] = &before;
         let name = word.rsplit('.').next().unwrap_or_default();
@@ -61,7 +62,7 @@ pub(crate) fn locks(sql: &str) -> Option<Lock> {
 pub(crate) fn locks_for_writing(sql: &str) -> bool {
     let mut words = Tokens::new(sql).filter_map(|token| match token {
         Token::Word(word) => Some(word),
-        Token::Quoted(_) | Token::Punct(_) => None,
+        Token::Quoted(_) | Token::Literal(_) | Token::Punct(_) => None,
     });
     let is = |word: Option<&str>, keys: &[&str]| {
         word.is_some_and(|word| keys.iter().any(|key| word.eq_ignore_ascii_case(key)))

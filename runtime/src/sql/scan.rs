@@ -134,6 +134,7 @@ impl Scan {
                     }
                     scan.punct(punct);
                 }
+                Token::Literal(_) => {}
             }
         }
         scan

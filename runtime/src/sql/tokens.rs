@@ -1,12 +1,14 @@
-//! Cuts SQL into words, quoted names and punctuation. Literals and comments are left out.
+//! Cuts SQL into words, quoted names, literals and punctuation. Comments are left out.
 
-/// A part of a text that is neither a literal nor a comment.
+/// A part of a text that is no comment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token<'a> {
     /// A keyword or a plain name, with its dots: `public.exam`.
     Word(&'a str),
     /// A quoted name, without its quotes.
     Quoted(&'a str),
+    /// A literal in single quotes or between dollar signs, without them. Not for anything that is kept or shown.
+    Literal(&'a str),
     /// Any other character that is not white space.
     Punct(char),
 }
@@ -62,20 +64,17 @@ impl<'a> Tokens<'a> {
         self.is_unsure |= self.skip_past("*/").contains("/*");
     }
 
-    /// Cuts off `$tag$ … $tag$`. Returns false for a lone `$` and for `$1`, which are punctuation.
-    fn skip_dollar_quoted(&mut self) -> bool {
-        let Some((tag, _)) = self.rest[1..].split_once('$') else {
-            return false;
-        };
+    /// Cuts off `$tag$ … $tag$`. `None` for a lone `$` and for `$1`, which are punctuation.
+    fn skip_dollar_quoted(&mut self) -> Option<&'a str> {
+        let (tag, _) = self.rest[1..].split_once('$')?;
         if !tag.chars().all(|c| c.is_alphanumeric() || c == '_')
             || tag.starts_with(|c: char| c.is_ascii_digit())
         {
-            return false;
+            return None;
         }
         let fence = &self.rest[..tag.len() + 2];
         self.rest = &self.rest[fence.len()..];
-        self.skip_past(fence);
-        true
+        Some(self.skip_past(fence))
     }
 
     /// Follows a `[name]` of SQLite, which ends at the first `]`. In another database that bracket may be in a literal,
@@ -104,9 +103,12 @@ impl<'a> Tokens<'a> {
             } else if self.rest.starts_with("/*") {
                 self.skip_comment();
             } else if first == '\'' {
-                // A doubled quote is read as the border of two literals, which has the same effect.
-                self.skip_quoted("'");
-            } else if first == '$' && self.skip_dollar_quoted() {
+                // A doubled quote is read as the border of two literals.
+                return Some(Token::Literal(self.skip_quoted("'")));
+            } else if first == '$'
+                && let Some(inside) = self.skip_dollar_quoted()
+            {
+                return Some(Token::Literal(inside));
             } else if first == '"' {
                 return Some(Token::Quoted(self.skip_quoted("\"")));
             } else if first == '`' {

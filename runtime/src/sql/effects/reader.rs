@@ -2,16 +2,14 @@
 
 use crate::sql::tokens::{Token, Tokens};
 
+/// The number of tokens kept of a value. A longer one is an expression.
+const LONGEST_VALUE: usize = 16;
+
 /// Reads a text. Nothing is read beyond the end of a statement until the next one is asked for.
 pub(super) struct Reader<'a> {
     tokens: Tokens<'a>,
     next: Option<Token<'a>>,
 }
-
-/// Objects that have a body of statements.
-const WITH_BODY: [&str; 5] = ["TRIGGER", "FUNCTION", "PROCEDURE", "EVENT", "PACKAGE"];
-/// Objects after whose names a word of [`WITH_BODY`] is a name: `CREATE TABLE event`.
-const WITHOUT_BODY: [&str; 6] = ["TABLE", "INDEX", "VIEW", "SCHEMA", "DATABASE", "TYPE"];
 
 impl<'a> Reader<'a> {
     pub(super) fn new(sql: &'a str) -> Self {
@@ -68,6 +66,24 @@ impl<'a> Reader<'a> {
         Some(name)
     }
 
+    /// The next name, with the schema before it.
+    pub(super) fn qualified_name(&mut self) -> Option<Qualified<'a>> {
+        let mut name = Qualified::of(self.peek()?)?;
+        self.take();
+        loop {
+            // A word ends with the dot behind it: `temp."x"`.
+            if !name.name.is_empty() && !self.takes_sign('.') {
+                return Some(name);
+            }
+            let schema = name.schema.filter(|_| name.name.is_empty());
+            let last = Qualified::of(self.take()?)?;
+            name = Qualified {
+                schema: last.schema.or(schema).or(Some(name.name)),
+                name: last.name,
+            };
+        }
+    }
+
     /// Whether the next token is this word.
     pub(super) fn is_at(&self, word: &str) -> bool {
         matches!(self.peek(), Some(Token::Word(next)) if next.eq_ignore_ascii_case(word))
@@ -87,17 +103,49 @@ impl<'a> Reader<'a> {
         is_at
     }
 
-    /// Takes the words up to the kind of a created object, and returns whether that kind has a body of statements.
-    pub(super) fn creates_body(&mut self) -> bool {
-        while self.peek().is_some_and(|next| next != Token::Punct('(')) {
-            if self.is_at_one_of(&WITH_BODY) {
-                return true;
-            } else if self.is_at_one_of(&WITHOUT_BODY) {
-                return false;
+    /// Takes these words as long as they follow, and returns whether all did.
+    pub(super) fn takes_all(&mut self, words: &[&str]) -> bool {
+        words.iter().all(|word| self.takes(word))
+    }
+
+    /// Takes the next token if it is one of these words, and returns whether it was.
+    pub(super) fn takes_one_of(&mut self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.takes(word))
+    }
+
+    /// Whether the next token is this sign.
+    pub(super) fn is_at_sign(&self, sign: char) -> bool {
+        self.peek() == Some(Token::Punct(sign))
+    }
+
+    /// Takes the next token if it is this sign, and returns whether it was.
+    pub(super) fn takes_sign(&mut self, sign: char) -> bool {
+        let is_at = self.is_at_sign(sign);
+        if is_at {
+            self.take();
+        }
+        is_at
+    }
+
+    /// Takes an expression, up to a comma, a parenthesis that it has not opened, or the end of the statement.
+    pub(super) fn value(&mut self) -> Value<'a> {
+        let mut value = Value::default();
+        let mut depth = 0_u32;
+        while let Some(token) = self.peek() {
+            match token {
+                Token::Punct(',' | ')') if depth == 0 => break,
+                Token::Punct('(') => depth += 1,
+                Token::Punct(')') => depth -= 1,
+                Token::Punct('?' | '$') => value.is_bound = true,
+                _ => {}
+            }
+            value.length += 1;
+            if value.tokens.len() < LONGEST_VALUE {
+                value.tokens.push(token);
             }
             self.take();
         }
-        false
+        value
     }
 
     /// Takes the rest of a statement, with the statements between its BEGIN and END. `depth` is the number of those that
@@ -108,7 +156,7 @@ impl<'a> Reader<'a> {
             let word = match token {
                 Token::Punct(';') if depth == 0 => return,
                 Token::Word(word) => word,
-                Token::Punct(_) | Token::Quoted(_) => "",
+                Token::Punct(_) | Token::Quoted(_) | Token::Literal(_) => "",
             };
             let mut letters = [0; 16];
             let word = upper(word, &mut letters);
@@ -123,6 +171,116 @@ impl<'a> Reader<'a> {
             was_end = word == "END";
             self.next = self.tokens.next();
         }
+    }
+}
+
+/// A name with its schema.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Qualified<'a> {
+    pub(super) schema: Option<&'a str>,
+    pub(super) name: &'a str,
+}
+
+impl<'a> Qualified<'a> {
+    pub(super) fn of(token: Token<'a>) -> Option<Self> {
+        match token {
+            Token::Word(word) => {
+                let split = word.rsplit_once('.');
+                Some(Self {
+                    schema: split.map(|(schema, _)| schema),
+                    name: split.map_or(word, |(_, name)| name),
+                })
+            }
+            Token::Quoted(name) => Some(Self { schema: None, name }),
+            Token::Literal(_) | Token::Punct(_) => None,
+        }
+    }
+}
+
+/// An expression.
+#[derive(Debug, Default)]
+pub(super) struct Value<'a> {
+    /// The first tokens.
+    tokens: Vec<Token<'a>>,
+    /// The number of all tokens.
+    length: usize,
+    /// Whether it has a parameter.
+    pub(super) is_bound: bool,
+}
+
+/// A value that the text shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Plain<'a> {
+    /// A literal, a number or one word.
+    pub(super) text: &'a str,
+    pub(super) is_negative: bool,
+    /// Whether it is a word or a quoted name: the name of a value, or of a column.
+    pub(super) is_name: bool,
+}
+
+impl<'a> Value<'a> {
+    fn tokens(&self) -> &[Token<'a>] {
+        if self.length == self.tokens.len() {
+            &self.tokens
+        } else {
+            &[]
+        }
+    }
+
+    /// The name of an argument that is given by name: `is_local => false`, `is_local := false`.
+    pub(super) fn argument_name(&self) -> Option<&'a str> {
+        match self.tokens() {
+            [Token::Word(name), Token::Punct('='), Token::Punct('>'), ..]
+            | [Token::Word(name), Token::Punct(':'), Token::Punct('='), ..] => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether it is what a variable of the user's holds: `@old`.
+    pub(super) fn is_user_variable(&self) -> bool {
+        matches!(
+            self.tokens(),
+            [Token::Punct('@'), Token::Word(_) | Token::Quoted(_)]
+        )
+    }
+
+    /// What the text shows of it, without a cast. `None` for an expression.
+    pub(super) fn plain(&self) -> Option<Plain<'a>> {
+        let mut tokens = self.tokens();
+        if self.argument_name().is_some() {
+            tokens = &tokens[3..];
+        }
+        while let [
+            rest @ ..,
+            Token::Punct(':'),
+            Token::Punct(':'),
+            Token::Word(_),
+        ] = tokens
+        {
+            tokens = rest;
+        }
+        if let [Token::Word(cast), Token::Punct('('), rest @ ..] = tokens
+            && cast.eq_ignore_ascii_case("CAST")
+            && let [rest @ .., Token::Word(_), Token::Word(_), Token::Punct(')')] = rest
+        {
+            tokens = rest;
+        }
+        let (tokens, is_negative) = match tokens {
+            [Token::Punct('-'), rest @ ..] => (rest, true),
+            rest => (rest, false),
+        };
+        let [token] = tokens else { return None };
+        let (text, is_name) = match *token {
+            Token::Word(word) => (word, !word.starts_with(|c: char| c.is_ascii_digit())),
+            Token::Quoted(name) => (name, true),
+            Token::Literal(text) => (text, false),
+            Token::Punct(_) => return None,
+        };
+        Some(Plain {
+            text,
+            is_negative,
+            is_name,
+        })
     }
 }
 
