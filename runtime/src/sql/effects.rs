@@ -6,7 +6,8 @@ mod functions;
 mod names;
 mod pragmas;
 mod reader;
-mod settings;
+mod set;
+mod setting;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -243,9 +244,9 @@ fn read_statement(reader: &mut Reader<'_>, found: &mut Found) {
         "SELECT" | "WITH" => functions::read_query(reader, found),
         "INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "MERGE" | "VALUES" | "DO" | "TABLE"
         | "CALL" => functions::read(reader, found),
-        "SET" => settings::set(reader, found),
-        "RESET" => settings::reset(reader, found),
-        "DISCARD" => settings::discard(reader, found),
+        "SET" => set::set(reader, found),
+        "RESET" => set::reset(reader, found),
+        "DISCARD" => set::discard(reader, found),
         "CREATE" => tables::create(reader, found),
         "DROP" => tables::drop(reader, found),
         "ALTER" => tables::alter(reader, found),

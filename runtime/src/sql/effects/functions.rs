@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::reader::{Qualified, Reader, Value, upper};
-use super::settings::Setting;
+use super::setting::Setting;
 use super::usual::is_one_of;
 use super::{Condition, Effect, Found, Item, Key, Kind, Undo, tables};
 use crate::sql::tokens::Token;
