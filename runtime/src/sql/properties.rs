@@ -1,4 +1,4 @@
-//! Properties of the summary of any text.
+//! Properties of the summary and the effects of any text.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::scan::MAX_BYTES;
-use super::summarise;
+use super::{Effect, effects, summarise};
 use crate::properties::holds;
 
 /// Part of every text literal, and of nothing else.
@@ -161,6 +161,17 @@ fn statement(dialect: Dialect) -> impl Strategy<Value = Words> {
                 "SELECT {} ; SELECT {} FROM device",
                 "CALL next_number ( {} , {} )",
                 "PRAGMA exam = {} ; SELECT {}",
+                "SET search_path = {} ; SET LOCAL b = {}",
+                "SET SESSION a = {} , @@session.b = {} , @c = GET_LOCK ( 'x' , 5 ) , d = 1",
+                "SELECT set_config ( {} , false ) , set_config ( 'a' , {} , false ) FROM exam",
+                "SELECT pg_advisory_lock ( {} ) ; SELECT GET_LOCK ( {} , 5 )",
+                "SELECT pg_catalog.pg_advisory_unlock ( {} ) ; SET ROLE {}",
+                "PRAGMA foreign_keys = {} ; PRAGMA main.cache_size ( {} )",
+                "CREATE TEMP TABLE t AS SELECT {} WHERE {} ; DROP TABLE t , u",
+                "ATTACH {} AS x ; DETACH {}",
+                "BEGIN IMMEDIATE ; SELECT {} INTO TEMP t FROM exam WHERE {} ; COMMIT AND CHAIN",
+                "SAVEPOINT x ; SELECT {} ; ROLLBACK TO SAVEPOINT x ; CALL f ( {} ) ; RESET ALL",
+                "CREATE TRIGGER t AFTER INSERT ON exam BEGIN SELECT {} ; SELECT {} ; END ; COMMIT",
             ][..],
         ),
         some(),
@@ -183,8 +194,19 @@ fn separators(dialect: Dialect) -> &'static [&'static str] {
     }
 }
 
+/// The labels of what a text sets.
+fn labels(sql: &str) -> String {
+    let mut labels = String::new();
+    for effect in effects(sql).unwrap_or_default() {
+        if let Effect::Sets(item) = effect {
+            labels += &format!("{}\n", item.label);
+        }
+    }
+    labels
+}
+
 #[test]
-fn a_literal_is_never_in_the_summary() {
+fn a_literal_is_never_shown() {
     let written = any_statement().prop_flat_map(|(dialect, words)| {
         let length = words.len();
         let between = prop::collection::vec(select(separators(dialect)), length);
@@ -194,8 +216,10 @@ fn a_literal_is_never_in_the_summary() {
         let pairs = words.iter().zip(between);
         let sql: String = pairs.flat_map(|(word, space)| [&**word, *space]).collect();
         let summary = summarise(&sql).text;
+        let labels = labels(&sql);
         for mark in [MARK, NUMBER] {
             assert!(!summary.contains(mark), "`{summary}` of {sql}");
+            assert!(!labels.contains(mark), "`{labels}` of {sql}");
         }
     });
 }
@@ -220,17 +244,65 @@ fn white_space_comments_and_the_case_of_keywords_make_no_difference() {
             other += space;
         }
         let sql = words.join(" ");
+        assert_eq!(effects(&sql), effects(&other), "{sql}");
         let [one, other] = [summarise(&sql), summarise(&other)];
         assert_eq!(format!("{one:?}"), format!("{other:?}"), "{sql}");
     });
 }
 
 #[test]
-fn any_text_has_a_short_summary_of_its_own_words() {
+fn any_text_has_a_short_summary_of_its_own_words_and_few_effects() {
     let pieces: &[&str] = &[
-        "SELECT", "from", "(", ")", ",", ";", "'", "\"", "`", "[", "]", "$$", "$a$", "$1", "--",
-        "\n", "/*", "*/", "\\", "#", "é", "ß", "\u{3000}", "\0", "INSERT", "create", "table", ".",
-        "9", "x", " ",
+        "SELECT",
+        "from",
+        "(",
+        ")",
+        ",",
+        ";",
+        "'",
+        "\"",
+        "`",
+        "[",
+        "]",
+        "$$",
+        "$a$",
+        "$1",
+        "--",
+        "\n",
+        "/*",
+        "*/",
+        "\\",
+        "#",
+        "é",
+        "ß",
+        "\u{3000}",
+        "\0",
+        "INSERT",
+        "create",
+        "table",
+        ".",
+        "9",
+        "x",
+        " ",
+        "SET",
+        "=",
+        "@",
+        "temp",
+        "INTO",
+        "begin",
+        "END",
+        "CASE",
+        "set_config",
+        "drop",
+        "pg_advisory_lock",
+        "PRAGMA",
+        "foreign_keys",
+        "LISTEN",
+        "?",
+        ":",
+        "trigger",
+        "false",
+        "as",
     ];
     let soup = prop::collection::vec(select(pieces), 0..200);
     let soup = soup.prop_map(|pieces| pieces.concat());
@@ -242,20 +314,54 @@ fn any_text_has_a_short_summary_of_its_own_words() {
         for word in summary.split_whitespace() {
             assert!(upper.contains(word), "`{word}` is not in {sql}");
         }
+        let effects = effects(sql).unwrap_or_default();
+        let bytes: usize = effects.iter().map(Effect::bytes).sum();
+        assert!(bytes < 16_000, "{effects:?}");
     });
 }
 
 #[test]
 fn a_long_text_is_read_once() {
-    const LENGTH: usize = 2 << 20;
+    const LENGTH: usize = 1 << 18;
     let began = Instant::now();
     for piece in [
-        "'", "\"", "$", "$a", "$1 ", "/*/", "-- \n", "#\n", "\\", "(", "[", "[]", ",", "x",
-        "FROM ", "é",
+        "'",
+        "\"",
+        "$",
+        "$a",
+        "$1 ",
+        "/*/",
+        "-- \n",
+        "#\n",
+        "\\",
+        "(",
+        "[",
+        "[]",
+        ",",
+        "x",
+        "FROM ",
+        "é",
+        ";SET a=1",
+        ";SET a=",
+        ",a=1",
+        ";BEGIN ",
+        " BEGIN",
+        "CASE ",
+        "END ",
+        "set_config(",
+        ";SELECT GET_LOCK('",
+        "INTO TEMP ",
+        ";CREATE TRIGGER ",
+        ".a",
+        "@a=",
+        ";DROP TABLE a",
+        ",",
     ] {
         let sql = format!("SELECT {}", piece.repeat(LENGTH / piece.len()));
         let summary = summarise(&sql).text;
         assert!(summary.capacity() <= 2 * MAX_BYTES, "{piece}");
+        let effects = effects(&sql).unwrap_or_default();
+        assert!(effects.len() <= 64, "{piece}");
     }
     // Reading the text a second time for each of its pieces would take minutes.
     let took = began.elapsed();
