@@ -2,6 +2,7 @@
 //!
 //! Nothing is set or begun by a text that databases may read in different ways, nor by one that cannot be read for sure.
 
+mod body;
 mod functions;
 mod names;
 mod pragmas;

@@ -9,18 +9,23 @@ const LONGEST_VALUE: usize = 16;
 pub(super) struct Reader<'a> {
     tokens: Tokens<'a>,
     next: Option<Token<'a>>,
+    is_misread: bool,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(sql: &'a str) -> Self {
         let mut tokens = Tokens::new(sql);
         let next = tokens.next();
-        Self { tokens, next }
+        Self {
+            tokens,
+            next,
+            is_misread: false,
+        }
     }
 
-    /// Whether databases may read the text so far in different ways.
+    /// Whether databases may read the text so far in different ways, or otherwise than this reader.
     pub(super) fn is_unsure(&self) -> bool {
-        self.tokens.is_unsure()
+        self.tokens.is_unsure() || self.is_misread
     }
 
     /// Goes to the beginning of the next statement, unless it is there. Returns false if there is none.
@@ -148,29 +153,16 @@ impl<'a> Reader<'a> {
         value
     }
 
-    /// Takes the rest of a statement, with the statements between its BEGIN and END. `depth` is the number of those that
-    /// have begun.
-    pub(super) fn take_body(&mut self, mut depth: u32) {
-        let mut was_end = false;
-        while let Some(token) = self.next {
-            let word = match token {
-                Token::Punct(';') if depth == 0 => return,
-                Token::Word(word) => word,
-                Token::Punct(_) | Token::Quoted(_) | Token::Literal(_) => "",
-            };
-            let mut letters = [0; 16];
-            let word = upper(word, &mut letters);
-            match word {
-                // `END CASE` ends what CASE began.
-                "BEGIN" | "CASE" if !was_end => depth += 1,
-                // These have an END of their own.
-                "IF" | "LOOP" | "WHILE" | "REPEAT" | "FOR" if was_end => depth += 1,
-                "END" => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-            was_end = word == "END";
-            self.next = self.tokens.next();
-        }
+    /// The next token, also the one that ends a statement if that is one of an open body.
+    pub(super) fn take_of_body(&mut self, is_open: bool) -> Option<Token<'a>> {
+        let next = if is_open { self.next } else { self.peek() }?;
+        self.next = self.tokens.next();
+        Some(next)
+    }
+
+    /// Notes that the text ends in the middle of a body: a word of it was not what it seemed.
+    pub(super) fn misread(&mut self) {
+        self.is_misread = true;
     }
 }
 

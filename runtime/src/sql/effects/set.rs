@@ -7,12 +7,14 @@ use super::{Found, Kind, Undo, functions, label};
 use crate::sql::tokens::Token;
 
 /// Words after SET that set nothing that stays, or nothing of this session.
-const SETS_NOTHING: [&str; 5] = [
+const SETS_NOTHING: [&str; 6] = [
     "CONSTRAINTS",
     "PASSWORD",
     "STATEMENT",
     "DEFAULT",
     "RESOURCE",
+    // What random() returns next.
+    "SEED",
 ];
 const PATH: &str = "search_path";
 /// The variables of the next transaction, if `@@` stands before them without a scope.

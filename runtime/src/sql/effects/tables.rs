@@ -1,7 +1,7 @@
 //! Temporary tables and their like, and locks on tables.
 
 use super::reader::{Qualified, Reader, upper};
-use super::{Found, Item, Key, Kind, Undo, label};
+use super::{Found, Item, Key, Kind, Undo, body, label};
 use crate::sql::tokens::Token;
 
 /// The kind of a created object.
@@ -15,8 +15,11 @@ enum Object {
 pub(super) fn create(reader: &mut Reader<'_>, found: &mut Found) {
     let mut is_temporary = false;
     let (words, object) = loop {
-        let Some(token) = reader.take() else { return };
-        let Token::Word(word) = token else { continue };
+        let word = match reader.take() {
+            Some(Token::Word(word)) => word,
+            None | Some(Token::Punct('(')) => return,
+            Some(_) => continue,
+        };
         match upper(word, &mut [0; 16]) {
             "TEMP" | "TEMPORARY" => is_temporary = true,
             "TRIGGER" => break ("CREATE TEMPORARY TRIGGER", Object::WithBody),
@@ -30,7 +33,7 @@ pub(super) fn create(reader: &mut Reader<'_>, found: &mut Found) {
     };
     let name = created_name(reader);
     if let Object::WithBody = object {
-        reader.take_body(0);
+        body::take(reader, false);
     }
     if let Some(name) = name
         && !words.is_empty()
@@ -50,12 +53,11 @@ fn created_name<'a>(reader: &mut Reader<'a>) -> Option<Qualified<'a>> {
     reader.qualified_name()
 }
 
-/// Whether it is the schema of temporary tables: SQLite's `temp`, PostgreSQL's `pg_temp` and `pg_temp_3`.
+/// Whether it is PostgreSQL's schema of temporary tables: `pg_temp`, `pg_temp_3`. SQLite's is `temp`, which elsewhere may
+/// be any schema.
 fn is_temporary_schema(schema: &str) -> bool {
-    schema.eq_ignore_ascii_case("temp")
-        || schema
-            .get(.."pg_temp".len())
-            .is_some_and(|start| start.eq_ignore_ascii_case("pg_temp"))
+    let start = schema.get(.."pg_temp".len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case("pg_temp"))
 }
 
 /// Takes the rest of the statement, and returns whether it has `ON COMMIT DROP`.

@@ -1,31 +1,31 @@
 //! Transactions and savepoints that a text begins or ends.
 
 use super::reader::Reader;
-use super::{Effect, Ends, Found, Key};
+use super::{Effect, Ends, Found, Key, body};
 
 /// Words that may follow a BEGIN of a transaction. NOT is read before: it is followed by DEFERRABLE, or ATOMIC.
-const MODES: [&str; 6] = [
+const MODES: [&str; 7] = [
     "WORK",
     "TRANSACTION",
     "DEFERRED",
+    "CONCURRENT",
     "ISOLATION",
     "READ",
     "DEFERRABLE",
 ];
-/// Words after the END of a part of a body.
-const PARTS: [&str; 6] = ["IF", "LOOP", "WHILE", "REPEAT", "CASE", "FOR"];
-
 /// Reads a statement that begins with one of the words of transactions.
 pub(super) fn read(first: &str, reader: &mut Reader<'_>, found: &mut Found) {
     let effect = match first {
         // MariaDB's compound statement.
-        "BEGIN" if reader.takes("NOT") && reader.takes("ATOMIC") => return reader.take_body(1),
+        "BEGIN" if reader.takes("NOT") && reader.takes("ATOMIC") => {
+            return body::take(reader, true);
+        }
         "BEGIN" => begin(reader),
         "START" => reader.takes("TRANSACTION").then_some(Effect::Begins {
             writes_at_once: false,
         }),
         // The statements before it were a part of a body.
-        "END" if reader.is_at_one_of(&PARTS) => return found.effects.clear(),
+        "END" if reader.is_at_one_of(&body::PARTS) => return found.effects.clear(),
         "COMMIT" | "END" => end(reader, Ends::Commit),
         "ROLLBACK" => roll_back(reader),
         "ABORT" => end(reader, Ends::Rollback),

@@ -10,13 +10,16 @@ const OFF: &[&str] = &["OFF", "0", "FALSE", "NO"];
 /// A limit of time is not among them: 0 is no limit, and who writes it has another one set for the connections.
 const SETTINGS: [(&str, &[&str]); 16] = [
     // sqlx sets these when it connects.
-    ("timezone", &["UTC"]),
+    ("timezone", &["UTC", "Etc/UTC", "0"]),
     ("client_encoding", &["UTF8", "utf8mb4"]),
     ("datestyle", &["ISO", "ISO, MDY"]),
     ("time_zone", &["+00:00"]),
     ("character_set", &["utf8mb4"]),
     // A statement that needs another value is often followed by one of these.
-    ("search_path", &["public", "\"$user\", public"]),
+    (
+        "search_path",
+        &["public", "\"$user\", public", "\"$user\",public"],
+    ),
     ("session_replication_role", &["origin"]),
     ("row_security", ON),
     ("standard_conforming_strings", ON),

@@ -18,9 +18,8 @@ fn temporary_tables() {
             "CREATE TEMP TABLE t (a INT) ON COMMIT DELETE ROWS",
             "CREATE TEMPORARY TABLE app.t LIKE app.u",
             "CREATE TEMPORARY TABLE `app`.`t` SELECT * FROM u",
-            "CREATE TABLE temp.t (a INT)",
             "CREATE TABLE pg_temp.t (a INT)",
-            "CREATE TABLE temp.\"t\" (a INT)",
+            "CREATE TABLE pg_temp.\"t\" (a INT)",
             "CREATE TEMP TABLE t (a DATE DEFAULT 'ON COMMIT DROP')",
         ],
     );
@@ -38,7 +37,6 @@ fn temporary_tables() {
             "CREATE TEMP VIEW v AS SELECT 1",
             "CREATE OR REPLACE TEMP VIEW v AS SELECT 1",
             "CREATE TEMP RECURSIVE VIEW v (a) AS SELECT 1",
-            "CREATE VIEW temp.v AS SELECT 1",
         ],
     );
     all_set(
@@ -57,6 +55,8 @@ fn temporary_tables() {
     none(&[
         "CREATE TABLE t (a INT)",
         "CREATE TABLE temp (a INT)",
+        "CREATE TABLE temp.t (a INT)",
+        "CREATE OPERATOR === (PROCEDURE = f, LEFTARG = int)",
         "CREATE TABLE temporary (a INT)",
         "CREATE UNLOGGED TABLE t (a INT)",
         "CREATE TEMP TABLE t (a INT) ON COMMIT DROP",

@@ -149,9 +149,23 @@ fn a_body_has_no_effect_where_it_is_made() {
         "BEGIN NOT ATOMIC DELETE FROM x; END; COMMIT",
         "CREATE TABLE event (begin INT); COMMIT",
         "CREATE INDEX trigger ON x (y); COMMIT",
+        "CREATE TRIGGER t AFTER INSERT ON x BEGIN UPDATE y SET end = 1, z = CASE end WHEN 1 THEN 2 END; SELECT begin FROM x; END; COMMIT",
+        "CREATE FUNCTION f(begin date) RETURNS int AS $$ SELECT 1 $$ LANGUAGE sql; COMMIT",
+        "CREATE PROCEDURE p() a: BEGIN b: BEGIN COMMIT; END b; c: LOOP COMMIT; END LOOP c; END a; COMMIT",
+        "CREATE PROCEDURE p() BEGIN IF a THEN BEGIN COMMIT; END; ELSE BEGIN ROLLBACK; END; END IF; END; COMMIT",
+        "CREATE PROCEDURE p() BEGIN CASE a WHEN 1 THEN IF b THEN COMMIT; END IF; ELSE BEGIN END; END CASE; END; COMMIT",
+        "CREATE PROCEDURE p() SELECT 1; COMMIT",
     ] {
         check(sql, &[commit()]);
     }
+}
+
+#[test]
+fn a_text_that_ends_within_a_body_begins_nothing() {
+    check(
+        "BEGIN; CREATE TRIGGER x AFTER UPDATE OF begin ON y EXECUTE FUNCTION f(); COMMIT",
+        &[],
+    );
 }
 
 #[test]
