@@ -94,6 +94,11 @@ impl<'a> Tokens<'a> {
         loop {
             self.rest = self.rest.trim_start();
             let first = self.rest.chars().next()?;
+            if first.is_alphanumeric() || first == '_' {
+                let (word, rest) = self.rest.split_at(word_end(self.rest));
+                self.rest = rest;
+                return Some(Token::Word(word));
+            }
             if let Some(comment) = self.rest.strip_prefix("--") {
                 // Without white space here, MySQL reads no comment: `1--1` is a sum.
                 self.skip_line(comment.is_empty() || comment.starts_with(char::is_whitespace));
@@ -114,18 +119,24 @@ impl<'a> Tokens<'a> {
             } else if first == '`' {
                 self.rest = &self.rest[1..];
                 return Some(Token::Quoted(self.skip_past("`")));
-            } else if first.is_alphanumeric() || first == '_' {
-                let end = self
-                    .rest
-                    .find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '$')))
-                    .unwrap_or(self.rest.len());
-                let (word, rest) = self.rest.split_at(end);
-                self.rest = rest;
-                return Some(Token::Word(word));
             } else {
                 self.rest = &self.rest[first.len_utf8()..];
                 return Some(Token::Punct(first));
             }
+        }
+    }
+}
+
+/// Where the word ends that the text begins with.
+fn word_end(text: &str) -> usize {
+    let is_of_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'$');
+    match text.bytes().position(|byte| !is_of_word(byte)) {
+        None => text.len(),
+        Some(end) if text.as_bytes()[end].is_ascii() => end,
+        // Letters of other scripts.
+        Some(_) => {
+            let ends = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '$'));
+            text.find(ends).unwrap_or(text.len())
         }
     }
 }
