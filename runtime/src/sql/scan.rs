@@ -198,8 +198,12 @@ impl Scan {
                     upper,
                     "COPY" | "DO" | "LOAD" | "VACUUM" | "REINDEX" | "GRANT" | "REVOKE"
                 );
-                self.wants_target = matches!(upper, "COPY" | "PRAGMA" | "LISTEN" | "NOTIFY");
+                self.wants_target = matches!(
+                    upper,
+                    "COPY" | "PRAGMA" | "LISTEN" | "UNLISTEN" | "NOTIFY" | "USE" | "SET" | "RESET"
+                );
             }
+            "SESSION" | "LOCAL" | "GLOBAL" if previous == "SET" => {}
             // `IS DISTINCT FROM x` compares.
             "FROM" if self.inside().selects && previous != "DISTINCT" => {
                 self.wants_target = true;
@@ -237,6 +241,8 @@ impl Scan {
                 self.parentheses.pop();
             }
             ',' => self.wants_target |= self.inside().in_from,
+            // `SET @name`: such names are the user's own, and may be many.
+            '@' => self.wants_target = false,
             ';' => {
                 self.parentheses = vec![Parenthesis::default()];
                 self.wants_object = false;

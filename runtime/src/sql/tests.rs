@@ -113,8 +113,22 @@ fn reads() {
 
 #[test]
 fn statements_without_a_target() {
-    check("SET search_path TO \"secret\", 'secret'", "SET", false);
-    check("set local lock_timeout = '5s'", "SET", false);
+    check(
+        "SET search_path TO \"secret\", 'secret'",
+        "SET search_path",
+        false,
+    );
+    check("set local lock_timeout = '5s'", "SET lock_timeout", false);
+    check("SET SESSION sql_mode = \"secret\"", "SET sql_mode", false);
+    check("SET TIME ZONE 'secret'", "SET TIME", false);
+    check("SET PASSWORD = \"secret\"", "SET PASSWORD", false);
+    check("SET @@session.sql_mode = 'secret'", "SET", false);
+    check("RESET search_path", "RESET search_path", false);
+    check("USE app", "USE app", false);
+    check("LISTEN jobs", "LISTEN jobs", false);
+    check("UNLISTEN *", "UNLISTEN", false);
+    check("PRAGMA foreign_keys = 1", "PRAGMA foreign_keys", false);
+    check("UPDATE session SET local = 1", "UPDATE session", true);
     check("SET @a = REPLACE(\"secret\", 'b', 'c')", "SET", false);
     check(
         "SET @a = (SELECT max(b) FROM exam)",
