@@ -16,6 +16,7 @@ use crate::scope::origin::Origin;
 use crate::scope::{Scope, context};
 use crate::site::Site;
 use crate::site::acquires::{self, Acquires};
+use crate::site::tally::Tally;
 use crate::snapshot::Activity;
 use crate::source::function::Function;
 use crate::source::place::Place;
@@ -24,6 +25,7 @@ use crate::{log, sync};
 mod activity;
 pub(crate) mod asked;
 pub(crate) mod begun;
+mod effects;
 mod glance;
 pub(crate) mod held;
 mod holding;
@@ -38,6 +40,7 @@ mod read;
 mod reported;
 mod returning;
 mod rows;
+pub(crate) mod session;
 mod transactions;
 pub(crate) mod unread;
 mod wait;
@@ -53,6 +56,7 @@ use loan::Loan;
 use operations::Operations;
 use reported::Reported;
 use rows::StreamRows;
+use session::Session;
 use unread::{Progress, Unread};
 use wait::Wait;
 
@@ -94,6 +98,8 @@ pub(crate) struct Handle {
     poisoned: AtomicBool,
     /// A transaction on it has failed, and no finding has reported that yet.
     has_failed: AtomicBool,
+    /// A text may have left a transaction open on it, or something set.
+    has_effects: AtomicBool,
     /// The plain connection was lent, and the holder has not used the handle since.
     was_lent: AtomicBool,
 }
@@ -125,7 +131,11 @@ struct State {
     transactions: SmallVec<[Begun; 1]>,
     /// Whether a statement has ended `transactions` on the server. Their values do not know that.
     transactions_over: bool,
+    /// What texts have set on the connection; `None` for most handles.
+    session: Option<Box<Session>>,
     statements: u64,
+    /// The first of them.
+    first: Option<&'static Tally>,
     /// The last statement, if it was dropped before its answer was read.
     unread: Option<Unread>,
     operations: Operations,
@@ -192,7 +202,9 @@ impl Handle {
                 rows_seen: None,
                 transactions: SmallVec::new(),
                 transactions_over: false,
+                session: None,
                 statements: 0,
+                first: None,
                 unread: None,
                 operations: Operations::default(),
                 reported: Reported::default(),
@@ -207,6 +219,7 @@ impl Handle {
             progress: Progress::default(),
             poisoned: AtomicBool::new(false),
             has_failed: AtomicBool::new(false),
+            has_effects: AtomicBool::new(false),
             was_lent: AtomicBool::new(false),
         })
     }

@@ -18,13 +18,15 @@ pub(crate) mod full_server;
 mod permits;
 pub(crate) mod read;
 pub(crate) mod registry;
+mod renewed;
 
 use closing::Closings;
 use connect_probe::ConnectProbes;
 use counters::PoolCounters;
-use endpoint::{Endpoint, Limits, System};
+use endpoint::{Endpoint, Hooks, Limits, System};
 use episode::Episodes;
 use permits::Permits;
+use renewed::Renewed;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
@@ -50,6 +52,8 @@ pub(crate) struct PoolState {
     pub(crate) episodes: Episodes,
     /// The calls that wait for the pool to close.
     pub(crate) closings: Arc<Closings>,
+    /// What every holder of a connection may set anew.
+    pub(crate) renewed: Renewed,
     /// The largest number of tasks that were seen to take permits at once.
     tasks: AtomicU64,
     /// The largest number of permits that one task was seen to hold at once.
@@ -65,6 +69,8 @@ impl PoolState {
             max_connections,
             min_connections: 0,
             acquire_timeout: Duration::from_secs(30),
+            replaces_connections: true,
+            hooks: Hooks::LeaveState,
         };
         Self::new(Endpoint::default(), Place::UNKNOWN, limits)
     }
@@ -88,6 +94,7 @@ impl PoolState {
             probes: ConnectProbes::default(),
             episodes: Episodes::default(),
             closings: Arc::default(),
+            renewed: Renewed::default(),
             tasks: AtomicU64::new(0),
             nesting: AtomicU64::new(0),
             counters: PoolCounters::new(),
@@ -113,6 +120,8 @@ impl PoolState {
                     max_connections: 0,
                     min_connections: 0,
                     acquire_timeout: Duration::ZERO,
+                    replaces_connections: false,
+                    hooks: Hooks::Unknown,
                 };
                 Arc::new(PoolState {
                     is_none: true,

@@ -21,16 +21,18 @@ pub(crate) mod foreign;
 pub(crate) mod inside;
 mod lost;
 pub(crate) mod origin;
+mod postponed;
 pub(crate) mod stalls;
 
 use budget::Budget;
 use failures::{Failure, Failures};
 pub(crate) use lost::Lost;
+pub(crate) use postponed::Postponed;
 
 /// The ids of handles. A scope rarely holds more than one or two at a time.
 pub(crate) type HandleIds = SmallVec<[u64; 4]>;
 
-/// A scope remembers this many lost transactions.
+/// A scope remembers this many lost transactions, and as many findings until it returns.
 const REMEMBERED: usize = 16;
 
 /// The number of scopes alive.
@@ -94,6 +96,8 @@ struct Rare {
     lost: Vec<Lost>,
     /// The handles of no function that it has used.
     used_left: Vec<UseOfLeft>,
+    /// The findings that it reports when it ends.
+    postponed: Vec<Postponed>,
     /// What fails the test when the scope returns.
     failures: Failures,
 }
@@ -348,6 +352,22 @@ impl Scope {
         let mut burden = self.burden();
         let rare = burden.rare.as_deref_mut();
         rare.map(|rare| std::mem::take(&mut rare.lost))
+            .unwrap_or_default()
+    }
+
+    /// Keeps a finding that was made in a destructor, until the scope ends.
+    pub(crate) fn postpone(&self, finding: Postponed) {
+        let mut burden = self.burden();
+        let postponed = &mut burden.rare().postponed;
+        if postponed.len() < REMEMBERED {
+            postponed.push(finding);
+        }
+    }
+
+    pub(crate) fn take_postponed(&self) -> Vec<Postponed> {
+        let mut burden = self.burden();
+        let rare = burden.rare.as_deref_mut();
+        rare.map(|rare| std::mem::take(&mut rare.postponed))
             .unwrap_or_default()
     }
 

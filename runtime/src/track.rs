@@ -199,6 +199,9 @@ impl Drop for Abandoned<'_> {
         for handle in owner::end_holding_nothing(&scope) {
             let _: Reaction = lint::outlived_scope(&scope, &handle, Ending::CutShort);
         }
+        for postponed in scope.take_postponed() {
+            let _: Reaction = lint::report_postponed(&scope, postponed, false);
+        }
         scope.pass_on_failures();
     }
 }
@@ -293,6 +296,9 @@ impl Ended {
                 let _: Reaction = lint::implicit_rollback(&self.scope, &lost, false);
             }
         }
+        for postponed in self.scope.take_postponed() {
+            let _: Reaction = lint::report_postponed(&self.scope, postponed, false);
+        }
         lent::give_back(&self.scope, true);
         owner::end_handing_up(&self.scope, &self.task, self.value);
         if self.scope.is_outermost()
@@ -323,6 +329,9 @@ impl Ended {
             for lost in self.scope.take_lost() {
                 act_on(lint::implicit_rollback(&self.scope, &lost, true));
             }
+        }
+        for postponed in self.scope.take_postponed() {
+            act_on(lint::report_postponed(&self.scope, postponed, true));
         }
         let may_hold = returned.holds == Holds::Handle;
         lent::give_back(&self.scope, may_hold);

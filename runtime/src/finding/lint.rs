@@ -147,7 +147,7 @@ lints! {
     /// A connection goes back to its pool with state that a statement has set.
     SessionState = session_state {
         group: Leaks,
-        stance: Planned,
+        stance: Warn,
         unit: None,
         limit: None,
         example: "",

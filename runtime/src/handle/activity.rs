@@ -54,6 +54,7 @@ impl Handle {
             Instant::now()
         };
         state.statements += 1;
+        state.first = state.first.or(Some(tally));
         self.note_use_of_left(&state);
         state.enter(activity, &self.stream, now);
         state.operations.note(What::Statement(tally), now);

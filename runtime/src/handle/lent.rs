@@ -143,6 +143,7 @@ impl State {
             for begun in &mut self.transactions {
                 begun.ran_unseen = true;
             }
+            self.note_session_unseen();
         }
     }
 }

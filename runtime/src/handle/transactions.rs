@@ -51,12 +51,17 @@ impl Handle {
             state.transactions_over = false;
         }
         state.transactions.push(begun);
+        state.note_begin(self.pool.endpoint.system);
     }
 
     pub(crate) fn transaction_ended(&self, end: End) {
         let mut state = self.state();
         let ended = state.transactions.pop();
         self.failure_may_be_over(&state);
+        // The commit of a transaction that has failed is a rollback.
+        let has_failed = ended.as_ref().is_some_and(|ended| ended.failure.is_some());
+        let is_rollback = end == End::RolledBack || has_failed;
+        state.note_end(is_rollback, self.pool.endpoint.system);
         // What a savepoint wrote belongs to the transaction around it once the savepoint is released.
         if end == End::Committed
             && let (Some(ended), Some(around)) = (ended, state.transactions.last_mut())
@@ -86,6 +91,7 @@ impl Handle {
         let ran_unseen = state.was_used_unseen();
         let dropped = state.transactions.pop()?;
         self.failure_may_be_over(&state);
+        state.note_end(true, self.pool.endpoint.system);
         let ran_unseen = ran_unseen || dropped.ran_unseen;
         if dropped.course == Course::Failed && !ran_unseen {
             return None;

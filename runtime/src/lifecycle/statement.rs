@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::error::ErrorKind;
 
-use super::{startup, transaction};
+use super::{session, startup, transaction};
 use crate::handle::Handle;
 use crate::handle::begun::Ran;
 use crate::handle::unread::Unread;
@@ -270,6 +270,11 @@ impl Running {
     }
 
     /// Ends the statement, with sqlx's error if it failed.
+    ///
+    /// # Panics
+    ///
+    /// At its call site, if it was sent to the pool itself, has left a transaction open there or something set, and
+    /// `session_state` is at deny.
     pub(crate) fn end(&mut self, error: Option<&sqlx::Error>) {
         self.finish(
             if error.is_none() {
@@ -279,6 +284,11 @@ impl Running {
             },
             error,
         );
+        if error.is_none()
+            && let Some(handle) = &self.handle
+        {
+            session::judge_query(handle);
+        }
     }
 
     /// What is left to read of the answer when the statement ends like that.
@@ -318,7 +328,7 @@ impl Running {
             return;
         };
         if let Some(handle) = &self.handle {
-            self.note(handle, tally, outcome, error);
+            self.note(handle, tally, outcome, error, time);
         }
         tally.finish(outcome, time, self.rows, self.affected);
         if !reported_slow {
@@ -344,6 +354,7 @@ impl Running {
         tally: &'static Tally,
         outcome: Outcome,
         error: Option<&sqlx::Error>,
+        time: Duration,
     ) {
         let is_ok = outcome == Outcome::Ok;
         if let Some(error) = error.and_then(sqlx::Error::as_database_error) {
@@ -375,6 +386,10 @@ impl Running {
                 Outcome::Error => Ran::Not,
             };
             handle.note_write(tally, ran, wrote);
+        }
+        if !tally.effects().is_empty() && outcome != Outcome::Error {
+            let has_run = is_ok || self.rows > 0;
+            handle.note_effects(tally, |item| has_run && item.is_set_by(time, self.rows));
         }
     }
 }

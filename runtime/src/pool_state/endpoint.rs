@@ -185,6 +185,21 @@ pub(crate) struct Limits {
     pub(crate) max_connections: u32,
     pub(crate) min_connections: u32,
     pub(crate) acquire_timeout: Duration,
+    /// Whether the pool closes a connection because of its age or its idle time.
+    pub(crate) replaces_connections: bool,
+    pub(crate) hooks: Hooks,
+}
+
+/// What the hooks of a pool's options may do to the state that a holder leaves on its connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Hooks {
+    /// No hook runs between two holds.
+    LeaveState,
+    /// `before_acquire` or `after_release` is set, and may undo it or have the connection closed.
+    MayUndo,
+    /// The options are plain sqlx's, which does not show its hooks.
+    #[default]
+    Unknown,
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::in_use::{Tracked, tracked_borrowed};
 use super::{known, lent};
 use crate::handle::Handle;
 use crate::handle::held::Held;
-use crate::lifecycle::startup;
+use crate::lifecycle::{session, startup};
 use crate::scope::context;
 
 /// The `Deref` target of a tracked connection or transaction.
@@ -166,6 +166,11 @@ impl<'c, DB: Database> Conn<'c, DB> {
     /// Returns the connection to its pool before the drop. The value must not be used afterwards.
     pub(super) fn give_back(&mut self) -> impl Future<Output = ()> + Send + use<DB> + 'static {
         let held = self.take_own();
+        if let Some(held) = &held
+            && !held.handle().is_poisoned()
+        {
+            session::goes_back(held.handle());
+        }
         let returned = match &mut self.source {
             Source::Pooled(connection) => connection.return_to_pool(),
             Source::Borrowed(_) | Source::Taken => unreachable!("{TAKEN}"),
@@ -256,6 +261,7 @@ impl<DB: Database> Drop for Conn<'_, DB> {
             drop(held);
             connection.close_on_drop();
         } else {
+            session::goes_back(held.handle());
             // The same as sqlx's own drop, but in a task that is followed to its end.
             let returned = held.return_by(Box::pin(connection.return_to_pool()));
             // Outside a runtime `spawn` panics, and so does this drop if the pool keeps a minimum of connections. In

@@ -16,7 +16,7 @@ use super::pool::Pool;
 use crate::lifecycle::acquire::Opening;
 use crate::lifecycle::startup;
 use crate::pool_state::PoolState;
-use crate::pool_state::endpoint::{Endpoint, Limits};
+use crate::pool_state::endpoint::Endpoint;
 use crate::pool_state::registry::ErasedPool;
 use crate::scope::origin::{self, Origin};
 use crate::source::place::Place;
@@ -30,6 +30,7 @@ impl<DB: Database> PoolOptions<DB> {
     pub fn parent(self, pool: Pool<DB>) -> Self {
         Self {
             inner: self.inner.parent(pool.sqlx().clone()),
+            ..self
         }
     }
 
@@ -46,7 +47,7 @@ impl<DB: Database> PoolOptions<DB> {
     #[track_caller]
     pub fn connect(self, url: &str) -> impl Future<Output = Result<Pool<DB>, Error>> {
         let place = origin::caller(Location::caller());
-        async move { open(self.inner, url.parse()?, place).await }
+        async move { open(self, url.parse()?, place).await }
     }
 
     /// Makes a pool with the given connect options, and opens at least one connection at once.
@@ -64,7 +65,7 @@ impl<DB: Database> PoolOptions<DB> {
         options: <DB::Connection as Connection>::Options,
     ) -> impl Future<Output = Result<Pool<DB>, Error>> + use<DB> {
         let place = origin::caller(Location::caller());
-        open(self.inner, options, place)
+        open(self, options, place)
     }
 
     /// Makes a pool that opens connections when they are needed.
@@ -75,14 +76,18 @@ impl<DB: Database> PoolOptions<DB> {
     #[track_caller]
     pub fn connect_lazy(self, url: &str) -> Result<Pool<DB>, Error> {
         let place = origin::caller(Location::caller());
-        Ok(Pool::track(self.inner.connect_lazy(url)?, place))
+        Ok(Pool::track(
+            self.inner.connect_lazy(url)?,
+            place,
+            self.hooks,
+        ))
     }
 
     /// Makes a pool with the given connect options, which opens connections when they are needed.
     #[track_caller]
     pub fn connect_lazy_with(self, options: <DB::Connection as Connection>::Options) -> Pool<DB> {
         let place = origin::caller(Location::caller());
-        Pool::track(self.inner.connect_lazy_with(options), place)
+        Pool::track(self.inner.connect_lazy_with(options), place, self.hooks)
     }
 }
 
@@ -142,20 +147,17 @@ struct StandIn<DB: Database> {
 
 /// Connects a pool that the program makes at `place`.
 async fn open<DB: Database>(
-    pool: sqlx::pool::PoolOptions<DB>,
+    pool: PoolOptions<DB>,
     options: Options<DB>,
     place: Place,
 ) -> Result<Pool<DB>, Error> {
     startup::load();
+    let hooks = pool.hooks;
     if startup::is_off() {
-        return Ok(Pool::track(pool.connect_with(options).await?, place));
+        let opened = pool.inner.connect_with(options).await?;
+        return Ok(Pool::track(opened, place, hooks));
     }
-    let limits = Limits {
-        max_connections: pool.get_max_connections(),
-        min_connections: pool.get_min_connections(),
-        acquire_timeout: pool.get_acquire_timeout(),
-    };
-    let state = PoolState::new(known::endpoint::<DB>(&options), place, limits);
+    let state = PoolState::new(known::endpoint::<DB>(&options), place, pool.limits());
     // Marked as used, so that the stand-in logs no start line. The pool logs its own at its first use, under its name.
     let _ = state.is_first_use();
     let stand_in = Arc::new(StandIn::<DB> {
@@ -164,9 +166,9 @@ async fn open<DB: Database>(
     });
     let pool_to_be: Weak<StandIn<DB>> = Arc::downgrade(&stand_in);
     startup::pool_made(pool_to_be, state.id());
-    let connect = pool.connect_with(options);
+    let connect = pool.inner.connect_with(options);
     let opened = Opening::new(state, Origin::UnlessPolled(place), connect).await?;
-    Ok(Pool::track(opened, place))
+    Ok(Pool::track(opened, place, hooks))
 }
 
 impl<DB: Database> ErasedPool for StandIn<DB> {

@@ -7,25 +7,63 @@ use futures_core::future::BoxFuture;
 use sqlx::pool::PoolConnectionMetadata;
 use sqlx::{Database, Error};
 
+use crate::pool_state::endpoint::{Hooks, Limits};
+
 /// sqlx's `PoolOptions`, which connect tracked pools.
 pub struct PoolOptions<DB: Database> {
     pub(super) inner: sqlx::pool::PoolOptions<DB>,
+    pub(super) hooks: Hooks,
 }
 
 impl<DB: Database> PoolOptions<DB> {
     /// Options with sqlx's defaults.
     pub fn new() -> Self {
+        Self::without_hooks(sqlx::pool::PoolOptions::new())
+    }
+
+    /// Options of sqlx's that are known to have no hooks.
+    pub(super) fn without_hooks(inner: sqlx::pool::PoolOptions<DB>) -> Self {
         Self {
-            inner: sqlx::pool::PoolOptions::new(),
+            inner,
+            hooks: Hooks::LeaveState,
+        }
+    }
+
+    /// What they mean for the pool's state.
+    pub(super) fn limits(&self) -> Limits {
+        Limits {
+            max_connections: self.get_max_connections(),
+            min_connections: self.get_min_connections(),
+            acquire_timeout: self.get_acquire_timeout(),
+            replaces_connections: self.get_idle_timeout().is_some()
+                || self.get_max_lifetime().is_some(),
+            hooks: self.hooks,
+        }
+    }
+
+    /// Replaces sqlx's options.
+    fn set(
+        self,
+        set: impl FnOnce(sqlx::pool::PoolOptions<DB>) -> sqlx::pool::PoolOptions<DB>,
+    ) -> Self {
+        Self {
+            inner: set(self.inner),
+            ..self
+        }
+    }
+
+    /// Notes that a hook runs between two holds of a connection.
+    fn hooked(self) -> Self {
+        Self {
+            hooks: Hooks::MayUndo,
+            ..self
         }
     }
 
     /// Sets the maximum number of connections.
     #[must_use]
     pub fn max_connections(self, max: u32) -> Self {
-        Self {
-            inner: self.inner.max_connections(max),
-        }
+        self.set(|it| it.max_connections(max))
     }
 
     /// The maximum number of connections.
@@ -36,9 +74,7 @@ impl<DB: Database> PoolOptions<DB> {
     /// Sets the number of connections that the pool keeps open.
     #[must_use]
     pub fn min_connections(self, min: u32) -> Self {
-        Self {
-            inner: self.inner.min_connections(min),
-        }
+        self.set(|it| it.min_connections(min))
     }
 
     /// The number of connections that the pool keeps open.
@@ -49,25 +85,19 @@ impl<DB: Database> PoolOptions<DB> {
     /// Sets the level at which sqlx logs the time that an acquire took.
     #[must_use]
     pub fn acquire_time_level(self, level: log::LevelFilter) -> Self {
-        Self {
-            inner: self.inner.acquire_time_level(level),
-        }
+        self.set(|it| it.acquire_time_level(level))
     }
 
     /// Sets the level at which sqlx logs slow acquires.
     #[must_use]
     pub fn acquire_slow_level(self, level: log::LevelFilter) -> Self {
-        Self {
-            inner: self.inner.acquire_slow_level(level),
-        }
+        self.set(|it| it.acquire_slow_level(level))
     }
 
     /// Sets the time from which sqlx logs an acquire as slow.
     #[must_use]
     pub fn acquire_slow_threshold(self, threshold: Duration) -> Self {
-        Self {
-            inner: self.inner.acquire_slow_threshold(threshold),
-        }
+        self.set(|it| it.acquire_slow_threshold(threshold))
     }
 
     /// The time from which sqlx logs an acquire as slow.
@@ -78,9 +108,7 @@ impl<DB: Database> PoolOptions<DB> {
     /// Sets the time after which an acquire fails.
     #[must_use]
     pub fn acquire_timeout(self, timeout: Duration) -> Self {
-        Self {
-            inner: self.inner.acquire_timeout(timeout),
-        }
+        self.set(|it| it.acquire_timeout(timeout))
     }
 
     /// The time after which an acquire fails.
@@ -91,9 +119,7 @@ impl<DB: Database> PoolOptions<DB> {
     /// Sets the age from which a connection is closed.
     #[must_use]
     pub fn max_lifetime(self, lifetime: impl Into<Option<Duration>>) -> Self {
-        Self {
-            inner: self.inner.max_lifetime(lifetime),
-        }
+        self.set(|it| it.max_lifetime(lifetime))
     }
 
     /// The age from which a connection is closed.
@@ -104,9 +130,7 @@ impl<DB: Database> PoolOptions<DB> {
     /// Sets the idle time from which a connection is closed.
     #[must_use]
     pub fn idle_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
-        Self {
-            inner: self.inner.idle_timeout(timeout),
-        }
+        self.set(|it| it.idle_timeout(timeout))
     }
 
     /// The idle time from which a connection is closed.
@@ -117,9 +141,7 @@ impl<DB: Database> PoolOptions<DB> {
     /// Sets whether the pool pings an idle connection before it hands it out.
     #[must_use]
     pub fn test_before_acquire(self, test: bool) -> Self {
-        Self {
-            inner: self.inner.test_before_acquire(test),
-        }
+        self.set(|it| it.test_before_acquire(test))
     }
 
     /// Whether the pool pings an idle connection before it hands it out.
@@ -130,9 +152,7 @@ impl<DB: Database> PoolOptions<DB> {
     #[doc(hidden)]
     #[must_use]
     pub fn __fair(self, fair: bool) -> Self {
-        Self {
-            inner: self.inner.__fair(fair),
-        }
+        self.set(|it| it.__fair(fair))
     }
 
     /// Sets the hook that runs on each new connection.
@@ -144,9 +164,7 @@ impl<DB: Database> PoolOptions<DB> {
             + Send
             + Sync,
     {
-        Self {
-            inner: self.inner.after_connect(callback),
-        }
+        self.set(|it| it.after_connect(callback))
     }
 
     /// Sets the hook that runs on an idle connection before the pool hands it out.
@@ -158,9 +176,7 @@ impl<DB: Database> PoolOptions<DB> {
             + Send
             + Sync,
     {
-        Self {
-            inner: self.inner.before_acquire(callback),
-        }
+        self.set(|it| it.before_acquire(callback)).hooked()
     }
 
     /// Sets the hook that runs on a connection when it is given back.
@@ -172,15 +188,17 @@ impl<DB: Database> PoolOptions<DB> {
             + Send
             + Sync,
     {
-        Self {
-            inner: self.inner.after_release(callback),
-        }
+        self.set(|it| it.after_release(callback)).hooked()
     }
 }
 
 impl<DB: Database> From<sqlx::pool::PoolOptions<DB>> for PoolOptions<DB> {
+    /// sqlx does not show which hooks its options have.
     fn from(inner: sqlx::pool::PoolOptions<DB>) -> Self {
-        Self { inner }
+        Self {
+            inner,
+            hooks: Hooks::Unknown,
+        }
     }
 }
 
@@ -194,6 +212,7 @@ impl<DB: Database> Clone for PoolOptions<DB> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
+            hooks: self.hooks,
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::handle::asked::Purpose;
 use crate::lifecycle::acquire::{self, Claiming};
 use crate::lifecycle::startup;
 use crate::pool_state::PoolState;
-use crate::pool_state::endpoint::{Endpoint, Limits};
+use crate::pool_state::endpoint::{Endpoint, Hooks};
 use crate::pool_state::registry::ErasedPool;
 use crate::scope::origin::{self, Origin};
 use crate::source::place::Place;
@@ -48,8 +48,9 @@ fn address<DB: Database>(pool: &sqlx::Pool<DB>) -> usize {
 }
 
 impl<DB: Database> Pool<DB> {
-    /// Returns the tracked pool of one of sqlx's. `connected` is the place where it was made.
-    pub(super) fn track(pool: sqlx::Pool<DB>, connected: Place) -> Self {
+    /// Returns the tracked pool of one of sqlx's. `connected` is the place where it was made, and `hooks` what is known of
+    /// its hooks.
+    pub(super) fn track(pool: sqlx::Pool<DB>, connected: Place, hooks: Hooks) -> Self {
         let address = address(&pool);
         let known = KNOWN
             .get(&address)
@@ -59,16 +60,11 @@ impl<DB: Database> Pool<DB> {
         }
         startup::load();
         let endpoint = known::endpoint::<DB>(&pool.connect_options());
-        let options = PoolOptions::from(pool.options().clone());
-        let state = PoolState::new(
-            endpoint,
-            connected,
-            Limits {
-                max_connections: options.get_max_connections(),
-                min_connections: options.get_min_connections(),
-                acquire_timeout: options.get_acquire_timeout(),
-            },
-        );
+        let options = PoolOptions {
+            inner: pool.options().clone(),
+            hooks,
+        };
+        let state = PoolState::new(endpoint, connected, options.limits());
         let shared = Arc::new(Shared {
             pool,
             options,
@@ -277,7 +273,8 @@ impl<DB: Database> From<sqlx::Pool<DB>> for Pool<DB> {
     /// Tracks a pool of sqlx's. Two tracked pools made from one of sqlx's are one pool.
     #[track_caller]
     fn from(pool: sqlx::Pool<DB>) -> Self {
-        let tracked = Self::track(pool, origin::caller(Location::caller()));
+        let place = origin::caller(Location::caller());
+        let tracked = Self::track(pool, place, Hooks::Unknown);
         tracked.state().share();
         tracked
     }

@@ -57,7 +57,8 @@ where
         let test = test
             .downcast::<Test<DB, T>>()
             .expect("BUG: `TEST` holds a test of the same types");
-        test(options.into(), connect)
+        // sqlx sets no hook on a test's pool.
+        test(PoolOptions::without_hooks(options), connect)
     }
 
     TEST.set(Some(Box::new(test)));

@@ -12,7 +12,7 @@ use crate::measure::distinct::Distinct;
 use crate::measure::histogram::Histogram;
 use crate::snapshot::SiteStats;
 use crate::source::place::Place;
-use crate::sql::{Effect, Ends, Schema, effects, summarise};
+use crate::sql::{Effect, Ends, Schema, Undo, effects, summarise};
 use crate::sync;
 
 /// A call site or a function has a tally for each of this many texts. Further texts share one.
@@ -91,7 +91,8 @@ impl Tally {
             writes: true,
             schema: Schema::Stays,
             writes_for_sure: false,
-            effects: None,
+            // Any of the texts may undo what another text has set.
+            effects: Some(Box::new([Effect::Undoes(Undo::Everything)])),
             others: Some(Distinct::new()),
             calls: AtomicU64::new(0),
             ok: AtomicU64::new(0),

@@ -149,6 +149,21 @@ pub(crate) enum Kind {
     Attached,
 }
 
+impl Kind {
+    /// Whether it keeps other connections from something.
+    pub(crate) fn is_lock(self) -> bool {
+        matches!(self, Self::Lock | Self::NamedLock | Self::TableLock)
+    }
+
+    /// Whether it has one value of several: the last that was set.
+    pub(crate) fn is_setting(self) -> bool {
+        matches!(
+            self,
+            Self::Setting | Self::Role | Self::Database | Self::Pragma
+        )
+    }
+}
+
 /// What an effect takes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Undo {

@@ -15,6 +15,7 @@ mod own_wait;
 mod pressure;
 mod returns;
 mod rollback;
+mod session;
 mod slow;
 mod timeout;
 mod watchdog;

@@ -132,10 +132,12 @@ async fn my_makes_a_table_for_a_while(pool: &MySqlPool) {
         .execute(&mut *tx) // @my kept apart
         .await
         .unwrap();
-    sqlx::query("CREATE TEMPORARY TABLE scratch (id INT)")
-        .execute(&mut *tx)
-        .await
-        .unwrap();
+    for text in [
+        "CREATE TEMPORARY TABLE scratch (id INT)",
+        "DROP TEMPORARY TABLE scratch",
+    ] {
+        sqlx::query(text).execute(&mut *tx).await.unwrap();
+    }
 }
 
 #[tokio::test]
