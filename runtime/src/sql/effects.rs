@@ -78,7 +78,8 @@ pub(crate) struct Item {
     pub(crate) label: Box<str>,
     /// What is set. `None` if the text does not show it: `pg_advisory_lock($1)`.
     pub(crate) key: Option<Key>,
-    /// Whether LOCAL was written: in PostgreSQL it ends with its transaction, in MySQL and MariaDB LOCAL means SESSION.
+    /// Whether PostgreSQL ends it with the transaction: `SET LOCAL`, `SET SESSION TRANSACTION`. In MySQL and MariaDB, it
+    /// is the session's.
     pub(crate) local: bool,
     /// Whether the value is a parameter.
     pub(crate) bound: bool,
@@ -257,7 +258,8 @@ fn read_statement(reader: &mut Reader<'_>, found: &mut Found) {
     match upper(word, &mut [0; 16]) {
         first @ ("BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "PREPARE"
         | "SAVEPOINT" | "RELEASE") => transactions::read(first, reader, found),
-        "SELECT" | "WITH" => functions::read_query(reader, found),
+        "SELECT" => functions::read_query(reader, found),
+        "WITH" => functions::read_with(reader, found),
         "INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "MERGE" | "VALUES" | "DO" | "TABLE"
         | "CALL" => functions::read(reader, found),
         "SET" => set::set(reader, found),

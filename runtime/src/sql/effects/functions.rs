@@ -47,6 +47,11 @@ pub(super) fn read_query(reader: &mut Reader<'_>, found: &mut Found) {
     Scan::of(Part::Query).read(reader, found);
 }
 
+/// Reads the rest of a query with common table expressions, which run only if something selects from them.
+pub(super) fn read_with(reader: &mut Reader<'_>, found: &mut Found) {
+    Scan::of(Part::With).read(reader, found);
+}
+
 /// Reads an expression, up to a comma.
 pub(super) fn read_expression(reader: &mut Reader<'_>, found: &mut Found) {
     Scan::of(Part::Expression).read(reader, found);
@@ -57,6 +62,7 @@ pub(super) fn read_expression(reader: &mut Reader<'_>, found: &mut Found) {
 enum Part {
     Statement,
     Query,
+    With,
     Expression,
 }
 
@@ -69,6 +75,7 @@ struct Scan {
     cases: u32,
     /// Whether there was a condition, so that what follows may not be reached.
     has_condition: bool,
+    has_from: bool,
     /// Whether the next INTO is that of INSERT.
     inserts: bool,
 }
@@ -80,6 +87,7 @@ impl Scan {
             parentheses: 0,
             cases: 0,
             has_condition: false,
+            has_from: false,
             inserts: false,
         }
     }
@@ -109,6 +117,9 @@ impl Scan {
                 }
             }
         }
+        if self.part == Part::With && !self.has_from {
+            condition_all(found, |_| Condition::Reached);
+        }
     }
 
     fn word(&mut self, word: &str, reader: &mut Reader<'_>, found: &mut Found) {
@@ -120,11 +131,15 @@ impl Scan {
             "REPLACE" if !reader.is_at_sign('(') => self.inserts = true,
             "INTO" => {
                 let is_of_query = !std::mem::take(&mut self.inserts);
-                if is_of_query && self.part == Part::Query && self.parentheses == 0 {
+                let is_query = matches!(self.part, Part::Query | Part::With);
+                if is_of_query && is_query && self.parentheses == 0 {
                     tables::select_into(reader, found);
                 }
             }
-            "FROM" if self.parentheses == 0 => for_each_row(found),
+            "FROM" if self.parentheses == 0 => {
+                self.has_from = true;
+                condition_all(found, for_each_row);
+            }
             _ => {}
         }
     }
@@ -164,14 +179,19 @@ fn function(token: Token<'_>) -> Option<(&'static str, Does)> {
     is_own.then_some(*function)
 }
 
-/// What was called so far is called for each row.
-fn for_each_row(found: &mut Found) {
+/// Changes the conditions of what the statement has called so far.
+fn condition_all(found: &mut Found, change: impl Fn(Condition) -> Condition) {
     for item in found.items().filter(|item| item.kind != Kind::TempTable) {
-        item.condition = match item.condition {
-            Condition::Ok | Condition::Row => Condition::Row,
-            Condition::Within(_) | Condition::Granted => Condition::Granted,
-            Condition::Reached => Condition::Reached,
-        };
+        item.condition = change(item.condition);
+    }
+}
+
+/// The condition of what is called for each row.
+fn for_each_row(condition: Condition) -> Condition {
+    match condition {
+        Condition::Ok | Condition::Row => Condition::Row,
+        Condition::Within(_) | Condition::Granted => Condition::Granted,
+        Condition::Reached => Condition::Reached,
     }
 }
 
@@ -217,14 +237,15 @@ fn lock(kind: Kind, name: &str, arguments: &[Value<'_>], condition: Condition) -
     }
 }
 
-/// When a lock was granted that is waited for up to this number of seconds. Below 0 there is no limit.
+/// When a lock was granted that is waited for up to this number of seconds. Below 0, MySQL waits without a limit, and
+/// MariaDB does not take the lock.
 fn granted_within(limit: Option<&Value<'_>>) -> Condition {
-    let Some(limit) = limit.and_then(Value::plain) else {
+    let Some(limit) = limit
+        .and_then(Value::plain)
+        .filter(|limit| !limit.is_negative)
+    else {
         return Condition::Granted;
     };
-    if limit.is_negative {
-        return Condition::Ok;
-    }
     let seconds = limit.text.parse().unwrap_or(0.0);
     match Duration::try_from_secs_f64(seconds) {
         Ok(limit) if !limit.is_zero() => Condition::Within(limit),

@@ -4,6 +4,13 @@ use super::reader::Value;
 use super::usual::{is_one_of, is_usual_setting};
 use super::{Effect, Item, Key, Kind, Undo};
 
+/// The modes of transactions. In PostgreSQL, they are those of the open one.
+const OF_TRANSACTION: [&str; 3] = [
+    "transaction_isolation",
+    "transaction_read_only",
+    "transaction_deferrable",
+];
+
 /// A setting and its value.
 pub(super) struct Setting {
     pub(super) item: Item,
@@ -16,6 +23,7 @@ impl Setting {
         let (kind, key) = identity(name);
         let item = Item {
             bound,
+            local: is_one_of(&OF_TRANSACTION, canonical(name)),
             ..Item::new(kind, label, Some(key))
         };
         Self { item, is_usual }

@@ -117,7 +117,19 @@ fn local_means_the_transaction_or_the_session() {
     );
     all_set(
         &["Setting: SET SESSION TRANSACTION, local"],
-        &["SET LOCAL TRANSACTION READ ONLY"],
+        &[
+            "SET LOCAL TRANSACTION READ ONLY",
+            "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+            "SET SESSION TRANSACTION READ ONLY",
+        ],
+    );
+    all_set(
+        &["Setting: SET transaction_isolation, local"],
+        &[
+            "SET transaction_isolation = 'SERIALIZABLE'",
+            "SET SESSION transaction_isolation = 'SERIALIZABLE'",
+            "SET @@session.transaction_isolation = 'SERIALIZABLE'",
+        ],
     );
 }
 
@@ -160,21 +172,6 @@ fn settings_of_mysql() {
     all_set(
         &["Setting: SET max_execution_time, bound"],
         &["SET max_execution_time = ?"],
-    );
-    all_set(
-        &["Setting: SET SESSION TRANSACTION"],
-        &[
-            "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-            "SET SESSION TRANSACTION READ ONLY",
-        ],
-    );
-    all_set(
-        &["Setting: SET transaction_isolation"],
-        &[
-            "SET transaction_isolation = 'SERIALIZABLE'",
-            "SET SESSION transaction_isolation = 'SERIALIZABLE'",
-            "SET @@session.transaction_isolation = 'SERIALIZABLE'",
-        ],
     );
     all_set(
         &["Setting: SET CHARACTER SET"],
