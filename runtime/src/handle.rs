@@ -25,7 +25,10 @@ use crate::{log, sync};
 mod activity;
 pub(crate) mod asked;
 pub(crate) mod begun;
+mod by_text;
 mod effects;
+pub(crate) mod failing;
+pub(crate) mod failure;
 mod glance;
 pub(crate) mod held;
 mod holding;
@@ -129,7 +132,7 @@ struct State {
     rows_seen: Option<(u64, Instant)>,
     /// The open transaction and its savepoints, outermost first.
     transactions: SmallVec<[Begun; 1]>,
-    /// Whether a statement has ended `transactions` on the server. Their values do not know that.
+    /// Whether the server has ended `transactions`, at a statement or at an error. Their values do not know that.
     transactions_over: bool,
     /// What texts have set on the connection; `None` for most handles.
     session: Option<Box<Session>>,

@@ -34,7 +34,7 @@ pub(crate) use deadlock::pool_deadlock;
 pub(crate) use demand::note_demand;
 pub(crate) use emit::Reaction;
 pub use emit::on_finding;
-pub(crate) use failed::failed_transaction;
+pub(crate) use failed::{Step, failed_transaction};
 pub(crate) use held::{held_idle, held_too_long};
 pub(crate) use leak::{Ending, outlived_scope};
 pub(crate) use nested::on_granted;

@@ -9,6 +9,7 @@ use once_cell::sync::{Lazy, OnceCell};
 use crate::source::place::Place;
 use crate::sync;
 
+pub(crate) mod aftermath;
 pub(crate) mod closing;
 pub(crate) mod connect_probe;
 pub(crate) mod counters;

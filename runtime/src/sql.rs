@@ -21,9 +21,12 @@ mod tokens;
     unused_imports,
     reason = "for state of the session, which is not found yet"
 )]
-pub(crate) use effects::{Condition, Effect, Ends, Item, Key, Kind, Undo, effects};
+pub(crate) use effects::{
+    Condition, Effect, Ends, Item, Key, Kind, Undo, effects, effects_of_first, is_several,
+    locks_for_writing, rolls_back_on_conflict,
+};
 pub(crate) use explain::{explainable, has_numbered_parameters};
-pub(crate) use locks::{Lock, locks, locks_for_writing};
+pub(crate) use locks::{Lock, locks};
 use scan::Scan;
 pub(crate) use scan::Schema;
 

@@ -2,13 +2,15 @@
 
 use std::time::Instant;
 
-use crate::pool_state::endpoint::Aftermath;
+use super::failure::Failure;
 use crate::site::Site;
 use crate::site::tally::Tally;
 use crate::source::function::Function;
 use crate::source::place::Place;
+use crate::sql::Key;
 
-/// A transaction or savepoint that is open.
+/// A transaction or savepoint that is open. Either all of a handle belong to `Transaction` values, or there is one, which a
+/// text has begun.
 #[derive(Debug)]
 pub(super) struct Begun {
     pub(super) when: Instant,
@@ -18,6 +20,10 @@ pub(super) struct Begun {
     pub(super) site: Option<&'static Site>,
     /// The function of the scope in which it was begun.
     pub(super) function: Option<&'static Function>,
+    /// The text that has begun it; `None` for a `Transaction` value.
+    pub(super) text: Option<&'static Tally>,
+    /// The savepoints that are set, outermost first, where a text that sets the first one has begun it.
+    pub(super) savepoints: Vec<Key>,
     /// The first statement in it that did not fail. Kept for a transaction, not for a savepoint.
     pub(super) first: Option<&'static Tally>,
     /// SQLite's lock for writing, if it has it. Kept for a transaction, not for a savepoint.
@@ -29,7 +35,9 @@ pub(super) struct Begun {
     pub(super) course: Course,
     /// Whether code that is not seen may have used the connection meanwhile.
     pub(super) ran_unseen: bool,
-    pub(super) failure: Option<Failure>,
+    pub(super) failure: Option<Box<Failure>>,
+    /// The last error after which the server may have rolled it back. Kept for a transaction, not for a savepoint.
+    pub(super) suspect: Option<Box<Failure>>,
 }
 
 /// What a reader sees of an open transaction.
@@ -37,6 +45,8 @@ pub(super) struct Begun {
 pub(crate) struct OpenTransaction {
     /// Where it was begun.
     pub(crate) place: Place,
+    /// The text that has begun it; `None` for a `Transaction` value.
+    pub(crate) text: Option<&'static Tally>,
     pub(crate) when: Instant,
     /// The number of statements sent in it.
     pub(crate) statements: u64,
@@ -65,6 +75,17 @@ pub(crate) struct WriteLock {
     pub(crate) is_sure: bool,
 }
 
+impl WriteLock {
+    /// The lock that a transaction has from its begin on.
+    pub(super) fn of_begin(since: Instant) -> Self {
+        Self {
+            statement: None,
+            since,
+            is_sure: true,
+        }
+    }
+}
+
 /// How far a statement came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ran {
@@ -72,17 +93,6 @@ pub(crate) enum Ran {
     /// It was given up, or has violated a constraint.
     Perhaps,
     Not,
-}
-
-/// An error after which the server runs no statement in a transaction, or has ended the transaction.
-#[derive(Clone, Debug)]
-pub(crate) struct Failure {
-    pub(crate) aftermath: Aftermath,
-    /// The statement that failed.
-    pub(crate) tally: &'static Tally,
-    /// The SQLSTATE. The server's message may contain values, and is not kept.
-    pub(crate) code: String,
-    pub(crate) when: Instant,
 }
 
 /// How the statements in a transaction went.
@@ -110,6 +120,8 @@ impl Begun {
             place,
             site,
             function,
+            text: None,
+            savepoints: Vec::new(),
             first: None,
             write_lock: None,
             wrote: None,
@@ -117,7 +129,36 @@ impl Begun {
             course: Course::Well,
             ran_unseen: false,
             failure: None,
+            suspect: None,
         }
+    }
+
+    /// The same value, after the server has begun the next transaction in place of the one that is over.
+    pub(super) fn begin_anew(&mut self) {
+        let Self {
+            when,
+            statements_before,
+            place,
+            site,
+            function,
+            text,
+            ..
+        } = *self;
+        *self = Self {
+            text,
+            ..Self::new(when, statements_before, place, site, function)
+        };
+    }
+
+    /// What is known of `before` is true of this one: the server goes on with the same transaction.
+    pub(super) fn take_over(&mut self, before: Self) {
+        self.first = before.first;
+        self.write_lock = before.write_lock;
+        self.wrote = before.wrote;
+        self.wrote_before = before.wrote_before;
+        self.course = before.course;
+        self.ran_unseen = before.ran_unseen;
+        self.failure = before.failure;
     }
 
     /// Records the end of a statement in it. A statement that was abandoned before its answer has `failed`, too.

@@ -2,32 +2,51 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::session::{Mark, Session};
+use super::session::Mark;
 use super::{Handle, State};
 use crate::pool_state::endpoint::System;
 use crate::site::tally::Tally;
-use crate::sql::{Effect, Ends, Item, Key, Kind, Undo};
+use crate::sql::{Effect, Item, Key, Kind, Undo};
 
 impl Handle {
-    /// Records what a statement has done to the session. `sets` is whether it has set an item for sure.
+    /// Records what a statement's text has done to the session, in order. `sets` is whether it has set an item for sure.
     #[cold]
-    pub(crate) fn note_effects(&self, tally: &'static Tally, sets: impl Fn(&Item) -> bool) {
-        if self.pool.is_none() {
-            return;
-        }
+    pub(crate) fn note_effects(
+        &self,
+        tally: &'static Tally,
+        effects: &'static [Effect],
+        sets: impl Fn(&Item) -> bool,
+    ) {
         let system = self.pool.endpoint.system;
+        let begun = self.begun_by(tally);
         let mut state = self.state();
-        for effect in tally.effects() {
+        for effect in effects {
+            state.note_effect(effect, &begun, system);
             match effect {
-                Effect::Sets(item) if sets(item) => state.note_set(item, tally, system),
+                Effect::Sets(item) if !self.pool.is_none() && sets(item) => {
+                    state.note_set(item, tally, system);
+                }
                 Effect::Undoes(undo) => state.note_undo(*undo),
-                Effect::SetsSavepoint(key) => state.note_savepoint(*key),
-                Effect::RollsBackTo(key) => state.note_return_to_savepoint(*key, system),
-                Effect::Begins { .. } => state.note_begin(system),
-                Effect::Ends { end, .. } => state.note_end_by_text(*end, system),
-                Effect::Sets(_) | Effect::ReleasesSavepoint(_) => {}
+                _ => {}
             }
         }
+        self.failure_may_be_over(&state);
+        self.has_effects.store(true, Relaxed);
+    }
+
+    /// Records that it is not known whether a statement's text has done anything.
+    #[cold]
+    pub(crate) fn note_unknown_effects(&self, effects: &'static [Effect]) {
+        let mut state = self.state();
+        for effect in effects {
+            if let Effect::Undoes(undo) = effect {
+                state.note_undo(*undo);
+            }
+        }
+        if effects.iter().any(Effect::is_of_transactions) {
+            state.forget_transaction(self.pool.endpoint.system);
+        }
+        self.failure_may_be_over(&state);
         self.has_effects.store(true, Relaxed);
     }
 
@@ -89,14 +108,22 @@ impl State {
         }
     }
 
-    fn note_savepoint(&mut self, key: Key) {
-        let session = self.session.get_or_insert_with(Box::<Session>::default);
-        session.set_savepoint(key);
+    /// Records that a text has set a savepoint.
+    pub(super) fn note_savepoint(&mut self, key: Key) {
+        self.session.get_or_insert_default().set_savepoint(key);
     }
 
-    fn note_return_to_savepoint(&mut self, key: Key, system: System) {
+    /// Records that a text has rolled back to a savepoint.
+    pub(super) fn note_return_to_savepoint(&mut self, key: Key, system: System) {
         if let Some(session) = &mut self.session {
             session.return_to_savepoint(key, system);
+        }
+    }
+
+    /// Records that whatever was set in a transaction may be undone.
+    pub(super) fn roll_back_all(&mut self, system: System) {
+        if let Some(session) = &mut self.session {
+            session.roll_back_all(system);
         }
     }
 
@@ -106,19 +133,6 @@ impl State {
         if let Some(session) = &mut self.session {
             session.end(open, is_rollback, system);
         }
-    }
-
-    fn note_end_by_text(&mut self, end: Ends, system: System) {
-        let is_rollback = end == Ends::Rollback;
-        // A text has begun the transaction, before or after something was set.
-        let begun_by_text = self.transactions.is_empty();
-        if let Some(session) = &mut self.session
-            && is_rollback
-            && begun_by_text
-        {
-            session.roll_back_all(system);
-        }
-        self.note_end(is_rollback, system);
     }
 
     /// Records that code which is not seen may have used the connection.

@@ -142,6 +142,9 @@ impl State {
         if self.was_used_unseen() {
             for begun in &mut self.transactions {
                 begun.ran_unseen = true;
+                for failure in begun.failure.iter_mut().chain(&mut begun.suspect) {
+                    failure.ran_unseen = true;
+                }
             }
             self.note_session_unseen();
         }

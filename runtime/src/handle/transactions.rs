@@ -1,52 +1,50 @@
 //! The open transactions and savepoints of a handle, and what is lost when one is dropped.
 
 use std::ptr;
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
 
-use sqlx::error::DatabaseError;
-
-use super::begun::{Begun, Course, End, Failure, OpenTransaction, Ran, WriteLock};
+use super::begun::{Begun, Course, End, OpenTransaction, Ran, WriteLock};
 use super::{Handle, State};
-use crate::pool_state::endpoint::Aftermath;
 use crate::scope::{Lost, Scope, context};
 use crate::site::Site;
 use crate::site::tally::Tally;
-use crate::source::place::Place;
 
 impl Handle {
+    /// The number of open transactions and savepoints that belong to `Transaction` values.
     pub(crate) fn transaction_depth(&self) -> u32 {
-        u32::try_from(self.state().transactions.len()).unwrap_or(u32::MAX)
+        let state = self.state();
+        match state.begun_by_text() {
+            Some(_) => 0,
+            None => u32::try_from(state.transactions.len()).unwrap_or(u32::MAX),
+        }
     }
 
     /// The open transaction, if there is one.
     pub(crate) fn open_transaction(&self) -> Option<OpenTransaction> {
         let state = self.state();
-        let begun = state.transactions.first()?;
-        Some(OpenTransaction {
-            place: begun.place,
-            when: begun.when,
-            statements: state.statements - begun.statements_before,
-            first: begun.first,
-            write_lock: begun.write_lock,
-            wrote: state.transactions.iter().rev().find_map(|it| it.wrote),
-            ran_unseen: state.was_used_unseen() || begun.ran_unseen,
-        })
+        state
+            .open_transaction()
+            .filter(|_| !state.transactions_over)
     }
 
-    /// Records that a transaction was begun, or a savepoint in an open one. `site` is the call site, if it is known, and
-    /// `locks` whether the begin asks SQLite for the lock for writing.
+    /// Records that a `Transaction` value was made: a transaction, or a savepoint in an open one. `site` is the call site,
+    /// if it is known, and `locks` whether the begin asks SQLite for the lock for writing.
     pub(crate) fn transaction_began(&self, site: Option<&'static Site>, locks: bool) {
         let function = context::scope().map(|scope| scope.function());
         let place = site.map_or(self.place, Site::place);
         let mut state = self.state();
         // The handle has been idle since the BEGIN was answered.
         let mut begun = Begun::new(state.since, state.statements, place, site, function);
-        begun.write_lock = locks.then_some(WriteLock {
-            statement: None,
-            since: begun.when,
-            is_sure: true,
-        });
+        begun.write_lock = locks.then(|| WriteLock::of_begin(begun.when));
+        if state.begun_by_text().is_some() {
+            // PostgreSQL goes on with the transaction that a text has begun. MySQL has committed it. SQLite begins none
+            // within another, and so had ended it before.
+            let before = state.transactions.pop();
+            let goes_on = !state.transactions_over && self.pool.endpoint.system.begins_once();
+            if let Some(before) = before.filter(|_| goes_on) {
+                begun.take_over(before);
+            }
+            self.failure_may_be_over(&state);
+        }
         if state.transactions.is_empty() {
             state.transactions_over = false;
         }
@@ -113,87 +111,6 @@ impl Handle {
         })
     }
 
-    /// Records that a statement's text has ended the open transactions.
-    pub(crate) fn note_end_by_text(&self) {
-        self.state().end_transactions();
-        self.note_rollback_by_text();
-    }
-
-    /// Records that a statement's text has rolled back the transaction, or back to a savepoint in it.
-    pub(crate) fn note_rollback_by_text(&self) {
-        let mut state = self.state();
-        for begun in &mut state.transactions {
-            begun.failure = None;
-        }
-        self.failure_may_be_over(&state);
-    }
-
-    /// Records that a statement's text has set a savepoint. What was written before is not undone by a return to it.
-    pub(crate) fn note_savepoint_by_text(&self) {
-        if let Some(begun) = self.state().transactions.last_mut() {
-            begun.wrote_before = begun.wrote_before.or(begun.wrote);
-        }
-    }
-
-    /// Records that a statement's text has undone what was written since a savepoint. Which one is not known, so the
-    /// first counts.
-    pub(crate) fn note_undo_by_text(&self) {
-        if let Some(begun) = self.state().transactions.last_mut() {
-            begun.wrote = begun.wrote_before;
-        }
-    }
-
-    /// Records an error of the server after which the transaction cannot go on.
-    pub(crate) fn note_failure(&self, tally: &'static Tally, error: &dyn DatabaseError) {
-        let code = error.code();
-        let Some(aftermath) = self.pool.endpoint.system.aftermath(code.as_deref()) else {
-            return;
-        };
-        let mut state = self.state();
-        if state.transactions_over {
-            return;
-        }
-        let begun = match aftermath {
-            Aftermath::Refused => state.transactions.last_mut(),
-            Aftermath::RolledBack => state.transactions.first_mut(),
-        };
-        // The errors that follow from the first one say nothing new.
-        if let Some(begun) = begun
-            && begun.failure.is_none()
-        {
-            begun.failure = Some(Failure {
-                aftermath,
-                tally,
-                code: code.unwrap_or_default().into_owned(),
-                when: Instant::now(),
-            });
-            self.has_failed.store(true, Relaxed);
-        }
-    }
-
-    /// The failure of an open transaction, and where that was begun. Each is returned once.
-    #[inline]
-    pub(crate) fn take_failure(&self) -> Option<(Failure, Place)> {
-        // Relaxed: only the task that uses the connection stores and loads it.
-        if !self.has_failed.load(Relaxed) {
-            return None;
-        }
-        self.has_failed.store(false, Relaxed);
-        let state = self.state();
-        let mut open = state.transactions.iter();
-        open.find_map(|begun| Some((begun.failure.clone()?, begun.place)))
-    }
-
-    fn failure_may_be_over(&self, state: &State) {
-        if state
-            .transactions
-            .iter()
-            .all(|begun| begun.failure.is_none())
-        {
-            self.has_failed.store(false, Relaxed);
-        }
-    }
-
     /// Records the end of a statement that may write: how far it `ran`, and whether it `wrote` something.
     pub(crate) fn note_write(&self, tally: &'static Tally, ran: Ran, wrote: bool) {
         let mut state = self.state();
@@ -209,11 +126,13 @@ impl Handle {
                 // now on it commits each statement.
                 state.end_transactions();
             }
-        } else if wrote
-            && !state.transactions_over
-            && let Some(begun) = state.transactions.last_mut()
-        {
-            begun.wrote = Some(tally);
+        } else if wrote {
+            state.note_write_after_failure(tally);
+            if !state.transactions_over
+                && let Some(begun) = state.transactions.last_mut()
+            {
+                begun.wrote = Some(tally);
+            }
         }
     }
 }
@@ -253,11 +172,40 @@ impl State {
     }
 
     /// Marks the open transactions as ended by the server. What they wrote is settled, and no later write is theirs.
-    fn end_transactions(&mut self) {
+    pub(super) fn end_transactions(&mut self) {
         self.transactions_over = true;
         for begun in &mut self.transactions {
             begun.wrote = None;
             begun.write_lock = None;
         }
+        // No value waits for the end of one that a text has begun. Its failure is still to be reported.
+        if self.begun_by_text().is_some() && self.failure().is_none() {
+            self.transactions.clear();
+        }
+    }
+
+    /// The transaction that a text has begun, if it is followed.
+    pub(super) fn begun_by_text(&self) -> Option<&Begun> {
+        let first = self.transactions.first()?;
+        first.text.is_some().then_some(first)
+    }
+
+    pub(super) fn open_transaction(&self) -> Option<OpenTransaction> {
+        let begun = self.transactions.first()?;
+        Some(OpenTransaction {
+            place: begun.place,
+            text: begun.text,
+            when: begun.when,
+            statements: self.statements.saturating_sub(begun.statements_before),
+            first: begun.first,
+            write_lock: begun.write_lock,
+            wrote: self.last_write(),
+            ran_unseen: self.was_used_unseen() || begun.ran_unseen,
+        })
+    }
+
+    /// The last statement that wrote in the open transaction or its savepoints.
+    pub(super) fn last_write(&self) -> Option<&'static Tally> {
+        self.transactions.iter().rev().find_map(|it| it.wrote)
     }
 }

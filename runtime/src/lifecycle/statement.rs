@@ -16,6 +16,7 @@ use crate::scope::{context, counted};
 use crate::site::tally::{self, Outcome, Tally};
 use crate::site::{self, Site};
 use crate::snapshot::Activity;
+use crate::sql::Item;
 
 /// A statement whose result is awaited as a whole. It has not begun: a future that is never polled is no call.
 #[derive(Debug)]
@@ -129,10 +130,8 @@ impl Ready {
                 }
             }
         }
-        if let Some(handle) = &handle
-            && !tally.rolls_back()
-        {
-            transaction::judge(handle, Some(tally));
+        if let Some(handle) = &handle {
+            transaction::judge_statement(handle, tally);
         }
         let counted = counts.then(|| (tally, tally.begin()));
         let began = handle.as_ref().map_or_else(Instant::now, |handle| {
@@ -159,6 +158,8 @@ pub(crate) struct Running {
     paused: bool,
     rows: u64,
     affected: u64,
+    /// The number of statements in the text that have completed; `None` if the executor does not show that.
+    completed: Option<usize>,
     answer: Answer,
     ended: bool,
 }
@@ -190,6 +191,7 @@ impl Running {
             paused: false,
             rows: 0,
             affected: 0,
+            completed: Some(0),
             answer: Answer::Awaited,
             ended: false,
         }
@@ -214,12 +216,21 @@ impl Running {
         }
     }
 
+    /// The executor shows the output of the whole text alone.
+    pub(crate) fn shows_no_steps(&mut self) {
+        self.completed = None;
+    }
+
     pub(crate) fn rows(&mut self, rows: usize) {
         self.rows += rows as u64;
     }
 
+    /// Counts the rows that one statement of the text has affected. It has completed.
     pub(crate) fn affected(&mut self, rows: u64) {
         self.answer = Answer::Begun;
+        if let Some(completed) = &mut self.completed {
+            *completed += 1;
+        }
         // SQLite and PostgreSQL report a number for reads as well.
         if self
             .counted
@@ -356,22 +367,18 @@ impl Running {
         error: Option<&sqlx::Error>,
         time: Duration,
     ) {
-        let is_ok = outcome == Outcome::Ok;
-        if let Some(error) = error.and_then(sqlx::Error::as_database_error) {
-            handle.note_failure(tally, error);
-        } else if is_ok && tally.rolls_back() {
-            handle.note_rollback_by_text();
+        if let Some(error) = error {
+            transaction::statement_failed(handle, tally, error, self.completed);
+        } else if !tally.effects().is_empty() {
+            let has_run = outcome == Outcome::Ok || self.rows > 0;
+            if has_run {
+                let sets = |item: &Item| item.is_set_by(time, self.rows);
+                handle.note_effects(tally, tally.effects(), sets);
+            } else {
+                handle.note_unknown_effects(tally.effects());
+            }
         }
-        // A text with both sets the savepoint first.
-        if is_ok && tally.sets_savepoint() {
-            handle.note_savepoint_by_text();
-        }
-        if is_ok && tally.rolls_back_to_savepoint() {
-            handle.note_undo_by_text();
-        }
-        if is_ok && tally.ends_transaction() {
-            handle.note_end_by_text();
-        } else if tally.writes() {
+        if tally.writes() && !(outcome == Outcome::Ok && tally.ends_transaction()) {
             // The rows that were read from a dropped stream, as of `RETURNING`, were written. An error undoes the whole
             // statement.
             let wrote = match outcome {
@@ -386,10 +393,6 @@ impl Running {
                 Outcome::Error => Ran::Not,
             };
             handle.note_write(tally, ran, wrote);
-        }
-        if !tally.effects().is_empty() && outcome != Outcome::Error {
-            let has_run = is_ok || self.rows > 0;
-            handle.note_effects(tally, |item| has_run && item.is_set_by(time, self.rows));
         }
     }
 }

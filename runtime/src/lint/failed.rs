@@ -1,5 +1,8 @@
 //! A transaction is used or committed after the server has failed it, or has rolled it back.
 
+mod step;
+mod words;
+
 use std::time::Instant;
 
 use super::Reaction;
@@ -7,63 +10,58 @@ use super::describe::{closing_notes, taker};
 use super::emit::Audience;
 use super::judge::judge;
 use crate::config;
-use crate::finding::{Finding, Lint, Related};
+use crate::finding::{Certainty, Fact, Finding, Lint, Related};
 use crate::handle::Handle;
-use crate::handle::begun::Failure;
-use crate::measure::units::short;
-use crate::pool_state::endpoint::Aftermath;
+use crate::handle::failing::Failed;
+use crate::handle::failure::Failure;
+use crate::measure::units::{count, short};
+use crate::pool_state::aftermath::Aftermath;
+use crate::pool_state::endpoint::System;
 use crate::site::tally::Tally;
 use crate::source::place::Place;
+pub(crate) use step::Step;
+use words::Words;
 
-/// `statement` is about to be sent, at `place`, in a transaction that has failed; without one, the transaction is about to be
-/// committed. Where the lint is at deny, the caller must panic.
+/// The program takes a step, at `place`, in a transaction that has failed. Where the lint is at deny, the caller must panic.
 pub(crate) fn failed_transaction(
     handle: &Handle,
-    statement: Option<&Tally>,
-    failure: &Failure,
-    begun: Place,
+    step: Step,
+    failed: &Failed,
     place: Option<Place>,
+    may_panic: bool,
 ) -> Reaction {
-    let place = place.unwrap_or(begun);
+    let Failed {
+        failure,
+        transaction,
+        ..
+    } = failed;
+    let place = place.unwrap_or(transaction.place);
     let pool = handle.pool_name();
     let lint = Lint::FailedTransaction;
     let Some(level) = judge(&config::rules(), lint, place.function, pool.as_deref()) else {
         return Reaction::Go;
     };
-    let (step, does) = match statement {
-        Some(tally) if tally.commits() => (Step::Commit, "commits".to_owned()),
-        Some(tally) => (Step::Statement, format!("sends `{}` in", tally.summary)),
-        None if handle.transaction_depth() > 1 => {
-            (Step::Release, "commits a savepoint in".to_owned())
-        }
-        None => (Step::Commit, "commits".to_owned()),
-    };
-    let words = Words::of(failure.aftermath, step);
-    let failed_at = failure.tally.place();
+    let system = handle.pool.endpoint.system;
+    let words = Words::of(system, step, failed);
     let of = pool
         .as_ref()
         .map_or_else(String::new, |pool| format!(" of pool {pool}"));
     let finding = Finding::of(lint, level, place)
         .title(format!(
-            "{} {does} a transaction{of} that the server has {}",
+            "{} {} a transaction{of} that {} has {}",
             taker(place),
+            step.does(),
+            words.server,
             words.ended
         ))
         .label(words.label)
         .pool_if_any(pool.as_deref())
-        .certain(words.cause)
-        .all_related(failed_at.map(|place| Related::new("this statement failed", place)))
-        .related("the transaction begins here", begun)
-        .fact("failed statement", failure.tally.summary.clone())
-        .fact("SQLSTATE", &*failure.code)
-        .fact(
-            "failed",
-            format!(
-                "{} ago",
-                short(Instant::now().saturating_duration_since(failure.when))
-            ),
-        )
-        .helps(words.help.map(str::to_owned))
+        .cause(certainty(failed), words.cause)
+        .all_related(related(failed, step))
+        .facts(facts(failure, system))
+        .facts(since(failed))
+        .helps(words.helps)
+        .notes(doubt(failed).map(str::to_owned))
         .notes(closing_notes(
             lint,
             place.function,
@@ -71,57 +69,78 @@ pub(crate) fn failed_transaction(
         ));
     let scope = handle.scope();
     let collector = scope.as_ref().and_then(|scope| scope.collector());
-    finding.report(Audience::of(handle, collector, true))
+    finding.report(Audience::of(handle, collector, may_panic))
 }
 
-/// What the program is about to do in the transaction.
-#[derive(Clone, Copy)]
-enum Step {
-    Statement,
-    /// Commits a savepoint.
-    Release,
-    /// Commits the transaction, by value or by a statement.
-    Commit,
-}
-
-struct Words {
-    ended: &'static str,
-    label: &'static str,
-    cause: &'static str,
-    help: [&'static str; 2],
-}
-
-impl Words {
-    fn of(aftermath: Aftermath, step: Step) -> Self {
-        match aftermath {
-            Aftermath::Refused => Self {
-                ended: "failed",
-                label: match step {
-                    Step::Statement => "the server refuses this statement",
-                    Step::Release => "the server refuses to release this savepoint",
-                    Step::Commit => "this commit is a rollback, and returns `Ok`",
-                },
-                cause: "after an error, PostgreSQL refuses every statement in the transaction, and turns its COMMIT into a ROLLBACK",
-                help: [
-                    "return the error of the statement that failed, so that the transaction is rolled back: `?`",
-                    "or run what may fail inside a savepoint, and roll that back: `let mut savepoint = tx.begin().await?`, `savepoint.rollback().await?`",
-                ],
-            },
-            Aftermath::RolledBack => Self {
-                ended: "rolled back",
-                label: match step {
-                    Step::Statement => "this statement runs outside of the transaction",
-                    Step::Release => "the server no longer has this savepoint",
-                    Step::Commit => {
-                        "this commit saves nothing that was written before the deadlock"
-                    }
-                },
-                cause: "at a deadlock, the server rolls back the whole transaction; each later statement is committed by itself",
-                help: [
-                    "return the error of the statement that failed, and retry the whole transaction from `begin`",
-                    "take locks in the same order everywhere, so that no deadlock forms",
-                ],
-            },
-        }
+fn certainty(failed: &Failed) -> Certainty {
+    match doubt(failed) {
+        Some(_) => Certainty::Likely,
+        None => Certainty::Certain,
     }
+}
+
+/// Why it is not certain.
+fn doubt(failed: &Failed) -> Option<&'static str> {
+    if failed.failure.candidates > 1 {
+        Some("several statements in it have failed, and each may be the one: this is the last")
+    } else if failed.ran_unseen {
+        Some("code that is not seen may have used the connection since, and may have rolled back")
+    } else {
+        None
+    }
+}
+
+/// The statement that failed, the begin, and what has become of the writes.
+fn related(failed: &Failed, step: Step) -> Vec<Related> {
+    let Failed {
+        failure,
+        transaction,
+        ..
+    } = failed;
+    let label = if failure.is_of_unseen_statement() {
+        "this statement was refused, because one before it had failed"
+    } else {
+        "this statement failed"
+    };
+    let mut places = Vec::new();
+    places.extend(failure.place.map(|place| Related::new(label, place)));
+    places.push(Related::new(
+        "the transaction begins here",
+        transaction.place,
+    ));
+    let is_lost = failure.aftermath == Aftermath::RolledBack || step.commits();
+    let lost = failure.lost.filter(|_| is_lost).and_then(Tally::place);
+    places.extend(
+        lost.map(|place| Related::new("the changes of this statement are not saved", place)),
+    );
+    let saved = failure.wrote_since.and_then(Tally::place);
+    places.extend(saved.map(|place| {
+        let label = "the changes of this statement are saved: it ran outside of the transaction";
+        Related::new(label, place)
+    }));
+    places
+}
+
+fn facts(failure: &Failure, system: System) -> Vec<Fact> {
+    let code = match system {
+        System::Postgres => "SQLSTATE",
+        System::MySql | System::Sqlite | System::Other => "error",
+    };
+    let failed = if failure.is_of_unseen_statement() {
+        "refused statement"
+    } else {
+        "failed statement"
+    };
+    let ago = Instant::now().saturating_duration_since(failure.when);
+    vec![
+        Fact::new(failed, failure.statement.clone()),
+        Fact::new(code, &*failure.code),
+        Fact::new("failed", format!("{} ago", short(ago))),
+    ]
+}
+
+/// What was sent since.
+fn since(failed: &Failed) -> Option<Fact> {
+    let sent = failed.statements_since;
+    (sent > 0).then(|| Fact::new("sent since", count(sent, "statement")))
 }

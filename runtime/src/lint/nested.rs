@@ -60,7 +60,10 @@ fn outside_transaction(
     let (whose, instead) = if function == holder {
         (
             "its transaction of that pool is open".to_owned(),
-            "send it on the transaction: `&mut *tx` instead of `&pool`".to_owned(),
+            match transaction.text {
+                None => "send it on the transaction: `&mut *tx` instead of `&pool`".to_owned(),
+                Some(_) => "send it on the connection that is in the transaction: `&mut *conn` instead of `&pool`".to_owned(),
+            },
         )
     } else {
         (

@@ -39,6 +39,16 @@ impl System {
         self == System::Sqlite
     }
 
+    /// Whether a BEGIN in an open transaction changes nothing.
+    pub(crate) fn begins_once(self) -> bool {
+        matches!(self, System::Postgres | System::Other)
+    }
+
+    /// Whether a SAVEPOINT outside of a transaction begins one.
+    pub(crate) fn begins_at_savepoint(self) -> bool {
+        self == System::Sqlite
+    }
+
     /// Whether a transaction that writes locks the whole database until it ends.
     pub(crate) fn has_one_writer(self) -> bool {
         self == System::Sqlite
@@ -73,18 +83,6 @@ impl System {
     /// Whether the driver rolls back an abandoned BEGIN.
     pub(crate) fn rolls_back_abandoned_begin(self) -> bool {
         self == System::Sqlite
-    }
-
-    /// What the server has done to an open transaction when it returns an error with this SQLSTATE.
-    pub(crate) fn aftermath(self, code: Option<&str>) -> Option<Aftermath> {
-        match (self, code?) {
-            // The connection is gone, and the commit returns an error as well.
-            (System::Postgres, code) if code.starts_with("57P") || code.starts_with("08") => None,
-            (System::Postgres, _) => Some(Aftermath::Refused),
-            // Error 1213: the transaction was the victim of a deadlock.
-            (System::MySql, "40001") => Some(Aftermath::RolledBack),
-            (System::MySql | System::Sqlite | System::Other, _) => None,
-        }
     }
 
     /// Where the server limits the number of its connections.
@@ -133,15 +131,6 @@ impl System {
             System::Sqlite | System::Other => None,
         }
     }
-}
-
-/// What an error of the server has done to the transaction that is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Aftermath {
-    /// The server refuses every statement until a rollback, also to a savepoint. COMMIT is a rollback that returns `Ok`.
-    Refused,
-    /// The server has rolled back all of it. Later statements run outside of a transaction.
-    RolledBack,
 }
 
 /// Where a pool leads, without user or password.

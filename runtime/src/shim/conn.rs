@@ -107,7 +107,8 @@ impl<'c, DB: Database> Conn<'c, DB> {
             && !startup::is_off()
             && let Some(function) = context::function()
         {
-            let handle = Handle::without_permit(known::system::<DB>(), function.place());
+            let system = known::system_of::<DB>(self.source.connection());
+            let handle = Handle::without_permit(system, function.place());
             self.permit = Permit::Borrowed(handle);
         }
     }

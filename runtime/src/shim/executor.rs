@@ -19,9 +19,10 @@ use super::known;
 use super::pool::Pool;
 use super::sent::Sent;
 use super::stream::{Counted, InSpan, Step, picked};
-use crate::handle::ControlGuard;
 use crate::handle::asked::Purpose;
+use crate::handle::{ControlGuard, Handle};
 use crate::lifecycle::statement::{Prepared, PreparedRows, Running};
+use crate::lifecycle::transaction;
 use crate::pool_state::counters::Control;
 use crate::scope::origin::Origin;
 
@@ -73,6 +74,7 @@ impl<'e, DB: Backend> Tracked<'e, DB> {
         sent: Sent<DB>,
     ) -> Result<Option<DB::Row>, Error> {
         let mut running = prepared.begin(sent.text(), known::system::<DB>(), self.handle);
+        running.shows_no_steps();
         let result = DB::fetch_optional(self.connection, sent).await;
         if let Ok(Some(_)) = result {
             running.first_row();
@@ -95,9 +97,10 @@ impl<'e, DB: Backend> Tracked<'e, DB> {
             .handle
             .as_ref()
             .map(|handle| handle.begin_control(Control::Prepare));
+        let text = sql.clone();
         let result = DB::prepare_with(self.connection, sql, parameters).await;
         ControlGuard::end(control);
-        result
+        note_failure(self.handle.as_deref(), &text, result)
     }
 
     async fn describe(self, sql: SqlStr) -> Result<Describe<DB>, Error> {
@@ -105,10 +108,23 @@ impl<'e, DB: Backend> Tracked<'e, DB> {
             .handle
             .as_ref()
             .map(|handle| handle.begin_control(Control::Describe));
+        let text = sql.clone();
         let result = DB::describe(self.connection, sql).await;
         ControlGuard::end(control);
-        result
+        note_failure(self.handle.as_deref(), &text, result)
     }
+}
+
+/// Records that the driver's operation on the text has failed, if it has.
+fn note_failure<T>(
+    handle: Option<&Handle>,
+    text: &SqlStr,
+    result: Result<T, Error>,
+) -> Result<T, Error> {
+    if let (Some(handle), Err(error)) = (handle, &result) {
+        transaction::operation_failed(handle, text.as_str(), error);
+    }
+    result
 }
 
 fn count<DB: Backend>(running: &mut Running, step: &Step<DB>) {

@@ -14,6 +14,19 @@ pub(super) fn system<DB: Database>() -> System {
     System::named(DB::NAME)
 }
 
+/// The database system that a connection is of. The type `Any` does not show it.
+pub(super) fn system_of<DB: Database>(connection: &DB::Connection) -> System {
+    #[cfg(feature = "any")]
+    {
+        let connection: &dyn Any = connection;
+        if let Some(any) = connection.downcast_ref::<sqlx::AnyConnection>() {
+            return System::named(any.backend_name());
+        }
+    }
+    let _ = connection;
+    system::<DB>()
+}
+
 /// The number of rows affected; 0 of a driver that is not known.
 pub(super) fn rows_affected<DB: Database>(result: &DB::QueryResult) -> u64 {
     let result: &dyn Any = result;

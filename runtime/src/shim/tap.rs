@@ -258,6 +258,7 @@ fn count<'e, DB: Database, T: Send + 'e>(
 ) -> BoxFuture<'e, Result<T, Error>> {
     Box::pin(async move {
         let mut running = prepared.begin(sql.as_str(), known::system::<DB>(), handle);
+        running.shows_no_steps();
         // The executor may pass the statement on to one that is tracked. That one must not count it again.
         let result = Covered { future }.await;
         let error = match &result {

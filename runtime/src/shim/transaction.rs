@@ -36,6 +36,9 @@ impl<'c, DB: Database> Transaction<'c, DB> {
         conn: Conn<'c, DB>,
         statement: Option<SqlStr>,
     ) -> Result<Self, Error> {
+        if let Some(handle) = conn.handle() {
+            transaction::judge_begin(handle);
+        }
         let mut beginning = Beginning { conn: Some(conn) };
         let (handle, connection) = beginning
             .conn
@@ -67,6 +70,9 @@ impl<'c, DB: Database> Transaction<'c, DB> {
                 Ok(Self { conn, open: true })
             }
             Err(error) => {
+                if let Some(handle) = conn.handle() {
+                    transaction::operation_failed(handle, "SAVEPOINT", &error);
+                }
                 // As sqlx does, because the transaction may have begun despite the error.
                 DB::TransactionManager::start_rollback(conn.connection());
                 Err(error)
@@ -82,7 +88,7 @@ impl<'c, DB: Database> Transaction<'c, DB> {
     /// `failed_transaction` is at deny. It warns by default.
     pub async fn commit(mut self) -> Result<(), Error> {
         if let Some(handle) = self.conn.handle() {
-            transaction::judge(handle, None);
+            transaction::judge_commit(handle);
         }
         let control = self.begin_control(Control::Commit);
         let result = DB::TransactionManager::commit(self.conn.connection()).await;
@@ -109,10 +115,12 @@ impl<'c, DB: Database> Transaction<'c, DB> {
             self.open = false;
         }
         if let Some(handle) = self.conn.handle() {
-            if result.is_ok() {
-                handle.transaction_ended(end);
-            } else {
-                handle.commit_or_rollback_failed();
+            match &result {
+                Ok(()) => handle.transaction_ended(end),
+                Err(error) => {
+                    transaction::judge_failed_end(handle, end, error);
+                    handle.commit_or_rollback_failed();
+                }
             }
         }
         result

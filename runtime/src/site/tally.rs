@@ -169,17 +169,6 @@ impl Tally {
         matches!(self.last_end(), Some(Effect::Ends { .. }))
     }
 
-    /// Whether the text sets a savepoint.
-    pub(crate) fn sets_savepoint(&self) -> bool {
-        let mut effects = self.effects().iter();
-        effects.any(|effect| matches!(effect, Effect::SetsSavepoint(_)))
-    }
-
-    /// Whether the text rolls back to a savepoint.
-    pub(crate) fn rolls_back_to_savepoint(&self) -> bool {
-        matches!(self.last_end(), Some(Effect::RollsBackTo(_)))
-    }
-
     /// Whether the text rolls back a transaction, or back to a savepoint.
     pub(crate) fn rolls_back(&self) -> bool {
         self.last_end().is_some() && !self.commits()

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use rustc_hash::FxBuildHasher;
 
+use super::tokens::Token;
 use reader::{Reader, upper};
 
 /// The number of effects kept of a text. The first ones are forgotten.
@@ -51,6 +52,11 @@ pub(crate) enum Effect {
 }
 
 impl Effect {
+    /// Whether it may begin or end a transaction.
+    pub(crate) fn is_of_transactions(&self) -> bool {
+        !matches!(self, Self::Sets(_) | Self::Undoes(_))
+    }
+
     /// What it takes in memory.
     pub(crate) fn bytes(&self) -> usize {
         let label = match self {
@@ -191,9 +197,17 @@ impl Key {
 
 /// What the text does to the session, in order. `None` for nearly all texts.
 pub(crate) fn effects(sql: &str) -> Option<Box<[Effect]>> {
+    effects_of_first(usize::MAX, sql)
+}
+
+/// What the first statements of the text do, this many.
+pub(crate) fn effects_of_first(statements: usize, sql: &str) -> Option<Box<[Effect]>> {
     let mut found = Found::default();
     let mut reader = Reader::new(sql);
-    while reader.find_statement() {
+    for _ in 0..statements {
+        if !reader.find_statement() {
+            break;
+        }
         found.statement = found.effects.len();
         read_statement(&mut reader, &mut found);
         reader.take_rest();
@@ -205,6 +219,34 @@ pub(crate) fn effects(sql: &str) -> Option<Box<[Effect]>> {
             .retain(|effect| !matches!(effect, Effect::Begins { .. } | Effect::Sets(_)));
     }
     (!found.effects.is_empty()).then(|| found.effects.into())
+}
+
+/// Whether the text has several statements.
+pub(crate) fn is_several(sql: &str) -> bool {
+    let mut reader = Reader::new(sql);
+    reader.find_statement() && {
+        reader.take_rest();
+        reader.find_statement()
+    }
+}
+
+/// Whether the text begins a transaction of SQLite that has the lock for writing from its beginning.
+pub(crate) fn locks_for_writing(sql: &str) -> bool {
+    let mut reader = Reader::new(sql);
+    reader.find_statement()
+        && reader.takes("BEGIN")
+        && (reader.takes("IMMEDIATE") || reader.takes("EXCLUSIVE"))
+}
+
+/// Whether the text is one statement that has SQLite roll the transaction back at a conflict: `INSERT OR ROLLBACK`.
+pub(crate) fn rolls_back_on_conflict(sql: &str) -> bool {
+    let mut reader = Reader::new(sql);
+    let mut found = false;
+    while let Some(word) = reader.take() {
+        let is_write = matches!(word, Token::Word(word) if ["INSERT", "UPDATE"].iter().any(|it| word.eq_ignore_ascii_case(it)));
+        found |= is_write && reader.takes("OR") && reader.takes("ROLLBACK");
+    }
+    found && !reader.find_statement()
 }
 
 /// The effects found so far.

@@ -58,18 +58,6 @@ pub(crate) fn locks(sql: &str) -> Option<Lock> {
     found
 }
 
-/// Whether the text begins a transaction of SQLite that has the lock for writing from its beginning.
-pub(crate) fn locks_for_writing(sql: &str) -> bool {
-    let mut words = Tokens::new(sql).filter_map(|token| match token {
-        Token::Word(word) => Some(word),
-        Token::Quoted(_) | Token::Literal(_) | Token::Punct(_) => None,
-    });
-    let is = |word: Option<&str>, keys: &[&str]| {
-        word.is_some_and(|word| keys.iter().any(|key| word.eq_ignore_ascii_case(key)))
-    };
-    is(words.next(), &["BEGIN"]) && is(words.next(), &["IMMEDIATE", "EXCLUSIVE"])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,20 +116,6 @@ mod tests {
             "",
         ] {
             assert_eq!(locks(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn texts_that_begin_with_the_lock_for_writing() {
-        for text in [
-            "BEGIN IMMEDIATE",
-            "begin exclusive transaction",
-            "-- why\nBEGIN /* now */ IMMEDIATE;",
-        ] {
-            assert!(locks_for_writing(text), "{text}");
-        }
-        for text in ["BEGIN", "BEGIN DEFERRED", "BEGIN TRANSACTION", "COMMIT", ""] {
-            assert!(!locks_for_writing(text), "{text}");
         }
     }
 }

@@ -1,12 +1,18 @@
 //! `failed_transaction`: the program goes on to use, or commits, a transaction that the server has failed.
 
+mod mysql;
+mod sqlite;
+mod texts;
+mod ways;
+
+use leash_test_support::Db;
 use sqlx::leash::testing::findings;
 use sqlx::leash::{Certainty, Config, Finding, Level, Lint};
 use sqlx::mysql::MySqlPoolOptions;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection, MySqlPool, PgPool, track};
 
-use crate::common::{Place, Says, TestPool, assert_none, marked, only};
+use crate::common::{Place, Says, TestPool, assert_none, marked, none_of, only};
 
 const FAILS: &str = "UPDATE nowhere SET members = 1";
 const MEMBER: &str = "INSERT INTO member VALUES ('a')";
@@ -14,7 +20,7 @@ const MEMBER: &str = "INSERT INTO member VALUES ('a')";
 #[track]
 async fn commits(pool: &PgPool) -> sqlx::Result<()> {
     let mut tx = pool.begin().await?; // @pg begin
-    sqlx::query(MEMBER).execute(&mut *tx).await?;
+    sqlx::query(MEMBER).execute(&mut *tx).await?; // @pg lost
     let _ = sqlx::query(FAILS).execute(&mut *tx).await; // @pg fails
     tx.commit().await // @pg commit
 }
@@ -123,27 +129,40 @@ async fn members(pool: &PgPool) -> i64 {
         .unwrap()
 }
 
-async fn on_postgres() -> Option<TestPool<sqlx::Postgres>> {
+async fn on_postgres() -> Option<(Db, TestPool<sqlx::Postgres>)> {
     let db = leash_test_support::postgres().await?;
     let options = PgPoolOptions::new().max_connections(2);
     let pool = TestPool::of(options.connect(db.url()).await.unwrap());
-    let member = "CREATE TABLE member (name TEXT)";
-    sqlx::raw_sql(member).execute(&*pool).await.unwrap();
-    Some(pool)
+    let tables = "CREATE TABLE member (name TEXT); CREATE TABLE number (n INT UNIQUE DEFERRABLE INITIALLY DEFERRED)";
+    sqlx::raw_sql(tables).execute(&*pool).await.unwrap();
+    Some((db, pool))
+}
+
+/// The only finding of the lint.
+#[track_caller]
+fn only_failed(mut found: Vec<Finding>) -> Finding {
+    found.retain(|finding| finding.lint == Lint::FailedTransaction);
+    only(found)
+}
+
+/// Asserts that the work went well, and that the lint is silent.
+#[track_caller]
+fn none((result, found): (sqlx::Result<()>, Vec<Finding>)) {
+    result.unwrap();
+    none_of(Lint::FailedTransaction, &found);
 }
 
 #[track_caller]
 fn check(found: Vec<Finding>, place: &Place, title: &str) {
-    let found = only(found);
-    assert_eq!(found.lint, Lint::FailedTransaction, "{}", found.render());
-    assert_eq!(found.certainty, Certainty::Certain);
+    let found = only_failed(found);
+    assert_eq!(found.certainty, Certainty::Certain, "{}", found.render());
     assert_eq!(Place::from(&found.primary), *place, "{}", found.render());
     assert!(found.title.contains(title), "{}", found.title);
 }
 
 #[tokio::test]
 async fn a_commit_that_saves_nothing() {
-    let Some(pool) = on_postgres().await else {
+    let Some((_db, pool)) = on_postgres().await else {
         return;
     };
     let (committed, found) = findings(commits(&pool)).await;
@@ -162,6 +181,7 @@ async fn a_commit_that_saves_nothing() {
         related: &[
             ("this statement failed", marked("pg fails", "execute")),
             ("the transaction begins here", marked("pg begin", "begin")),
+            ("are not saved", marked("pg lost", "execute")),
         ],
         facts: &["failed statement UPDATE nowhere", "SQLSTATE 42P01"],
         help: &["`?`", "savepoint.rollback().await?"],
@@ -171,7 +191,7 @@ async fn a_commit_that_saves_nothing() {
 
 #[tokio::test]
 async fn statements_and_commits_after_a_failure() {
-    let Some(pool) = on_postgres().await else {
+    let Some((_db, pool)) = on_postgres().await else {
         return;
     };
     let (_, found) = findings(goes_on(&pool)).await;
@@ -201,7 +221,7 @@ async fn statements_and_commits_after_a_failure() {
 
 #[tokio::test]
 async fn near_misses() {
-    let Some(pool) = on_postgres().await else {
+    let Some((_db, pool)) = on_postgres().await else {
         return;
     };
     let (result, found) = findings(returns_the_error(&pool)).await;
@@ -231,7 +251,7 @@ async fn near_misses() {
 
 #[tokio::test]
 async fn a_denied_one_panics_at_the_commit() {
-    let Some(pool) = on_postgres().await else {
+    let Some((_db, pool)) = on_postgres().await else {
         return;
     };
     let place = marked("pg denied", "commit");
@@ -297,8 +317,6 @@ async fn the_victim_of_a_deadlock() {
 
     let (result, found) = findings(is_a_victim(&pool)).await;
     assert!(result.unwrap(), "the server chose the other one");
-    let mut found = found;
-    found.retain(|it| it.lint == Lint::FailedTransaction);
     check(found, &marked("my commit", "commit"), "has rolled back");
 }
 

@@ -100,3 +100,45 @@ fn nothing_is_left(texts: &[&str]) {
         assert_eq!(left(sql), [] as [&str; 0], "{sql}");
     }
 }
+
+#[test]
+fn begins_that_lock_for_writing() {
+    for text in [
+        "BEGIN IMMEDIATE",
+        "begin exclusive transaction",
+        "-- why\nBEGIN /* now */ IMMEDIATE;",
+    ] {
+        assert!(locks_for_writing(text), "{text}");
+    }
+    for text in ["BEGIN", "BEGIN DEFERRED", "BEGIN TRANSACTION", "COMMIT", ""] {
+        assert!(!locks_for_writing(text), "{text}");
+    }
+}
+
+#[test]
+fn texts_that_roll_back_on_conflict() {
+    for text in [
+        "INSERT OR ROLLBACK INTO exam VALUES (?)",
+        "WITH n AS (SELECT 1) insert or rollback into exam select * from n;",
+        "UPDATE OR ROLLBACK exam SET name = 'b'",
+    ] {
+        assert!(rolls_back_on_conflict(text), "{text}");
+    }
+    for text in [
+        "INSERT INTO exam VALUES ('INSERT OR ROLLBACK')",
+        "INSERT OR ABORT INTO exam VALUES (?)",
+        "SELECT * FROM exam WHERE done OR rollback",
+        "INSERT OR ROLLBACK INTO exam VALUES (?); INSERT INTO exam VALUES (?)",
+        "ROLLBACK",
+        "",
+    ] {
+        assert!(!rolls_back_on_conflict(text), "{text}");
+    }
+}
+
+#[test]
+fn of_the_first_statements_of_a_text() {
+    let text = "BEGIN; INSERT INTO exam VALUES (1); COMMIT; INSERT INTO nowhere VALUES (1)";
+    let of = |statements| effects_of_first(statements, text).map_or(0, |effects| effects.len());
+    assert_eq!([0, 1, 2, 3, 4, 9].map(of), [0, 1, 1, 2, 2, 2]);
+}
