@@ -6,7 +6,10 @@ mod pragmas;
 mod settings;
 mod transactions;
 
-use super::{Condition, Effect, Item, Kind, Undo, effects};
+use super::{
+    Condition, Effect, Item, Kind, Undo, effects, effects_of_first, locks_for_writing,
+    rolls_back_on_conflict,
+};
 
 /// What a text sets, in one line each: its label, and what is special.
 fn sets(sql: &str) -> Vec<String> {
