@@ -49,10 +49,12 @@ pub async fn open(max_connections: u32) -> SqlitePool {
     pool
 }
 
-/// A database in memory: one connection, which is the database.
+/// A database in memory: one connection, which is the database, and which stays.
 pub async fn in_memory() -> SqlitePool {
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
         .connect("sqlite::memory:")
         .await
         .unwrap();

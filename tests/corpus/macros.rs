@@ -90,6 +90,8 @@ async fn tables(executor: impl SqliteExecutor<'_>) -> i64 {
 async fn empty() -> SqlitePool {
     sqlx::sqlite::SqlitePoolOptions::new()
         .max_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
         .connect("sqlite::memory:")
         .await
         .unwrap()

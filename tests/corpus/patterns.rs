@@ -315,6 +315,8 @@ async fn one_pool_for_each_tenant() -> sqlx::Result<()> {
     for name in ["north", "south"] {
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
             .connect("sqlite::memory:")
             .await?;
         pool.execute(clinic::SCHEMA).await?;

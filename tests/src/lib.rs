@@ -49,7 +49,7 @@ mod whole;
 
 pub use child::{Printed, in_child};
 pub use leash_test_support as support;
-pub use pool::{HUNDRED, TestPool, Tx, exams};
+pub use pool::{HUNDRED, TestPool, Tx, exams, in_memory};
 pub use proxy::{Cut, Fate, Proxy};
 pub use received::{listen, received, take_received};
 pub use settled::settled;

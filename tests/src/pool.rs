@@ -33,6 +33,14 @@ pub async fn exams(options: SqlitePoolOptions, database: SqliteConnectOptions) -
     pool
 }
 
+/// A pool on one in-memory database without a table.
+pub async fn in_memory() -> SqlitePool {
+    let options = SqlitePoolOptions::new()
+        .idle_timeout(None)
+        .max_lifetime(None);
+    options.connect("sqlite::memory:").await.unwrap()
+}
+
 /// A pool with its own database and a name that no other pool has.
 pub struct TestPool<DB: Database = Sqlite> {
     pool: Pool<DB>,

@@ -27,9 +27,10 @@ impl ExamRepo {
 
 #[tokio::main]
 async fn main() -> sqlx::Result<()> {
-    // A database in memory lives as long as a connection to it.
+    // SQLite deletes a database in memory with its last connection, so the pool closes none.
     let pool = SqlitePoolOptions::new()
-        .max_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
         .connect("sqlite::memory:")
         .await?;
     sqlx::raw_sql("CREATE TABLE exam (id INTEGER PRIMARY KEY, patient TEXT NOT NULL)")

@@ -17,6 +17,8 @@ const HUNDRED: &str =
 async fn pool(name: &str, max_connections: u32) -> SqlitePool {
     SqlitePoolOptions::new()
         .max_connections(max_connections)
+        .idle_timeout(None)
+        .max_lifetime(None)
         .connect("sqlite::memory:")
         .await
         .unwrap()

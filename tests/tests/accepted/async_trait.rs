@@ -105,7 +105,7 @@ impl DefaultsAbove for Repo {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn runs() -> sqlx::Result<()> {
-    let pool = SqlitePool::connect("sqlite::memory:").await?;
+    let pool = leash_tests::in_memory().await;
     let name = String::new();
     let mut repo = Repo {
         pool: pool.clone(),

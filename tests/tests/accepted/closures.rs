@@ -121,7 +121,7 @@ impl Repo {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn runs() -> sqlx::Result<()> {
-    let pool = SqlitePool::connect("sqlite::memory:").await?;
+    let pool = leash_tests::in_memory().await;
     let repo = Repo { pool };
     assert_eq!(repo.async_closures().await?, [1, 2]);
     assert_eq!(repo.closures_of_blocks().await.len(), 2);

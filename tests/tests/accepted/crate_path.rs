@@ -36,7 +36,7 @@ async fn by_its_name_in_the_manifest(pool: &::sqlx::SqlitePool) -> ::sqlx::Resul
 
 #[tokio::test(flavor = "multi_thread")]
 async fn runs() -> ::sqlx::Result<()> {
-    let pool = ::sqlx::SqlitePool::connect("sqlite::memory:").await?;
+    let pool = ::leash_tests::in_memory().await;
     assert_eq!(from_the_root(&pool).await?, 1);
     assert_eq!(Repo.reexported(&pool).await?, 2);
     assert_eq!(Repo.below_another(&pool).await?, 3);

@@ -7,14 +7,14 @@ use sqlx::{SqlitePool, track};
 #[track(max_queries = 3, root)]
 #[tokio::main(flavor = "current_thread")]
 async fn above() -> sqlx::Result<i64> {
-    let pool = SqlitePool::connect("sqlite::memory:").await?;
+    let pool = leash_tests::in_memory().await;
     sqlx::query_scalar("SELECT 1").fetch_one(&pool).await
 }
 
 #[tokio::main]
 #[track]
 async fn below() -> sqlx::Result<i64> {
-    let pool = SqlitePool::connect("sqlite::memory:").await?;
+    let pool = leash_tests::in_memory().await;
     if pool.size() > 9 {
         return Ok(0);
     }
@@ -25,7 +25,7 @@ async fn below() -> sqlx::Result<i64> {
 #[test]
 fn a_plain_test_below() {
     sqlx::test_block_on(async {
-        assert!(SqlitePool::connect("sqlite::memory:").await.is_ok());
+        assert_eq!(leash_tests::in_memory().await.size(), 1);
     });
 }
 
@@ -33,20 +33,20 @@ fn a_plain_test_below() {
 #[track]
 fn a_plain_test_above() {
     sqlx::test_block_on(async {
-        assert!(SqlitePool::connect("sqlite::memory:").await.is_ok());
+        assert_eq!(leash_tests::in_memory().await.size(), 1);
     });
 }
 
 #[track]
 #[tokio::test]
 async fn a_test_below() {
-    let _pool = SqlitePool::connect("sqlite::memory:").await.unwrap();
+    let _pool = leash_tests::in_memory().await;
 }
 
 #[tokio::test]
 #[track(name = "named")]
 async fn a_test_above() -> sqlx::Result<()> {
-    SqlitePool::connect("sqlite::memory:").await?;
+    assert_eq!(leash_tests::in_memory().await.size(), 1);
     Ok(())
 }
 

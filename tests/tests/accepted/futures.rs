@@ -127,7 +127,7 @@ impl Repo {
 
 #[tokio::test]
 async fn runs() -> sqlx::Result<()> {
-    let pool = SqlitePool::connect("sqlite::memory:").await?;
+    let pool = leash_tests::in_memory().await;
     let name = String::new();
     let mut repo = Repo { pool, name };
     assert_eq!(repo.a_query().await?, 1);

@@ -152,7 +152,7 @@ impl Repo<'_, str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn runs() -> sqlx::Result<()> {
-    let pool = SqlitePool::connect("sqlite::memory:").await?;
+    let pool = leash_tests::in_memory().await;
     assert_eq!(named("", "y").await, "y");
     assert_eq!(one_of_two("x", &mut String::from("y")).await, "yx");
     assert_eq!(parameters([1, 2]).await, [1, 2]);

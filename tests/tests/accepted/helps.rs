@@ -43,7 +43,7 @@ mod takes_the_connection {
 
     #[tokio::test]
     async fn and_runs() {
-        let pool = SqlitePool::connect("sqlite::memory:").await.unwrap();
+        let pool = leash_tests::in_memory().await;
         assert_eq!(passes(&pool).await.unwrap(), 6);
     }
 }

@@ -124,7 +124,7 @@ impl Repo {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn runs() -> ::sqlx::Result<()> {
-    let pool = SqlitePool::connect("sqlite::memory:").await?;
+    let pool = ::leash_tests::in_memory().await;
     assert_eq!(arguments(1, 2, 3, 4, 5, 6, 7, 8).await, 36);
     assert_eq!(locals(&pool).await?, 10);
     assert_eq!(boxed(&pool, 1).await?, 6);

@@ -78,7 +78,7 @@ impl Repo {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn runs() -> sqlx::Result<()> {
-    let pool = SqlitePool::connect("sqlite::memory:").await?;
+    let pool = leash_tests::in_memory().await;
     assert_eq!(above(&pool).await?, 1);
     assert_eq!(below(&pool, 2).await?, 2);
     assert!(below(&pool, 0).await.is_err());

@@ -16,7 +16,7 @@
 )]
 #![forbid(unsafe_code)]
 
-use sqlx::{Sqlite, SqlitePool, Transaction, track};
+use sqlx::{Sqlite, Transaction, track};
 
 /// Documented, and public as in a library.
 pub mod library {
@@ -71,7 +71,7 @@ async fn never_returns_to_here(tx: Transaction<'_, Sqlite>) -> sqlx::Result<()> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn runs() -> sqlx::Result<()> {
-    let pool = SqlitePool::connect("sqlite::memory:").await?;
+    let pool = leash_tests::in_memory().await;
     never_returns_to_here(pool.begin().await?).await?;
     let repo = library::Repo(pool);
     assert_eq!(repo.documented().await?, 1);

@@ -119,7 +119,7 @@ impl Repo {
 
 #[tokio::test]
 async fn runs() -> sqlx::Result<()> {
-    let pool = SqlitePool::connect("sqlite::memory:").await?;
+    let pool = leash_tests::in_memory().await;
     let repo = Repo { pool };
     assert_eq!(repo.joined().await?, 21);
     assert_eq!(repo.selected(true).await?, 7);

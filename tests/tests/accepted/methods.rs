@@ -121,7 +121,7 @@ impl Either {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn runs() -> sqlx::Result<()> {
-    let pool = SqlitePool::connect("sqlite::memory:").await?;
+    let pool = leash_tests::in_memory().await;
     let mut repo = Repo::without_self(pool).await?;
     assert_eq!(Repo::called_from_c(1), 1);
     assert_eq!(repo.by_reference(9).await?, 3);

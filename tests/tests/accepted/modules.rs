@@ -2,7 +2,7 @@
 
 #![deny(warnings, rust_2018_idioms)]
 
-use sqlx::{SqlitePool, track};
+use sqlx::track;
 
 #[track(max_queries = 5, allow(n_plus_one, reason = "few rows"))]
 mod exams {
@@ -73,7 +73,7 @@ mod empty {}
 async fn runs() -> sqlx::Result<()> {
     use exams::Named as _;
 
-    let pool = SqlitePool::connect("sqlite::memory:").await?;
+    let pool = leash_tests::in_memory().await;
     assert_eq!(exams::free(&pool).await?, 1);
     let exam = exams::Exam::load(&pool).await?;
     assert_eq!(exam.id, 2);

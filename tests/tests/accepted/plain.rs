@@ -149,7 +149,7 @@ fn neither_future_nor_stream(number: u8) -> u8 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn runs() -> Result<(), Box<dyn std::error::Error>> {
-    let pool = SqlitePool::connect("sqlite::memory:").await?;
+    let pool = leash_tests::in_memory().await;
     nothing().await;
     assert_eq!(a_number().await + on_one_line().await, 2);
     assert_eq!(one_query(&pool, 3).await?, 3);

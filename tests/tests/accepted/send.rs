@@ -60,7 +60,7 @@ fn is_send<T: Send>(value: T) -> T {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn runs() -> sqlx::Result<()> {
-    let pool = SqlitePool::connect("sqlite::memory:").await?;
+    let pool = leash_tests::in_memory().await;
     assert_eq!(is_send(borrowed(&pool, &2)).await?, 2);
     assert_eq!(is_send(local_before_an_await(&pool)).await?, 2);
     assert_eq!(tokio::spawn(owned(pool.clone())).await.unwrap()?, 1);

@@ -81,7 +81,7 @@ async fn first<T>(stream: impl Stream<Item = sqlx::Result<T>>) -> sqlx::Result<V
 
 #[tokio::test]
 async fn runs() -> sqlx::Result<()> {
-    let pool = SqlitePool::connect("sqlite::memory:").await?;
+    let pool = leash_tests::in_memory().await;
     let repo = Repo { pool };
     assert_eq!(first(repo.boxed()).await?, [1]);
     assert_eq!(first(repo.on_one_line()).await?, [2]);

@@ -134,7 +134,7 @@ fn is_send<T: Send>(value: T) -> T {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn runs() -> sqlx::Result<()> {
-    let pool = SqlitePool::connect("sqlite::memory:").await?;
+    let pool = leash_tests::in_memory().await;
     let repo = Repo { pool: pool.clone() };
     assert_eq!(is_send(repo.find(9)).await?, 3);
     assert_eq!(is_send(repo.sendable_of_store()).await?, 1);

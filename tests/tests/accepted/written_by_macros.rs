@@ -60,7 +60,7 @@ limited!(3, "limited");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn runs() -> sqlx::Result<()> {
-    let pool = SqlitePool::connect("sqlite::memory:").await?;
+    let pool = leash_tests::in_memory().await;
     assert_eq!(Repo.whole(&pool, 1).await?, 1);
     assert_eq!(Repo.tail(1).await, 2);
     assert_eq!(Repo.boxed(&pool).await?, 2);

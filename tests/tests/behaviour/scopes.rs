@@ -71,6 +71,8 @@ async fn hooks_count_for_no_acquiring_scope() {
     }
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
         .after_connect(|connection, _| Box::pin(hook(connection)))
         .before_acquire(|connection, _| {
             Box::pin(async move { hook(connection).await.map(|()| true) })

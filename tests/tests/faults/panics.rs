@@ -126,7 +126,9 @@ fn without_a_runtime_there_is_one_panic() {
         let (pool, plain) = runtime.block_on(async {
             let pool = SqlitePoolOptions::new()
                 .max_connections(1)
-                .min_connections(min_connections);
+                .min_connections(min_connections)
+                .idle_timeout(None)
+                .max_lifetime(None);
             let pool = TestPool::new(pool.connect("sqlite::memory:").await.unwrap(), ());
             let plain =
                 plain_sqlx::sqlite::SqlitePoolOptions::new().min_connections(min_connections);

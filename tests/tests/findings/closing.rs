@@ -6,13 +6,12 @@ use futures::FutureExt;
 use sqlx::leash::testing::findings;
 use sqlx::leash::{Certainty, Level, Lint};
 use sqlx::postgres::{PgListener, PgPoolOptions};
-use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::track;
 use tokio::sync::Notify;
 
 use crate::common::{
-    self, Says, TestPool, assert_none, in_child_under, marked, only, pool, received, reported,
-    silent, watched,
+    self, Says, TestPool, assert_none, connect, in_child_under, marked, only, pool, received,
+    reported, silent, watched,
 };
 
 #[track(close_blocked = "100ms")]
@@ -88,7 +87,7 @@ async fn reported_once() {
 async fn a_connection_being_returned_may_be_in_a_hook() {
     let (begun, released) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let waits = (Arc::clone(&begun), Arc::clone(&released));
-    let options = SqlitePoolOptions::new().after_release(move |_, _| {
+    let options = common::options(10).after_release(move |_, _| {
         let (begun, released) = waits.clone();
         Box::pin(async move {
             begun.notify_one();
@@ -96,7 +95,7 @@ async fn a_connection_being_returned_may_be_in_a_hook() {
             Ok(true)
         })
     });
-    let pool = TestPool::of(options.connect("sqlite::memory:").await.unwrap());
+    let pool = connect(options).await;
     drop(pool.acquire().await.unwrap());
     begun.notified().await;
     let ((), found) = findings(async {

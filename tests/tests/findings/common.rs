@@ -11,7 +11,8 @@ pub(crate) use found::{
     only, only_of, related, rendered, reported, said, silent, watched,
 };
 pub(crate) use leash_tests::{
-    HUNDRED, Place, TestPool, Tx, declared, in_child, marked, path_of, received, settled, until,
+    HUNDRED, Place, TestPool, Tx, declared, in_child, in_memory, marked, path_of, received,
+    settled, until,
 };
 pub(crate) use logged::{Lines, note_panics, panics_about};
 pub(crate) use pools::{

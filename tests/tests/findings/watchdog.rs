@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use sqlx::leash::testing::findings;
 use sqlx::leash::{self, Lint};
-use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{SqlitePool, track};
 
 use crate::common::{
-    TestPool, assert_none, in_child_under, only, pool, received, reported, until, watched,
+    TestPool, assert_none, in_child_under, in_memory, only, pool, received, reported, until,
+    watched,
 };
 
 /// The thread's name, cut to the length that the kernel keeps.
@@ -46,13 +46,6 @@ fn sleeps() -> u64 {
     line.unwrap().trim().parse().unwrap()
 }
 
-async fn connect() -> SqlitePool {
-    SqlitePoolOptions::new()
-        .connect("sqlite::memory:")
-        .await
-        .unwrap()
-}
-
 #[test]
 fn one_thread_from_the_first_pool_to_the_last() {
     let test = "watchdog::one_thread_from_the_first_pool_to_the_last";
@@ -60,11 +53,11 @@ fn one_thread_from_the_first_pool_to_the_last() {
         runtime.block_on(async {
             assert_eq!(threads().len(), 0);
             for _ in 0..3 {
-                let first = connect().await;
+                let first = in_memory().await;
                 until("the thread has started", || threads().len() == 1).await;
                 let mut pools = Vec::new();
                 for _ in 0..20 {
-                    pools.push(connect().await);
+                    pools.push(in_memory().await);
                 }
                 sqlx::query("SELECT 1").execute(&first).await.unwrap();
                 assert_eq!(threads().len(), 1);
@@ -102,7 +95,7 @@ fn idle_is_received() -> Arc<AtomicBool> {
 fn a_handle_that_outlives_its_pool_is_watched() {
     #[track(held_idle = "50ms")]
     async fn outlives(is_received: &AtomicBool) {
-        let pool = connect().await;
+        let pool = in_memory().await;
         let _conn = pool.acquire().await.unwrap();
         drop(pool);
         until("it is received", || is_received.load(Relaxed)).await;
@@ -131,7 +124,7 @@ fn a_short_limit_for_all_is_seen_in_time() {
     let _ = in_child_under(test, "held_idle=100ms", |runtime| {
         let is_received = idle_is_received();
         runtime.block_on(async {
-            let pool = connect().await;
+            let pool = in_memory().await;
             let mut reported = Vec::new();
             for _ in 0..5 {
                 reported.push(idles(&pool, &is_received).await);

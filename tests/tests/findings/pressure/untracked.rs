@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use sqlx::SqlitePool;
 use sqlx::leash::{Certainty, Lint, PoolExt};
-use sqlx::sqlite::SqlitePoolOptions;
 
 use crate::common::{
-    self, Lines, Place, TestPool, assert_none, in_child_under, marked, pool_named, received,
-    reported, watched,
+    self, Lines, Place, TestPool, assert_none, bare_pool_of, in_child_under, marked, pool_named,
+    received, reported, watched,
 };
 
 async fn plain_pool() -> plain_sqlx::SqlitePool {
@@ -76,8 +75,7 @@ fn lent_permits_are_accounted_for() {
     let test = "pressure::untracked::lent_permits_are_accounted_for";
     let _ = in_child_under(test, "unaccounted_connections=1s", |runtime| {
         runtime.block_on(async {
-            let options = SqlitePoolOptions::new().max_connections(3);
-            let pool = TestPool::of(options.connect("sqlite::memory:").await.unwrap());
+            let pool = bare_pool_of(3).await;
             let _lent = pool.as_sqlx().acquire().await.unwrap();
             let _ours = pool.acquire().await.unwrap();
 
