@@ -1,6 +1,7 @@
 //! The steps of an acquire, a statement and a pool. Each step is recorded, then judged, then reported.
 
 pub(crate) mod acquire;
+pub(crate) mod making;
 pub(crate) mod session;
 pub(crate) mod startup;
 pub(crate) mod statement;

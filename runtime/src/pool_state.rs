@@ -16,6 +16,7 @@ pub(crate) mod counters;
 pub(crate) mod endpoint;
 pub(crate) mod episode;
 pub(crate) mod full_server;
+pub(crate) mod in_memory;
 mod permits;
 pub(crate) mod read;
 pub(crate) mod registry;
@@ -70,7 +71,8 @@ impl PoolState {
             max_connections,
             min_connections: 0,
             acquire_timeout: Duration::from_secs(30),
-            replaces_connections: true,
+            idle_timeout: None,
+            max_lifetime: None,
             hooks: Hooks::LeaveState,
         };
         Self::new(Endpoint::default(), Place::UNKNOWN, limits)
@@ -121,7 +123,8 @@ impl PoolState {
                     max_connections: 0,
                     min_connections: 0,
                     acquire_timeout: Duration::ZERO,
-                    replaces_connections: false,
+                    idle_timeout: None,
+                    max_lifetime: None,
                     hooks: Hooks::Unknown,
                 };
                 Arc::new(PoolState {

@@ -12,6 +12,7 @@ mod connection;
 mod copy;
 mod executor;
 mod ext;
+mod in_memory;
 mod in_use;
 mod known;
 mod lent;

@@ -219,7 +219,7 @@ lints! {
     /// A pool's options contradict themselves or its database.
     PoolSettings = pool_settings {
         group: Pool,
-        stance: Planned,
+        stance: Warn,
         unit: None,
         limit: None,
         example: "",

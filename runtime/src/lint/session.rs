@@ -34,7 +34,7 @@ pub(crate) fn state_is_left(handle: &Handle, marks: &[Mark], way: Way) -> Option
         return None;
     }
     let is_only_connection = limits.max_connections == 1;
-    if matches!(way, Way::ThroughPool) && is_only_connection && !limits.replaces_connections {
+    if matches!(way, Way::ThroughPool) && is_only_connection && !limits.replaces_connections() {
         return None;
     }
     let place = mark.tally.place().unwrap_or(handle.place);

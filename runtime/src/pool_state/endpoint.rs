@@ -174,9 +174,16 @@ pub(crate) struct Limits {
     pub(crate) max_connections: u32,
     pub(crate) min_connections: u32,
     pub(crate) acquire_timeout: Duration,
-    /// Whether the pool closes a connection because of its age or its idle time.
-    pub(crate) replaces_connections: bool,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) max_lifetime: Option<Duration>,
     pub(crate) hooks: Hooks,
+}
+
+impl Limits {
+    /// Whether the pool closes a connection because of its age or its idle time.
+    pub(crate) fn replaces_connections(&self) -> bool {
+        self.idle_timeout.is_some() || self.max_lifetime.is_some()
+    }
 }
 
 /// What the hooks of a pool's options may do to the state that a holder leaves on its connection.

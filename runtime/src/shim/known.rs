@@ -7,7 +7,14 @@ use std::any::Any;
 
 use sqlx::Database;
 
+#[cfg(feature = "_sqlite")]
+use super::in_memory::sqlite;
 use crate::pool_state::endpoint::{Endpoint, System};
+#[cfg(feature = "_sqlite")]
+use crate::pool_state::in_memory::InMemory;
+
+/// The connect options of a database.
+pub(super) type OptionsOf<DB> = <<DB as Database>::Connection as sqlx::Connection>::Options;
 
 /// The database system of a driver.
 pub(super) fn system<DB: Database>() -> System {
@@ -51,9 +58,7 @@ pub(super) fn rows_affected<DB: Database>(result: &DB::QueryResult) -> u64 {
 }
 
 /// The endpoint that connect options lead to, without user or password.
-pub(super) fn endpoint<DB: Database>(
-    options: &<DB::Connection as sqlx::Connection>::Options,
-) -> Endpoint {
+pub(super) fn endpoint<DB: Database>(options: &OptionsOf<DB>) -> Endpoint {
     let options: &dyn Any = options;
     #[cfg(feature = "postgres")]
     if let Some(options) = options.downcast_ref::<sqlx::postgres::PgConnectOptions>() {
@@ -86,17 +91,10 @@ pub(super) fn endpoint<DB: Database>(
     }
     #[cfg(feature = "_sqlite")]
     if let Some(options) = options.downcast_ref::<sqlx::sqlite::SqliteConnectOptions>() {
-        let file = options.get_filename().display().to_string();
-        // sqlx generates a name for each in-memory database, which would mean nothing to a reader.
-        let address = if file.contains("sqlx-in-memory-") {
-            ":memory:".to_owned()
-        } else {
-            file
-        };
         return Endpoint {
             system: System::Sqlite,
             connection: "SqliteConnection",
-            address,
+            address: sqlite_address(options),
             namespace: None,
         };
     }
@@ -110,6 +108,18 @@ pub(super) fn endpoint<DB: Database>(
         connection: "DB::Connection",
         address: DB::NAME.to_owned(),
         namespace: None,
+    }
+}
+
+#[cfg(feature = "_sqlite")]
+fn sqlite_address(options: &sqlx::sqlite::SqliteConnectOptions) -> String {
+    let file = options.get_filename().display().to_string();
+    match sqlite::of_options(options) {
+        Some(InMemory::Temporary) => "temporary".to_owned(),
+        Some(InMemory::OfConnection) => ":memory:".to_owned(),
+        // sqlx generates a name for each in-memory database, which would mean nothing to a reader.
+        _ if file.contains("sqlx-in-memory-") => ":memory:".to_owned(),
+        _ => file,
     }
 }
 

@@ -10,18 +10,19 @@ use std::sync::{Arc, Weak};
 use futures_core::future::BoxFuture;
 use sqlx::{ConnectOptions, Connection, Database, Error};
 
-use super::known;
+use super::in_memory;
+use super::known::{self, OptionsOf};
 use super::options::PoolOptions;
 use super::pool::Pool;
 use crate::lifecycle::acquire::Opening;
+use crate::lifecycle::making::{self, Making};
 use crate::lifecycle::startup;
+use crate::lint::Reaction;
 use crate::pool_state::PoolState;
 use crate::pool_state::endpoint::Endpoint;
 use crate::pool_state::registry::ErasedPool;
 use crate::scope::origin::{self, Origin};
 use crate::source::place::Place;
-
-type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
 
 impl<DB: Database> PoolOptions<DB> {
     #[doc(hidden)]
@@ -42,12 +43,12 @@ impl<DB: Database> PoolOptions<DB> {
     ///
     /// # Panics
     ///
-    /// In a debug build, the future panics if the first connect times out, where `pool_timeout` is at deny and its
-    /// finding is certain.
+    /// In a debug build, the future panics where a lint is at deny and its finding is certain: `pool_timeout` if the
+    /// first connect times out, `pool_settings` when the pool is made.
     #[track_caller]
     pub fn connect(self, url: &str) -> impl Future<Output = Result<Pool<DB>, Error>> {
         let place = origin::caller(Location::caller());
-        async move { open(self, url.parse()?, place).await }
+        Making::new(async move { open(self, url.parse()?, Some(url), place).await })
     }
 
     /// Makes a pool with the given connect options, and opens at least one connection at once.
@@ -65,7 +66,7 @@ impl<DB: Database> PoolOptions<DB> {
         options: <DB::Connection as Connection>::Options,
     ) -> impl Future<Output = Result<Pool<DB>, Error>> + use<DB> {
         let place = origin::caller(Location::caller());
-        open(self, options, place)
+        Making::new(open(self, options, None, place))
     }
 
     /// Makes a pool that opens connections when they are needed.
@@ -73,21 +74,29 @@ impl<DB: Database> PoolOptions<DB> {
     /// # Errors
     ///
     /// If the URL cannot be parsed.
+    ///
+    /// # Panics
+    ///
+    /// In a debug build, where `pool_settings` is at deny and its finding is certain.
     #[track_caller]
     pub fn connect_lazy(self, url: &str) -> Result<Pool<DB>, Error> {
         let place = origin::caller(Location::caller());
-        Ok(Pool::track(
-            self.inner.connect_lazy(url)?,
-            place,
-            self.hooks,
-        ))
+        let (pool, judged) = open_lazily(self, url.parse()?, Some(url), place);
+        making::act_on(judged);
+        Ok(pool)
     }
 
     /// Makes a pool with the given connect options, which opens connections when they are needed.
+    ///
+    /// # Panics
+    ///
+    /// As [`connect_lazy`](PoolOptions::connect_lazy).
     #[track_caller]
     pub fn connect_lazy_with(self, options: <DB::Connection as Connection>::Options) -> Pool<DB> {
         let place = origin::caller(Location::caller());
-        Pool::track(self.inner.connect_lazy_with(options), place, self.hooks)
+        let (pool, judged) = open_lazily(self, options, None, place);
+        making::act_on(judged);
+        pool
     }
 }
 
@@ -127,12 +136,20 @@ impl<DB: Database> Pool<DB> {
     /// # Errors
     ///
     /// If the URL cannot be parsed.
+    ///
+    /// # Panics
+    ///
+    /// As [`PoolOptions::connect_lazy`].
     #[track_caller]
     pub fn connect_lazy(url: &str) -> Result<Self, Error> {
         PoolOptions::<DB>::new().connect_lazy(url)
     }
 
     /// Makes a pool with default options and the given connect options, which opens connections when they are needed.
+    ///
+    /// # Panics
+    ///
+    /// As [`PoolOptions::connect_lazy`].
     #[track_caller]
     pub fn connect_lazy_with(options: <DB::Connection as Connection>::Options) -> Self {
         PoolOptions::<DB>::new().connect_lazy_with(options)
@@ -142,21 +159,37 @@ impl<DB: Database> Pool<DB> {
 /// Stands in for the pool in the registry until sqlx has made it.
 struct StandIn<DB: Database> {
     state: Arc<PoolState>,
-    options: Options<DB>,
+    options: OptionsOf<DB>,
 }
 
-/// Connects a pool that the program makes at `place`.
+/// Makes a pool that connects lazily, and judges its settings. `url` is what its connect options were made from, if they were.
+fn open_lazily<DB: Database>(
+    pool: PoolOptions<DB>,
+    options: OptionsOf<DB>,
+    url: Option<&str>,
+    place: Place,
+) -> (Pool<DB>, Reaction) {
+    let database = in_memory::database::<DB>(&options, url);
+    let opened = pool.inner.connect_lazy_with(options);
+    let pool = Pool::track(opened, place, pool.hooks);
+    let judged = making::judge(pool.state(), database);
+    (pool, judged)
+}
+
+/// The same, with a connection that is opened at once.
 async fn open<DB: Database>(
     pool: PoolOptions<DB>,
-    options: Options<DB>,
+    options: OptionsOf<DB>,
+    url: Option<&str>,
     place: Place,
-) -> Result<Pool<DB>, Error> {
+) -> Result<(Pool<DB>, Reaction), Error> {
     startup::load();
     let hooks = pool.hooks;
     if startup::is_off() {
         let opened = pool.inner.connect_with(options).await?;
-        return Ok(Pool::track(opened, place, hooks));
+        return Ok((Pool::track(opened, place, hooks), Reaction::Go));
     }
+    let database = in_memory::database::<DB>(&options, url);
     let state = PoolState::new(known::endpoint::<DB>(&options), place, pool.limits());
     // Marked as used, so that the stand-in logs no start line. The pool logs its own at its first use, under its name.
     let _ = state.is_first_use();
@@ -168,7 +201,10 @@ async fn open<DB: Database>(
     startup::pool_made(pool_to_be, state.id());
     let connect = pool.inner.connect_with(options);
     let opened = Opening::new(state, Origin::UnlessPolled(place), connect).await?;
-    Ok(Pool::track(opened, place, hooks))
+    let pool = Pool::track(opened, place, hooks);
+    drop(stand_in);
+    let judged = making::judge(pool.state(), database);
+    Ok((pool, judged))
 }
 
 impl<DB: Database> ErasedPool for StandIn<DB> {

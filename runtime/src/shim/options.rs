@@ -35,8 +35,8 @@ impl<DB: Database> PoolOptions<DB> {
             max_connections: self.get_max_connections(),
             min_connections: self.get_min_connections(),
             acquire_timeout: self.get_acquire_timeout(),
-            replaces_connections: self.get_idle_timeout().is_some()
-                || self.get_max_lifetime().is_some(),
+            idle_timeout: self.get_idle_timeout(),
+            max_lifetime: self.get_max_lifetime(),
             hooks: self.hooks,
         }
     }

@@ -16,6 +16,7 @@ mod pressure;
 mod returns;
 mod rollback;
 mod session;
+mod settings;
 mod slow;
 mod timeout;
 mod watchdog;
