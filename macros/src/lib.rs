@@ -243,7 +243,7 @@ use crate::options::Options;
 ///
 /// - `pool_pressure` and `unaccounted_connections` judge a pool, not a function. The attribute accepts their levels
 ///   and limits, but these have no effect there: set them in `SQLX_LEASH` or `leash::Config`.
-/// - `n_plus_one`, `redundant_query`, `database_locked`, `connection_churn` and `duplicate_pool` are reserved. The attribute accepts and
+/// - `n_plus_one`, `redundant_query`, `connection_churn` and `duplicate_pool` are reserved. The attribute accepts and
 ///   checks their levels and limits, but this version does not look for them yet.
 ///
 /// `leash::explain(lint)` returns the page of a lint: what it finds, an example that triggers it, and the fix.
@@ -283,6 +283,7 @@ use crate::options::Options;
 /// | `pool_timeout` | at the acquire that timed out | `warn` |
 /// | `nested_acquire`, `outside_transaction` | at the acquire of the second permit, or the query that took it | `warn` |
 /// | `failed_transaction` | at the next statement in the transaction, before it is sent, or at its commit | `warn` |
+/// | `database_locked` | at the statement, begin or commit that SQLite has refused | `warn` |
 /// | `pool_settings` | where the connect is awaited, or at the lazy connect | `warn` |
 ///
 /// The other lints never panic; nor does a finding that is not certain. The setting `fail=likely`, which is for tests,

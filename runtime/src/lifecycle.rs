@@ -2,6 +2,7 @@
 
 pub(crate) mod acquire;
 pub(crate) mod making;
+pub(crate) mod refused;
 pub(crate) mod session;
 pub(crate) mod startup;
 pub(crate) mod statement;

@@ -152,10 +152,10 @@ lints! {
         limit: None,
         example: "",
     }
-    /// SQLite refused a statement because the database is locked.
+    /// A statement, a begin or a commit failed because the SQLite database is locked.
     DatabaseLocked = database_locked {
         group: Queries,
-        stance: Planned,
+        stance: Warn,
         unit: None,
         limit: None,
         example: "",

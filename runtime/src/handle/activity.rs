@@ -20,6 +20,11 @@ pub(crate) struct ControlGuard {
 }
 
 impl ControlGuard {
+    /// When it began.
+    pub(crate) fn began(&self) -> Instant {
+        self.handle.state().since
+    }
+
     /// Ends an operation that has run to its end. A guard that is dropped without this call ends it as abandoned.
     ///
     /// `None` is an operation on a connection without a handle.

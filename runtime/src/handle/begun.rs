@@ -51,14 +51,12 @@ pub(crate) struct OpenTransaction {
     /// The number of statements sent in it.
     pub(crate) statements: u64,
     /// The first statement in it that did not fail.
-    #[expect(dead_code, reason = "for the judge of locked databases")]
     pub(crate) first: Option<&'static Tally>,
     /// The last statement that wrote in it or in its savepoints.
     pub(crate) wrote: Option<&'static Tally>,
     /// SQLite's lock for writing, if it has it.
     pub(crate) write_lock: Option<WriteLock>,
     /// Whether code that is not seen may have used the connection meanwhile.
-    #[expect(dead_code, reason = "for the judge of locked databases")]
     pub(crate) ran_unseen: bool,
 }
 
@@ -68,7 +66,6 @@ pub(crate) struct WriteLock {
     /// The statement that took it, whether or not it changed a row; `None` if the begin did: `BEGIN IMMEDIATE`.
     pub(crate) statement: Option<&'static Tally>,
     /// When the transaction had it at the latest.
-    #[expect(dead_code, reason = "for the judge of locked databases")]
     pub(crate) since: Instant,
     /// Whether it certainly has it. A statement that changes the schema may find nothing to do, and one that was given up
     /// or has violated a constraint may not have come so far.

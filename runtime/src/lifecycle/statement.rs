@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::error::ErrorKind;
 
-use super::{session, startup, transaction};
+use super::{refused, session, startup, transaction};
 use crate::handle::Handle;
 use crate::handle::begun::Ran;
 use crate::handle::unread::Unread;
@@ -285,7 +285,7 @@ impl Running {
     /// # Panics
     ///
     /// At its call site, if it was sent to the pool itself, has left a transaction open there or something set, and
-    /// `session_state` is at deny.
+    /// `session_state` is at deny; or if SQLite has refused it, and `database_locked` is.
     pub(crate) fn end(&mut self, error: Option<&sqlx::Error>) {
         self.finish(
             if error.is_none() {
@@ -356,6 +356,14 @@ impl Running {
             affected: self.affected,
             calls: *calls,
         });
+        if let Some(error) = error {
+            refused::judge(
+                self.handle.as_ref(),
+                lint::Refused::Statement(tally),
+                Some(time),
+                error,
+            );
+        }
     }
 
     /// Records what the statement did in its handle's transaction.

@@ -24,7 +24,8 @@ use crate::scope::context;
 ///
 /// As an executor: in a debug build, a statement panics at its call site if it is the first one over a budget and
 /// `query_budget` is at deny, which is the default; or if the server has failed its transaction and `failed_transaction`
-/// is at deny. The future or stream panics when it is first polled, before anything is sent.
+/// is at deny. The future or stream panics when it is first polled, before anything is sent. It panics in place of an
+/// error of SQLite for a database that is locked, if `database_locked` is at deny.
 pub struct Conn<'c, DB: Database> {
     // Dropped first: the handle ends before sqlx's value, whose drop spawns a task and panics outside a runtime.
     permit: Permit,

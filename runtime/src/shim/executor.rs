@@ -148,6 +148,7 @@ macro_rules! executor {
         /// In a debug build, a statement panics at its call site if it is the first one over a budget and
         /// `query_budget` is at deny, which is the default; or if the server has failed its transaction and
         /// `failed_transaction` is at deny. The future or stream panics when it is first polled, before anything is sent.
+        /// It panics in place of an error of SQLite for a database that is locked, if `database_locked` is at deny.
         impl<'c, DB: Backend> Executor<'c> for &'c mut $ty {
             type Database = DB;
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::time::{Duration, Instant};
 
 use futures_core::future::BoxFuture;
 use sqlx::{Database, Error, SqlStr};
@@ -11,7 +12,8 @@ use super::conn::Conn;
 use super::known;
 use crate::handle::ControlGuard;
 use crate::handle::begun::End;
-use crate::lifecycle::transaction;
+use crate::lifecycle::{refused, transaction};
+use crate::lint::Refused;
 use crate::pool_state::counters::Control;
 use crate::scope::context;
 use crate::sql;
@@ -56,6 +58,7 @@ impl<'c, DB: Database> Transaction<'c, DB> {
             })
         });
         let result = DB::TransactionManager::begin(connection, statement).await;
+        let failed_after = time_if_failed(&result, control.as_ref());
         drop(control);
         let mut conn = beginning
             .conn
@@ -75,6 +78,7 @@ impl<'c, DB: Database> Transaction<'c, DB> {
                 }
                 // As sqlx does, because the transaction may have begun despite the error.
                 DB::TransactionManager::start_rollback(conn.connection());
+                refused::judge(conn.handle(), Refused::Begin, failed_after, &error);
                 Err(error)
             }
         }
@@ -85,15 +89,21 @@ impl<'c, DB: Database> Transaction<'c, DB> {
     /// # Panics
     ///
     /// In a debug build, before anything is sent, if the server has failed or ended the transaction and
-    /// `failed_transaction` is at deny. It warns by default.
+    /// `failed_transaction` is at deny; or in place of an error of SQLite for a database that is locked, if
+    /// `database_locked` is. Both warn by default.
     pub async fn commit(mut self) -> Result<(), Error> {
         if let Some(handle) = self.conn.handle() {
             transaction::judge_commit(handle);
         }
         let control = self.begin_control(Control::Commit);
         let result = DB::TransactionManager::commit(self.conn.connection()).await;
+        let failed_after = time_if_failed(&result, control.as_ref());
         drop(control);
-        self.closed_if(result, End::Committed)
+        let result = self.closed_if(result, End::Committed);
+        if let Err(error) = &result {
+            refused::judge(self.conn.handle(), Refused::Commit, failed_after, error);
+        }
+        result
     }
 
     /// Rolls this transaction or savepoint back.
@@ -129,6 +139,12 @@ impl<'c, DB: Database> Transaction<'c, DB> {
     pub(super) fn conn_mut(&mut self) -> &mut Conn<'c, DB> {
         &mut self.conn
     }
+}
+
+/// The time that a control operation took, if it failed.
+fn time_if_failed(result: &Result<(), Error>, control: Option<&ControlGuard>) -> Option<Duration> {
+    let began = control.filter(|_| result.is_err())?.began();
+    Some(Instant::now().saturating_duration_since(began))
 }
 
 /// A `begin` that has not completed.

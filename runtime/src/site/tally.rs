@@ -158,6 +158,21 @@ impl Tally {
             .find(|effect| matches!(effect, Effect::Ends { .. } | Effect::RollsBackTo(_)))
     }
 
+    /// Whether the text begins a transaction, of SQLite one without the lock for writing.
+    pub(crate) fn begins(&self) -> bool {
+        self.begins_with(false)
+    }
+
+    /// Whether the text begins a transaction of SQLite that has the lock for writing at once.
+    pub(crate) fn begins_writing(&self) -> bool {
+        self.begins_with(true)
+    }
+
+    fn begins_with(&self, the_lock: bool) -> bool {
+        let mut effects = self.effects().iter();
+        effects.any(|effect| matches!(effect, Effect::Begins { writes_at_once } if *writes_at_once == the_lock))
+    }
+
     /// Whether the text commits a transaction.
     pub(crate) fn commits(&self) -> bool {
         use Ends::Commit;

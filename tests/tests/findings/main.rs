@@ -9,6 +9,7 @@ mod failed;
 mod held;
 mod kept;
 mod lent;
+mod locked;
 mod nested;
 mod outside;
 mod own_wait;
