@@ -46,8 +46,9 @@ pub use crate::finding::{
     CallSite, Certainty, Fact, Finding, Level, Limit, Lint, Related, UnknownName, Verdict, explain,
 };
 pub use crate::snapshot::{
-    AcquireStats, Activity, Bucket, ControlStats, HandleInfo, HoldStats, LintStats, Operation,
-    PoolStats, SiteStats, Snapshot, Timing, TrackerStats, WaiterInfo,
+    AcquireStats, Activity, Bucket, ControlStats, HandleInfo, HoldStats, LentTo, LintStats,
+    Operation, PoolStats, SiteStats, Snapshot, Timing, TrackerStats, TransactionFailure,
+    TransactionInfo, WaiterInfo,
 };
 
 #[cfg(feature = "track")]

@@ -176,8 +176,10 @@ pub struct HandleInfo {
     pub lent_total: Duration,
     /// The tracked function that was lent its connection and has used it; `None` once its holder uses it again.
     pub lent_to: Option<LentTo>,
-    /// The number of open transactions and savepoints on it.
+    /// The number of open transactions and savepoints on it. Savepoints that statements set do not count.
     pub transaction_depth: u32,
+    /// The transaction that is open on it.
+    pub transaction: Option<TransactionInfo>,
     /// The number of statements sent on it.
     pub statements: u64,
     /// The number of rows read from its open stream.
@@ -186,6 +188,41 @@ pub struct HandleInfo {
     pub reserved: Option<String>,
     /// Its last operations, latest first.
     pub operations: Vec<Operation>,
+}
+
+/// A transaction that is open on a handle, as far as the program knows.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct TransactionInfo {
+    /// Where it was begun.
+    pub site: CallSite,
+    /// Time since it was begun.
+    pub age: Duration,
+    /// Whether a statement has begun it (`BEGIN`). Otherwise a `Transaction` value stands for it.
+    pub by_statement: bool,
+    /// The number of statements sent in it.
+    pub statements: u64,
+    /// The error after which it cannot go on.
+    pub failure: Option<TransactionFailure>,
+}
+
+/// An error of the database after which a transaction cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct TransactionFailure {
+    /// Operation and targets of the statement that failed.
+    pub statement: String,
+    /// Its call site, if that is known.
+    pub site: Option<CallSite>,
+    /// The code of the error: the SQLSTATE, with the number before it for MySQL and MariaDB, or SQLite's extended code.
+    pub code: String,
+    /// Time since it failed.
+    pub age: Duration,
+    /// Whether the database has rolled back the whole transaction, so that later statements run outside of it. Otherwise it
+    /// refuses them, and turns the commit into a rollback.
+    pub rolled_back: bool,
 }
 
 /// A tracked function that was lent the connection of a handle: it takes a `&mut PgConnection`.

@@ -2,9 +2,12 @@
 
 use std::time::Instant;
 
+use super::failure::Failure;
 use super::loan::Loan;
-use super::{Handle, Standing};
-use crate::snapshot::{Activity, HandleInfo, WaiterInfo};
+use super::{Handle, Standing, State};
+use crate::pool_state::aftermath::Aftermath;
+use crate::snapshot::{Activity, HandleInfo, TransactionFailure, TransactionInfo, WaiterInfo};
+use crate::source::place::Place;
 
 impl Handle {
     pub(crate) fn read(&self, now: Instant) -> HandleInfo {
@@ -38,6 +41,7 @@ impl Handle {
             lent_total: hold.lent,
             lent_to: state.loan.as_ref().and_then(Loan::read),
             transaction_depth: u32::try_from(state.transactions.len()).unwrap_or(u32::MAX),
+            transaction: state.read_transaction(now),
             statements: state.statements,
             stream_rows: self.stream.rows(),
             reserved: self.reserved.get().cloned(),
@@ -57,6 +61,32 @@ impl Handle {
             span: span_name(&self.span),
             task: self.task,
             age: self.has_waited(now),
+        }
+    }
+}
+
+impl State {
+    fn read_transaction(&self, now: Instant) -> Option<TransactionInfo> {
+        let open = self.open_transaction()?;
+        let failure = self.failure().map(|failure| failure.read(now));
+        Some(TransactionInfo {
+            site: open.place.to_call_site(),
+            age: now.saturating_duration_since(open.when),
+            by_statement: open.text.is_some(),
+            statements: open.statements,
+            failure,
+        })
+    }
+}
+
+impl Failure {
+    fn read(&self, now: Instant) -> TransactionFailure {
+        TransactionFailure {
+            statement: self.statement.clone(),
+            site: self.place.map(Place::to_call_site),
+            code: self.code.clone(),
+            age: now.saturating_duration_since(self.when),
+            rolled_back: self.aftermath != Aftermath::Refused,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Help in code: how a function does with the connection that is held, or releases it.
 
-use super::describe::{holder, taker};
+use super::describe::{holder, is_begun_by_statement, taker};
 use crate::handle::Handle;
 use crate::pool_state::endpoint::Endpoint;
 use crate::scope::Scope;
@@ -116,6 +116,9 @@ pub(super) fn parameter(endpoint: &Endpoint) -> String {
 pub(super) fn release_before(first: &HandleInfo) -> String {
     match first.activity {
         Activity::Streaming => "or release the first one before: `drop(stream)`".to_owned(),
+        _ if is_begun_by_statement(first) => {
+            "or, if it need not be part of the transaction, send the COMMIT before".to_owned()
+        }
         _ if first.transaction_depth > 0 => {
             "or, if it need not be part of the transaction, commit before: `tx.commit().await?`"
                 .to_owned()
@@ -126,7 +129,7 @@ pub(super) fn release_before(first: &HandleInfo) -> String {
 
 /// The usual name of its variable.
 fn variable(handle: &HandleInfo) -> &'static str {
-    if handle.transaction_depth > 0 {
+    if handle.transaction_depth > 0 && !is_begun_by_statement(handle) {
         "tx"
     } else {
         "conn"

@@ -66,6 +66,31 @@ pub(super) fn doing(info: &HandleInfo) -> Fact {
     }
 }
 
+/// What the database does not show of a handle's connection: each a fact that begins with a verb.
+pub(super) fn states(info: &HandleInfo) -> Vec<Fact> {
+    let transaction = info.transaction.as_ref();
+    let failure = transaction.and_then(|transaction| transaction.failure.as_ref());
+    let failed = failure.map(|failure| {
+        let has = if failure.rolled_back {
+            "has rolled back"
+        } else {
+            "has failed"
+        };
+        let ago = short(failure.age);
+        Fact::new(
+            "is",
+            format!("in a transaction that the database {has}, {ago} ago"),
+        )
+    });
+    failed.into_iter().collect()
+}
+
+/// Whether a statement has begun the open transaction, so that there is no `Transaction` value.
+pub(super) fn is_begun_by_statement(info: &HandleInfo) -> bool {
+    let transaction = info.transaction.as_ref();
+    transaction.is_some_and(|transaction| transaction.by_statement)
+}
+
 /// The function that was lent the connection, as a fact.
 pub(super) fn lent(info: &HandleInfo) -> Option<Fact> {
     let to = info.lent_to.as_ref()?;
@@ -96,6 +121,7 @@ pub(super) fn facts(info: &HandleInfo, max_connections: u32) -> Vec<Fact> {
         let savepoints = count(u64::from(info.transaction_depth - 1), "savepoint");
         facts.push(Fact::new("inside", savepoints));
     }
+    facts.extend(states(info));
     facts.push(Fact::new("after", count(info.statements, "statement")));
     facts.extend(last(info));
     facts.push(permit(info, max_connections));

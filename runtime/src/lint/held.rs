@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use super::Reaction;
 use super::advice::{LONG_LIVED, READ_ALL};
 use super::describe::{
-    closing_notes, definite, doing, holder, last, lent, noun, permit, split, taker,
+    closing_notes, definite, doing, holder, is_begun_by_statement, last, lent, noun, permit, split,
+    states, taker,
 };
 use super::emit::Audience;
 use super::judge::judge;
@@ -66,6 +67,7 @@ pub(crate) fn held_idle(
         .all_related(own_wait.as_ref().map(OwnWait::related))
         .fact("held for", short(info.age))
         .facts(unused(&info, copies, quiet))
+        .facts(states(&info))
         .facts(lent(&info))
         .facts([
             split(&info),
@@ -138,6 +140,7 @@ pub(crate) fn held_too_long(rules: &Rules, handle: &Handle, held: Duration) {
         .all_related(now_at(handle, &info))
         .fact("held for", short(held))
         .facts([doing(&info)])
+        .facts(states(&info))
         .fact("after", count(info.statements, "statement"))
         .facts(last(&info))
         .facts([
@@ -217,6 +220,9 @@ fn help(handle: &Handle, info: &HandleInfo, copies: bool, waits: bool) -> Vec<St
         (_, 0) => help.push(
             "acquire it after the slow work, or release it before: `drop(conn)`; a query sent to `&pool` holds a connection only while it runs"
                 .to_owned(),
+        ),
+        (_, _) if is_begun_by_statement(info) => help.push(
+            "do the slow work (a request, a file, a sleep) before the BEGIN or after the COMMIT, not in between".to_owned(),
         ),
         (_, _) => help.push(
             "do the slow work (a request, a file, a sleep) before `begin` or after `commit`, not in between".to_owned(),

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Reaction;
 use super::advice::LONG_LIVED;
-use super::describe::{definite, facts, noun};
+use super::describe::{definite, facts, is_begun_by_statement, noun};
 use super::emit::Audience;
 use super::judge::judge;
 use crate::config;
@@ -144,6 +144,9 @@ fn help(info: &HandleInfo) -> Vec<String> {
         }
         (_, 0) => {
             "let it go out of scope before returning, and keep the pool instead: a `Pool` is cheap to clone"
+        }
+        (_, _) if is_begun_by_statement(info) => {
+            "end its transaction before returning (`COMMIT` or `ROLLBACK`), and let the connection go out of scope"
         }
         (_, _) => {
             "end it where it began, before returning: `tx.commit().await?`, or `tx.rollback().await?`"

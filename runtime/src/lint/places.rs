@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::describe::{doing, last, taker};
+use super::describe::{doing, last, states, taker};
 use super::own_wait::{OwnWait, Waiting};
 use crate::finding::Related;
 use crate::handle::Handle;
@@ -47,9 +47,12 @@ fn holder<'a>(group: &Group<'a>, waiting: &Waiting<'a>, now: Instant) -> Related
         Some(own_wait) if own_wait.is_known() => "waiting for a permit itself".to_owned(),
         _ => doing(&oldest).to_string(),
     };
-    let last = last(&oldest)
+    let mut since = last(&oldest)
         .map(|last| format!(", {last}"))
         .unwrap_or_default();
+    for state in states(&oldest) {
+        since += &format!(", {state}");
+    }
     let reserved = oldest
         .reserved
         .as_ref()
@@ -57,12 +60,12 @@ fn holder<'a>(group: &Group<'a>, waiting: &Waiting<'a>, now: Instant) -> Related
         .unwrap_or_default();
     let label = match group.len() as u64 {
         1 => format!(
-            "{} holds 1 permit{reserved} for {}, {doing}{last}",
+            "{} holds 1 permit{reserved} for {}, {doing}{since}",
             taker(group.place()),
             short(oldest.age)
         ),
         permits => format!(
-            "{} holds {}{reserved}, the oldest for {}, {doing}{last}",
+            "{} holds {}{reserved}, the oldest for {}, {doing}{since}",
             taker(group.place()),
             count(permits, "permit"),
             short(oldest.age)

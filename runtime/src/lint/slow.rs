@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tracing::Span;
 
 use super::Reaction;
-use super::describe::closing_notes;
+use super::describe::{closing_notes, states};
 use super::emit::{Audience, Log};
 use super::judge::judge;
 use crate::config::{self, Rules};
@@ -102,7 +102,12 @@ fn slow_query(
         .label("sent here")
         .fact(name, time)
         .fact("limit", limit)
-        .fact("text", one_line(tally.sql()));
+        .fact("text", one_line(tally.sql()))
+        .facts(
+            handle
+                .map(|handle| states(&handle.read(Instant::now())))
+                .unwrap_or_default(),
+        );
     finding = match waits {
         Some(waits) => finding
             .cause(Certainty::Likely, waits.cause)

@@ -107,6 +107,12 @@ fn handle_line(handle: &HandleInfo) -> String {
     if handle.transaction_depth > 0 {
         line += ", in a transaction";
     }
+    let transaction = handle.transaction.as_ref();
+    match transaction.and_then(|transaction| transaction.failure.as_ref()) {
+        Some(failure) if failure.rolled_back => line += " that the database has rolled back",
+        Some(_) => line += " that the database has failed",
+        None => {}
+    }
     match (&handle.reserved, &handle.scope, handle.handed_up.last()) {
         (Some(reason), ..) => line += &format!(", reserved: {reason}"),
         (None, Some(scope), _) => line += &format!(", belongs to {scope}"),

@@ -2,6 +2,7 @@
 
 mod mysql;
 mod sqlite;
+mod states;
 mod texts;
 mod ways;
 

@@ -77,10 +77,17 @@ fn own_transaction(tally: &Tally, lock: Option<Lock>, handle: &Handle) -> Option
     {
         related.push(Related::new("and has locked the database here", place));
     }
+    let variable = if transaction.text.is_some() {
+        "conn"
+    } else {
+        "tx"
+    };
     let mut help = vec![
-        "send it on the transaction that is open: `&mut *tx`, handed down where the function is another one"
+        format!(
+            "send it in the transaction that is open: `&mut *{variable}`, handed down where the function is another one"
+        ),
+        "or, if it must not be part of the transaction, run it before `begin` or after `commit`"
             .to_owned(),
-        "or, if it must not be part of the transaction, run it before `begin` or after `commit`".to_owned(),
     ];
     help.extend(who_waits(handle.pool.endpoint.system));
     Some(Suspicion {

@@ -172,6 +172,9 @@ fn release(holder: &Handle, all: &[Idle<'_>]) -> String {
         )
     } else if holder.transaction_depth() > 0 {
         format!("end the transaction in {taker} before its slow work: `tx.commit().await?`")
+    } else if holder.open_transaction().is_some() {
+        // A statement has begun it.
+        format!("end the transaction in {taker} before its slow work: `COMMIT`")
     } else {
         format!("release the connection in {taker} before its slow work: `drop(conn)`")
     }
