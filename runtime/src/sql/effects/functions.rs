@@ -126,7 +126,12 @@ impl Scan {
         match upper(word, &mut [0; 16]) {
             "CASE" => self.cases += 1,
             "END" => self.cases = self.cases.saturating_sub(1),
-            "WHERE" | "HAVING" | "ON" => self.has_condition = true,
+            "WHERE" | "HAVING" | "ON" => {
+                self.has_condition = true;
+                if self.parentheses == 0 {
+                    condition_all(found, for_each_row);
+                }
+            }
             "INSERT" | "MERGE" => self.inserts = true,
             "REPLACE" if !reader.is_at_sign('(') => self.inserts = true,
             "INTO" => {

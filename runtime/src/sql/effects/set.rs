@@ -1,7 +1,7 @@
 //! SET, RESET and DISCARD.
 
 use super::reader::{Reader, Value, upper};
-use super::setting::{Setting, identity};
+use super::setting::{Setting, undo_of};
 use super::usual::is_one_of;
 use super::{Found, Kind, Undo, functions, label};
 use crate::sql::tokens::Token;
@@ -256,8 +256,7 @@ pub(super) fn reset(reader: &mut Reader<'_>, found: &mut Found) {
         reader.name()
     };
     if let Some(name) = name {
-        let (kind, key) = identity(name);
-        found.undoes(Undo::One(kind, Some(key)));
+        found.undoes(undo_of(name));
     }
 }
 

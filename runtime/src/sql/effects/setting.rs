@@ -14,6 +14,8 @@ const OF_TRANSACTION: [&str; 3] = [
 /// A setting and its value.
 pub(super) struct Setting {
     pub(super) item: Item,
+    /// What puts it back.
+    undo: Undo,
     /// Whether the connection has this value anyway, or has had it before.
     pub(super) is_usual: bool,
 }
@@ -26,7 +28,11 @@ impl Setting {
             local: is_one_of(&OF_TRANSACTION, canonical(name)),
             ..Item::new(kind, label, Some(key))
         };
-        Self { item, is_usual }
+        Self {
+            item,
+            undo: undo_of(name),
+            is_usual,
+        }
     }
 
     pub(super) fn of_value(label: &str, name: &str, value: &Value<'_>) -> Self {
@@ -42,7 +48,7 @@ impl Setting {
 
     pub(super) fn effect(self) -> Effect {
         if self.is_usual {
-            return Effect::Undoes(Undo::One(self.item.kind, self.item.key));
+            return Effect::Undoes(self.undo);
         }
         Effect::Sets(self.item)
     }
@@ -64,11 +70,21 @@ fn canonical(name: &str) -> &str {
 }
 
 /// What identifies a setting.
-pub(super) fn identity(name: &str) -> (Kind, Key) {
+fn identity(name: &str) -> (Kind, Key) {
     let kind = if is_role(name) {
         Kind::Role
     } else {
         Kind::Setting
     };
     (kind, Key::of(canonical(name)))
+}
+
+/// What puts a setting back. The session's own user has no other role.
+pub(super) fn undo_of(name: &str) -> Undo {
+    let (kind, key) = identity(name);
+    if name.eq_ignore_ascii_case("session_authorization") {
+        Undo::All(kind)
+    } else {
+        Undo::One(kind, Some(key))
+    }
 }

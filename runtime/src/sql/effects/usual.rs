@@ -8,7 +8,7 @@ const OFF: &[&str] = &["OFF", "0", "FALSE", "NO"];
 /// Settings of PostgreSQL, MySQL and MariaDB.
 ///
 /// A limit of time is not among them: 0 is no limit, and who writes it has another one set for the connections.
-const SETTINGS: [(&str, &[&str]); 16] = [
+const SETTINGS: [(&str, &[&str]); 17] = [
     // sqlx sets these when it connects.
     ("timezone", &["UTC", "Etc/UTC", "0"]),
     ("client_encoding", &["UTF8", "utf8mb4"]),
@@ -30,6 +30,7 @@ const SETTINGS: [(&str, &[&str]); 16] = [
     ("unique_checks", ON),
     ("sql_log_bin", ON),
     ("sql_notes", ON),
+    ("sql_safe_updates", OFF),
 ];
 
 /// The PRAGMAs that change a connection alone, with their usual value. The others change the file, or only read.
@@ -41,7 +42,7 @@ const PRAGMAS: [(&str, &[&str]); 32] = [
     ("analysis_limit", &["0"]),
     ("automatic_index", ON),
     ("cache_size", &["-2000"]),
-    ("cache_spill", &[]),
+    ("cache_spill", ON),
     ("case_sensitive_like", OFF),
     ("cell_size_check", OFF),
     ("checkpoint_fullfsync", OFF),

@@ -253,6 +253,10 @@ fn settings_by_a_function() {
     );
     all_set(
         &["Setting: set_config, Row"],
+        &["SELECT set_config('app.tenant', 'x', false) WHERE current_user = 'a'"],
+    );
+    all_set(
+        &["Setting: set_config, Row"],
         &["SELECT set_config('app.tenant', id::text, false) FROM tenants"],
     );
     all_set(

@@ -343,9 +343,8 @@ fn other_ways_to_put_settings_back() {
             "SELECT set_config('role', 'none', false)",
         ],
     );
-    let authorization = Undo::One(Kind::Role, Some(Key::of("session_authorization")));
     all_undo(
-        authorization,
+        Undo::All(Kind::Role),
         &[
             "RESET SESSION AUTHORIZATION",
             "SET SESSION AUTHORIZATION DEFAULT",
@@ -375,6 +374,9 @@ fn settings_that_are_put_back() {
         "SET SESSION TRANSACTION READ ONLY; SET tx_read_only = 0",
         "SET ROLE a; RESET ROLE",
         "SET ROLE a; DISCARD ALL",
+        "SET ROLE a; RESET SESSION AUTHORIZATION",
+        "SET request.jwt.claims = '{\"sub\": 1}'; RESET request.jwt.claims",
+        "SET SESSION AUTHORIZATION a; SET SESSION AUTHORIZATION DEFAULT",
         "SET @old = @@sql_mode, sql_mode = ''; INSERT INTO a VALUES (1); SET sql_mode = @old",
         "SET foreign_key_checks = 0; DELETE FROM a; SET FOREIGN_KEY_CHECKS = 1",
         "PRAGMA foreign_keys = OFF; DROP TABLE a; PRAGMA foreign_keys = ON",
