@@ -7,6 +7,7 @@ mod postgres;
 mod renewed;
 mod sqlite;
 mod through_pool;
+mod truth;
 mod ways;
 
 use sqlx::leash::{Certainty, Finding, Lint};
