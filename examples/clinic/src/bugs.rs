@@ -2,6 +2,7 @@
 
 mod budget;
 mod deadlock;
+mod failed_transaction;
 mod forgotten_commit;
 mod forgotten_transaction;
 mod half_read_stream;
@@ -47,6 +48,8 @@ pub(crate) enum Bug {
     OutsideTransaction,
     /// A correction of readings ends without its commit: `implicit_rollback`
     ForgottenCommit,
+    /// An INSERT fails, nobody looks at its error, and a calibration is lost: `failed_transaction`
+    FailedTransaction,
     /// The archive's URL names a port where no server listens: `pool_timeout`, unreachable
     WrongPort,
     /// Two screens keep the connections that the reception needs: `pool_timeout`, hoarder
@@ -70,6 +73,7 @@ impl Bug {
             Bug::HttpInTransaction => http_in_transaction::play(clinic).await,
             Bug::OutsideTransaction => outside_transaction::play(clinic).await,
             Bug::ForgottenCommit => forgotten_commit::play(clinic).await,
+            Bug::FailedTransaction => failed_transaction::play(clinic).await,
             Bug::WrongPort => wrong_port::play(clinic).await,
             Bug::Hoarder => hoarder::play(clinic).await,
             Bug::SilentPeer => silent_peer::play(clinic).await,

@@ -42,6 +42,12 @@ impl Store {
         })
     }
 
+    /// Whether the clinic stores in SQLite.
+    pub(crate) fn is_sqlite(&self) -> bool {
+        let options = self.pool.connect_options();
+        options.database_url.scheme() == "sqlite"
+    }
+
     /// Rewrites the placeholders `$1`, `$2`, … as this database reads them. Each must occur once and in order.
     pub(crate) fn sql(&self, text: impl Into<Cow<'static, str>>) -> SqlStr {
         let text = text.into();

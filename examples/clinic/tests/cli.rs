@@ -92,6 +92,7 @@ fn help_lists_the_bugs_and_exit_codes() {
         "http-in-transaction",
         "outside-transaction",
         "forgotten-commit",
+        "failed-transaction",
         "wrong-port",
         "hoarder",
         "silent-peer",
@@ -338,6 +339,22 @@ fn forgotten_commit_is_found_at_its_begin() {
         method: "begin",
         function: "Calibration::correct",
         says: &["UPDATE measurement"],
+    }
+    .check_warned();
+}
+
+#[test]
+fn failed_transaction_is_found_at_its_commit() {
+    Played {
+        bug: "failed-transaction",
+        source: include_str!("../src/bugs/failed_transaction.rs"),
+        lint: "warning[failed_transaction]",
+        method: "commit",
+        function: "Workshop::returns",
+        says: &[
+            "INSERT licence",
+            "the changes of this statement are not saved",
+        ],
     }
     .check_warned();
 }

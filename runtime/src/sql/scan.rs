@@ -218,7 +218,8 @@ impl Scan {
                 self.inside().in_from = false;
             }
             "EXPLAIN" if self.first && self.parentheses.len() == 1 => self.explained = true,
-            _ if self.wants_target && FILLERS.contains(&upper) => {}
+            // `INSERT OR ROLLBACK INTO exam`
+            _ if self.wants_target && (FILLERS.contains(&upper) || previous == "OR") => {}
             _ if self.wants_target => self.name(word),
             _ => {}
         }

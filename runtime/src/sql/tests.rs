@@ -156,6 +156,18 @@ fn writes() {
         "INSERT exam",
         true,
     );
+    for clause in ["OR ROLLBACK", "OR REPLACE", "or fail", "OR ABORT"] {
+        check(
+            &format!("INSERT {clause} INTO exam VALUES (1)"),
+            "INSERT exam",
+            true,
+        );
+        check(
+            &format!("UPDATE {clause} exam SET a = 1"),
+            "UPDATE exam",
+            true,
+        );
+    }
     check(
         "INSERT OR IGNORE INTO exam SELECT * FROM old_exam",
         "INSERT exam SELECT old_exam",
