@@ -29,6 +29,7 @@ impl ExamRepo {
 async fn main() -> sqlx::Result<()> {
     // SQLite deletes a database in memory with its last connection, so the pool closes none.
     let pool = SqlitePoolOptions::new()
+        .max_connections(1)
         .idle_timeout(None)
         .max_lifetime(None)
         .connect("sqlite::memory:")

@@ -75,31 +75,24 @@ fn connect_lazy_with() -> SqlitePool {
 }
 
 /// Checks the one finding of `making`, and that the pool's use causes no other.
-#[track_caller]
-fn check(
+async fn check(
     making: impl Future<Output = sqlx::Result<SqlitePool>>,
     place: Place,
     function: &str,
-) -> impl Future<Output = ()> {
-    async move {
-        let (pool, found) = findings(making).await;
-        let pool = pool.unwrap();
-        let found = only(found);
-        assert_eq!(Place::from(&found.primary), place, "{}", found.render());
-        assert_eq!(
-            found.function.as_deref(),
-            Some(function),
-            "{}",
-            found.render()
-        );
-        let ((), again) = findings(async {
-            let clone = pool.clone();
-            sqlx::query("SELECT 1").execute(&clone).await.unwrap();
-            drop(clone.acquire().await.unwrap());
-        })
-        .await;
-        assert_none(&again);
-    }
+) {
+    let (pool, found) = findings(making).await;
+    let pool = pool.unwrap();
+    let found = only(found);
+    let all = found.render();
+    assert_eq!(Place::from(&found.primary), place, "{all}");
+    assert_eq!(found.function.as_deref(), Some(function), "{all}");
+    let ((), again) = findings(async {
+        let clone = pool.clone();
+        sqlx::query("SELECT 1").execute(&clone).await.unwrap();
+        drop(clone.acquire().await.unwrap());
+    })
+    .await;
+    assert_none(&again);
 }
 
 #[tokio::test]
