@@ -51,19 +51,38 @@ impl<'a> Writer<'a> {
         self.lock.since <= then
     }
 
-    /// `the transaction of report has had the lock for writing for 3.2 s, and has not been used for 3.1 s`.
-    pub(super) fn words(&self, claims: &[Arc<Handle>], now: Instant) -> String {
+    /// `the transaction of report has had the lock for writing for 3.2 s, and has not been used for 3.1 s`, and whether the
+    /// task that uses `handle` keeps it.
+    pub(super) fn words(&self, handle: &Handle, claims: &[Arc<Handle>], now: Instant) -> String {
         let holds = if self.is_sure() {
             "has had the lock"
         } else {
             "may have had the lock"
         };
+        let kept = match is_kept_by_task_of(self.claim, handle) {
+            Some(Certainty::Certain) => {
+                ". The same task keeps that transaction, which cannot end before this statement does"
+            }
+            Some(_) => {
+                ". The same task seems to keep that transaction, which then cannot end before this statement does"
+            }
+            None => "",
+        };
         format!(
-            "the transaction of {} {holds} for writing for {}, and {}",
+            "the transaction of {} {holds} for writing for {}, and {}{kept}",
             self.holder(),
             short(now.saturating_duration_since(self.lock.since)),
             doing(self.claim, claims, now)
         )
+    }
+
+    /// Whether it has written a table that the text names.
+    pub(super) fn has_written_table_of(&self, tally: &Tally) -> bool {
+        let wrote = [self.lock.statement, self.transaction.wrote];
+        wrote.iter().flatten().any(|wrote| {
+            let mut written = tables(wrote);
+            written.any(|table| tables(tally).any(|it| it.eq_ignore_ascii_case(table)))
+        })
     }
 
     /// The function that has begun the transaction.
@@ -85,8 +104,11 @@ impl<'a> Writer<'a> {
         places
     }
 
-    /// How its code can hold the lock for less time, or how others can wait for longer.
-    pub(super) fn helps(&self, claims: &[Arc<Handle>]) -> Vec<String> {
+    /// How the statement on `handle` can do without the lock, or how the transaction can keep it for less time.
+    pub(super) fn helps(&self, handle: &Handle, claims: &[Arc<Handle>]) -> Vec<String> {
+        if is_kept_by_task_of(self.claim, handle).is_some() {
+            return OWN_TRANSACTION.map(str::to_owned).into();
+        }
         let waiting = Waiting::among(claims);
         let own_wait = OwnWait::of(self.claim, &waiting).filter(OwnWait::is_known);
         let mut help = match own_wait {
@@ -102,6 +124,19 @@ impl<'a> Writer<'a> {
         );
         help
     }
+}
+
+/// How a task does not wait for its own transaction.
+const OWN_TRANSACTION: [&str; 2] = [
+    "send it on the transaction that is open: `&mut *tx`, handed down where the function is another one",
+    "or, if it must not be part of the transaction, run it before `begin` or after `commit`",
+];
+
+/// The tables that a text names.
+fn tables(tally: &Tally) -> impl Iterator<Item = &str> {
+    // Operations are in capital letters, and tables seldom are.
+    let words = tally.summary.split(' ');
+    words.filter(|word| word.contains(|letter: char| letter.is_lowercase()))
 }
 
 /// A transaction that keeps a lock for reading. In a database with a rollback journal, nobody can commit meanwhile.

@@ -5,6 +5,7 @@ mod levels;
 mod locks;
 mod servers;
 mod silent;
+mod sqlite;
 
 use sqlx::leash::{Certainty, Level, Lint};
 

@@ -193,16 +193,24 @@ impl Case<'_> {
     }
 
     fn helps_of_upgrade(&self) -> Vec<String> {
-        let begun = self.transaction.map(|transaction| transaction.place);
-        let handle = self.handle.filter(|handle| !handle.pool.is_none());
-        let by_pool = begun
-            .zip(handle)
-            .is_some_and(|(begun, handle)| begun.is_same(handle.place));
-        let on = if by_pool { "pool" } else { "conn" };
+        let begins_at_pool =
+            self.transaction
+                .zip(self.handle)
+                .is_some_and(|(transaction, handle)| {
+                    !handle.pool.is_none() && transaction.place.is_same(handle.place)
+                });
+        let begin = if self
+            .transaction
+            .is_some_and(|transaction| transaction.text.is_some())
+        {
+            "`BEGIN IMMEDIATE` in place of `BEGIN`"
+        } else if begins_at_pool {
+            "`pool.begin_with(\"BEGIN IMMEDIATE\").await?`"
+        } else {
+            "`conn.begin_with(\"BEGIN IMMEDIATE\").await?`"
+        };
         vec![
-            format!(
-                "take the lock for writing at the begin, where SQLite waits for it: `{on}.begin_with(\"BEGIN IMMEDIATE\").await?`"
-            ),
+            format!("take the lock for writing at the begin, where SQLite waits for it: {begin}"),
             "retry the whole transaction, from its begin: it reads again, and the statement alone would be refused again".to_owned(),
         ]
     }
@@ -224,23 +232,11 @@ impl Case<'_> {
         }
         let writer = self.find_writer()?;
         let is_certain = need == Need::Write && self.has_been_held(&writer);
-        let mut text = writer.words(self.claims, self.now);
-        let mut help = Vec::new();
-        if let Some(kept) = is_kept_by_task_of(writer.claim, handle) {
-            text += if kept == Certainty::Certain {
-                ". The same task keeps that transaction while it waits here, and so has waited for itself"
-            } else {
-                ". The same task seems to keep that transaction while it waits here: it has then waited for itself"
-            };
-            help.extend(HELPS_OF_ITSELF.map(str::to_owned));
-        } else {
-            help.extend(writer.helps(self.claims));
-        }
         Some(Cause {
             certainty: certain_if(is_certain),
-            text,
+            text: writer.words(handle, self.claims, self.now),
             related: writer.places(self.now),
-            help,
+            help: writer.helps(handle, self.claims),
         })
     }
 
@@ -377,12 +373,6 @@ impl Case<'_> {
             .map_or(Journal::Unknown, |handle| Journal::of(&handle.pool))
     }
 }
-
-/// How a task does not wait for its own transaction.
-const HELPS_OF_ITSELF: [&str; 2] = [
-    "send it on the transaction that is open: `&mut *tx`, handed down where the function is another one",
-    "or, if it must not be part of the transaction, run it before `begin` or after `commit`",
-];
 
 fn certain_if(is_certain: bool) -> Certainty {
     if is_certain {

@@ -1,11 +1,13 @@
 //! What a slow statement may wait for, other than its own work: a lock, or rows that were left unread before it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::finding::Related;
 use crate::handle::begun::OpenTransaction;
 use crate::handle::{Handle, live};
 use crate::lint::describe::taker;
+use crate::lint::sqlite_locks::Writer;
 use crate::lint::unread;
 use crate::measure::units::count;
 use crate::pool_state::PoolState;
@@ -34,7 +36,7 @@ pub(super) fn suspicion(
         .or_else(|| {
             // An answer that came while the transaction is open did not wait for it.
             let handle = handle.filter(|_| !ended_well)?;
-            own_transaction(tally, lock, handle)
+            own_transaction(tally, lock, handle).or_else(|| sqlite_writer(tally, handle))
         })
         .or_else(|| lock.map(|lock| asks_for(lock, system)))
 }
@@ -98,6 +100,30 @@ fn own_transaction(tally: &Tally, lock: Option<Lock>, handle: &Handle) -> Option
         ),
         related,
         help,
+    })
+}
+
+/// Another transaction has the lock for writing of the SQLite database.
+fn sqlite_writer(tally: &Tally, handle: &Handle) -> Option<Suspicion> {
+    let has_lock = |it: OpenTransaction| it.write_lock.is_some();
+    let endpoint = &handle.pool.endpoint;
+    if !endpoint.system.has_one_writer() || handle.open_transaction().is_some_and(has_lock) {
+        return None;
+    }
+    let claims = live::all();
+    let writer = Writer::besides(handle, &claims)?;
+    // In memory, connections share their tables, and a reader waits as well.
+    let is_shared = endpoint.address == ":memory:";
+    let waits =
+        tally.writes() || tally.begins_writing() || is_shared && writer.has_written_table_of(tally);
+    let now = Instant::now();
+    waits.then(|| Suspicion {
+        cause: format!(
+            "it may wait for a lock: {}",
+            writer.words(handle, &claims, now)
+        ),
+        related: writer.places(now),
+        help: writer.helps(handle, &claims),
     })
 }
 

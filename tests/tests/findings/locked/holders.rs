@@ -95,7 +95,7 @@ async fn posts_on_an_older_connection(pool: &SqlitePool) -> Result {
 #[tokio::test]
 async fn a_task_waits_for_itself() {
     let itself =
-        "The same task keeps that transaction while it waits here, and so has waited for itself";
+        "The same task keeps that transaction, which cannot end before this statement does";
     let pool = messages(Wal).await;
     let finding = refused(posts_beside_its_own(&pool)).await;
     assert_finding(
@@ -128,8 +128,9 @@ async fn a_task_waits_for_itself() {
     );
 }
 
+/// What it sends in its transaction takes no lock, because there is nothing to do.
 #[track]
-async fn violates_and_stays(pool: &SqlitePool, during: impl Future<Output = ()>) -> Result {
+async fn makes_sure_of_the_table(pool: &SqlitePool, during: impl Future<Output = ()>) -> Result {
     let mut tx = pool.begin().await?;
     sqlx::raw_sql("CREATE TABLE IF NOT EXISTS message (id)")
         .execute(&mut *tx)
@@ -157,7 +158,7 @@ async fn likely_where_the_lock_is_not_sure() {
             cause,
         );
     };
-    violates_and_stays(&pool, during).await.unwrap();
+    makes_sure_of_the_table(&pool, during).await.unwrap();
 }
 
 #[tokio::test]

@@ -169,6 +169,28 @@ async fn in_code_of_others_and_without_a_pool() {
     assert_helps(&finding, "`conn.begin_with(\"BEGIN IMMEDIATE\").await?`");
 }
 
+#[track]
+async fn appends_by_texts(pool: &SqlitePool) -> Result {
+    let mut conn = pool.acquire().await?;
+    sqlx::query("BEGIN").execute(&mut *conn).await?; // @text begin
+    let _: i64 = sqlx::query_scalar(COUNT).fetch_one(&mut *conn).await?; // @text read
+    is_overtaken(pool).await;
+    let written = sqlx::query(POST).execute(&mut *conn).await; // @text write
+    sqlx::query("ROLLBACK").execute(&mut *conn).await?;
+    written.map(drop)
+}
+
+#[tokio::test]
+async fn in_a_transaction_begun_by_a_text() {
+    let pool = messages(Wal).await;
+    let finding = refused(appends_by_texts(&pool)).await;
+    let primary = marked("text write", "execute");
+    assert_finding(&finding, &primary, Certainty::Certain, "has read before");
+    related(&finding, &marked("text begin", "execute"));
+    related(&finding, &marked("text read", "fetch_one"));
+    assert_helps(&finding, "`BEGIN IMMEDIATE` in place of `BEGIN`");
+}
+
 /// Its first statement reads no table, and so takes no lock: it may have read in the second one.
 #[track]
 async fn appends_after_two(pool: &SqlitePool, writer: impl AsyncFnOnce() -> Open) -> Result {

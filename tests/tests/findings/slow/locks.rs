@@ -27,7 +27,7 @@ async fn postgres() -> Option<(Db, TestPool<Postgres>)> {
 }
 
 /// The `slow_query` of `work`, which is dropped once that is reported about the pool of this name.
-async fn slow(pool: &str, work: impl Future<Output = Result>) -> Finding {
+pub(super) async fn slow(pool: &str, work: impl Future<Output = Result>) -> Finding {
     let mut before = received(pool);
     before.retain(|finding| finding.lint == Lint::SlowQuery);
     let run = async {
@@ -40,7 +40,7 @@ async fn slow(pool: &str, work: impl Future<Output = Result>) -> Finding {
     only_of(Lint::SlowQuery, &found).clone()
 }
 
-fn explains(finding: &Finding) -> bool {
+pub(super) fn explains(finding: &Finding) -> bool {
     finding.help.iter().any(|help| help.contains("EXPLAIN"))
 }
 
@@ -263,7 +263,7 @@ async fn waits_for_a_write_of_nothing(pool: &SqlitePool) -> Result {
     tx.commit().await
 }
 
-async fn file_of_exams() -> TestPool<sqlx::Sqlite> {
+pub(super) async fn file_of_exams() -> TestPool<sqlx::Sqlite> {
     let folder = tempfile::tempdir().unwrap();
     let file = SqliteConnectOptions::new().filename(folder.path().join("exams"));
     let options = SqlitePoolOptions::new().max_connections(2);
