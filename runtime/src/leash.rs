@@ -48,7 +48,7 @@ pub use crate::finding::{
 pub use crate::snapshot::{
     AcquireStats, Activity, Bucket, ControlStats, HandleInfo, HoldStats, LentTo, LintStats,
     Operation, PoolStats, SiteStats, Snapshot, Timing, TrackerStats, TransactionFailure,
-    TransactionInfo, WaiterInfo,
+    TransactionInfo, WaiterInfo, WriteLockInfo,
 };
 
 #[cfg(feature = "track")]

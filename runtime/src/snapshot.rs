@@ -205,6 +205,19 @@ pub struct TransactionInfo {
     pub statements: u64,
     /// The error after which it cannot go on.
     pub failure: Option<TransactionFailure>,
+    /// SQLite's lock for writing, which it keeps until it ends; `None` if it does not have it, and of other databases.
+    pub write_lock: Option<WriteLockInfo>,
+}
+
+/// SQLite's lock for writing: nobody else can write to the database meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct WriteLockInfo {
+    /// Time since the transaction got it.
+    pub age: Duration,
+    /// Whether it certainly has it. A statement that was given up, or that changes the schema, may not have needed it.
+    pub certain: bool,
 }
 
 /// An error of the database after which a transaction cannot go on.

@@ -6,7 +6,9 @@ use super::failure::Failure;
 use super::loan::Loan;
 use super::{Handle, Standing, State};
 use crate::pool_state::aftermath::Aftermath;
-use crate::snapshot::{Activity, HandleInfo, TransactionFailure, TransactionInfo, WaiterInfo};
+use crate::snapshot::{
+    Activity, HandleInfo, TransactionFailure, TransactionInfo, WaiterInfo, WriteLockInfo,
+};
 use crate::source::place::Place;
 
 impl Handle {
@@ -75,6 +77,10 @@ impl State {
             by_statement: open.text.is_some(),
             statements: open.statements,
             failure,
+            write_lock: open.write_lock.map(|lock| WriteLockInfo {
+                age: now.saturating_duration_since(lock.since),
+                certain: lock.is_sure && !open.ran_unseen,
+            }),
         })
     }
 }

@@ -70,6 +70,11 @@ impl Session {
         });
     }
 
+    /// Whether something of this kind is set.
+    pub(super) fn has(&self, kind: Kind) -> bool {
+        self.marks.iter().any(|mark| mark.item.kind == kind)
+    }
+
     fn add(&mut self, new: Mark) {
         let (kind, key) = (new.item.kind, new.item.key);
         let mut marks = self.marks.iter();

@@ -7,6 +7,7 @@ use super::{Handle, State};
 use crate::scope::{Lost, Scope, context};
 use crate::site::Site;
 use crate::site::tally::Tally;
+use crate::sql::Kind;
 
 impl Handle {
     /// The number of open transactions and savepoints that belong to `Transaction` values.
@@ -198,10 +199,19 @@ impl State {
             when: begun.when,
             statements: self.statements.saturating_sub(begun.statements_before),
             first: begun.first,
-            write_lock: begun.write_lock,
+            write_lock: begun.write_lock.map(|lock| WriteLock {
+                is_sure: lock.is_sure && begun.suspect.is_none() && !self.has_temporary_tables(),
+                ..lock
+            }),
             wrote: self.last_write(),
             ran_unseen: self.was_used_unseen() || begun.ran_unseen,
         })
+    }
+
+    /// Whether a statement has made a temporary table, which is in a database of its own, with a lock of its own.
+    fn has_temporary_tables(&self) -> bool {
+        let session = self.session.as_deref();
+        session.is_some_and(|session| session.has(Kind::TempTable))
     }
 
     /// The last statement that wrote in the open transaction or its savepoints.

@@ -82,7 +82,17 @@ pub(super) fn states(info: &HandleInfo) -> Vec<Fact> {
             format!("in a transaction that the database {has}, {ago} ago"),
         )
     });
-    failed.into_iter().collect()
+    let locked = transaction.and_then(|transaction| transaction.write_lock);
+    let locked = locked.map(|lock| {
+        let (may, have) = if lock.certain {
+            ("has", "had")
+        } else {
+            ("may", "have had")
+        };
+        let age = short(lock.age);
+        Fact::new(may, format!("{have} SQLite's lock for writing for {age}"))
+    });
+    failed.into_iter().chain(locked).collect()
 }
 
 /// Whether a statement has begun the open transaction, so that there is no `Transaction` value.

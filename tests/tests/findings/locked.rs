@@ -3,6 +3,7 @@
 mod holders;
 mod readers;
 mod silent;
+mod states;
 mod tables;
 mod upgrade;
 mod ways;
