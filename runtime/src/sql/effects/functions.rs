@@ -37,6 +37,9 @@ const FUNCTIONS: [(&str, Does); 11] = [
     ("set_config", Does::SetConfig),
 ];
 
+/// The functions that compute their first argument, and the others only as its value asks.
+const LAZY: [&str; 5] = ["IF", "IFNULL", "COALESCE", "NVL", "NVL2"];
+
 /// Reads the rest of a statement.
 pub(super) fn read(reader: &mut Reader<'_>, found: &mut Found) {
     Scan::of(Part::Statement).read(reader, found);
@@ -73,11 +76,20 @@ struct Scan {
     parentheses: u32,
     /// The number of CASE without END.
     cases: u32,
+    /// The open calls of functions that may leave out arguments.
+    lazy_calls: Vec<LazyCall>,
     /// Whether there was a condition, so that what follows may not be reached.
     has_condition: bool,
     has_from: bool,
     /// Whether the next INTO is that of INSERT.
     inserts: bool,
+}
+
+struct LazyCall {
+    /// The number of open parentheses, with its own.
+    parentheses: u32,
+    /// Whether its first argument has ended.
+    may_leave_out: bool,
 }
 
 impl Scan {
@@ -86,6 +98,7 @@ impl Scan {
             part,
             parentheses: 0,
             cases: 0,
+            lazy_calls: Vec::new(),
             has_condition: false,
             has_from: false,
             inserts: false,
@@ -100,9 +113,8 @@ impl Scan {
             }
             reader.take();
             match token {
-                Token::Punct('(') => self.parentheses += 1,
-                Token::Punct(')') => self.parentheses = self.parentheses.saturating_sub(1),
-                Token::Punct(_) | Token::Literal(_) => {}
+                Token::Punct(sign) => self.sign(sign),
+                Token::Literal(_) => {}
                 Token::Word(_) | Token::Quoted(_) => {
                     let called = if reader.is_at_sign('(') {
                         function(token)
@@ -122,8 +134,31 @@ impl Scan {
         }
     }
 
+    fn sign(&mut self, sign: char) {
+        let open = self.parentheses;
+        let innermost = self.lazy_calls.last_mut();
+        let lazy_call = innermost.filter(|call| call.parentheses == open);
+        match (sign, lazy_call) {
+            ('(', _) => self.parentheses += 1,
+            (')', lazy_call) => {
+                if lazy_call.is_some() {
+                    self.lazy_calls.pop();
+                }
+                self.parentheses = open.saturating_sub(1);
+            }
+            (',', Some(call)) => call.may_leave_out = true,
+            _ => {}
+        }
+    }
+
     fn word(&mut self, word: &str, reader: &mut Reader<'_>, found: &mut Found) {
         match upper(word, &mut [0; 16]) {
+            lazy if LAZY.contains(&lazy) && reader.is_at_sign('(') => {
+                self.lazy_calls.push(LazyCall {
+                    parentheses: self.parentheses + 1,
+                    may_leave_out: false,
+                });
+            }
             "CASE" => self.cases += 1,
             "END" => self.cases = self.cases.saturating_sub(1),
             "WHERE" | "HAVING" | "ON" => {
@@ -143,6 +178,10 @@ impl Scan {
             }
             "FROM" if self.parentheses == 0 => {
                 self.has_from = true;
+                condition_all(found, for_each_row);
+            }
+            // `LIMIT 0`
+            "LIMIT" | "OFFSET" | "FETCH" if self.parentheses == 0 => {
                 condition_all(found, for_each_row);
             }
             _ => {}
@@ -167,10 +206,14 @@ impl Scan {
                 lock(Kind::NamedLock, name, &arguments[..1], condition)
             }
         };
-        if self.cases > 0 || self.has_condition {
+        if self.cases > 0 || self.has_condition || self.may_be_left_out() {
             item.condition = Condition::Reached;
         }
         found.sets(item);
+    }
+
+    fn may_be_left_out(&self) -> bool {
+        self.lazy_calls.iter().any(|call| call.may_leave_out)
     }
 }
 

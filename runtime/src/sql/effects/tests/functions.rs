@@ -70,6 +70,17 @@ fn locks_of_postgres() {
             "SELECT CASE WHEN a THEN pg_advisory_lock(1) END",
             "WITH l AS MATERIALIZED (SELECT pg_advisory_lock(1)) SELECT 1",
             "SELECT 1 FROM a WHERE b AND pg_advisory_lock(1) IS NOT NULL",
+            "SELECT coalesce(a, pg_advisory_lock(1)::text)",
+            "SELECT coalesce(a, (SELECT lower(pg_advisory_lock(1)::text)))",
+        ],
+    );
+    all_set(
+        &["Lock: pg_advisory_lock"],
+        &[
+            "SELECT coalesce(pg_advisory_lock(1)::text, '')",
+            "SELECT coalesce(concat(a, pg_advisory_lock(1)::text), '')",
+            "SELECT coalesce(a, 1), concat(2, pg_advisory_lock(1)::text)",
+            "SELECT concat(coalesce(a, 1), pg_advisory_lock(1)::text)",
         ],
     );
     none(&[
@@ -105,6 +116,15 @@ fn locks_of_mysql() {
         ("SELECT GET_LOCK('jobs', 10)", within(10.0)),
         ("select get_lock(\"jobs\", 0.5)", within(0.5)),
         ("DO GET_LOCK('jobs', 10)", within(10.0)),
+        ("SELECT IFNULL(GET_LOCK('jobs', 10), 0)", within(10.0)),
+        (
+            "SELECT IF(GET_LOCK('jobs', 10) = 1, 'yes', 'no')",
+            within(10.0),
+        ),
+        (
+            "SELECT IF(IS_FREE_LOCK('jobs'), GET_LOCK('jobs', 10), 0)",
+            "NamedLock: GET_LOCK, Reached".to_owned(),
+        ),
         ("SET @got = GET_LOCK('jobs', 10)", within(10.0)),
         (
             "SET @got := (SELECT GET_LOCK('jobs', 10)), @x = 1",
@@ -253,7 +273,11 @@ fn settings_by_a_function() {
     );
     all_set(
         &["Setting: set_config, Row"],
-        &["SELECT set_config('app.tenant', 'x', false) WHERE current_user = 'a'"],
+        &[
+            "SELECT set_config('app.tenant', 'x', false) WHERE current_user = 'a'",
+            "SELECT set_config('app.tenant', 'x', false) LIMIT 0",
+            "SELECT set_config('app.tenant', 'x', false) OFFSET 1",
+        ],
     );
     all_set(
         &["Setting: set_config, Row"],
