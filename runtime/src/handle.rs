@@ -26,7 +26,7 @@ mod activity;
 pub(crate) mod asked;
 pub(crate) mod begun;
 mod by_text;
-mod effects;
+pub(crate) mod effects;
 pub(crate) mod failing;
 pub(crate) mod failure;
 mod glance;

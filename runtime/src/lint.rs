@@ -45,7 +45,9 @@ pub(crate) use nested::on_granted;
 pub(crate) use own_wait::Waiting;
 pub(crate) use pressure::{PressureSamples, pool_pressure};
 pub(crate) use rollback::implicit_rollback;
-pub(crate) use session::{Way, left_for, report_at_once, report_postponed, state_is_left};
+pub(crate) use session::{
+    Way, left_for, report_at_once, report_postponed, state_is_left, transaction_is_left,
+};
 pub(crate) use settings::pool_settings;
 pub(crate) use slow::{slow_query_ended, slow_query_running};
 pub(crate) use timeout::{pool_timeout, server_is_full};

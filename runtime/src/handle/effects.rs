@@ -2,11 +2,29 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::begun::OpenTransaction;
 use super::session::Mark;
 use super::{Handle, State};
 use crate::pool_state::endpoint::System;
 use crate::site::tally::Tally;
 use crate::sql::{Effect, Item, Key, Kind, Undo};
+
+/// What texts have left on a connection.
+#[derive(Debug)]
+pub(crate) struct Left {
+    pub(crate) open: Option<LeftOpen>,
+    pub(crate) marks: Vec<Mark>,
+}
+
+/// A transaction that a text has begun and none has ended.
+#[derive(Debug)]
+pub(crate) struct LeftOpen {
+    pub(crate) open: OpenTransaction,
+    /// Whether the server refuses every statement in it.
+    pub(crate) has_failed: bool,
+    /// Whether the database may have rolled it back after an error.
+    pub(crate) may_be_over: bool,
+}
 
 impl Handle {
     /// Records what a statement's text has done to the session, in order. `sets` is whether it has set an item for sure.
@@ -57,17 +75,26 @@ impl Handle {
         self.has_effects.load(Relaxed)
     }
 
-    /// Takes what is set on the connection.
-    pub(crate) fn take_marks(&self) -> Vec<Mark> {
+    /// Takes what texts have left open or set on the connection.
+    pub(crate) fn take_left(&self) -> Left {
         let mut state = self.state();
         if state.was_used_unseen() {
             state.note_session_unseen();
         }
         let is_inside = state.open_transactions() > 0;
-        let Some(session) = state.session.take() else {
-            return Vec::new();
-        };
-        session.into_marks(is_inside, self.pool.endpoint.system)
+        let session = state.session.take();
+        Left {
+            open: state.take_open(),
+            marks: session.map_or_else(Vec::new, |session| {
+                session.into_marks(is_inside, self.pool.endpoint.system)
+            }),
+        }
+    }
+
+    /// Records that the connection is broken. What was set on it is gone with it.
+    pub(crate) fn note_broken(&self) {
+        self.state().session = None;
+        self.has_effects.store(false, Relaxed);
     }
 
     /// The first statement that was sent on the handle.
@@ -84,6 +111,17 @@ impl State {
         } else {
             self.transactions.len()
         }
+    }
+
+    fn take_open(&mut self) -> Option<LeftOpen> {
+        let begun = self.begun_by_text().filter(|_| !self.transactions_over)?;
+        let left = LeftOpen {
+            has_failed: begun.failure.is_some(),
+            may_be_over: begun.suspect.is_some(),
+            open: self.open_transaction()?,
+        };
+        self.transactions.clear();
+        Some(left)
     }
 
     fn note_set(&mut self, item: &'static Item, tally: &'static Tally, system: System) {

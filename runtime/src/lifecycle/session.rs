@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use sqlx::Error;
+
 use crate::finding::Finding;
 use crate::handle::Handle;
 use crate::handle::session::Mark;
@@ -32,8 +34,12 @@ fn leaves_state(handle: &Handle) {
     let scope = context::scope();
     let function = scope.as_deref().map(Scope::function);
     let way = Way::GivenBack(function.filter(|function| function.has_body()));
-    let marks = handle.take_marks();
-    for marks in alike(&marks) {
+    let left = handle.take_left();
+    let open = left.open.as_ref();
+    if let Some(finding) = open.and_then(|open| lint::transaction_is_left(handle, open, way)) {
+        deliver(scope.as_ref(), of(handle, finding));
+    }
+    for marks in alike(&left.marks) {
         let Some(finding) = lint::state_is_left(handle, marks, way) else {
             continue;
         };
@@ -102,22 +108,33 @@ fn query_leaves_state(handle: &Handle) {
         return;
     }
     let scope = context::scope();
-    let mut panic = None;
-    let marks = handle.take_marks();
-    for marks in alike(&marks) {
-        if let Some(finding) = lint::state_is_left(handle, marks, Way::ThroughPool) {
-            let postponed = of(handle, finding);
-            if let Reaction::Panic(message) =
-                lint::report_at_once(postponed, scope.as_deref(), true)
-            {
-                panic.get_or_insert(message);
-            }
-        }
+    let way = Way::ThroughPool;
+    let left = handle.take_left();
+    let open = left.open.iter();
+    let open = open.filter_map(|open| lint::transaction_is_left(handle, open, way));
+    let marks = alike(&left.marks);
+    let marks = marks.filter_map(|marks| lint::state_is_left(handle, marks, way));
+    let mut reaction = Reaction::Go;
+    for finding in open.chain(marks) {
+        let postponed = of(handle, finding);
+        reaction = reaction.or(lint::report_at_once(postponed, scope.as_deref(), true));
     }
-    if let Some(message) = panic {
+    if let Reaction::Panic(message) = reaction {
         let site = context::site();
         let function = site.map(Site::function).or(handle.place.function);
         site::panic_at(site, function, &message);
+    }
+}
+
+/// Whether nothing can be sent on the connection after this error. Its pool closes it.
+pub(super) fn breaks_connection(error: &Error) -> bool {
+    match error {
+        Error::Io(_) | Error::Tls(_) | Error::Protocol(_) | Error::WorkerCrashed => true,
+        Error::Database(error) => {
+            let code = error.code().unwrap_or_default();
+            code.starts_with("08") || code.starts_with("57P")
+        }
+        _ => false,
     }
 }
 

@@ -377,6 +377,9 @@ impl Running {
     ) {
         if let Some(error) = error {
             transaction::statement_failed(handle, tally, error, self.completed);
+            if session::breaks_connection(error) {
+                handle.note_broken();
+            }
         } else if !tally.effects().is_empty() {
             let has_run = outcome == Outcome::Ok || self.rows > 0;
             if has_run {

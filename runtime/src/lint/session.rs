@@ -1,5 +1,6 @@
 //! A connection goes back to its pool with state that a statement's text has set.
 
+mod open;
 mod words;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use super::judge::judge;
 use crate::config;
 use crate::finding::{Certainty, Finding, Level, Lint, Related};
 use crate::handle::Handle;
+use crate::handle::effects::LeftOpen;
 use crate::handle::session::Mark;
 use crate::pool_state::endpoint::Hooks;
 use crate::scope::{Postponed, Scope};
@@ -63,9 +65,57 @@ pub(crate) fn state_is_left(handle: &Handle, marks: &[Mark], way: Way) -> Option
         .all_related(places(handle, place, way))
         .fact("statement", mark.tally.summary.clone())
         .helps(words.help(way, is_only_connection))
-        .notes(doubts(handle, mark.ran_unseen))
+        .helps(last_resort(way))
+        .notes(doubts(handle, mark.ran_unseen).map(str::to_owned))
         .notes(closing_notes(LINT, place.function, Some(&handle.pool)));
     Some(finding)
+}
+
+/// A connection of the handle goes back inside a transaction that a text has begun.
+///
+/// `None` if that is allowed.
+pub(crate) fn transaction_is_left(handle: &Handle, left: &LeftOpen, way: Way) -> Option<Finding> {
+    let place = left.open.place;
+    let level = level(handle, place, way)?;
+    let pool = handle.pool.name();
+    let is_only_connection = handle.pool.limits.max_connections == 1;
+    // The next statements that are sent to such a pool run in the transaction, and may end it.
+    let may_go_on = matches!(way, Way::ThroughPool) && is_only_connection;
+    let doubts: Vec<String> = doubts(handle, left.open.ran_unseen)
+        .chain(left.may_be_over.then_some(open::MAY_BE_OVER))
+        .chain(may_go_on.then_some(open::MAY_GO_ON))
+        .map(str::to_owned)
+        .collect();
+    let certainty = if doubts.is_empty() {
+        Certainty::Certain
+    } else {
+        Certainty::Likely
+    };
+    let wrote = left.open.wrote.and_then(Tally::place);
+    let does = open::does(&pool, way, is_only_connection);
+    let finding = Finding::of(LINT, level, place)
+        .title(format!("{} {does}", taker(place)))
+        .label("begun here, by a text")
+        .pool(&pool)
+        .cause(certainty, open::cause(left))
+        .all_related(
+            wrote.map(|place| Related::new("the changes of this statement are not saved", place)),
+        )
+        .all_related(places(handle, place, way))
+        .facts(open::facts(left))
+        .helps(open::help(left, way))
+        .helps(last_resort(way))
+        .notes(doubts)
+        .notes(closing_notes(LINT, place.function, Some(&handle.pool)));
+    Some(finding)
+}
+
+fn last_resort(way: Way) -> Option<String> {
+    let is_held = matches!(way, Way::GivenBack(_));
+    is_held.then(|| {
+        "or, where that cannot be done, have the connection closed: `conn.close_on_drop()`"
+            .to_owned()
+    })
 }
 
 /// The level for the function that has set the state; if that sets none, for the one in which the connection goes back.
@@ -98,7 +148,7 @@ fn places(handle: &Handle, set_at: Place, way: Way) -> Vec<Related> {
 }
 
 /// What may have happened unseen.
-fn doubts(handle: &Handle, ran_unseen: bool) -> Vec<String> {
+fn doubts(handle: &Handle, ran_unseen: bool) -> impl Iterator<Item = &'static str> + use<> {
     let unseen = ran_unseen.then_some(
         "code that is not seen may have used the connection since, and may have undone it",
     );
@@ -111,8 +161,7 @@ fn doubts(handle: &Handle, ran_unseen: bool) -> Vec<String> {
             "the pool was made by plain sqlx, or with its options: whether it has a hook that undoes it is not known",
         ),
     };
-    let doubts = unseen.into_iter().chain(hooks);
-    doubts.map(str::to_owned).collect()
+    unseen.into_iter().chain(hooks)
 }
 
 /// Adds the statement that began a later hold without setting what an earlier one had left.

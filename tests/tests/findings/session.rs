@@ -3,6 +3,7 @@
 mod hooks;
 mod levels;
 mod mariadb;
+mod open;
 mod postgres;
 mod renewed;
 mod sqlite;
@@ -24,7 +25,8 @@ macro_rules! sent {
             $(sqlx::query($text)$(.bind($value))?.execute(&mut *conn).await?;)+
             Ok(())
         }
-        let (sent, found) = sqlx::leash::testing::findings(sends(&$pool)).await;
+        let pool = &$pool;
+        let (sent, found) = sqlx::leash::testing::findings(sends(pool)).await;
         sent.unwrap();
         found
     }};
@@ -39,7 +41,8 @@ macro_rules! sent_raw {
             sqlx::raw_sql($text).execute(&mut *conn).await?;
             Ok(())
         }
-        let (sent, found) = sqlx::leash::testing::findings(sends(&$pool)).await;
+        let pool = &$pool;
+        let (sent, found) = sqlx::leash::testing::findings(sends(pool)).await;
         sent.unwrap();
         found
     }};
@@ -53,7 +56,8 @@ macro_rules! sent_to_pool {
             sqlx::query($text)$(.bind($value))?.execute(pool).await?;
             Ok(())
         }
-        let (sent, found) = sqlx::leash::testing::findings(sends(&$pool)).await;
+        let pool = &$pool;
+        let (sent, found) = sqlx::leash::testing::findings(sends(pool)).await;
         sent.unwrap();
         found
     }};

@@ -83,15 +83,13 @@ impl Words {
         let instead = self.instead();
         let undo = self.undo();
         let last = match way {
-            Way::GivenBack(_) => vec![
-                format!("or undo it on every way out, also after an error: {undo}"),
-                "or, where that cannot be done, have the connection closed: `conn.close_on_drop()`"
-                    .to_owned(),
-            ],
-            Way::ThroughPool if is_only => Vec::new(),
-            Way::ThroughPool => vec![format!(
+            Way::GivenBack(_) => Some(format!(
+                "or undo it on every way out, also after an error: {undo}"
+            )),
+            Way::ThroughPool if is_only => None,
+            Way::ThroughPool => Some(format!(
                 "or send all that belongs to it to one connection, `let mut conn = pool.acquire().await?`, and undo it there: {undo}"
-            )],
+            )),
         };
         instead.into_iter().chain(last).collect()
     }
