@@ -10,6 +10,7 @@ mod hoarder;
 mod http_in_transaction;
 mod nested_acquire;
 mod outside_transaction;
+mod session_state;
 mod silent_peer;
 mod slow_consumer;
 mod stored_connection;
@@ -50,6 +51,8 @@ pub(crate) enum Bug {
     ForgottenCommit,
     /// An INSERT fails, nobody looks at its error, and a calibration is lost: `failed_transaction`
     FailedTransaction,
+    /// An import returns early, after it has begun a transaction by a text: `session_state`
+    SessionState,
     /// The archive's URL names a port where no server listens: `pool_timeout`, unreachable
     WrongPort,
     /// Two screens keep the connections that the reception needs: `pool_timeout`, hoarder
@@ -74,6 +77,7 @@ impl Bug {
             Bug::OutsideTransaction => outside_transaction::play(clinic).await,
             Bug::ForgottenCommit => forgotten_commit::play(clinic).await,
             Bug::FailedTransaction => failed_transaction::play(clinic).await,
+            Bug::SessionState => session_state::play(clinic).await,
             Bug::WrongPort => wrong_port::play(clinic).await,
             Bug::Hoarder => hoarder::play(clinic).await,
             Bug::SilentPeer => silent_peer::play(clinic).await,

@@ -93,6 +93,7 @@ fn help_lists_the_bugs_and_exit_codes() {
         "outside-transaction",
         "forgotten-commit",
         "failed-transaction",
+        "session-state",
         "wrong-port",
         "hoarder",
         "silent-peer",
@@ -355,6 +356,19 @@ fn failed_transaction_is_found_at_its_commit() {
             "INSERT licence",
             "the changes of this statement are not saved",
         ],
+    }
+    .check_warned();
+}
+
+#[test]
+fn session_state_is_found_at_the_begin() {
+    Played {
+        bug: "session-state",
+        source: include_str!("../src/bugs/session_state.rs"),
+        lint: "warning[session_state]",
+        method: "execute",
+        function: "Import::take",
+        says: &["leaves a transaction open", "UPDATE counter"],
     }
     .check_warned();
 }
