@@ -23,7 +23,7 @@ mod tokens;
 )]
 pub(crate) use effects::{
     Condition, Effect, Ends, Item, Key, Kind, Undo, effects, effects_of_first, is_several,
-    locks_for_writing, rolls_back_on_conflict,
+    locks_for_writing, may_have_effects, rolls_back_on_conflict,
 };
 pub(crate) use explain::{explainable, has_numbered_parameters};
 pub(crate) use locks::{Lock, locks};

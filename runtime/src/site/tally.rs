@@ -12,13 +12,15 @@ use crate::measure::distinct::Distinct;
 use crate::measure::histogram::Histogram;
 use crate::snapshot::SiteStats;
 use crate::source::place::Place;
-use crate::sql::{Effect, Ends, Schema, Undo, effects, summarise};
+use crate::sql::{Effect, Ends, Schema, Undo, effects, may_have_effects, summarise};
 use crate::sync;
 
-/// A call site or a function has a tally for each of this many texts. Further texts share one.
+/// A call site or a function has a tally for each of this many texts. Further texts share some.
 const TEXTS_PER_SITE: usize = 32;
-/// Untracked code as a whole has a tally for each of this many texts. Further texts share one.
+/// Untracked code as a whole has a tally for each of this many texts. Further texts share some.
 const TEXTS_WITHOUT_SITE: usize = 1000;
+/// Further texts share one tally for each of about this many effects: one for nearly all texts, which have none.
+const SHARED_PER_SITE: usize = 32;
 /// The number of bytes kept of a text. Longer texts are compared by length and hash.
 const MAX_TEXT: usize = 4096;
 
@@ -27,7 +29,7 @@ static ALL: Mutex<Vec<&Tally>> = Mutex::new(Vec::new());
 
 /// The tallies of statements whose function is unknown, by the hash of the text.
 static WITHOUT_SITE: Lazy<DashMap<u64, &Tally, FxBuildHasher>> = Lazy::new(DashMap::default);
-static OTHERS_WITHOUT_SITE: OnceCell<&'static Tally> = OnceCell::new();
+static OTHERS_WITHOUT_SITE: Others = Others::new();
 
 /// The counters of one call site and one text.
 #[derive(Debug)]
@@ -82,17 +84,21 @@ impl Tally {
         })
     }
 
-    fn for_others(place: Option<Place>) -> &'static Self {
+    /// The tally of the texts beyond a limit that have these effects.
+    fn for_others(place: Option<Place>, effects: Option<Box<[Effect]>>) -> &'static Self {
+        let is_control = effects
+            .iter()
+            .flatten()
+            .any(|effect| matches!(effect, Effect::Begins { .. } | Effect::Ends { .. }));
         let mut tally = Self {
             place,
             text: Text::new(""),
             summary: "(other statements)".to_owned(),
-            // Unknown, so the number of affected rows that the driver reports is taken as it is.
-            writes: true,
+            // Otherwise unknown, so the number of affected rows that the driver reports is taken as it is.
+            writes: !is_control,
             schema: Schema::Stays,
             writes_for_sure: false,
-            // Any of the texts may undo what another text has set.
-            effects: Some(Box::new([Effect::Undoes(Undo::Everything)])),
+            effects,
             others: Some(Distinct::new()),
             calls: AtomicU64::new(0),
             ok: AtomicU64::new(0),
@@ -301,7 +307,7 @@ fn hash(sql: &str) -> u64 {
 pub(crate) struct Tallies {
     first: OnceCell<&'static Tally>,
     more: RwLock<Vec<&'static Tally>>,
-    others: OnceCell<&'static Tally>,
+    others: Others,
 }
 
 impl Tallies {
@@ -309,7 +315,7 @@ impl Tallies {
         Self {
             first: OnceCell::new(),
             more: RwLock::new(Vec::new()),
-            others: OnceCell::new(),
+            others: Others::new(),
         }
     }
 
@@ -325,7 +331,7 @@ impl Tallies {
             return tally;
         }
         if more.len() + 1 >= TEXTS_PER_SITE {
-            return self.other(place, sql);
+            return self.others.find(|| Some(place()), sql);
         }
         drop(more);
         let mut more = sync::write(&self.more);
@@ -334,27 +340,78 @@ impl Tallies {
             return tally;
         }
         if more.len() + 1 >= TEXTS_PER_SITE {
-            return self.other(place, sql);
+            return self.others.find(|| Some(place()), sql);
         }
         let tally = Tally::new(Some(place()), sql);
         more.push(tally);
         tally
     }
+}
 
-    fn other(&self, place: impl Fn() -> Place, sql: &str) -> &'static Tally {
-        note_other(
-            self.others.get_or_init(|| Tally::for_others(Some(place()))),
-            sql,
-        )
+/// The tallies of the texts beyond a limit: those of the same effects share one.
+#[derive(Debug)]
+struct Others(RwLock<Vec<&'static Tally>>);
+
+impl Others {
+    const fn new() -> Self {
+        Self(RwLock::new(Vec::new()))
+    }
+
+    fn find(&self, place: impl Fn() -> Option<Place>, sql: &str) -> &'static Tally {
+        let effects = shared_effects(sql);
+        let tally = self.shared(place, effects.as_deref().unwrap_or_default());
+        if let Some(distinct) = &tally.others {
+            distinct.note(hash(sql));
+        }
+        tally
+    }
+
+    fn shared(&self, place: impl Fn() -> Option<Place>, effects: &[Effect]) -> &'static Tally {
+        let known = |tallies: &[&'static Tally], effects: &[Effect]| {
+            let mut tallies = tallies.iter();
+            tallies.find(|tally| tally.effects() == effects).copied()
+        };
+        if let Some(tally) = known(&sync::read(&self.0), effects) {
+            return tally;
+        }
+        let mut tallies = sync::write(&self.0);
+        let of_many;
+        let effects = if tallies.len() < SHARED_PER_SITE {
+            effects
+        } else {
+            of_many = effects_of_many(effects);
+            &of_many
+        };
+        known(&tallies, effects).unwrap_or_else(|| {
+            let effects = (!effects.is_empty()).then(|| effects.into());
+            let tally = Tally::for_others(place(), effects);
+            tallies.push(tally);
+            tally
+        })
     }
 }
 
-/// Notes one of the texts that share a tally, and returns that tally.
-fn note_other(others: &'static Tally, sql: &str) -> &'static Tally {
-    if let Some(distinct) = &others.others {
-        distinct.note(hash(sql));
+/// The effects of a text that shares its tally.
+fn shared_effects(sql: &str) -> Option<Box<[Effect]>> {
+    if !may_have_effects(sql) {
+        return None;
     }
-    others
+    let mut effects = effects(sql)?;
+    for effect in &mut effects {
+        if let Effect::Sets(item) = effect {
+            // Another text that sets it may set another value.
+            item.bound = true;
+        }
+    }
+    Some(effects)
+}
+
+/// What is kept of effects once there are many. Any of the texts may undo what another text has set.
+fn effects_of_many(effects: &[Effect]) -> Vec<Effect> {
+    let mut of_transactions = effects.iter().rev();
+    let last = of_transactions.find(|it| matches!(it, Effect::Begins { .. } | Effect::Ends { .. }));
+    let undoes = Effect::Undoes(Undo::Everything);
+    [undoes].into_iter().chain(last.cloned()).collect()
 }
 
 /// The counters of a text that untracked code sends.
@@ -378,10 +435,7 @@ pub(crate) fn without_site(sql: &str) -> &'static Tally {
 }
 
 fn other_without_site(sql: &str) -> &'static Tally {
-    note_other(
-        OTHERS_WITHOUT_SITE.get_or_init(|| Tally::for_others(None)),
-        sql,
-    )
+    OTHERS_WITHOUT_SITE.find(|| None, sql)
 }
 
 /// All tallies with a call, as rows.

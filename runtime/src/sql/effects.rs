@@ -249,6 +249,16 @@ pub(crate) fn rolls_back_on_conflict(sql: &str) -> bool {
     found && !reader.find_statement()
 }
 
+/// Whether it is worth looking for effects: a single statement that writes rows has none, however long it is.
+pub(crate) fn may_have_effects(sql: &str) -> bool {
+    const WRITE: [&str; 4] = ["INSERT", "UPDATE", "DELETE", "REPLACE"];
+    let is_end = |c: char| c == ';' || c.is_whitespace();
+    let sql = sql.trim_matches(is_end);
+    let first = sql.split(|c: char| !c.is_ascii_alphabetic()).next();
+    let writes = first.is_some_and(|first| WRITE.iter().any(|it| it.eq_ignore_ascii_case(first)));
+    !writes || sql.contains(';')
+}
+
 /// The effects found so far.
 #[derive(Default)]
 struct Found {

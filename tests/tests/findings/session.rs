@@ -2,6 +2,7 @@
 
 mod hooks;
 mod levels;
+mod many_texts;
 mod mariadb;
 mod open;
 mod postgres;
