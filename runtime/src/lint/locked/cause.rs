@@ -312,7 +312,8 @@ impl Case<'_> {
         Some(Cause {
             certainty: Certainty::Likely,
             text: format!(
-                "{number} of this process write to the database at this moment: SQLite lets one at a time, and serves those that wait in no order"
+                "at this moment, this process runs {number} on the database that may write: SQLite lets one write at a time, and serves those that wait in no order. \
+                 If none of them has the lock, another process has it"
             ),
             related: writes.iter().filter_map(at).collect(),
             help: vec![

@@ -182,6 +182,34 @@ async fn another_process() {
     }
 }
 
+/// Another statement writes at the same time. Whether it has the lock, or waits for it as well, is not seen.
+#[tokio::test]
+async fn a_statement_that_runs_beside() {
+    let file = File::new(Wal).await;
+    let pool = TestPool::new(file.pool().await, ());
+    let patient = file
+        .options()
+        .busy_timeout(std::time::Duration::from_mins(1));
+    let patient = sqlx::sqlite::SqlitePoolOptions::new().connect_with(patient);
+    let patient = TestPool::new(patient.await.unwrap(), ());
+    let mut stranger = file.stranger().await;
+    stranger.execute("BEGIN IMMEDIATE").await.unwrap();
+    let elsewhere = SqlitePool::clone(&patient);
+    let beside = tokio::spawn(async move { posts(&elsewhere).await });
+    patient.has_handles(1).await;
+    let finding = refused(posts(&pool)).await;
+    let cause = "this process runs 1 other statement on the database that may write";
+    assert_finding(
+        &finding,
+        &marked("posts", "execute"),
+        Certainty::Likely,
+        cause,
+    );
+    related(&finding, &marked("posts", "execute"));
+    stranger.execute("ROLLBACK").await.unwrap();
+    beside.await.unwrap().unwrap();
+}
+
 #[track]
 async fn counts(pool: &SqlitePool) -> Result<i64> {
     sqlx::query_scalar(COUNT).fetch_one(pool).await // @counts
