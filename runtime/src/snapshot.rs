@@ -180,6 +180,8 @@ pub struct HandleInfo {
     pub transaction_depth: u32,
     /// The transaction that is open on it.
     pub transaction: Option<TransactionInfo>,
+    /// The session locks that statements have taken on it and not released, by function: `pg_advisory_lock`, `GET_LOCK`.
+    pub session_locks: Vec<String>,
     /// The number of statements sent on it.
     pub statements: u64,
     /// The number of rows read from its open stream.

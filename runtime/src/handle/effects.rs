@@ -113,6 +113,12 @@ impl State {
         }
     }
 
+    /// The functions by which it has taken session locks.
+    pub(super) fn session_locks(&self) -> Vec<String> {
+        let locks = self.session.as_ref().map(|session| session.locks());
+        locks.into_iter().flatten().map(str::to_owned).collect()
+    }
+
     fn take_open(&mut self) -> Option<LeftOpen> {
         let begun = self.begun_by_text().filter(|_| !self.transactions_over)?;
         let left = LeftOpen {

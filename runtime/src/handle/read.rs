@@ -44,6 +44,7 @@ impl Handle {
             lent_to: state.loan.as_ref().and_then(Loan::read),
             transaction_depth: u32::try_from(state.transactions.len()).unwrap_or(u32::MAX),
             transaction: state.read_transaction(now),
+            session_locks: state.session_locks(),
             statements: state.statements,
             stream_rows: self.stream.rows(),
             reserved: self.reserved.get().cloned(),

@@ -151,6 +151,15 @@ impl Session {
             .retain(|mark| !mark.is_undone_by_rollback(system));
     }
 
+    /// What texts have locked by functions.
+    pub(super) fn locks(&self) -> impl Iterator<Item = &str> {
+        let is_lock = |mark: &&Mark| matches!(mark.item.kind, Kind::Lock | Kind::NamedLock);
+        self.marks
+            .iter()
+            .filter(is_lock)
+            .map(|mark| &*mark.item.label)
+    }
+
     pub(super) fn ran_unseen(&mut self) {
         for mark in &mut self.marks {
             mark.ran_unseen = true;

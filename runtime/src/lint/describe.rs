@@ -92,7 +92,16 @@ pub(super) fn states(info: &HandleInfo) -> Vec<Fact> {
         let age = short(lock.age);
         Fact::new(may, format!("{have} SQLite's lock for writing for {age}"))
     });
-    failed.into_iter().chain(locked).collect()
+    let locks = &info.session_locks;
+    let session = (!locks.is_empty()).then(|| {
+        let number = u64::try_from(locks.len()).unwrap_or(u64::MAX);
+        let functions = locks.join(", ");
+        Fact::new(
+            "has",
+            format!("{} ({functions})", count(number, "session lock")),
+        )
+    });
+    failed.into_iter().chain(locked).chain(session).collect()
 }
 
 /// Whether a statement has begun the open transaction, so that there is no `Transaction` value.

@@ -1,10 +1,11 @@
 //! What stays on a connection of PostgreSQL, and what does not.
 
+use sqlx::leash::Lint;
 use sqlx::leash::testing::findings;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{PgPool, Postgres, track};
 
-use crate::common::{Place, TestPool, assert_none, marked};
+use crate::common::{Place, TestPool, assert_none, marked, only, reported};
 
 use super::{check, sent, sent_raw, sent_to_pool};
 
@@ -244,6 +245,34 @@ async fn with_the_transaction_in_which_it_was_set() {
         found,
         "leaves the setting of `SET search_path`",
         "SET LOCAL search_path",
+    );
+}
+
+#[track(held_idle = "100ms")]
+async fn waits_with_a_lock(pool: &TestPool<Postgres>) -> sqlx::Result<()> {
+    let mut conn = pool.acquire().await?;
+    sqlx::query("SELECT pg_advisory_lock(19)")
+        .execute(&mut *conn)
+        .await?;
+    reported(pool.name(), Lint::HeldIdle, 1).await;
+    sqlx::query("SELECT pg_advisory_unlock(19)")
+        .execute(&mut *conn)
+        .await?;
+    assert!(pool.handles()[0].session_locks.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_idle_handle_has_a_lock() {
+    let Some(pool) = on_postgres().await else {
+        return;
+    };
+    let (done, found) = findings(waits_with_a_lock(&pool)).await;
+    done.unwrap();
+    let says = only(found).to_string();
+    assert!(
+        says.contains("has 1 session lock (pg_advisory_lock)"),
+        "{says}"
     );
 }
 
