@@ -284,7 +284,8 @@ macro_rules! pool_stream {
 ///
 /// In a debug build, the future or stream panics where a lint is at deny and its finding is certain. The acquire panics
 /// as [`Pool::acquire`], and for `outside_transaction` when the permit is granted. The statement panics at its call
-/// site if it is the first one over a budget, for `query_budget`, which is denied by default.
+/// site if it is the first one over a budget, for `query_budget`, which is denied by default; and, once it has ended, if it
+/// has left a transaction open on the connection, for `session_state`.
 impl<'p, DB: Backend> Executor<'p> for &'_ Pool<DB> {
     type Database = DB;
 

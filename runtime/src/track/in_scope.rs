@@ -24,8 +24,8 @@ use crate::sync;
 ///
 /// # Panics
 ///
-/// The return never panics, whatever the levels: `outlived_scope` is not judged here, and `implicit_rollback` is
-/// reported only, because a panic would have no place in your file. The exception is `fail=likely`, a setting for tests. An acquire or statement within `future` panics as
+/// The return never panics, whatever the levels: `outlived_scope` is not judged here, and `implicit_rollback` and
+/// `session_state` are reported only, because a panic would have no place in your file. The exception is `fail=likely`, a setting for tests. An acquire or statement within `future` panics as
 /// it does elsewhere.
 ///
 /// # Locking
