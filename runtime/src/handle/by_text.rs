@@ -5,7 +5,7 @@ use super::{Handle, State};
 use crate::pool_state::endpoint::System;
 use crate::scope::context;
 use crate::site::tally::Tally;
-use crate::sql::{Effect, Ends, Key, Kind};
+use crate::sql::{Effect, Ends, Key, Kind, Undo};
 
 /// A transaction that a savepoint has begun is followed while it has at most this many savepoints.
 const MOST_SAVEPOINTS: usize = 16;
@@ -65,10 +65,13 @@ impl State {
             }
             Effect::ReleasesSavepoint(key) => self.release(*key, system),
             Effect::RollsBackTo(key) => self.roll_back_to(*key, system),
+            Effect::CommitsInMySql if system.commits_on_ddl() => self.end_all(false, system),
             Effect::Sets(item) if item.kind == Kind::TableLock && system.commits_on_ddl() => {
                 self.end_all(false, system);
             }
-            Effect::Sets(_) | Effect::Undoes(_) => {}
+            // One of many texts that are not told apart. DISCARD ALL does not run in a transaction.
+            Effect::Undoes(Undo::Everything) => self.forget_transaction(system),
+            Effect::CommitsInMySql | Effect::Sets(_) | Effect::Undoes(_) => {}
         }
     }
 
@@ -102,10 +105,15 @@ impl State {
         self.note_end(is_rollback, system);
     }
 
-    /// Whether a transaction that a text has begun is open is not known any more.
+    /// What has become of the open transaction is not known any more: whether one that a text has begun is open, and
+    /// whether a failure was undone.
     pub(super) fn forget_transaction(&mut self, system: System) {
         if self.begun_by_text().is_some() {
             self.transactions.clear();
+        }
+        for begun in &mut self.transactions {
+            begun.failure = None;
+            begun.suspect = None;
         }
         // Whatever was set in it may be undone.
         self.roll_back_all(system);

@@ -65,11 +65,16 @@ impl Handle {
         }
     }
 
-    /// The failure of the open transaction. Each is returned once.
+    /// Whether the open transaction has a failure that was not reported.
     #[inline]
-    pub(crate) fn take_failure(&self) -> Option<Failed> {
+    pub(crate) fn has_failed(&self) -> bool {
         // Relaxed: only the task that uses the connection stores and loads it.
-        if !self.has_failed.load(Relaxed) {
+        self.has_failed.load(Relaxed)
+    }
+
+    /// The failure of the open transaction. Each is returned once.
+    pub(crate) fn take_failure(&self) -> Option<Failed> {
+        if !self.has_failed() {
             return None;
         }
         self.has_failed.store(false, Relaxed);
@@ -112,7 +117,10 @@ impl State {
         let since = self.statements.saturating_sub(failure.statements_before);
         Some(Failed {
             statements_since: since,
-            ran_unseen: self.was_used_unseen() || failure.ran_unseen,
+            // Unseen code may also have ended what a text has begun, before the failure.
+            ran_unseen: self.was_used_unseen()
+                || failure.ran_unseen
+                || self.begun_by_text().is_some_and(|begun| begun.ran_unseen),
             transaction: self.open_transaction()?,
             failure,
         })

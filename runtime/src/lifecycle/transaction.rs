@@ -21,7 +21,14 @@ use crate::sql::{Effect, Ends, effects_of_first, is_several, summarise};
 /// At the call site, where `failed_transaction` is at deny and the server has failed the transaction.
 #[inline]
 pub(crate) fn judge_statement(handle: &Handle, tally: &'static Tally) {
-    if !tally.rolls_back()
+    if handle.has_failed() {
+        judge_next(handle, tally);
+    }
+}
+
+#[cold]
+fn judge_next(handle: &Handle, tally: &'static Tally) {
+    if !tally.may_roll_back()
         && let Some(failed) = handle.take_failure()
     {
         // A transaction that was rolled back as a whole may begin anew.

@@ -9,14 +9,19 @@ use std::time::Instant;
 
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
+use futures_util::TryStreamExt;
 use sqlx::{Error, PgConnection, Postgres};
 use sqlx_core::bytes::Bytes;
 
+use super::conn::Conn;
 use super::pool::Pool;
 use super::pool_connection::PoolConnection;
+use crate::handle::Handle;
 use crate::handle::asked::Purpose;
 use crate::handle::held::Held;
+use crate::handle::lent::Use;
 use crate::lifecycle::acquire::Claiming;
+use crate::lifecycle::transaction;
 use crate::scope::origin::Origin;
 
 type SqlxCopyIn = sqlx::postgres::PgCopyIn<sqlx::pool::PoolConnection<Postgres>>;
@@ -159,6 +164,58 @@ impl PgPoolCopyIn {
         drop(held);
         result
     }
+}
+
+/// sqlx's methods of the same names. What they return is sqlx's own, so that only the beginning of a COPY is seen, and the
+/// data of a `COPY TO STDOUT`.
+impl Conn<'_, Postgres> {
+    /// Begins a `COPY FROM STDIN` on this connection.
+    ///
+    /// # Errors
+    ///
+    /// If the server refuses the statement, or if it is another one.
+    pub async fn copy_in_raw(
+        &mut self,
+        statement: &str,
+    ) -> Result<PgCopyIn<&mut PgConnection>, Error> {
+        let handle = self.handle().cloned();
+        let copy = PgConnection::copy_in_raw(self, statement).await;
+        if let (Some(handle), Err(error)) = (handle, &copy) {
+            copy_failed(&handle, statement, error);
+        }
+        copy
+    }
+
+    /// Begins a `COPY TO STDOUT` on this connection, and returns the stream of its data.
+    ///
+    /// # Errors
+    ///
+    /// If the server refuses the statement, or if it is another one.
+    pub async fn copy_out_raw<'c>(
+        &'c mut self,
+        statement: &str,
+    ) -> Result<BoxStream<'c, Result<Bytes, Error>>, Error> {
+        let handle = self.handle().cloned();
+        let text = statement.to_owned();
+        let note = move |error: &Error| {
+            if let Some(handle) = &handle {
+                copy_failed(handle, &text, error);
+            }
+        };
+        let data = PgConnection::copy_out_raw(self, statement).await;
+        let data = data.inspect_err(&note)?;
+        Ok(Box::pin(data.inspect_err(note)))
+    }
+}
+
+/// A COPY on a connection that was lent for it has failed, and so is over.
+fn copy_failed(handle: &Handle, statement: &str, error: &Error) {
+    handle.note_use(Use {
+        borrower: None,
+        is_whole: true,
+        is_all: true,
+    });
+    transaction::operation_failed(handle, statement, error);
 }
 
 /// sqlx's `PgPoolCopyExt`, for the tracked pool.

@@ -100,7 +100,7 @@ impl<'e, DB: Backend> Tracked<'e, DB> {
         let text = sql.clone();
         let result = DB::prepare_with(self.connection, sql, parameters).await;
         ControlGuard::end(control);
-        note_failure(self.handle.as_deref(), &text, result)
+        note_failure(self.handle.as_deref(), text.as_str(), result)
     }
 
     async fn describe(self, sql: SqlStr) -> Result<Describe<DB>, Error> {
@@ -111,18 +111,18 @@ impl<'e, DB: Backend> Tracked<'e, DB> {
         let text = sql.clone();
         let result = DB::describe(self.connection, sql).await;
         ControlGuard::end(control);
-        note_failure(self.handle.as_deref(), &text, result)
+        note_failure(self.handle.as_deref(), text.as_str(), result)
     }
 }
 
 /// Records that the driver's operation on the text has failed, if it has.
 fn note_failure<T>(
     handle: Option<&Handle>,
-    text: &SqlStr,
+    text: &str,
     result: Result<T, Error>,
 ) -> Result<T, Error> {
     if let (Some(handle), Err(error)) = (handle, &result) {
-        transaction::operation_failed(handle, text.as_str(), error);
+        transaction::operation_failed(handle, text, error);
     }
     result
 }

@@ -47,6 +47,8 @@ pub(crate) enum Effect {
     ReleasesSavepoint(Key),
     /// ROLLBACK TO: what came after a savepoint. The transaction goes on.
     RollsBackTo(Key),
+    /// A statement before which MySQL commits, other than those that change the schema or lock tables.
+    CommitsInMySql,
     Sets(Item),
     Undoes(Undo),
 }
@@ -322,6 +324,8 @@ fn read_statement(reader: &mut Reader<'_>, found: &mut Found) {
         "ALTER" => tables::alter(reader, found),
         "LOCK" => tables::lock(reader, found),
         "FLUSH" => tables::flush(reader, found),
+        "GRANT" | "REVOKE" | "RENAME" => found.push(Effect::CommitsInMySql),
+        "ANALYZE" | "CHECK" | "OPTIMIZE" | "REPAIR" => tables::maintain(reader, found),
         "UNLOCK" => tables::unlock(reader, found),
         "LISTEN" => names::listen(reader, found),
         "UNLISTEN" => names::unlisten(reader, found),

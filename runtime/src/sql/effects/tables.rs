@@ -1,7 +1,7 @@
 //! Temporary tables and their like, and locks on tables.
 
 use super::reader::{Qualified, Reader, upper};
-use super::{Found, Item, Key, Kind, Undo, body, label};
+use super::{Effect, Found, Item, Key, Kind, Undo, body, label};
 use crate::sql::tokens::Token;
 
 /// The kind of a created object.
@@ -140,15 +140,22 @@ pub(super) fn lock(reader: &mut Reader<'_>, found: &mut Found) {
 /// Reads what follows FLUSH: `TABLES … WITH READ LOCK`, or `TABLES … FOR EXPORT`.
 pub(super) fn flush(reader: &mut Reader<'_>, found: &mut Found) {
     reader.takes_one_of(&["LOCAL", "NO_WRITE_TO_BINLOG"]);
-    if !reader.takes_one_of(&["TABLES", "TABLE"]) {
-        return;
-    }
-    while reader.peek().is_some() {
+    let is_of_tables = reader.takes_one_of(&["TABLES", "TABLE"]);
+    while is_of_tables && reader.peek().is_some() {
         if reader.takes_all(&["WITH", "READ", "LOCK"]) || reader.takes_all(&["FOR", "EXPORT"]) {
             found.sets(table_lock("FLUSH TABLES"));
             return;
         }
         reader.take();
+    }
+    found.push(Effect::CommitsInMySql);
+}
+
+/// Reads what follows ANALYZE and its like. MariaDB's ANALYZE of a statement commits nothing.
+pub(super) fn maintain(reader: &mut Reader<'_>, found: &mut Found) {
+    reader.takes_one_of(&["LOCAL", "NO_WRITE_TO_BINLOG"]);
+    if reader.takes_one_of(&["TABLES", "TABLE"]) {
+        found.push(Effect::CommitsInMySql);
     }
 }
 

@@ -121,16 +121,22 @@ async fn raises_an_error(pool: &MySqlPool) -> Result {
 
 /// Each of these commits the transaction that the text has begun.
 #[track]
-async fn commits_by_the_way(pool: &MySqlPool) -> Result {
+async fn commits_by_the_way(pool: &TestPool<MySql>) -> Result {
     let mut conn = pool.acquire().await?;
     for text in [
         "LOCK TABLES stock WRITE",
+        "FLUSH TABLES",
+        "ANALYZE TABLE stock",
         "BEGIN",
         "CREATE TABLE other (id INT)",
     ] {
         sqlx::raw_sql("BEGIN").execute(&mut *conn).await?;
         sqlx::query(CHANGE).execute(&mut *conn).await?;
         sqlx::raw_sql(text).execute(&mut *conn).await?;
+        let handles = sqlx::leash::snapshot().handles;
+        let mut handles = handles.iter().filter(|handle| handle.pool == pool.name());
+        let open = handles.any(|handle| handle.transaction.is_some());
+        assert_eq!(open, text == "BEGIN", "{text}");
         sqlx::raw_sql("UNLOCK TABLES").execute(&mut *conn).await?;
     }
     sqlx::raw_sql("COMMIT").execute(&mut *conn).await?;

@@ -1,8 +1,8 @@
 //! Transactions that texts begin and end: they fail like those of values.
 
-use sqlx::leash::Finding;
 use sqlx::leash::testing::findings;
-use sqlx::{Connection, PgPool, track};
+use sqlx::leash::{Certainty, Finding};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, track};
 
 use super::{FAILS, MEMBER, check, members, none, on_postgres, only_failed};
 use crate::common::{marked, related};
@@ -163,6 +163,45 @@ async fn never_begins(pool: &PgPool) -> Result {
     Ok(())
 }
 
+/// Further texts of a call site are not told apart: one of them may roll back.
+#[track]
+async fn sends_many_texts(pool: &PgPool) -> Result {
+    let mut conn = pool.acquire().await?;
+    let many = (0..40).map(|n| format!("SELECT {n}"));
+    let texts = ["BEGIN", FAILS, "ROLLBACK", MEMBER].map(str::to_owned);
+    for text in many.chain(texts) {
+        let sent = sqlx::query(AssertSqlSafe(text)).execute(&mut *conn).await;
+        drop(sent);
+    }
+    Ok(())
+}
+
+/// Code that is not seen ends the transaction, so that the failure is outside of it.
+#[track]
+async fn ends_it_unseen(pool: &PgPool) -> Result {
+    let mut conn = pool.acquire().await?;
+    sqlx::query("BEGIN").execute(&mut *conn).await?;
+    unseen(&mut conn).await?;
+    let _ = sqlx::query(FAILS).execute(&mut *conn).await;
+    sqlx::query(MEMBER).execute(&mut *conn).await?; // @ended unseen
+    Ok(())
+}
+
+async fn unseen(conn: &mut PgConnection) -> Result {
+    let ended = sqlx::query("COMMIT").execute(conn).await;
+    ended.map(drop)
+}
+
+#[tokio::test]
+async fn what_unseen_code_has_ended_is_likely_at_most() {
+    let Some((_db, pool)) = on_postgres().await else {
+        return;
+    };
+    let (_, found) = findings(ends_it_unseen(&pool)).await;
+    let finding = only_failed(found);
+    assert_eq!(finding.certainty, Certainty::Likely, "{}", finding.render());
+}
+
 /// A text without BEGIN and with several statements is a transaction of its own.
 #[track]
 async fn fails_without_a_transaction(pool: &PgPool) -> Result {
@@ -185,5 +224,6 @@ async fn near_misses() {
     none(findings(fails_after_the_commit(&pool)).await);
     none(findings(never_begins(&pool)).await);
     none(findings(fails_without_a_transaction(&pool)).await);
-    assert_eq!(members(&pool).await, 7, "everything was saved");
+    none(findings(sends_many_texts(&pool)).await);
+    assert_eq!(members(&pool).await, 8, "everything was saved");
 }

@@ -86,6 +86,36 @@ async fn in_a_copy(pool: &PgPool) -> Result {
     tx.commit().await // @copy
 }
 
+#[track]
+async fn at_the_begin_of_a_copy(pool: &PgPool) -> Result {
+    let mut tx = pool.begin().await?;
+    assert!(tx.copy_in_raw("COPY nowhere FROM STDIN").await.is_err());
+    tx.commit().await // @copy in
+}
+
+#[track]
+async fn in_the_data_of_a_copy(pool: &PgPool) -> Result {
+    let mut tx = pool.begin().await?;
+    let copy = "COPY (SELECT 1 / (3 - n) FROM generate_series(0, 9) AS n) TO STDOUT";
+    let mut data = tx.copy_out_raw(copy).await?;
+    while let Ok(Some(_)) = data.try_next().await {}
+    drop(data);
+    tx.commit().await // @copy out
+}
+
+#[tokio::test]
+async fn a_copy_that_is_seen() {
+    let Some((_db, pool)) = on_postgres().await else {
+        return;
+    };
+    let (_, found) = findings(at_the_begin_of_a_copy(&pool)).await;
+    let says = only_failed(found.clone()).render();
+    assert!(says.contains("failed statement COPY nowhere"), "{says}");
+    check(found, &marked("copy in", "commit"), "commits");
+    let (_, found) = findings(in_the_data_of_a_copy(&pool)).await;
+    check(found, &marked("copy out", "commit"), "commits");
+}
+
 #[tokio::test]
 async fn each_is_reported_at_the_next_step() {
     let Some((db, pool)) = on_postgres().await else {
