@@ -4,7 +4,7 @@ use sqlx::leash::Lint;
 use sqlx::leash::testing::findings;
 use sqlx::{AssertSqlSafe, SqlitePool, track};
 
-use crate::common::{assert_none, pool};
+use crate::common::{assert_none, only, pool};
 
 use super::check;
 
@@ -52,6 +52,23 @@ async fn a_script_in_a_transaction() {
     assert!(is_outside(&pool, &format!("BEGIN;{inserts}")).await);
     let undone = format!("BEGIN;{inserts}DELETE FROM scripted WHERE id = 10;ROLLBACK;");
     assert!(!is_outside(&pool, &undone).await);
+}
+
+#[tokio::test]
+async fn a_script_without_its_end() {
+    let pool = pool().await;
+    let mut script = vec!["CREATE TABLE unfinished (id INT)".to_owned()];
+    script.extend((0..40).map(|id| format!("INSERT INTO unfinished VALUES ({id})")));
+    script.push("BEGIN".to_owned());
+    script.push("INSERT INTO unfinished VALUES (41)".to_owned());
+    let mut finished = script.clone();
+    finished.push("COMMIT".to_owned());
+    let (sent, found) = findings(sends(&pool, &finished)).await;
+    sent.unwrap();
+    assert_none(&found);
+    let (sent, found) = findings(sends(&pool, &script[41..])).await;
+    sent.unwrap();
+    assert_eq!(only(found).lint, Lint::SessionState);
 }
 
 #[tokio::test]
