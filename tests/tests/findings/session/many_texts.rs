@@ -76,13 +76,13 @@ async fn settings_of_many_values() {
     let pool = pool().await;
     let text = |n: usize| format!("PRAGMA cache_size = {n}");
     for n in 100..140 {
-        let undone = [text(n), "PRAGMA cache_size = -2000".to_owned()];
-        let (sent, found) = findings(sends(&pool, &undone)).await;
+        let put_back = [text(n), "PRAGMA cache_size = -2000".to_owned()];
+        let (sent, found) = findings(sends(&pool, &put_back)).await;
         sent.unwrap();
         assert_none(&found);
     }
-    let set = ["SELECT 1".to_owned(), text(140)];
-    let (sent, found) = findings(sends(&pool, &set)).await;
+    let left = ["SELECT 1".to_owned(), text(140)];
+    let (sent, found) = findings(sends(&pool, &left)).await;
     sent.unwrap();
     check(
         found,
