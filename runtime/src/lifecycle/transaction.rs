@@ -121,7 +121,10 @@ pub(super) fn statement_failed(
     completed: Option<usize>,
 ) {
     if !tally.effects().is_empty() {
-        let Some(completed) = completed.or_else(|| (!is_several(tally.sql())).then_some(0)) else {
+        // Of texts that share a tally, the parts are not known.
+        let is_known = !tally.is_shared();
+        let completed = completed.or_else(|| (!is_several(tally.sql())).then_some(0));
+        let Some(completed) = completed.filter(|_| is_known) else {
             handle.note_unknown_effects(tally.effects());
             return;
         };

@@ -190,9 +190,14 @@ impl Tally {
         matches!(self.last_end(), Some(Effect::Ends { .. }))
     }
 
+    /// Whether the tally stands for many texts.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.others.is_some()
+    }
+
     /// Whether the text rolls back a transaction, or back to a savepoint. One of those that share this tally may.
     pub(crate) fn may_roll_back(&self) -> bool {
-        self.others.is_some() || self.last_end().is_some() && !self.commits()
+        self.is_shared() || self.last_end().is_some() && !self.commits()
     }
 
     /// Counts a statement as begun, and returns the number of statements begun so far.
