@@ -1,6 +1,10 @@
 //! Databases that are in no file of the program's.
 
 /// A database that SQLite deletes when the last connection to it is closed.
+#[cfg_attr(
+    not(feature = "_sqlite"),
+    allow(dead_code, reason = "only SQLite's connect options name one")
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InMemory {
     /// Each connection has a temporary file of its own.
