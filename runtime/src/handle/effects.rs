@@ -41,6 +41,9 @@ impl Handle {
         for effect in effects {
             state.note_effect(effect, &begun, system);
             match effect {
+                Effect::Sets(item) if self.selects_own_database(item) => {
+                    state.note_undo(Undo::All(Kind::Database));
+                }
                 Effect::Sets(item) if !self.pool.is_none() && sets(item) => {
                     state.note_set(item, tally, system);
                 }
@@ -50,6 +53,13 @@ impl Handle {
         }
         self.failure_may_be_over(&state);
         self.has_effects.store(true, Relaxed);
+    }
+
+    /// Whether the text selects the database that the pool's connections have anyway.
+    fn selects_own_database(&self, item: &Item) -> bool {
+        let namespace = self.pool.endpoint.namespace.as_deref();
+        let selected = item.label.strip_prefix("USE ");
+        item.kind == Kind::Database && selected.is_some() && selected == namespace
     }
 
     /// Records that it is not known whether a statement's text has done anything.

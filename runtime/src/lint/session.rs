@@ -59,7 +59,11 @@ pub(crate) fn state_is_left(handle: &Handle, marks: &[Mark], way: Way) -> Option
     };
     let finding = Finding::of(LINT, level, place)
         .title(format!("{} {does}", taker(place)))
-        .label(words.label)
+        .label(if is_place_of_taking(mark.tally.place(), way) {
+            "the connection is taken here; a text has set it later"
+        } else {
+            words.label
+        })
         .pool(&pool)
         .cause(Certainty::Likely, words.cause)
         .all_related(places(handle, place, way))
@@ -93,21 +97,33 @@ pub(crate) fn transaction_is_left(handle: &Handle, left: &LeftOpen, way: Way) ->
     };
     let wrote = left.open.wrote.and_then(Tally::place);
     let does = open::does(&pool, way, is_only_connection);
-    let finding = Finding::of(LINT, level, place)
-        .title(format!("{} {does}", taker(place)))
-        .label("begun here, by a text")
-        .pool(&pool)
-        .cause(certainty, open::cause(left))
-        .all_related(
-            wrote.map(|place| Related::new("the changes of this statement are not saved", place)),
-        )
-        .all_related(places(handle, place, way))
-        .facts(open::facts(left))
-        .helps(open::help(left, way))
-        .helps(last_resort(way))
-        .notes(doubts)
-        .notes(closing_notes(LINT, place.function, Some(&handle.pool)));
+    let finding =
+        Finding::of(LINT, level, place)
+            .title(format!("{} {does}", taker(place)))
+            .label(
+                if is_place_of_taking(left.open.text.and_then(Tally::place), way) {
+                    "the connection is taken here; a text has begun the transaction later"
+                } else {
+                    "begun here, by a text"
+                },
+            )
+            .pool(&pool)
+            .cause(certainty, open::cause(left))
+            .all_related(wrote.map(|place| {
+                Related::new("the changes of this statement are not saved so far", place)
+            }))
+            .all_related(places(handle, place, way))
+            .facts(open::facts(left))
+            .helps(open::help(left, way))
+            .helps(last_resort(way))
+            .notes(doubts)
+            .notes(closing_notes(LINT, place.function, Some(&handle.pool)));
     Some(finding)
+}
+
+/// Whether the primary place is that of the handle, because the text has none: it was sent outside of all functions.
+fn is_place_of_taking(sent_at: Option<Place>, way: Way) -> bool {
+    sent_at.is_none() && matches!(way, Way::GivenBack(_))
 }
 
 fn last_resort(way: Way) -> Option<String> {

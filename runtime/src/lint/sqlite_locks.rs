@@ -104,25 +104,25 @@ impl<'a> Writer<'a> {
         places
     }
 
+    /// Whether the task that runs a statement on `handle` keeps the transaction meanwhile.
+    pub(super) fn is_kept_by_task_of(&self, handle: &Handle) -> bool {
+        is_kept_by_task_of(self.claim, handle).is_some()
+    }
+
     /// How the statement on `handle` can do without the lock, or how the transaction can keep it for less time.
     pub(super) fn helps(&self, handle: &Handle, claims: &[Arc<Handle>]) -> Vec<String> {
-        if is_kept_by_task_of(self.claim, handle).is_some() {
+        if self.is_kept_by_task_of(handle) {
             return OWN_TRANSACTION.map(str::to_owned).into();
         }
         let waiting = Waiting::among(claims);
         let own_wait = OwnWait::of(self.claim, &waiting).filter(OwnWait::is_known);
-        let mut help = match own_wait {
+        match own_wait {
             Some(own_wait) => own_wait.helps(),
             None => vec![format!(
                 "in {}, do slow work (a request, a file, a sleep) before the first write or after `commit`: the lock is kept until then",
                 self.holder()
             )],
-        };
-        help.push(
-            "or let others wait for longer: `SqliteConnectOptions::busy_timeout(Duration::from_secs(30))`"
-                .to_owned(),
-        );
-        help
+        }
     }
 }
 

@@ -232,11 +232,18 @@ impl Case<'_> {
         }
         let writer = self.find_writer()?;
         let is_certain = need == Need::Write && self.has_been_held(&writer);
+        let mut help = writer.helps(handle, self.claims);
+        if !writer.is_kept_by_task_of(handle) {
+            help.push(
+                "or let others wait for longer: `SqliteConnectOptions::busy_timeout(Duration::from_secs(30))`"
+                    .to_owned(),
+            );
+        }
         Some(Cause {
             certainty: certain_if(is_certain),
             text: writer.words(handle, self.claims, self.now),
             related: writer.places(self.now),
-            help: writer.helps(handle, self.claims),
+            help,
         })
     }
 
@@ -350,7 +357,7 @@ impl Case<'_> {
         let is_alone = self.transaction.is_none_or(|it| it.statements <= 1);
         if self.is_at_once() && is_alone && !self.code.is_of_table() {
             help.push(
-                "it was refused without a wait: let it wait, `SqliteConnectOptions::busy_timeout(Duration::from_secs(5))`"
+                "let it wait, or wait for longer: `SqliteConnectOptions::busy_timeout(Duration::from_secs(5))`"
                     .to_owned(),
             );
         }

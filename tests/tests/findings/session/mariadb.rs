@@ -50,6 +50,37 @@ async fn each_kind() {
 }
 
 #[track]
+async fn uses(pool: &MySqlPool, databases: &[&str]) -> sqlx::Result<()> {
+    let mut conn = pool.acquire().await?;
+    for database in databases {
+        let text = sqlx::AssertSqlSafe(format!("USE {database}"));
+        sqlx::raw_sql(text).execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_database_of_the_pool_is_no_other_one() {
+    let Some(pool) = on_mariadb().await else {
+        return;
+    };
+    let options = pool.connect_options();
+    let own = options.get_database().unwrap();
+    for databases in [&[own][..], &["information_schema", own]] {
+        let (used, found) = findings(uses(&pool, databases)).await;
+        used.unwrap();
+        assert_none(&found);
+    }
+    let (used, found) = findings(uses(&pool, &[own, "information_schema"])).await;
+    used.unwrap();
+    check(
+        found,
+        "leaves another database",
+        "MySqlConnectOptions::database",
+    );
+}
+
+#[track]
 async fn begins_after_it(pool: &MySqlPool) -> sqlx::Result<()> {
     use sqlx::Connection;
     let mut conn = pool.acquire().await?;

@@ -50,7 +50,7 @@ async fn is_certain() {
         title: &["leaves a transaction open on a connection that goes back to pool"],
         related: &[
             (
-                "the changes of this statement are not saved",
+                "the changes of this statement are not saved so far",
                 marked("written in it", "execute"),
             ),
             ("the connection is taken here", marked("upload", "acquire")),

@@ -161,6 +161,7 @@ async fn without_a_scope() {
     let found = only(received(pool.name()));
     assert_eq!(found.lint, Lint::SessionState);
     assert_eq!(Place::from(&found.primary), marked("no scope", "acquire"));
+    assert!(found.label.contains("taken here"), "{}", found.render());
 }
 
 /// Code without the attribute.
