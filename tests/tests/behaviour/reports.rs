@@ -63,7 +63,7 @@ async fn a_finding_in_full_and_in_a_line() {
             18 |     async fn begin(&self) -> sqlx::Result<Tx> {
                |              ----- returned through here
                |
-               = note: held for …, idle for …, after 1 statement, last INSERT exam at tests/tests/behaviour/reports.rs:25:14, holds 1 of 5 permits of pool numbers
+               = note: held for …, idle for …, has had SQLite's lock for writing for …, after 1 statement, last INSERT exam at tests/tests/behaviour/reports.rs:25:14, holds 1 of 5 permits of pool numbers
                = cause (certain): the transaction was not dropped, and the type of the returned value cannot contain it
                = help: if it is meant to live on in `self`, write `#[track(returns_handle)]` on behaviour::reports::Numbering::reserve: it then belongs to the caller, and `held_idle` watches whoever keeps it
                = help: end it where it began, before returning: `tx.commit().await?`, or `tx.rollback().await?`
@@ -76,7 +76,7 @@ async fn a_finding_in_full_and_in_a_line() {
     check(
         &found[0].to_string(),
         &expect![
-            "outlived_scope: behaviour::reports::Numbering::reserve returned while a transaction that behaviour::reports::Numbering::begin took and returned is still alive at tests/tests/behaviour/reports.rs:19:19, held for …, idle for …, after 1 statement, last INSERT exam at tests/tests/behaviour/reports.rs:25:14, holds 1 of 5 permits of pool numbers (certain)"
+            "outlived_scope: behaviour::reports::Numbering::reserve returned while a transaction that behaviour::reports::Numbering::begin took and returned is still alive at tests/tests/behaviour/reports.rs:19:19, held for …, idle for …, has had SQLite's lock for writing for …, after 1 statement, last INSERT exam at tests/tests/behaviour/reports.rs:25:14, holds 1 of 5 permits of pool numbers (certain)"
         ],
     );
 }
