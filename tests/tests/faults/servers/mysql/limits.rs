@@ -83,6 +83,7 @@ situations! {
         pool.execute(FIRST).await?;
         let ended = one.execute(FIRST).await;
         one.rollback().await?;
+        conn.execute("SET innodb_snapshot_isolation = DEFAULT").await?;
         ended.map(drop)
     }
 }
