@@ -14,6 +14,7 @@ use crate::common::{error, listen};
 type Db = sqlx::Sqlite;
 
 const INSERT: &str = "INSERT INTO exam (name) VALUES ('x')";
+const LOCKED: &[Lint] = &[Lint::DatabaseLocked];
 /// Writes more than the database may hold.
 const BLOB: &str = "INSERT INTO exam (name) VALUES (zeroblob(1000000))";
 const ENDLESS: &str =
@@ -128,7 +129,7 @@ situations! {
         tx.rollback().await
     }
 
-    full_in_a_savepoint => error(&["Database 1"]), |pool, _world| {
+    full_in_a_savepoint => error(&["Database 1"]).found(&[Lint::FailedTransaction]), |pool, _world| {
         let mut tx = pool.begin().await?;
         tx.execute("PRAGMA max_page_count = 10").await?;
         let mut savepoint = tx.begin().await?;
@@ -137,14 +138,14 @@ situations! {
         savepoint.commit().await
     }
 
-    locked => error(&["Database 5"]), |pool, world| {
+    locked => error(&["Database 5"]).found(LOCKED), |pool, world| {
         let locks = world.locks().await;
         let ended = pool.execute(INSERT).await;
         drop(locks);
         ended.map(drop)
     }
 
-    locked_at_begin => error(&["Database 5"]), |pool, world| {
+    locked_at_begin => error(&["Database 5"]).found(LOCKED), |pool, world| {
         let locks = world.locks().await;
         let ended = pool.begin_with("BEGIN IMMEDIATE").await;
         drop(locks);
@@ -152,7 +153,7 @@ situations! {
     }
 
     /// Another connection reads, so the commit waits, times out, and leaves the transaction open.
-    locked_at_commit => error(&["Database 5"]).found(&[Lint::NestedAcquire]), |pool, _world| {
+    locked_at_commit => error(&["Database 5"]).found(&[Lint::NestedAcquire, Lint::DatabaseLocked]), |pool, _world| {
         pool.execute(INSERT).await?;
         let mut reader = pool.acquire().await?;
         let mut rows = db::query(ENDLESS).fetch(&mut *reader);
