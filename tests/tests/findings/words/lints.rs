@@ -113,7 +113,7 @@ async fn held_idle() {
         19 |         tx.execute("UPDATE exam SET name = 'shipped'").await?;
            |            ------- last used here, … ago
            |
-           = note: held for …, idle for …, last UPDATE exam at tests/tests/findings/words/lints.rs:19:12, spent … with the database, … without, holds 1 of 2 permits of pool idle shop, waiting for this pool: 0
+           = note: held for …, idle for …, last UPDATE exam at tests/tests/findings/words/lints.rs:19:12, has had SQLite's lock for writing for …, spent … with the database, … without, holds 1 of 2 permits of pool idle shop, waiting for this pool: 0
            = cause (certain): nothing was sent on it since `UPDATE exam` ended: the code that holds it waits for something else
            = help: do the slow work (a request, a file, a sleep) before `begin` or after `commit`, not in between
            = help: or, if it is meant to be held, declare why: `.long_lived("…")`, with `use sqlx::leash::HandleExt`
