@@ -156,6 +156,8 @@ impl Words {
             (Kind::TableLock, _) => "`UNLOCK TABLES`".to_owned(),
             (Kind::Setting, system) => match (variable(text), system) {
                 (Some(name), System::Postgres) => format!("`RESET {name}`"),
+                // sqlx sets these when it connects, to values that are not the server's default.
+                (Some("sql_mode" | "time_zone"), _) => format!("`{text} = …` with the old value"),
                 (Some(_), _) => format!("`{text} = DEFAULT`"),
                 (None, System::Postgres) => "`RESET …`".to_owned(),
                 (None, _) => format!("`{text} …` with the old value"),
@@ -163,6 +165,8 @@ impl Words {
             (Kind::Role, System::Postgres) => "`RESET ROLE`".to_owned(),
             (Kind::Role, _) => "`SET ROLE DEFAULT`".to_owned(),
             (Kind::Database, _) => "`USE …` with the old name".to_owned(),
+            // Whether the name was quoted is not known, and it matters where it is not in small letters.
+            (Kind::Listen, _) if name.contains(char::is_uppercase) => "`UNLISTEN *`".to_owned(),
             (Kind::Listen, _) => format!("`UNLISTEN {name}`"),
             (Kind::TempTable, _) => format!("`DROP {} {name}`", object(text)),
             (Kind::Pragma, _) => format!("`{text} = …` with the old value"),
@@ -240,7 +244,7 @@ fn pragma_option(text: &str) -> String {
     let name = text.rsplit(' ').next().unwrap_or(text);
     let name = name.rsplit('.').next().unwrap_or(name);
     match &*name.to_ascii_lowercase() {
-        "foreign_keys" => "`SqliteConnectOptions::foreign_keys(true)`".to_owned(),
+        "foreign_keys" => "`SqliteConnectOptions::foreign_keys(…)`".to_owned(),
         "busy_timeout" => "`SqliteConnectOptions::busy_timeout(…)`".to_owned(),
         "synchronous" => "`SqliteConnectOptions::synchronous(…)`".to_owned(),
         "locking_mode" => "`SqliteConnectOptions::locking_mode(…)`".to_owned(),

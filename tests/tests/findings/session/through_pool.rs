@@ -24,7 +24,7 @@ async fn reaches_one_connection() {
     let found = check(
         found,
         "sends the setting `PRAGMA foreign_keys` through pool",
-        "SqliteConnectOptions::foreign_keys(true)",
+        "SqliteConnectOptions::foreign_keys(…)",
     );
     assert_eq!(
         Place::from(&found.primary),
