@@ -43,11 +43,10 @@ fn leaves_state(handle: &Handle) {
         let Some(finding) = lint::state_is_left(handle, marks, way) else {
             continue;
         };
-        let postponed = of(handle, finding);
         if may_be_renewed(handle, &marks[0]) {
-            handle.pool.renewed.keep(marks[0].item, postponed);
+            handle.pool.renewed.keep(marks[0].item, finding);
         } else {
-            deliver(scope.as_ref(), postponed);
+            deliver(scope.as_ref(), of(handle, finding));
         }
     }
 }
@@ -84,9 +83,9 @@ fn may_find_state(handle: &Handle) {
         return;
     };
     let scope = context::scope();
-    for Postponed { finding, span } in handle.pool.renewed.take_unless_set(effects) {
+    for finding in handle.pool.renewed.take_unless_set(effects) {
         let finding = lint::left_for(finding, handle);
-        deliver(scope.as_ref(), Postponed { finding, span });
+        deliver(scope.as_ref(), of(handle, finding));
     }
 }
 

@@ -5,7 +5,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use crate::scope::Postponed;
+use crate::finding::Finding;
 use crate::sql::{Effect, Item};
 use crate::sync;
 
@@ -23,13 +23,13 @@ pub(crate) struct Renewed {
 #[derive(Debug)]
 struct Renewable {
     item: &'static Item,
-    /// What is reported once a holder does not set it.
-    finding: Postponed,
+    /// What is reported once a holder does not set it. Without its span, which would stay open as long as the pool.
+    finding: Finding,
 }
 
 impl Renewed {
     /// Keeps a finding until a holder does not set the item first.
-    pub(crate) fn keep(&self, item: &'static Item, finding: Postponed) {
+    pub(crate) fn keep(&self, item: &'static Item, finding: Finding) {
         let mut settings = sync::lock(&self.settings);
         let is_known = settings.iter().any(|known| known.is_of(item));
         if !is_known && settings.len() < REMEMBERED {
@@ -46,7 +46,7 @@ impl Renewed {
 
     /// Takes the findings about what a holder has not set, which began with a statement of these effects. One that has
     /// set any of them is taken for one that sets all.
-    pub(crate) fn take_unless_set(&self, effects: &[Effect]) -> Vec<Postponed> {
+    pub(crate) fn take_unless_set(&self, effects: &[Effect]) -> Vec<Finding> {
         let mut settings = sync::lock(&self.settings);
         let sets_any = effects.iter().any(|effect| match effect {
             Effect::Sets(item) => settings.iter().any(|known| known.is_of(item)),

@@ -80,7 +80,7 @@ async fn messages(journal: SqliteJournalMode) -> TestPool {
     TestPool::new(file.pool().await, file)
 }
 
-/// A transaction of another task, open until it is told to end.
+/// A transaction of another task, open until a test ends it.
 struct Open {
     end: oneshot::Sender<()>,
     task: JoinHandle<()>,

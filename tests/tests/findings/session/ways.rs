@@ -1,4 +1,4 @@
-//! Each way in which a connection goes back: who is told, and when.
+//! Each way in which a connection goes back: where the finding is reported, and when.
 
 use std::panic::AssertUnwindSafe;
 

@@ -133,7 +133,7 @@ fn nothing_is_judged_while_all_is_off() {
     });
 }
 
-/// One program that makes its pool again and again is told once.
+/// One program that makes its pool again and again is reported once.
 #[test]
 fn a_place_is_told_once() {
     let test = "settings::levels::a_place_is_told_once";
