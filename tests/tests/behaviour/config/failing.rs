@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use leash_tests::in_child;
-use sqlx::leash::{self, ScopeExt};
+use leash_tests::{in_child, until};
+use sqlx::leash::{self, Lint, ScopeExt};
 use sqlx::{SqlitePool, track};
 
 use super::KEPT;
@@ -36,7 +36,15 @@ async fn drops_in_a_loop(pool: &SqlitePool) {
 /// Found by the watchdog, while the function runs.
 #[track(held_idle = "20ms")]
 async fn sleeps(pool: &SqlitePool) {
+    let idle = || {
+        let lints = leash::snapshot().lints;
+        let idle = lints.iter().find(|it| it.lint == Lint::HeldIdle);
+        idle.map_or(0, |it| it.found)
+    };
+    let before = idle();
     let conn = pool.acquire().await.unwrap();
+    until("a finding", || idle() > before).await;
+    // It is counted first, and reported right after.
     asleep().await;
     drop(conn);
 }
