@@ -243,7 +243,7 @@ use crate::options::Options;
 ///
 /// - `pool_pressure` and `unaccounted_connections` judge a pool, not a function. The attribute accepts their levels
 ///   and limits, but these have no effect there: set them in `SQLX_LEASH` or `leash::Config`.
-/// - `n_plus_one`, `redundant_query`, `connection_churn` and `duplicate_pool` are reserved. The attribute accepts and
+/// - `connection_churn` and `duplicate_pool` are reserved. The attribute accepts and
 ///   checks their levels and limits, but this version does not look for them yet.
 ///
 /// `leash::explain(lint)` returns the page of a lint: what it finds, an example that triggers it, and the fix.
@@ -279,6 +279,7 @@ use crate::options::Options;
 /// | `implicit_rollback` | the same | `warn` |
 /// | `session_state` | when the function in which the connection goes back returns, or at the statement that was sent to the pool | `warn` |
 /// | `query_budget` | at the statement over the budget, before it is sent | `deny` |
+/// | `n_plus_one` | at the repeated query, when the root scope returns | `warn` |
 /// | `pool_deadlock` | at the acquire that waits last | `deny` |
 /// | `pool_timeout` | at the acquire that timed out | `warn` |
 /// | `nested_acquire`, `outside_transaction` | at the acquire of the second permit, or the query that took it | `warn` |

@@ -9,6 +9,7 @@ mod chain;
 mod executors;
 mod follow;
 mod known;
+mod loops;
 mod stays;
 
 use std::collections::HashSet;
@@ -82,6 +83,8 @@ pub(crate) struct Sites {
     pub(crate) repeats: Vec<TokenStream>,
     /// The parts of the function's own body in which it holds what an `.await` has returned.
     pub(crate) holds: Vec<TokenStream>,
+    /// The loops and closures in which something is awaited: `(word, [line, column], extent, given)`.
+    pub(crate) loops: Vec<TokenStream>,
 }
 
 /// What the expansion records of a call site.
@@ -104,6 +107,7 @@ pub(crate) fn tag(path: &CratePath, signature: &Signature, body: &mut Block, fou
         block: None,
         in_closure: false,
         in_loop: false,
+        awaits: 0,
         kept: None,
         found,
     };
@@ -135,6 +139,8 @@ struct Tagger<'a> {
     block: Option<TokenStream>,
     in_closure: bool,
     in_loop: bool,
+    /// The number of `.await`s that were visited.
+    awaits: usize,
     /// Set if the next `.await` or call returns a value that stays in a variable.
     kept: Option<Kept>,
     found: &'a mut Sites,
@@ -160,6 +166,7 @@ impl VisitMut for Tagger<'_> {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         match expr {
             Expr::Await(awaited) => {
+                self.awaits += 1;
                 let kept = self.kept.take() == Some(Kept::Awaited);
                 let position = if kept {
                     Position::Kept
@@ -172,7 +179,10 @@ impl VisitMut for Tagger<'_> {
                 self.expr(&mut awaited.base, position);
                 let is_site = self.found.written.len() > before;
                 if passes {
-                    *awaited.base = self.lending(&awaited.base);
+                    *awaited.base = self.wrapped("lending", &awaited.base);
+                }
+                if !is_site && (self.in_loop || self.in_closure) {
+                    *awaited.base = self.wrapped("round", &awaited.base);
                 }
                 if lends && !is_site {
                     self.found.lends.push(position_of(awaited.await_token.span));
@@ -195,12 +205,14 @@ impl VisitMut for Tagger<'_> {
                 let extent = extent_of_written(from, to, &expr.to_token_stream(), self.after);
                 let outer = self.in_closure;
                 self.in_closure |= matches!(expr, Expr::Closure(_));
-                self.within(extent, |tagger| tagger.expr(expr, Position::Anywhere));
+                self.repeating(expr, |tagger, expr| {
+                    tagger.within(extent, |tagger| tagger.expr(expr, Position::Anywhere));
+                });
                 self.in_closure = outer;
             }
             Expr::ForLoop(_) | Expr::Loop(_) | Expr::While(_) => {
                 let outer = std::mem::replace(&mut self.in_loop, true);
-                self.expr(expr, Position::Anywhere);
+                self.repeating(expr, |tagger, expr| tagger.expr(expr, Position::Anywhere));
                 self.in_loop = outer;
             }
             Expr::Macro(mac) if mac.mac.path.is_ident("dbg") => {
@@ -255,6 +267,17 @@ impl Tagger<'_> {
     fn repeated(&mut self, place: &TokenStream) {
         if self.in_loop {
             self.found.repeats.push(place.clone());
+        }
+    }
+
+    /// Visits an expression. If it repeats what is in it, and something is awaited there, records it.
+    fn repeating(&mut self, expr: &mut Expr, visit: impl FnOnce(&mut Self, &mut Expr)) {
+        // Read before the visit, which rewrites it.
+        let repeated = loops::repeated(expr);
+        let before = self.awaits;
+        visit(self, expr);
+        if self.awaits > before {
+            self.found.loops.extend(repeated);
         }
     }
 
@@ -371,8 +394,8 @@ impl Tagger<'_> {
     /// in:  helper(&mut *conn)
     /// out: P::lending(helper(&mut *conn))
     /// ```
-    fn lending(&self, future: &Expr) -> Expr {
-        Expr::Verbatim(self.path.call("lending", future.to_token_stream(), future))
+    fn wrapped(&self, function: &str, future: &Expr) -> Expr {
+        Expr::Verbatim(self.path.call(function, future.to_token_stream(), future))
     }
 
     fn plain_tap(&self, executor: &Expr) -> Expr {

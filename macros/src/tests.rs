@@ -6,6 +6,7 @@ mod evidence;
 mod expansion;
 mod lent;
 mod locations;
+mod loops;
 mod properties;
 mod requeue;
 

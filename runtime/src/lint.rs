@@ -21,6 +21,7 @@ mod nested;
 mod own_wait;
 mod places;
 mod pressure;
+mod repeats;
 mod rollback;
 mod session;
 mod settings;
@@ -44,6 +45,7 @@ pub(crate) use locked::{Refused, database_locked};
 pub(crate) use nested::on_granted;
 pub(crate) use own_wait::Waiting;
 pub(crate) use pressure::{PressureSamples, pool_pressure};
+pub(crate) use repeats::repeated;
 pub(crate) use rollback::implicit_rollback;
 pub(crate) use session::{
     Way, left_for, report_at_once, report_postponed, state_is_left, transaction_is_left,

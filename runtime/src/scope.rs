@@ -14,18 +14,22 @@ use crate::source::function::Function;
 use crate::sync;
 
 mod budget;
+pub(crate) mod common;
 pub(crate) mod context;
 pub(crate) mod counted;
 pub(crate) mod failures;
 pub(crate) mod foreign;
 pub(crate) mod inside;
+pub(crate) mod ledger;
 mod lost;
 pub(crate) mod origin;
 mod postponed;
 pub(crate) mod stalls;
 
 use budget::Budget;
+use common::{Path, Step};
 use failures::{Failure, Failures};
+use ledger::Ledger;
 pub(crate) use lost::Lost;
 pub(crate) use postponed::Postponed;
 
@@ -35,22 +39,47 @@ pub(crate) type HandleIds = SmallVec<[u64; 4]>;
 /// A scope remembers this many lost transactions, and as many findings until it returns.
 const REMEMBERED: usize = 16;
 
-/// The number of scopes alive.
-static ALIVE: AtomicU64 = AtomicU64::new(0);
+/// The numbers of scopes made and ended so far.
+static MADE: AtomicU64 = AtomicU64::new(0);
+static ENDED: AtomicU64 = AtomicU64::new(0);
 
 /// One execution of a tracked function, from its first statement or handle on.
 #[derive(Debug)]
 pub(crate) struct Scope {
+    /// A number of its own. Another scope may have its address later.
+    id: u64,
     kind: Kind,
     function: &'static TrackedFn,
     parent: Option<Arc<Scope>>,
-    polled_at: &'static Location<'static>,
+    awaited: Awaited,
     /// Lock order: a handle's state first, then this.
     burden: Mutex<Burden>,
     /// The number of statements sent in this scope and in those inside it.
     statements: AtomicU64,
     budget: Option<Budget>,
+    /// What a root scope has sent. Other scopes write into that of theirs.
+    ledger: Ledger,
     ended: AtomicBool,
+}
+
+/// Where the future of a scope is awaited.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Awaited {
+    /// Where it was polled when the scope was made: the `.await` in the user's code, or a place in the code of a
+    /// combinator or a box.
+    pub(crate) polled_at: &'static Location<'static>,
+    /// The `.await` that leads to it, if the attribute has marked that.
+    pub(crate) at: Option<&'static Location<'static>>,
+}
+
+impl Awaited {
+    /// What is known of a future that is polled here.
+    fn polled(polled_at: &'static Location<'static>) -> Self {
+        Self {
+            polled_at,
+            at: None,
+        }
+    }
 }
 
 /// What a scope is the execution of.
@@ -126,14 +155,13 @@ pub(crate) struct Borrowed {
 }
 
 impl Scope {
-    /// A scope whose future is polled at `polled_at`.
     pub(crate) fn new(
         kind: Kind,
         function: &'static TrackedFn,
         parent: Option<Arc<Scope>>,
-        polled_at: &'static Location<'static>,
+        awaited: Awaited,
     ) -> Arc<Self> {
-        ALIVE.fetch_add(1, Relaxed);
+        let id = MADE.fetch_add(1, Relaxed);
         let is_function = matches!(kind, Kind::Function);
         let parent = parent.filter(|_| !is_function || !function.is_root());
         let budget = if is_function {
@@ -143,13 +171,15 @@ impl Scope {
             None
         };
         Arc::new(Self {
+            id,
             kind,
             function,
             parent,
-            polled_at,
+            awaited,
             burden: Mutex::default(),
             statements: AtomicU64::new(0),
             budget,
+            ledger: Ledger::default(),
             ended: AtomicBool::new(false),
         })
     }
@@ -158,7 +188,12 @@ impl Scope {
     pub(crate) fn branch(parent: Arc<Scope>, carried_at: &'static Location<'static>) -> Arc<Self> {
         let is_joined = parent.function.joins(carried_at);
         let kind = Kind::Branch { is_joined };
-        Self::new(kind, parent.function, Some(parent), carried_at)
+        Self::new(
+            kind,
+            parent.function,
+            Some(parent),
+            Awaited::polled(carried_at),
+        )
     }
 
     /// A scope around what a test looks at.
@@ -167,7 +202,12 @@ impl Scope {
         parent: Option<Arc<Scope>>,
         collector: Option<Collector>,
     ) -> Arc<Self> {
-        Self::new(Kind::Test(collector), function, parent, Location::caller())
+        Self::new(
+            Kind::Test(collector),
+            function,
+            parent,
+            Awaited::polled(Location::caller()),
+        )
     }
 
     /// Whether a test looks at it, so that the functions in it are roots.
@@ -196,7 +236,12 @@ impl Scope {
     /// Where its future was polled when the scope was made: the `.await` in the user's code, or a place in the code of
     /// a combinator. Of a branch, where the scope was carried.
     pub(crate) fn polled_at(&self) -> &'static Location<'static> {
-        self.polled_at
+        self.awaited.polled_at
+    }
+
+    /// The `.await` that leads to it: the one that the attribute has marked, else where its future was polled.
+    pub(crate) fn awaited_at(&self) -> &'static Location<'static> {
+        self.awaited.at.unwrap_or(self.awaited.polled_at)
     }
 
     /// The number of statements sent in it so far, those of inner scopes included.
@@ -227,6 +272,33 @@ impl Scope {
     /// This scope and those around it, innermost first.
     pub(crate) fn chain(&self) -> impl Iterator<Item = &Scope> {
         std::iter::successors(Some(self), |scope| scope.parent.as_deref())
+    }
+
+    /// This scope and those around it up to its root scope, innermost first.
+    ///
+    /// What a test looks at is a root only for what runs in no function there.
+    pub(crate) fn chain_to_root(&self) -> impl Iterator<Item = &Scope> {
+        let is_root_itself = self.is_of_test();
+        self.chain()
+            .take_while(move |scope| is_root_itself || !scope.is_of_test())
+    }
+
+    /// The outermost scope around it.
+    pub(crate) fn root(&self) -> &Scope {
+        self.chain_to_root().last().unwrap_or(self)
+    }
+
+    /// The scopes from its root scope to it.
+    pub(crate) fn path(&self) -> Path {
+        common::path(self.chain_to_root().map(|scope| Step {
+            scope: scope.id,
+            function: scope.function(),
+            awaited_at: scope.awaited_at(),
+        }))
+    }
+
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// This scope and those around it that run in the same task, innermost first.
@@ -277,7 +349,10 @@ impl Scope {
     #[inline]
     pub(crate) fn is_clean(&self) -> bool {
         let burden = self.burden();
-        burden.handles.is_empty() && burden.borrowed.is_empty() && burden.rare.is_none()
+        burden.handles.is_empty()
+            && burden.borrowed.is_empty()
+            && burden.rare.is_none()
+            && !self.ledger.has_lines()
     }
 
     /// The live handles that belong to it.
@@ -434,7 +509,9 @@ impl Scope {
 
     /// The number of scopes alive.
     pub(crate) fn alive() -> u64 {
-        ALIVE.load(Relaxed)
+        // In this order, so that a scope that ends in between is not counted twice.
+        let ended = ENDED.load(Relaxed);
+        MADE.load(Relaxed).saturating_sub(ended)
     }
 }
 
@@ -447,6 +524,6 @@ impl Drop for Scope {
             self.ended.store(true, Relaxed);
             self.pass_on_failures();
         }
-        ALIVE.fetch_sub(1, Relaxed);
+        ENDED.fetch_add(1, Relaxed);
     }
 }

@@ -5,6 +5,7 @@ mod one_sqlx;
 
 mod acquire;
 mod any_conn;
+mod arguments;
 pub(crate) mod backend;
 mod conn;
 mod connection;

@@ -13,6 +13,7 @@ mod locks;
 #[cfg(test)]
 mod properties;
 mod scan;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -29,6 +30,7 @@ pub(crate) use explain::{explainable, has_numbered_parameters};
 pub(crate) use locks::{Lock, locks};
 use scan::Scan;
 pub(crate) use scan::Schema;
+pub(crate) use shape::{Shape, shape};
 
 /// What a statement's text shows.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub(crate) struct Summary {
     pub(crate) text: String,
     /// Whether it may change data or schema.
     pub(crate) writes: bool,
+    /// The tables that it names, as hashes; each may be there twice.
+    pub(crate) tables: Box<[u64]>,
     pub(crate) schema: Schema,
     /// Whether all rows that are returned, or reported as affected, are rows that it wrote. If it also reads or calls a
     /// procedure, they may be others.
@@ -49,6 +53,7 @@ pub(crate) fn summarise(sql: &str) -> Summary {
     let scan = Scan::of(sql);
     Summary {
         text: scan.out,
+        tables: scan.tables.into(),
         writes: scan.writes,
         schema: scan.schema,
         writes_for_sure: scan.writes && !scan.reads,

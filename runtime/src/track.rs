@@ -17,7 +17,7 @@ use crate::handle::{in_task, lent, owner};
 use crate::lint::{self, Ending, Reaction};
 use crate::scope::Scope;
 use crate::scope::context::{self, FrameKind};
-use crate::site::{Site, TrackedFn};
+use crate::site::{self, Site, TrackedFn};
 
 pub(crate) mod data;
 pub(crate) mod in_scope;
@@ -96,6 +96,37 @@ impl<F: Future> Future for Lending<F> {
             lent::used_unseen(&scope);
         }
         poll
+    }
+}
+
+pin_project! {
+    /// The future of a call that a loop or a closure awaits.
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    #[derive(Debug)]
+    pub struct Round<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+/// Wraps a future that is awaited in a loop, so that the place of that `.await` is known where a box or a combinator
+/// polls what is in it.
+#[inline]
+pub fn round<F: IntoFuture>(future: F) -> Round<F::IntoFuture> {
+    Round {
+        future: future.into_future(),
+    }
+}
+
+impl<F: Future> Future for Round<F> {
+    type Output = F::Output;
+
+    /// The caller's location is that of the user's `.await`, unless other code polls in between.
+    #[inline]
+    #[track_caller]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let _round = context::set_round(Location::caller());
+        self.project().future.poll(cx)
     }
 }
 
@@ -299,6 +330,8 @@ impl Ended {
         for postponed in self.scope.take_postponed() {
             let _: Reaction = lint::report_postponed(&self.scope, postponed, false);
         }
+        // The same.
+        _ = lint::repeated(&self.scope, false);
         lent::give_back(&self.scope, true);
         owner::end_handing_up(&self.scope, &self.task, self.value);
         if self.scope.is_outermost()
@@ -333,6 +366,7 @@ impl Ended {
         for postponed in self.scope.take_postponed() {
             act_on(lint::report_postponed(&self.scope, postponed, true));
         }
+        let stop = lint::repeated(&self.scope, true);
         let may_hold = returned.holds == Holds::Handle;
         lent::give_back(&self.scope, may_hold);
         if may_hold || self.scope.function().may_return_handle() {
@@ -348,6 +382,9 @@ impl Ended {
         }
         if let Some(message) = panic.or(self.scope.take_failures()) {
             panic!("{message}");
+        }
+        if let Some((site, function, message)) = stop {
+            site::panic_at(site, function, &message);
         }
     }
 }

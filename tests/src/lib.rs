@@ -53,6 +53,6 @@ pub use pool::{HUNDRED, TestPool, Tx, exams, in_memory};
 pub use proxy::{Cut, Fate, Proxy};
 pub use received::{listen, received, take_received};
 pub use settled::settled;
-pub use source::{Place, declared, marked, path_of};
+pub use source::{Place, declared, marked, path_of, written};
 pub use until::until;
 pub use whole::{IsInside, assert_whole};

@@ -34,6 +34,12 @@ pub fn marked(marker: &str, word: &str) -> Place {
     find(file, word, |line| line.trim_end().ends_with(&comment))
 }
 
+/// The place of `word` on the line that is just `text`, in the caller's file: where no comment can stand behind it.
+#[track_caller]
+pub fn written(text: &str, word: &str) -> Place {
+    find(Location::caller().file(), word, |line| line.trim() == text)
+}
+
 /// The place of the function's name in its declaration. The caller's file must declare it once.
 #[track_caller]
 pub fn declared(function: &str) -> Place {

@@ -8,8 +8,10 @@ mod forgotten_transaction;
 mod half_read_stream;
 mod hoarder;
 mod http_in_transaction;
+mod n_plus_one;
 mod nested_acquire;
 mod outside_transaction;
+mod redundant_query;
 mod session_state;
 mod silent_peer;
 mod slow_consumer;
@@ -61,6 +63,10 @@ pub(crate) enum Bug {
     SilentPeer,
     /// An overview with a budget sends a query for each exam: `query_budget`
     Budget,
+    /// The list of the day asks for each of its records: `n_plus_one`
+    NPlusOne,
+    /// The exam is looked up for every record of a contact: `redundant_query`
+    RedundantQuery,
 }
 
 impl Bug {
@@ -82,6 +88,8 @@ impl Bug {
             Bug::Hoarder => hoarder::play(clinic).await,
             Bug::SilentPeer => silent_peer::play(clinic).await,
             Bug::Budget => budget::play(clinic).await,
+            Bug::NPlusOne => n_plus_one::play(clinic).await,
+            Bug::RedundantQuery => redundant_query::play(clinic).await,
         }
     }
 }

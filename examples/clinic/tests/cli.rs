@@ -98,6 +98,8 @@ fn help_lists_the_bugs_and_exit_codes() {
         "hoarder",
         "silent-peer",
         "budget",
+        "n-plus-one",
+        "redundant-query",
         "SQLX_LEASH",
         "Exit codes:",
     ] {
@@ -430,6 +432,35 @@ fn budget_is_found_at_the_query_too_many() {
         says: &["4th statement; its budget is 3"],
     }
     .check_denied();
+}
+
+#[test]
+fn n_plus_one_is_found_at_the_repeated_query() {
+    Played {
+        bug: "n-plus-one",
+        source: include_str!("../src/bugs/n_plus_one.rs"),
+        lint: "[n_plus_one]",
+        method: "fetch_one",
+        function: "DayList::reading",
+        says: &["times in one call of", "for each of these"],
+    }
+    .check_warned();
+}
+
+#[test]
+fn redundant_query_is_found_at_the_repeated_query() {
+    Played {
+        bug: "redundant-query",
+        source: include_str!("../src/bugs/redundant_query.rs"),
+        lint: "[redundant_query]",
+        method: "fetch_one",
+        function: "Contact::kind",
+        says: &[
+            "50 times in one call of",
+            "each time with the same arguments",
+        ],
+    }
+    .check_warned();
 }
 
 #[test]

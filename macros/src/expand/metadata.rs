@@ -51,6 +51,7 @@ impl Evidence {
 ///          .keeping(const { &[[13, 30]] })
 ///          .repeating(const { &[[13, 30]] })
 ///          .holding(const { &[([13, 30], [13, 30], [14, 52], true)] })
+///          .looping(const { &[("for", [14, 9], [14, 30, 16, 10], true)] })
 ///          .joining(const { &[[15, 40]] })
 ///          .taking(const { &["Tenant"] })
 ///          .root()
@@ -85,6 +86,7 @@ pub(super) fn items(
         lends_in_sight,
         repeats,
         holds,
+        loops,
         taps,
     } = sites;
     let tap = taps.then(|| {
@@ -102,6 +104,8 @@ pub(super) fn items(
         .then(|| quote_spanned!(span=> .repeating(const { &[#(#repeats),*] })));
     let holding =
         (!holds.is_empty()).then(|| quote_spanned!(span=> .holding(const { &[#(#holds),*] })));
+    let looping =
+        (!loops.is_empty()).then(|| quote_spanned!(span=> .looping(const { &[#(#loops),*] })));
     let joining =
         (!joined.is_empty()).then(|| quote_spanned!(span=> .joining(const { &[#(#joined),*] })));
     let taking =
@@ -137,6 +141,7 @@ pub(super) fn items(
             #in_sight
             #repeating
             #holding
+            #looping
             #joining
             #taking
             #settings

@@ -108,6 +108,19 @@ impl Rules {
         self.limit(lint, function, pool)?.time()
     }
 
+    /// The limit of a lint for `function` and `pool`, if it is a number.
+    pub(crate) fn count(
+        &self,
+        lint: Lint,
+        function: Option<&Function>,
+        pool: Option<&str>,
+    ) -> Option<u64> {
+        match self.limit(lint, function, pool)? {
+            Limit::Count(limit) => Some(limit),
+            _ => None,
+        }
+    }
+
     /// The budget of root scopes whose functions set none.
     pub(super) fn query_budget(&self) -> Option<u64> {
         match self.limit(Lint::QueryBudget, None, None) {

@@ -163,7 +163,7 @@ lints! {
     /// One call site ran many times in one root scope, with differing arguments.
     NPlusOne = n_plus_one {
         group: Queries,
-        stance: Planned,
+        stance: Warn,
         unit: Count,
         limit: Some(Limit::Count(10)),
         example: "20",
@@ -171,7 +171,7 @@ lints! {
     /// One call site ran many times in one root scope, with the same arguments.
     RedundantQuery = redundant_query {
         group: Queries,
-        stance: Planned,
+        stance: Warn,
         unit: Count,
         limit: Some(Limit::Count(5)),
         example: "5",

@@ -149,6 +149,10 @@ const CALLED: [&str; 31] = [
 /// The span of the word at a column (in characters from 0), if it is the one that was seen there when the program was
 /// compiled. Else the file has changed since, or is another program's.
 fn seen_at(text: &str, column: usize, word: Option<&str>) -> Option<Range<usize>> {
+    if word == Some("|") {
+        let (start, bar) = text.char_indices().nth(column)?;
+        return (bar == '|').then_some(start..start + 1);
+    }
     let span = word_at(text, column)?;
     let is_seen = match word {
         Some(word) => text[span.clone()].trim_start_matches("r#") == word,

@@ -12,11 +12,20 @@ use crate::handle::unread::Unread;
 use crate::lint;
 use crate::log;
 use crate::pool_state::endpoint::System;
-use crate::scope::{context, counted};
+use crate::scope::ledger::{Call, Database, Identity};
+use crate::scope::{Scope, context, counted};
 use crate::site::tally::{self, Outcome, Tally};
 use crate::site::{self, Site};
 use crate::snapshot::Activity;
 use crate::sql::Item;
+
+/// A query that was taken apart and is not sent yet.
+pub(crate) trait Query {
+    fn text(&self) -> &str;
+
+    /// Looks at the arguments, which costs more than all else that is done before a statement.
+    fn arguments(&mut self) -> Identity;
+}
 
 /// A statement whose result is awaited as a whole. It has not begun: a future that is never polled is no call.
 #[derive(Debug)]
@@ -37,6 +46,7 @@ pub(crate) struct Ready {
     /// The call site, where it is known already.
     site: Option<&'static Site>,
     activity: Activity,
+    arguments: Identity,
 }
 
 impl Prepared {
@@ -52,17 +62,25 @@ impl Prepared {
     /// # Panics
     ///
     /// As [`Ready::begin`].
-    pub(crate) fn begin(self, sql: &str, system: System, handle: Option<Arc<Handle>>) -> Running {
+    pub(crate) fn begin(
+        self,
+        query: &mut impl Query,
+        system: System,
+        handle: Option<Arc<Handle>>,
+    ) -> Running {
         if startup::is_off() {
             return Running::uncounted(handle, system);
         }
         let site = context::site().or(self.site);
+        let tally = look_up(site, query.text());
+        let layer = Layer::of_this();
         let ready = Ready {
-            tally: look_up(site, sql),
+            tally,
             site,
             activity: Activity::Busy,
+            arguments: arguments(layer.scope(), tally, query),
         };
-        ready.begin(system, handle)
+        ready.begin_in(layer, system, handle)
     }
 }
 
@@ -82,14 +100,70 @@ impl PreparedRows {
     /// Looks the counters up, before the text is handed to the driver.
     ///
     /// The statement belongs to the call site that made the stream, else to the current one.
-    pub(crate) fn look_up(self, sql: &str) -> Ready {
+    pub(crate) fn look_up(self, query: &mut impl Query) -> Ready {
         let site = self.site.or_else(context::site);
+        let tally = look_up(site, query.text());
         Ready {
-            tally: look_up(site, sql),
+            tally,
             site,
             activity: Activity::Streaming,
+            // A scope that is not made yet has sent nothing.
+            arguments: arguments(context::made_scope().as_deref(), tally, query),
         }
     }
+}
+
+/// One of the layers that may see a statement.
+enum Layer {
+    /// A wrapper around this one counts it.
+    Covered,
+    /// This one counts it, in the innermost scope, if there is one.
+    Counts(Option<Arc<Scope>>),
+}
+
+impl Layer {
+    /// The layer that asks. Only the outermost counts.
+    #[inline]
+    fn of_this() -> Self {
+        if counted::is_counted() {
+            Layer::Covered
+        } else {
+            Layer::Counts(context::scope())
+        }
+    }
+
+    fn counts(&self) -> bool {
+        matches!(self, Layer::Counts(_))
+    }
+
+    fn scope(&self) -> Option<&Scope> {
+        match self {
+            Layer::Counts(scope) => scope.as_deref(),
+            Layer::Covered => None,
+        }
+    }
+}
+
+/// What is known of the arguments of a query. They are looked at from the second call of its site in a root scope on; in a
+/// debug build, where that is worth its time, from the first.
+#[inline]
+fn arguments(scope: Option<&Scope>, tally: &'static Tally, query: &mut impl Query) -> Identity {
+    match scope {
+        Some(scope) if scope.root().ledger().begins_again(tally) || cfg!(debug_assertions) => {
+            // Calls of one site may differ in their texts.
+            query.arguments().with(tally.identity_of(query.text()))
+        }
+        _ => Identity::Unseen,
+    }
+}
+
+/// The same, for an executor that takes the query away before it shows whether it counts the statement itself.
+pub(crate) fn arguments_of(query: &mut impl Query) -> Identity {
+    if counted::is_counted() {
+        return Identity::Unseen;
+    }
+    let tally = look_up(context::site(), query.text());
+    arguments(context::made_scope().as_deref(), tally, query)
 }
 
 /// The counters of a text: those at the call site, else those in the function, else those of the text alone.
@@ -110,17 +184,15 @@ impl Ready {
     /// At its call site, in a debug build, if it is the first one over a budget and `query_budget` is at deny, or if the
     /// server has failed its transaction and `failed_transaction` is at deny.
     pub(crate) fn begin(self, system: System, handle: Option<Arc<Handle>>) -> Running {
-        // The type `Any` does not show the database system. The handle's pool knows it.
-        let system = handle
-            .as_ref()
-            .map_or(system, |handle| handle.pool.endpoint.system);
         if startup::is_off() {
             return Running::uncounted(handle, system);
         }
+        self.begin_in(Layer::of_this(), system, handle)
+    }
+
+    fn begin_in(self, layer: Layer, system: System, handle: Option<Arc<Handle>>) -> Running {
         let tally = self.tally;
-        // Several layers may see a statement. Only the outermost counts it.
-        let counts = !counted::is_counted();
-        if counts && let Some(scope) = context::scope() {
+        if let Some(scope) = layer.scope() {
             let broken = scope.count_statement(tally);
             if !broken.is_empty() {
                 let site = self.site.or_else(context::site);
@@ -133,12 +205,28 @@ impl Ready {
         if let Some(handle) = &handle {
             transaction::judge_statement(handle, tally);
         }
-        let counted = counts.then(|| (tally, tally.begin()));
+        let counted = layer.counts().then(|| (tally, tally.begin()));
         let began = handle.as_ref().map_or_else(Instant::now, |handle| {
             handle.begin_statement(tally, self.activity)
         });
-        Running::new(handle, system, counted, began)
+        let mut running = Running::new(handle, system, counted, began);
+        if let Layer::Counts(Some(scope)) = layer {
+            running.noted = Some(Noted {
+                scope,
+                site: self.site,
+                arguments: self.arguments,
+            });
+        }
+        running
     }
+}
+
+/// What is noted of a statement in the ledger of its root scope when it has ended.
+#[derive(Debug)]
+struct Noted {
+    scope: Arc<Scope>,
+    site: Option<&'static Site>,
+    arguments: Identity,
 }
 
 /// A statement that has begun. If it is dropped before [`end`](Running::end), it is recorded as cancelled.
@@ -146,6 +234,7 @@ impl Ready {
 pub(crate) struct Running {
     /// Its tally, and the number of calls there including this one. `None` if the statement is not counted here.
     counted: Option<(&'static Tally, u64)>,
+    noted: Option<Noted>,
     handle: Option<Arc<Handle>>,
     system: System,
     /// When the current stretch began. A stretch is the database's or, in a stream, the consumer's.
@@ -181,8 +270,13 @@ impl Running {
         counted: Option<(&'static Tally, u64)>,
         began: Instant,
     ) -> Self {
+        // The type `Any` does not show the database system. The handle's pool knows it.
+        let system = handle
+            .as_ref()
+            .map_or(system, |handle| handle.pool.endpoint.system);
         Self {
             counted,
+            noted: None,
             handle,
             system,
             began,
@@ -342,6 +436,11 @@ impl Running {
             self.note(handle, tally, outcome, error, time);
         }
         tally.finish(outcome, time, self.rows, self.affected);
+        if outcome == Outcome::Ok
+            && let Some(noted) = &self.noted
+        {
+            self.record(noted, tally, now, time);
+        }
         if !reported_slow {
             lint::slow_query_ended(tally, self.handle.as_ref(), time, outcome);
         }
@@ -364,6 +463,38 @@ impl Running {
                 error,
             );
         }
+    }
+
+    /// Records a statement that has ended well in the ledger of its root scope.
+    fn record(&self, noted: &Noted, tally: &'static Tally, ended: Instant, time: Duration) {
+        let paused = if self.paused {
+            ended.saturating_duration_since(self.began)
+        } else {
+            Duration::ZERO
+        };
+        let whole = time + self.paused_for + paused;
+        let handle = self.handle.as_deref();
+        let call = Call {
+            tally,
+            site: noted.site,
+            // That of a query to the pool begins where it asks for its permit.
+            began: match handle {
+                Some(handle) if handle.purpose.is_query() => handle.asked(),
+                _ => ended.checked_sub(whole).unwrap_or(ended),
+            },
+            ended,
+            time,
+            rows: self.rows,
+            affected: self.affected,
+            arguments: noted.arguments,
+            waited: handle.and_then(Handle::query_waited),
+            database: &|| Database {
+                pool: handle.and_then(Handle::pool_name),
+                system: self.system.name(),
+            },
+            path: &|| noted.scope.path(),
+        };
+        noted.scope.root().ledger().record(&call);
     }
 
     /// Records what the statement did in its handle's transaction.

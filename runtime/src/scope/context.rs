@@ -8,7 +8,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use super::inside::{Changes, Registered};
-use super::{Kind, Scope, counted};
+use super::{Awaited, Kind, Scope, counted};
 use crate::site::{Site, TrackedFn};
 
 thread_local! {
@@ -16,6 +16,7 @@ thread_local! {
         Context {
             frames: RefCell::new(Vec::new()),
             current: Cell::new(None),
+            round: Cell::new(None),
             thread: OnceCell::new(),
         }
     };
@@ -25,6 +26,8 @@ struct Context {
     frames: RefCell<Vec<Frame>>,
     /// The call site of the innermost frame whose future is being polled, or whose stream is being made.
     current: Cell<Option<Current>>,
+    /// The `.await` in a loop of the innermost frame that is being polled.
+    round: Cell<Option<&'static Location<'static>>>,
     /// What the watchdog sees of the thread.
     thread: OnceCell<Registered>,
 }
@@ -45,6 +48,17 @@ struct Frame {
     polled_at: &'static Location<'static>,
     /// The call site in force outside this frame.
     outer: Option<Current>,
+    /// The `.await` in a loop outside this frame in which the function is polled, through whatever is in between.
+    round: Option<&'static Location<'static>>,
+}
+
+impl Frame {
+    fn awaited(&self) -> Awaited {
+        Awaited {
+            polled_at: self.polled_at,
+            at: self.round.or_else(|| self.outer?.awaited_at),
+        }
+    }
 }
 
 /// How a function was entered.
@@ -89,6 +103,7 @@ pub(crate) fn enter<'slot>(
                 kind,
                 polled_at,
                 outer: context.current.replace(None),
+                round: context.round.take(),
             };
             let mut frames = context.frames.borrow_mut();
             let thread = context.thread.get_or_init(Registered::new);
@@ -111,6 +126,7 @@ impl Drop for Entered<'_> {
                     thread.leave(frames.len());
                 }
                 context.current.set(frame.outer);
+                context.round.set(frame.round);
                 frame
             });
             *self.slot = frame.scope;
@@ -157,6 +173,25 @@ pub(crate) fn enter_site(site: &'static Site) {
 /// Ends what [`enter_site`] began.
 pub(crate) fn leave_site() {
     let _ = CONTEXT.try_with(|context| context.current.set(None));
+}
+
+/// Makes `round` the `.await` in a loop that is being polled, until the guard is dropped.
+pub(crate) fn set_round(round: &'static Location<'static>) -> RoundGuard {
+    let outer = CONTEXT.try_with(|context| context.round.replace(Some(round)));
+    RoundGuard {
+        outer: outer.ok().flatten(),
+    }
+}
+
+/// Puts the previous one back when it is dropped, also during unwinding.
+pub(crate) struct RoundGuard {
+    outer: Option<&'static Location<'static>>,
+}
+
+impl Drop for RoundGuard {
+    fn drop(&mut self) {
+        let _ = CONTEXT.try_with(|context| context.round.set(self.outer));
+    }
 }
 
 /// The current call site.
@@ -286,7 +321,7 @@ fn make_scope(frames: &mut [Frame]) -> Option<&Arc<Scope>> {
         let mut parent = made.and_then(|index| frames[index].scope.clone());
         for frame in &mut frames[made.map_or(0, |index| index + 1)..=innermost] {
             if frame.kind != FrameKind::Stream {
-                let scope = Scope::new(Kind::Function, frame.function, parent, frame.polled_at);
+                let scope = Scope::new(Kind::Function, frame.function, parent, frame.awaited());
                 parent = Some(Arc::clone(&scope));
                 frame.scope = Some(scope);
             }
@@ -306,12 +341,14 @@ pub(crate) fn outside<T>(call: impl FnOnce() -> T) -> T {
     struct Inside {
         frames: Vec<Frame>,
         current: Option<Current>,
+        round: Option<&'static Location<'static>>,
     }
     impl Drop for Inside {
         fn drop(&mut self) {
             let _ = CONTEXT.try_with(|context| {
                 context.frames.replace(std::mem::take(&mut self.frames));
                 context.current.set(self.current);
+                context.round.set(self.round);
             });
         }
     }
@@ -319,6 +356,7 @@ pub(crate) fn outside<T>(call: impl FnOnce() -> T) -> T {
     let _inside = CONTEXT.try_with(|context| Inside {
         frames: context.frames.take(),
         current: context.current.take(),
+        round: context.round.take(),
     });
     call()
 }

@@ -31,10 +31,10 @@ impl<'e, DB: Backend> Tracked<'e, DB> {
     async fn run<T: Default>(
         self,
         prepared: Prepared,
-        sent: Sent<DB>,
+        mut sent: Sent<DB>,
         take: impl Fn(&mut T, Step<DB>) + Send,
     ) -> Result<T, Error> {
-        let mut running = prepared.begin(sent.text(), known::system::<DB>(), self.handle);
+        let mut running = prepared.begin(&mut sent, known::system::<DB>(), self.handle);
         let mut steps = DB::fetch_many(self.connection, sent);
         let mut taken = T::default();
         loop {
@@ -71,9 +71,9 @@ impl<'e, DB: Backend> Tracked<'e, DB> {
     async fn fetch_optional(
         self,
         prepared: Prepared,
-        sent: Sent<DB>,
+        mut sent: Sent<DB>,
     ) -> Result<Option<DB::Row>, Error> {
-        let mut running = prepared.begin(sent.text(), known::system::<DB>(), self.handle);
+        let mut running = prepared.begin(&mut sent, known::system::<DB>(), self.handle);
         running.shows_no_steps();
         let result = DB::fetch_optional(self.connection, sent).await;
         if let Ok(Some(_)) = result {
@@ -83,8 +83,8 @@ impl<'e, DB: Backend> Tracked<'e, DB> {
         result
     }
 
-    fn stream(self, prepared: PreparedRows, sent: Sent<DB>) -> Counted<'e, DB> {
-        let ready = prepared.look_up(sent.text());
+    fn stream(self, prepared: PreparedRows, mut sent: Sent<DB>) -> Counted<'e, DB> {
+        let ready = prepared.look_up(&mut sent);
         Counted::new(ready, self.handle, DB::fetch_many(self.connection, sent))
     }
 

@@ -3,6 +3,10 @@
 use sqlx::{Database, Execute, SqlStr};
 use sqlx_core::error::BoxDynError;
 
+use super::arguments;
+use crate::lifecycle::statement::Query;
+use crate::scope::ledger::Identity;
+
 /// The parts of an [`Execute`], which is an `Execute` again.
 ///
 /// The parts are taken in the order in which drivers take them: `statement`, `take_arguments`, `persistent`, `sql`. For
@@ -29,12 +33,43 @@ impl<DB: Database> Sent<DB> {
         }
     }
 
-    pub(crate) fn text(&self) -> &str {
+    pub(crate) fn clone_text(&self) -> SqlStr {
+        self.sql.clone()
+    }
+}
+
+impl<DB: Database> Query for Sent<DB> {
+    fn text(&self) -> &str {
         self.sql.as_str()
     }
 
-    pub(crate) fn clone_text(&self) -> SqlStr {
-        self.sql.clone()
+    fn arguments(&mut self) -> Identity {
+        match &mut self.arguments {
+            Some(Ok(Some(arguments))) => arguments::identity::<DB>(arguments),
+            Some(Ok(None)) => arguments::none(),
+            // The statement will fail.
+            Some(Err(_)) | None => Identity::Unknown,
+        }
+    }
+}
+
+/// What is left of a query that an executor has taken away.
+#[derive(Debug)]
+pub(super) struct Passed {
+    pub(super) sql: SqlStr,
+    pub(super) arguments: Identity,
+}
+
+impl Query for Passed {
+    fn text(&self) -> &str {
+        self.sql.as_str()
+    }
+
+    fn arguments(&mut self) -> Identity {
+        match self.arguments {
+            Identity::Unseen => Identity::Unknown,
+            seen => seen,
+        }
     }
 }
 

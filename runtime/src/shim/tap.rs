@@ -10,10 +10,11 @@ use sqlx::{Database, Describe, Either, Error, Execute, Executor, SqlStr};
 
 use super::known;
 use super::lent::{self, Written};
-use super::sent::Sent;
+use super::sent::{Passed, Sent};
 use super::stream::{Counted, Step};
 use crate::handle::Handle;
-use crate::lifecycle::statement::{Prepared, PreparedRows, Running};
+use crate::lifecycle::statement::{self, Prepared, PreparedRows, Running};
+use crate::scope::ledger::Identity;
 use crate::scope::{context, counted};
 use crate::site::{Site, TrackedFn};
 
@@ -142,6 +143,14 @@ impl Connection {
         Self::Plain(lent::at(address, written))
     }
 
+    /// Whether the executor `X` is a driver's connection.
+    fn is_plain<'c, X: Executor<'c>>(&self) -> bool {
+        match self {
+            Self::Plain(_) => true,
+            Self::Unknown(_) => is_plain::<X>(),
+        }
+    }
+
     /// The handle that has lent the connection of an executor `X`, which is not tracked itself.
     fn handle<'c, X: Executor<'c>>(self) -> Option<Arc<Handle>> {
         match self {
@@ -230,20 +239,28 @@ impl<'c, X: Executor<'c>, S: KnownSite> Tap<X, S> {
         prepared: fn() -> P,
         query: impl Execute<'q, X::Database>,
         call: impl FnOnce(X, Sent<X::Database>) -> T,
-        count: impl FnOnce(P, SqlStr, T, Option<Arc<Handle>>) -> T,
+        count: impl FnOnce(P, Passed, T, Option<Arc<Handle>>) -> T,
     ) -> T {
-        let sent = Sent::new(query);
-        let sql = sent.clone_text();
+        let mut sent = Sent::new(query);
         let _site = self
             .site
             .known()
             .map(|site| context::set_site(Some(site), None));
+        let passed = Passed {
+            sql: sent.clone_text(),
+            // An executor of another kind may count the statement itself, and then looks itself.
+            arguments: if self.connection.is_plain::<X>() {
+                statement::arguments_of(&mut sent)
+            } else {
+                Identity::Unseen
+            },
+        };
         let (called, counted) = counted::ask_whether_counted(|| call(self.executor, sent));
         if counted {
             called
         } else {
             let handle = self.connection.handle::<X>();
-            count(prepared(), sql, called, handle)
+            count(prepared(), passed, called, handle)
         }
     }
 }
@@ -251,13 +268,13 @@ impl<'c, X: Executor<'c>, S: KnownSite> Tap<X, S> {
 /// Counts a future as one statement. `note` records the rows of its output.
 fn count<'e, DB: Database, T: Send + 'e>(
     prepared: Prepared,
-    sql: SqlStr,
+    mut passed: Passed,
     future: BoxFuture<'e, Result<T, Error>>,
     handle: Option<Arc<Handle>>,
     note: fn(&mut Running, &T),
 ) -> BoxFuture<'e, Result<T, Error>> {
     Box::pin(async move {
-        let mut running = prepared.begin(sql.as_str(), known::system::<DB>(), handle);
+        let mut running = prepared.begin(&mut passed, known::system::<DB>(), handle);
         running.shows_no_steps();
         // The executor may pass the statement on to one that is tracked. That one must not count it again.
         let result = Covered { future }.await;
@@ -306,8 +323,8 @@ impl<'c, X: Executor<'c>, S: KnownSite> Executor<'c> for Tap<X, S> {
             Prepared::new,
             query,
             X::execute,
-            |prepared, sql, future, handle| {
-                count::<X::Database, _>(prepared, sql, future, handle, |running, result| {
+            |prepared, passed, future, handle| {
+                count::<X::Database, _>(prepared, passed, future, handle, |running, result| {
                     running.affected(known::rows_affected::<X::Database>(result));
                 })
             },
@@ -348,9 +365,9 @@ impl<'c, X: Executor<'c>, S: KnownSite> Executor<'c> for Tap<X, S> {
             PreparedRows::new,
             query,
             X::fetch_many,
-            |prepared, sql, steps, handle| {
+            |prepared, mut passed, steps, handle| {
                 Box::pin(Counted::<X::Database>::covering(
-                    prepared.look_up(sql.as_str()),
+                    prepared.look_up(&mut passed),
                     handle,
                     steps,
                 ))
@@ -370,8 +387,8 @@ impl<'c, X: Executor<'c>, S: KnownSite> Executor<'c> for Tap<X, S> {
             Prepared::new,
             query,
             X::fetch_all,
-            |prepared, sql, future, handle| {
-                count::<X::Database, _>(prepared, sql, future, handle, |running, rows| {
+            |prepared, passed, future, handle| {
+                count::<X::Database, _>(prepared, passed, future, handle, |running, rows| {
                     running.rows(rows.len());
                 })
             },
@@ -390,8 +407,10 @@ impl<'c, X: Executor<'c>, S: KnownSite> Executor<'c> for Tap<X, S> {
             Prepared::new,
             query,
             X::fetch_one,
-            |prepared, sql, future, handle| {
-                count::<X::Database, _>(prepared, sql, future, handle, |running, _| running.row())
+            |prepared, passed, future, handle| {
+                count::<X::Database, _>(prepared, passed, future, handle, |running, _| {
+                    running.row();
+                })
             },
         )
     }
@@ -408,8 +427,8 @@ impl<'c, X: Executor<'c>, S: KnownSite> Executor<'c> for Tap<X, S> {
             Prepared::new,
             query,
             X::fetch_optional,
-            |prepared, sql, future, handle| {
-                count::<X::Database, _>(prepared, sql, future, handle, |running, row| {
+            |prepared, passed, future, handle| {
+                count::<X::Database, _>(prepared, passed, future, handle, |running, row| {
                     running.rows(usize::from(row.is_some()));
                 })
             },

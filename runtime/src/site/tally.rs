@@ -37,6 +37,10 @@ pub(crate) struct Tally {
     place: Option<Place>,
     text: Text,
     pub(crate) summary: String,
+    /// The hash of the place and the summary; without a place, of the text.
+    line: u64,
+    /// The tables that the text names, as hashes.
+    tables: Box<[u64]>,
     /// Whether the text may write. Drivers report "affected" rows for reads as well.
     writes: bool,
     schema: Schema,
@@ -45,6 +49,8 @@ pub(crate) struct Tally {
     effects: Option<Box<[Effect]>>,
     /// The number of texts that share this tally, if it stands for the texts beyond a limit.
     others: Option<Distinct>,
+    /// Of a tally that texts share: one of the texts of its place, if all that were seen are of one kind.
+    like: Option<&'static Tally>,
     calls: AtomicU64,
     ok: AtomicU64,
     errors: AtomicU64,
@@ -68,12 +74,20 @@ impl Tally {
         Self::register(Self {
             place,
             text: Text::new(sql),
+            line: match place {
+                Some(Place {
+                    file, line, column, ..
+                }) => FxBuildHasher.hash_one((file, line, column, &summary.text)),
+                None => hash(sql),
+            },
+            tables: summary.tables,
             summary: summary.text,
             writes: summary.writes,
             schema: summary.schema,
             writes_for_sure: summary.writes_for_sure,
             effects: effects(sql),
             others: None,
+            like: None,
             calls: AtomicU64::new(0),
             ok: AtomicU64::new(0),
             errors: AtomicU64::new(0),
@@ -84,8 +98,13 @@ impl Tally {
         })
     }
 
-    /// The tally of the texts beyond a limit that have these effects.
-    fn for_others(place: Option<Place>, effects: Option<Box<[Effect]>>) -> &'static Self {
+    /// The tally of the texts beyond a limit that have these effects. `like` is a text of their place, if all that were seen
+    /// are of one kind.
+    fn for_others(
+        place: Option<Place>,
+        effects: Option<Box<[Effect]>>,
+        like: Option<&'static Self>,
+    ) -> &'static Self {
         let is_control = effects
             .iter()
             .flatten()
@@ -94,12 +113,15 @@ impl Tally {
             place,
             text: Text::new(""),
             summary: "(other statements)".to_owned(),
+            line: like.map_or(0, |like| like.line),
+            tables: Box::default(),
             // Otherwise unknown, so the number of affected rows that the driver reports is taken as it is.
             writes: !is_control,
             schema: Schema::Stays,
             writes_for_sure: false,
             effects,
             others: Some(Distinct::new()),
+            like,
             calls: AtomicU64::new(0),
             ok: AtomicU64::new(0),
             errors: AtomicU64::new(0),
@@ -129,6 +151,35 @@ impl Tally {
 
     pub(crate) fn writes(&self) -> bool {
         self.writes
+    }
+
+    /// A number that texts of one place with one summary have in common, and few others.
+    pub(crate) fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// A tally with a text. Of one that texts share, that of a text like those, if there is one.
+    pub(crate) fn of_a_text(&'static self) -> &'static Self {
+        self.like.unwrap_or(self)
+    }
+
+    /// A number for a text that is counted here, by which it differs from the other texts of its line.
+    pub(crate) fn identity_of(&self, sql: &str) -> u64 {
+        match self.others {
+            Some(_) => hash(sql),
+            None => std::ptr::from_ref(self).addr() as u64,
+        }
+    }
+
+    /// Whether the text names a table.
+    pub(crate) fn names_a_table(&self) -> bool {
+        !self.tables.is_empty()
+    }
+
+    /// Whether the text may read what the text of `writer` writes: they name the same table, or one names none.
+    pub(crate) fn may_read_what_is_written_by(&self, writer: &Self) -> bool {
+        let (read, written) = (&self.tables, &writer.tables);
+        read.is_empty() || written.is_empty() || read.iter().any(|table| written.contains(table))
     }
 
     /// Whether all rows that the driver reports for the text are rows that it wrote.
@@ -336,7 +387,7 @@ impl Tallies {
             return tally;
         }
         if more.len() + 1 >= TEXTS_PER_SITE {
-            return self.others.find(|| Some(place()), sql);
+            return self.others.find(|| Some(place()), sql, self.kind(&more));
         }
         drop(more);
         let mut more = sync::write(&self.more);
@@ -345,11 +396,18 @@ impl Tallies {
             return tally;
         }
         if more.len() + 1 >= TEXTS_PER_SITE {
-            return self.others.find(|| Some(place()), sql);
+            return self.others.find(|| Some(place()), sql, self.kind(&more));
         }
         let tally = Tally::new(Some(place()), sql);
         more.push(tally);
         tally
+    }
+
+    /// The first text, if all texts have one summary.
+    fn kind(&self, more: &[&'static Tally]) -> Option<&'static Tally> {
+        let first = self.first.get().copied()?;
+        let is_alike = more.iter().all(|other| other.line == first.line);
+        is_alike.then_some(first)
     }
 }
 
@@ -362,16 +420,26 @@ impl Others {
         Self(RwLock::new(Vec::new()))
     }
 
-    fn find(&self, place: impl Fn() -> Option<Place>, sql: &str) -> &'static Tally {
+    fn find(
+        &self,
+        place: impl Fn() -> Option<Place>,
+        sql: &str,
+        like: Option<&'static Tally>,
+    ) -> &'static Tally {
         let effects = shared_effects(sql);
-        let tally = self.shared(place, effects.as_deref().unwrap_or_default());
+        let tally = self.shared(place, effects.as_deref().unwrap_or_default(), like);
         if let Some(distinct) = &tally.others {
             distinct.note(hash(sql));
         }
         tally
     }
 
-    fn shared(&self, place: impl Fn() -> Option<Place>, effects: &[Effect]) -> &'static Tally {
+    fn shared(
+        &self,
+        place: impl Fn() -> Option<Place>,
+        effects: &[Effect],
+        like: Option<&'static Tally>,
+    ) -> &'static Tally {
         let known = |tallies: &[&'static Tally], effects: &[Effect]| {
             let mut tallies = tallies.iter();
             tallies.find(|tally| tally.effects() == effects).copied()
@@ -389,7 +457,7 @@ impl Others {
         };
         known(&tallies, effects).unwrap_or_else(|| {
             let effects = (!effects.is_empty()).then(|| effects.into());
-            let tally = Tally::for_others(place(), effects);
+            let tally = Tally::for_others(place(), effects, like);
             tallies.push(tally);
             tally
         })
@@ -440,7 +508,7 @@ pub(crate) fn without_site(sql: &str) -> &'static Tally {
 }
 
 fn other_without_site(sql: &str) -> &'static Tally {
-    OTHERS_WITHOUT_SITE.find(|| None, sql)
+    OTHERS_WITHOUT_SITE.find(|| None, sql, None)
 }
 
 /// All tallies with a call, as rows.

@@ -34,6 +34,7 @@ pub struct Function {
     lends_in_sight: bool,
     repeats: &'static [[u32; 2]],
     holds: &'static [Holds],
+    loops: &'static [Loop],
     joins: &'static [[u32; 2]],
     takes: &'static [&'static str],
     panic_at: PanicAt,
@@ -66,6 +67,7 @@ impl Function {
             lends_in_sight: false,
             repeats: &[],
             holds: &[],
+            loops: &[],
             joins: &[],
             takes: &[],
             panic_at: panic_nowhere,
@@ -167,6 +169,13 @@ impl Function {
     #[must_use]
     pub const fn holding(mut self, holds: &'static [Holds]) -> Self {
         self.holds = holds;
+        self
+    }
+
+    /// The loops and closures of the body in which something is awaited.
+    #[must_use]
+    pub const fn looping(mut self, loops: &'static [Loop]) -> Self {
+        self.loops = loops;
         self
     }
 
@@ -301,6 +310,14 @@ impl Function {
         self.repeats.contains(&[line, column])
     }
 
+    /// The innermost loop or closure around the position.
+    pub(crate) fn loop_around(&self, (line, column): (u32, u32)) -> Option<Loop> {
+        let around = self.loops.iter().copied();
+        let around = around.filter(|&(_, _, extent, _)| Extent::new(extent).contains(line, column));
+        // Of two that contain a position, the one that begins later is the inner one.
+        around.max_by_key(|&(_, _, [line, column, ..], _)| (line, column))
+    }
+
     /// Whether the task that takes the scope along at the place is awaited before the function awaits anything else.
     pub(crate) fn joins(&self, location: &Location<'_>) -> bool {
         let position = [location.line(), location.column()];
@@ -349,14 +366,16 @@ impl Function {
         (self.panic_at)(index.unwrap_or(self.written.len()), message)
     }
 
-    /// The word at a position, if it is one of a site or of the function's name.
+    /// The word at a position, if it is one of a site, of a loop or of the function's name.
     pub(crate) fn word_at(&self, position: (u32, u32)) -> Option<&'static str> {
         if position == self.position() {
             return own_word((self.path)());
         }
         let (line, column) = position;
-        let mut sites = self.written.iter();
-        sites.find_map(|&(at, word, ..)| (at == [line, column]).then_some(word))
+        let sites = self.written.iter().map(|&(at, word, ..)| (at, word));
+        let loops = self.loops.iter().map(|&(word, at, ..)| (at, word));
+        let mut words = sites.chain(loops);
+        words.find_map(|(at, word)| (at == [line, column]).then_some(word))
     }
 
     /// Line and column of the function's name.
@@ -383,6 +402,14 @@ impl fmt::Debug for Function {
 /// - where the part begins, and where it ends;
 /// - whether the value is passed on only to calls that are awaited at once, if at all.
 pub(crate) type Holds = ([u32; 2], [u32; 2], [u32; 2], bool);
+
+/// A loop or a closure as the attribute records it:
+///
+/// - its first word: `for`, `while`, `loop`, or `|`;
+/// - the line and column of that word, from 1;
+/// - the extent of what it repeats. The head of a `for` is not part of it;
+/// - whether the rounds work on what was there before the first of them, as far as the words show.
+pub(crate) type Loop = (&'static str, [u32; 2], [u32; 4], bool);
 
 /// A site as the attribute records it:
 ///

@@ -1,9 +1,16 @@
 //! Finds the operations and targets of a text, and whether they write.
 
+use std::hash::BuildHasher;
+
+use rustc_hash::FxBuildHasher;
+
 use super::tokens::{Token, Tokens};
 
 /// The length of a summary. The semantic conventions want at most 255 characters, and a low cardinality.
 pub(super) const MAX_BYTES: usize = 255;
+
+/// A text names this many tables at most. Those of a longer list are left out.
+const MAX_TABLES: usize = 32;
 
 /// Words that begin an operation wherever they stand.
 const OPERATIONS: [&str; 8] = [
@@ -62,6 +69,8 @@ pub(crate) enum Schema {
 pub(super) struct Scan {
     /// The operations and targets.
     pub(super) out: String,
+    /// The hashes of the targets, by their names without schema.
+    pub(super) tables: Vec<u64>,
     /// Whether `out` still takes words: it is not full, and all databases read the text so far in the same way.
     is_open: bool,
     /// Whether an operation was found.
@@ -99,6 +108,7 @@ impl Scan {
     pub(super) fn of(sql: &str) -> Self {
         let mut scan = Scan {
             out: String::new(),
+            tables: Vec::new(),
             is_open: true,
             begun: false,
             writes: false,
@@ -228,6 +238,9 @@ impl Scan {
     fn name(&mut self, name: &str) {
         if std::mem::take(&mut self.wants_target) {
             self.push(name);
+            if self.tables.len() < MAX_TABLES {
+                self.tables.push(table(name));
+            }
         }
     }
 
@@ -273,4 +286,10 @@ impl Scan {
             self.out.extend([&" "[..space], word]);
         }
     }
+}
+
+/// The hash of a table's name, without its schema. Databases differ in whether the case of a name counts; here it does not.
+fn table(name: &str) -> u64 {
+    let name = name.rsplit('.').next().unwrap_or(name);
+    FxBuildHasher.hash_one(name.to_ascii_lowercase())
 }

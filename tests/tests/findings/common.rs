@@ -12,9 +12,9 @@ pub(crate) use found::{
 };
 pub(crate) use leash_tests::{
     HUNDRED, Place, TestPool, Tx, declared, in_child, in_memory, marked, path_of, received,
-    settled, until,
+    settled, until, written,
 };
-pub(crate) use logged::{Lines, note_panics, panics_about};
+pub(crate) use logged::{Lines, note_panics, panics_about, panics_at};
 pub(crate) use pools::{
     Gate, PATIENCE, bare_pool_of, connect, options, pool, pool_named, pool_of, reads,
 };

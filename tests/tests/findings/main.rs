@@ -14,6 +14,7 @@ mod nested;
 mod outside;
 mod own_wait;
 mod pressure;
+mod repeats;
 mod returns;
 mod rollback;
 mod session;

@@ -91,3 +91,10 @@ pub(crate) fn panics_about(pool: &str) -> Vec<(Place, String)> {
         .cloned()
         .collect()
 }
+
+/// The messages of the panics at this place.
+pub(crate) fn panics_at(place: &Place) -> Vec<String> {
+    let panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
+    let here = panics.iter().filter(|(at, _)| at == place);
+    here.map(|(_, message)| message.clone()).collect()
+}

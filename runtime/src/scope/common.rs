@@ -1,0 +1,118 @@
+//! The innermost scope that the calls of a site have in common, and what repeats below it.
+
+use std::panic::Location;
+
+use smallvec::SmallVec;
+
+use crate::source::function::Function;
+
+/// A chain of scopes is followed this far down from its root.
+const DEPTH: usize = 8;
+
+/// The scopes around a statement, from its root scope on.
+pub(crate) type Path = SmallVec<[Step; 4]>;
+
+/// What the calls of a site have in common.
+#[derive(Debug)]
+pub(crate) struct Common {
+    /// The scopes that all calls are in, outermost first.
+    path: Path,
+    below: Below,
+}
+
+/// A scope on the way from the root scope to a statement.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    /// The scope's own number.
+    pub(super) scope: u64,
+    pub(super) function: &'static Function,
+    pub(super) awaited_at: &'static Location<'static>,
+}
+
+/// What stands between the innermost common scope and the calls.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Below {
+    /// Nothing: the statements are sent in that scope.
+    Nothing,
+    /// A function that is awaited at one place in it.
+    Callee {
+        function: &'static Function,
+        awaited_at: &'static Location<'static>,
+    },
+    /// Different functions, or one that is awaited at different places.
+    Several,
+}
+
+impl Common {
+    pub(super) fn of(path: Path) -> Self {
+        Self {
+            path,
+            below: Below::Nothing,
+        }
+    }
+
+    /// Narrows the scopes to those that a further call is in as well.
+    pub(super) fn narrow(&mut self, other: &Path) {
+        let pairs = self.path.iter().zip(other);
+        let shared = pairs
+            .take_while(|(one, other)| one.scope == other.scope)
+            .count();
+        let to_this = other.get(shared).map(Step::below);
+        let to_the_others = match self.path.get(shared) {
+            Some(step) => Some(step.below()),
+            None => match self.below {
+                Below::Nothing => None,
+                below => Some(below),
+            },
+        };
+        self.below = match (to_the_others, to_this) {
+            (None, None) => Below::Nothing,
+            (Some(one), Some(other)) if one.is_same_as(other) => one,
+            _ => Below::Several,
+        };
+        self.path.truncate(shared);
+    }
+
+    /// The function of the innermost common scope.
+    pub(crate) fn function(&self) -> Option<&'static Function> {
+        self.path.last().map(|step| step.function)
+    }
+
+    pub(crate) fn below(&self) -> Below {
+        self.below
+    }
+}
+
+impl Step {
+    fn below(&self) -> Below {
+        Below::Callee {
+            function: self.function,
+            awaited_at: self.awaited_at,
+        }
+    }
+}
+
+impl Below {
+    fn is_same_as(self, other: Self) -> bool {
+        match (self, other) {
+            (Below::Nothing, Below::Nothing) => true,
+            (
+                Below::Callee {
+                    awaited_at: one, ..
+                },
+                Below::Callee {
+                    awaited_at: other, ..
+                },
+            ) => one == other,
+            _ => false,
+        }
+    }
+}
+
+/// A path from steps, innermost first.
+pub(super) fn path(inwards: impl Iterator<Item = Step>) -> Path {
+    let mut path: Path = inwards.collect();
+    path.reverse();
+    path.truncate(DEPTH);
+    path
+}

@@ -1,0 +1,547 @@
+//! What a root scope has sent, by call site: how often, how alike, and from where.
+//!
+//! A site's first call takes a slot of fixed size. Its second call makes a [`Line`], which keeps sums and hashes: no
+//! text, and nothing of an argument.
+
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxBuildHasher;
+use smallvec::SmallVec;
+
+use super::common::{Common, Path};
+use crate::measure::distinct::Distinct;
+use crate::site::Site;
+use crate::site::tally::Tally;
+use crate::sync;
+
+/// This many sites are kept before any of them is called again.
+const FIRSTS: usize = 8;
+/// A root scope has this many lines. Further sites are counted together.
+const LINES: usize = 64;
+/// A line keeps this many identities apart. Further ones are estimated.
+const IDENTITIES: usize = 16;
+
+/// What is known of a statement's arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Identity {
+    /// Nobody has looked: it was the first call of its site, in a release build.
+    Unseen,
+    /// They are too large, or of a driver that is not known.
+    Unknown,
+    /// Their keyed hash.
+    Known(u64),
+}
+
+impl Identity {
+    /// The identity of the same arguments of another text.
+    pub(crate) fn with(self, text: u64) -> Self {
+        match self {
+            Identity::Known(hash) => Identity::Known(FxBuildHasher.hash_one((hash, text))),
+            unknown => unknown,
+        }
+    }
+}
+
+/// A statement that has ended well.
+pub(crate) struct Call<'a> {
+    pub(crate) tally: &'static Tally,
+    pub(crate) site: Option<&'static Site>,
+    pub(crate) began: Instant,
+    pub(crate) ended: Instant,
+    /// The database's part of the time in between.
+    pub(crate) time: Duration,
+    pub(crate) rows: u64,
+    pub(crate) affected: u64,
+    pub(crate) arguments: Identity,
+    /// How long it has waited for a permit of its own, if it took one.
+    pub(crate) waited: Option<Duration>,
+    /// Where it was sent. Asked once a line.
+    pub(crate) database: &'a dyn Fn() -> Database,
+    /// The scopes around it. Asked from the second call of a line on.
+    pub(crate) path: &'a dyn Fn() -> Path,
+}
+
+/// Where a statement was sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Database {
+    /// The name of the pool, if the connection is of one.
+    pub(crate) pool: Option<Arc<str>>,
+    /// The name of the database system in OpenTelemetry.
+    pub(crate) system: &'static str,
+}
+
+/// The statements of a root scope.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    /// A bit for each site that has begun a statement. Several sites may share one.
+    begun: AtomicU64,
+    has_lines: AtomicBool,
+    book: Mutex<Book>,
+}
+
+/// What a root scope has sent, after its end.
+#[derive(Debug)]
+pub(crate) struct Closed {
+    /// When its first statement began.
+    pub(crate) began: Instant,
+    pub(crate) lines: Vec<Line>,
+    firsts: SmallVec<[First; FIRSTS]>,
+}
+
+impl Closed {
+    /// The read of so many rows that began before `line` did, if it is the only one.
+    pub(crate) fn read_before(&self, line: &Line) -> Option<&'static Tally> {
+        let once = self.firsts.iter();
+        let once = once.map(|first| (first.tally, first.began, first.rows));
+        let others = self
+            .lines
+            .iter()
+            .filter(|other| other.tally.line() != line.tally.line());
+        let others = others.map(|other| (other.tally, other.began, other.rows));
+        let is_it = |(tally, began, rows): &(&'static Tally, Instant, u64)| {
+            !tally.writes() && *began < line.began && *rows == line.calls
+        };
+        let mut found = once.chain(others).filter(is_it);
+        let (tally, ..) = found.next()?;
+        found.next().is_none().then_some(tally)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    /// When the first statement of the scope began.
+    began: Option<Instant>,
+    firsts: SmallVec<[First; FIRSTS]>,
+    lines: Vec<Line>,
+    /// The number of calls that belong to no line.
+    left_out: u64,
+}
+
+/// The only call of a site so far.
+#[derive(Clone, Copy, Debug)]
+struct First {
+    tally: &'static Tally,
+    began: Instant,
+    ended: Instant,
+    time: Duration,
+    rows: u64,
+    affected: u64,
+    arguments: Identity,
+    waited: Option<Duration>,
+}
+
+/// The calls of one site with one summary, or of one text without a site.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) tally: &'static Tally,
+    /// The call site, where a panic can point at it.
+    pub(crate) site: Option<&'static Site>,
+    pub(crate) database: Database,
+    pub(crate) calls: u64,
+    pub(crate) time: Duration,
+    pub(crate) fastest: Duration,
+    pub(crate) rows: u64,
+    pub(crate) most_rows: u64,
+    pub(crate) affected: u64,
+    pub(crate) began: Instant,
+    last_began: Instant,
+    pub(crate) ended: Instant,
+    /// Whether one call began before another had ended.
+    pub(crate) overlaps: bool,
+    pub(crate) permits: u64,
+    pub(crate) waited: Duration,
+    pub(crate) arguments: Arguments,
+    pub(crate) common: Common,
+}
+
+/// How alike the arguments of a line's calls are.
+#[derive(Debug, Default)]
+pub(crate) struct Arguments {
+    /// The identities since the last write to what the line reads, each with its number of calls.
+    kept: SmallVec<[(u64, u64); IDENTITIES]>,
+    /// All identities, once there are more than are kept.
+    sketch: Option<Box<Distinct>>,
+    /// The number of calls at whose arguments nobody has looked.
+    pub(crate) unseen: u64,
+    /// The number of calls whose arguments cannot be compared.
+    pub(crate) unknown: u64,
+    /// The largest number of calls with the same arguments and no write in between.
+    pub(crate) most: u64,
+    /// The number of identities of before the last write.
+    before: u64,
+}
+
+impl Ledger {
+    /// Notes that a statement begins. Returns whether one of its site may have begun before.
+    #[inline]
+    pub(crate) fn begins_again(&self, tally: &Tally) -> bool {
+        let bit = 1 << (tally.line() >> 58);
+        // Relaxed: the answer only decides whether arguments are looked at.
+        self.begun.fetch_or(bit, Relaxed) & bit != 0
+    }
+
+    /// Records a statement that has ended well.
+    pub(crate) fn record(&self, call: &Call<'_>) {
+        let mut book = self.book();
+        book.began.get_or_insert(call.began);
+        let tally = call.tally.of_a_text();
+        if tally.writes() {
+            book.wrote(tally);
+        }
+        book.record(call);
+        if !book.lines.is_empty() {
+            self.has_lines.store(true, Relaxed);
+        }
+    }
+
+    /// Whether a site was called more than once.
+    #[inline]
+    pub(crate) fn has_lines(&self) -> bool {
+        self.has_lines.load(Relaxed)
+    }
+
+    /// Closes the ledger. `None` if no site was called more than once.
+    pub(crate) fn close(&self) -> Option<Closed> {
+        if !self.has_lines() {
+            return None;
+        }
+        let mut book = self.book();
+        Some(Closed {
+            began: book.began?,
+            lines: std::mem::take(&mut book.lines),
+            firsts: std::mem::take(&mut book.firsts),
+        })
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        sync::lock(&self.book)
+    }
+}
+
+impl Book {
+    fn record(&mut self, call: &Call<'_>) {
+        if let Some(line) = self.line(call.tally) {
+            line.add(call);
+            line.common.narrow(&(call.path)());
+            return;
+        }
+        let known = |first: &First| first.tally.line() == call.tally.line();
+        if let Some(at) = self.firsts.iter().position(known) {
+            let first = self.firsts.swap_remove(at);
+            self.open(call, Some(first));
+        } else if self.firsts.len() < FIRSTS {
+            self.firsts.push(First::of(call));
+        } else {
+            self.open(call, None);
+        }
+    }
+
+    fn line(&mut self, tally: &'static Tally) -> Option<&mut Line> {
+        self.lines
+            .iter_mut()
+            .find(|line| line.tally.line() == tally.line())
+    }
+
+    /// Opens a line for a call, and for the one before it.
+    fn open(&mut self, call: &Call<'_>, first: Option<First>) {
+        if self.lines.len() >= LINES {
+            self.left_out += 1 + u64::from(first.is_some());
+            return;
+        }
+        let common = Common::of((call.path)());
+        let line = match first {
+            None => Line::new(call, common),
+            Some(first) => {
+                let mut line = Line::new(&first.call(call), common);
+                line.add(call);
+                line
+            }
+        };
+        self.lines.push(line);
+    }
+
+    /// A statement has written: what reads the same tables afterwards may read something else.
+    fn wrote(&mut self, tally: &Tally) {
+        for line in &mut self.lines {
+            if line.tally.line() != tally.line() && line.tally.may_read_what_is_written_by(tally) {
+                line.arguments.forget();
+            }
+        }
+    }
+}
+
+impl First {
+    fn of(call: &Call<'_>) -> Self {
+        Self {
+            tally: call.tally,
+            began: call.began,
+            ended: call.ended,
+            time: call.time,
+            rows: call.rows,
+            affected: call.affected,
+            arguments: call.arguments,
+            waited: call.waited,
+        }
+    }
+
+    /// The call, completed by what the next one of its site has in common with it.
+    fn call<'a>(self, next: &Call<'a>) -> Call<'a> {
+        Call {
+            tally: self.tally,
+            site: next.site,
+            began: self.began,
+            ended: self.ended,
+            time: self.time,
+            rows: self.rows,
+            affected: self.affected,
+            arguments: self.arguments,
+            waited: self.waited,
+            database: next.database,
+            path: next.path,
+        }
+    }
+}
+
+impl Line {
+    fn new(call: &Call<'_>, common: Common) -> Self {
+        let mut line = Self {
+            tally: call.tally.of_a_text(),
+            site: call.site,
+            database: (call.database)(),
+            calls: 0,
+            time: Duration::ZERO,
+            fastest: Duration::MAX,
+            rows: 0,
+            most_rows: 0,
+            affected: 0,
+            began: call.began,
+            last_began: call.began,
+            ended: call.began,
+            overlaps: false,
+            permits: 0,
+            waited: Duration::ZERO,
+            arguments: Arguments::default(),
+            common,
+        };
+        line.add(call);
+        line
+    }
+
+    fn add(&mut self, call: &Call<'_>) {
+        self.overlaps |= self.calls > 0 && call.began < self.ended;
+        self.calls += 1;
+        self.time += call.time;
+        self.fastest = self.fastest.min(call.time);
+        self.rows += call.rows;
+        self.most_rows = self.most_rows.max(call.rows);
+        self.affected += call.affected;
+        self.began = self.began.min(call.began);
+        self.last_began = self.last_began.max(call.began);
+        self.ended = self.ended.max(call.ended);
+        if let Some(waited) = call.waited {
+            self.permits += 1;
+            self.waited += waited;
+        }
+        self.arguments.note(call.arguments);
+    }
+
+    /// The mean time from one call's begin to the next one's.
+    pub(crate) fn mean_distance(&self) -> Duration {
+        let steps = u32::try_from(self.calls - 1).unwrap_or(u32::MAX).max(1);
+        self.last_began.saturating_duration_since(self.began) / steps
+    }
+}
+
+impl Arguments {
+    fn note(&mut self, identity: Identity) {
+        let hash = match identity {
+            Identity::Unseen => {
+                self.unseen += 1;
+                return;
+            }
+            Identity::Unknown => {
+                self.unknown += 1;
+                return;
+            }
+            Identity::Known(hash) => hash,
+        };
+        if let Some((_, calls)) = self.kept.iter_mut().find(|(kept, _)| *kept == hash) {
+            *calls += 1;
+            self.most = self.most.max(*calls);
+            return;
+        }
+        if self.kept.len() < IDENTITIES {
+            self.kept.push((hash, 1));
+            self.most = self.most.max(1);
+            return;
+        }
+        let kept = &self.kept;
+        let sketch = self.sketch.get_or_insert_with(|| {
+            let sketch = Box::new(Distinct::new());
+            kept.iter().for_each(|(hash, _)| sketch.note(*hash));
+            sketch
+        });
+        sketch.note(hash);
+    }
+
+    /// Starts anew: what comes is not compared with what was.
+    fn forget(&mut self) {
+        self.before = self.distinct();
+        self.kept.clear();
+        self.sketch = None;
+    }
+
+    /// The number of different arguments that were seen. An estimate above [`IDENTITIES`].
+    pub(crate) fn distinct(&self) -> u64 {
+        let now = match &self.sketch {
+            None => self.kept.len() as u64,
+            Some(sketch) => sketch.estimate().max(IDENTITIES as u64 + 1),
+        };
+        self.before + now
+    }
+
+    /// Whether [`distinct`](Self::distinct) is an estimate.
+    pub(crate) fn is_estimate(&self) -> bool {
+        self.sketch.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hash::Hasher;
+
+    use super::*;
+    use crate::scope::{Awaited, Kind, Scope};
+    use crate::site::{TrackedFn, tally};
+    use crate::source::function::Function;
+
+    static ROOT: TrackedFn = TrackedFn::new(Function::new(|| "root", file!(), 1, 1));
+
+    fn root() -> Arc<Scope> {
+        let here = Awaited::polled(std::panic::Location::caller());
+        Scope::new(Kind::Function, &ROOT, None, here)
+    }
+
+    /// Records a call of `sql` with these arguments, which began and ended so long after the first.
+    fn call(scope: &Arc<Scope>, sql: &str, arguments: Identity, began: u64, ended: u64) {
+        static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+        let [began, ended] = [began, ended].map(|millis| *START + Duration::from_millis(millis));
+        let tally = tally::without_site(sql);
+        let ledger = scope.root().ledger();
+        ledger.begins_again(tally);
+        let call = Call {
+            tally,
+            site: None,
+            began,
+            ended,
+            time: ended - began,
+            rows: 1,
+            affected: 1,
+            arguments,
+            waited: None,
+            database: &|| Database {
+                pool: None,
+                system: "sqlite",
+            },
+            path: &|| scope.path(),
+        };
+        ledger.record(&call);
+    }
+
+    #[track_caller]
+    fn only(scope: &Scope) -> Line {
+        let mut closed = scope.ledger().close().expect("a site was called again");
+        assert_eq!(closed.lines.len(), 1);
+        closed.lines.remove(0)
+    }
+
+    #[test]
+    fn sites_that_are_called_once_take_no_memory() {
+        let scope = root();
+        for site in 0..FIRSTS {
+            let sql = format!("SELECT a FROM once_{site}");
+            call(&scope, &sql, Identity::Unseen, 0, 1);
+        }
+        let book = scope.ledger().book();
+        assert!(!book.firsts.spilled() && book.lines.capacity() == 0);
+        drop(book);
+        assert!(!scope.ledger().has_lines() && scope.ledger().close().is_none());
+    }
+
+    #[test]
+    fn a_root_scope_keeps_a_bounded_number_of_sites() {
+        let scope = root();
+        for site in 0..2 * LINES {
+            let sql = format!("SELECT a FROM many_{site}");
+            for _ in 0..2 {
+                call(&scope, &sql, Identity::Known(1), 0, 1);
+            }
+        }
+        let book = scope.ledger().book();
+        assert!(book.lines.len() <= LINES && book.firsts.len() <= FIRSTS);
+        assert!(book.left_out > 0);
+    }
+
+    #[test]
+    fn arguments_are_told_apart_and_then_estimated() {
+        let scope = root();
+        let sql = "SELECT a FROM arguments";
+        call(&scope, sql, Identity::Unseen, 0, 1);
+        for hash in 0..IDENTITIES as u64 {
+            call(&scope, sql, Identity::Known(hash), 0, 1);
+        }
+        call(&scope, sql, Identity::Known(3), 0, 1);
+        call(&scope, sql, Identity::Unknown, 0, 1);
+        let line = only(&scope);
+        let arguments = &line.arguments;
+        assert_eq!((line.calls, arguments.most, arguments.unknown), (19, 2, 1));
+        assert_eq!((arguments.distinct(), arguments.is_estimate()), (16, false));
+
+        for number in 0..1_000_u64 {
+            let mut hasher = std::hash::DefaultHasher::new();
+            hasher.write_u64(number);
+            call(&scope, sql, Identity::Known(hasher.finish()).with(1), 0, 1);
+        }
+        let arguments = only(&scope).arguments;
+        assert!(arguments.is_estimate());
+        let distinct = arguments.distinct();
+        assert!((500..2_000).contains(&distinct), "{distinct}");
+    }
+
+    #[test]
+    fn a_write_to_a_table_starts_its_reads_anew() {
+        let scope = root();
+        let read = "SELECT a FROM written";
+        let again = |times| {
+            for _ in 0..times {
+                call(&scope, read, Identity::Known(1), 0, 1);
+            }
+        };
+        again(3);
+        call(&scope, "UPDATE other SET a = 1", Identity::Unseen, 0, 1);
+        again(1);
+        call(&scope, "UPDATE x.Written SET a = 1", Identity::Unseen, 0, 1);
+        again(2);
+        let line = only(&scope);
+        assert_eq!((line.calls, line.arguments.most), (6, 4));
+    }
+
+    #[test]
+    fn calls_overlap_if_one_begins_before_another_has_ended() {
+        let scope = root();
+        let sql = "SELECT a FROM overlapping";
+        call(&scope, sql, Identity::Unseen, 0, 10);
+        call(&scope, sql, Identity::Known(1), 10, 20);
+        call(&scope, sql, Identity::Known(2), 20, 30);
+        let line = only(&scope);
+        assert!(!line.overlaps);
+        assert_eq!(line.mean_distance(), Duration::from_millis(10));
+        // The ledger was closed, so this is the first call again.
+        call(&scope, sql, Identity::Known(3), 0, 10);
+        call(&scope, sql, Identity::Known(4), 9, 20);
+        assert!(only(&scope).overlaps);
+    }
+}
