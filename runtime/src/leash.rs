@@ -34,6 +34,10 @@ pub mod guide {
     #[doc = include_str!("guide/cost.md")]
     pub mod cost {}
 
+    #[cfg(feature = "cache")]
+    #[doc = include_str!("guide/caching.md")]
+    pub mod caching {}
+
     #[doc = include_str!("guide/features.md")]
     pub mod features {}
 
@@ -50,6 +54,12 @@ pub use crate::snapshot::{
     Operation, PoolStats, SiteStats, Snapshot, Timing, TrackerStats, TransactionFailure,
     TransactionInfo, WaiterInfo, WriteLockInfo,
 };
+
+/// A cache that a writer clears. See [`guide::caching`].
+#[cfg(feature = "cache")]
+pub mod cache {
+    pub use crate::cache::{CacheStats, Cached, Writing};
+}
 
 #[cfg(feature = "track")]
 pub mod testing;

@@ -15,6 +15,8 @@ mod listed;
 #[cfg(doc)]
 pub use listed::*;
 
+#[cfg(feature = "cache")]
+mod cache;
 mod config;
 mod finding;
 pub mod leash;
@@ -54,7 +56,7 @@ mod site;
 mod source;
 #[cfg(feature = "track")]
 mod sql;
-#[cfg(feature = "track")]
+#[cfg(any(feature = "track", feature = "cache"))]
 mod sync;
 #[cfg(feature = "track")]
 mod track;

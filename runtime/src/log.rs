@@ -297,6 +297,7 @@ pub(crate) fn site(site: &SiteStats, line: &str) {
         code.file.path = site.file.as_deref(),
         code.line.number = site.line,
         calls = site.calls,
+        saved = site.saved,
         errors = site.errors,
         cancelled = site.cancelled,
         p50_ms = millis(site.time.p50()),

@@ -12,6 +12,8 @@ use crate::source::place::Place;
 use crate::sync;
 
 pub(crate) mod acquires;
+#[cfg(feature = "cache")]
+pub(crate) mod latest;
 pub(crate) mod tally;
 
 use acquires::Acquires;

@@ -67,6 +67,9 @@ pub struct SiteStats {
     pub rows_returned: u64,
     /// Rows written, as the database reports them.
     pub rows_affected: u64,
+    /// Statements that were not sent, because a `leash::cache::Cached` had the result: reads that it answered without
+    /// their loader. They count where its loader sent its last statement.
+    pub saved: u64,
     /// How long the statements took. The wait for a permit and the consumer's time between rows do not count.
     pub time: Timing,
 }

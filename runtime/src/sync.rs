@@ -3,24 +3,29 @@
 //! No code of the user's runs while one of these locks is held, so a panic never interrupts a change of the guarded
 //! value.
 
-use std::sync::{
-    Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+use std::sync::{Mutex, MutexGuard, PoisonError};
+#[cfg(feature = "track")]
+use std::{
+    sync::{Condvar, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::Duration,
 };
-use std::time::Duration;
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+#[cfg(feature = "track")]
 pub(crate) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
 }
 
+#[cfg(feature = "track")]
 pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Waits while `condition` holds, up to `limit` if there is one.
+#[cfg(feature = "track")]
 pub(crate) fn wait_while<'a, T>(
     condvar: &Condvar,
     guard: MutexGuard<'a, T>,

@@ -14,6 +14,8 @@ use crate::log;
 use crate::pool_state::endpoint::System;
 use crate::scope::ledger::{Call, Database, Identity};
 use crate::scope::{Scope, context, counted};
+#[cfg(feature = "cache")]
+use crate::site::latest;
 use crate::site::tally::{self, Outcome, Tally};
 use crate::site::{self, Site};
 use crate::snapshot::Activity;
@@ -206,6 +208,10 @@ impl Ready {
             transaction::judge_statement(handle, tally);
         }
         let counted = layer.counts().then(|| (tally, tally.begin()));
+        #[cfg(feature = "cache")]
+        if layer.counts() {
+            latest::note(tally);
+        }
         let began = handle.as_ref().map_or_else(Instant::now, |handle| {
             handle.begin_statement(tally, self.activity)
         });

@@ -45,10 +45,12 @@ pub(super) fn pool_line(pool: &PoolStats) -> String {
 
 /// The counters of a call site in one line.
 pub(super) fn site_line(site: &SiteStats) -> String {
-    format!(
-        "{}: {}, p50 {} p95 {} p99 {}",
-        site.summary,
-        count(site.calls, "call"),
+    let mut line = format!("{}: {}", site.summary, count(site.calls, "call"));
+    if site.saved > 0 {
+        line += &format!(" and {} saved", site.saved);
+    }
+    line + &format!(
+        ", p50 {} p95 {} p99 {}",
         short(site.time.p50()),
         short(site.time.p95()),
         short(site.time.p99())

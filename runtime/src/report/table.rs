@@ -10,8 +10,9 @@ use crate::config;
 use crate::measure::units::{count, short};
 use crate::snapshot::{AcquireStats, HandleInfo, SiteStats, Snapshot, WaiterInfo};
 
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 12] = [
     "calls",
+    "saved",
     "errors",
     "cancelled",
     "rows",
@@ -25,17 +26,24 @@ const COLUMNS: [&str; 11] = [
 ];
 /// A place has a line of its own where its waits are at least this long, or where one failed.
 const A_LONG_WAIT: Duration = Duration::from_millis(100);
-/// Columns of numbers, aligned right.
-const NUMBERS: usize = 8;
+/// The column that is left out where nothing was saved: most programs have no cache.
+const SAVED: usize = 1;
+/// The first of the columns of words. The numbers before it are aligned right.
+const WORDS: usize = 9;
 
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_header(COLUMNS);
+        let has_saved = self.sites.iter().any(|site| site.saved > 0);
+        let shown = |column: usize| has_saved || column != SAVED;
+        table
+            .load_style(presets::NOTHING)
+            .set_header(chosen(COLUMNS, shown));
         for site in &self.sites {
-            table.add_row(row(site));
+            table.add_row(chosen(row(site), shown));
         }
-        for column in table.column_iter_mut().take(NUMBERS) {
+        let numbers = (0..WORDS).filter(|column| shown(*column)).count();
+        for column in table.column_iter_mut().take(numbers) {
             column.set_cell_alignment(CellAlignment::Right);
         }
         let mut lines: Vec<String> = table
@@ -63,6 +71,15 @@ fn short_name(function: &str) -> &str {
     }
 }
 
+/// The cells of the columns that are shown.
+fn chosen<T>(cells: [T; COLUMNS.len()], shown: impl Fn(usize) -> bool) -> Vec<T> {
+    let cells = cells.into_iter().enumerate();
+    cells
+        .filter(|(column, _)| shown(*column))
+        .map(|(_, cell)| cell)
+        .collect()
+}
+
 fn row(site: &SiteStats) -> [String; COLUMNS.len()] {
     // One column for rows read and rows written: a statement rarely does both, and the snapshot has both numbers.
     let rows = site.rows_returned.max(site.rows_affected);
@@ -73,6 +90,7 @@ fn row(site: &SiteStats) -> [String; COLUMNS.len()] {
     };
     [
         site.calls.to_string(),
+        site.saved.to_string(),
         site.errors.to_string(),
         site.cancelled.to_string(),
         rows.to_string(),

@@ -57,6 +57,7 @@ pub(crate) struct Tally {
     cancelled: AtomicU64,
     rows_returned: AtomicU64,
     rows_affected: AtomicU64,
+    saved: AtomicU64,
     time: Histogram,
 }
 
@@ -94,6 +95,7 @@ impl Tally {
             cancelled: AtomicU64::new(0),
             rows_returned: AtomicU64::new(0),
             rows_affected: AtomicU64::new(0),
+            saved: AtomicU64::new(0),
             time: Histogram::new(),
         })
     }
@@ -128,6 +130,7 @@ impl Tally {
             cancelled: AtomicU64::new(0),
             rows_returned: AtomicU64::new(0),
             rows_affected: AtomicU64::new(0),
+            saved: AtomicU64::new(0),
             time: Histogram::new(),
         };
         tally.text.kept = "(further texts of this place)".into();
@@ -257,6 +260,12 @@ impl Tally {
         self.calls.fetch_add(1, Relaxed) + 1
     }
 
+    /// Counts a statement that was not sent, because a cache had its result.
+    #[cfg(feature = "cache")]
+    pub(crate) fn save(&self) {
+        self.saved.fetch_add(1, Relaxed);
+    }
+
     /// Counts a statement as ended.
     pub(crate) fn finish(
         &self,
@@ -306,6 +315,7 @@ impl Tally {
             cancelled,
             rows_returned: self.rows_returned.load(Relaxed),
             rows_affected: self.rows_affected.load(Relaxed),
+            saved: self.saved.load(Relaxed),
             time: self.time.read(),
         }
     }

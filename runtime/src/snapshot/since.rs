@@ -8,7 +8,7 @@ impl Snapshot {
     /// Returns what happened after `earlier` was taken.
     ///
     /// Counters, sums and buckets are the differences. States (handles, waiters, sizes of pools) are those of `self`.
-    /// Rows without a call in between are left out. The minimum and maximum of an interval are the bounds of its
+    /// Rows without a call in between, sent or saved, are left out. The minimum and maximum of an interval are the bounds of its
     /// outermost buckets.
     #[must_use]
     pub fn since(&self, earlier: &Snapshot) -> Snapshot {
@@ -17,7 +17,7 @@ impl Snapshot {
             if let Some(before) = earlier.sites.iter().find(|before| before.is_same_row(row)) {
                 row.subtract(before);
             }
-            row.calls > 0
+            row.calls > 0 || row.saved > 0
         });
         delta.acquires.retain_mut(|row| {
             let mut before = earlier.acquires.iter();
@@ -58,6 +58,7 @@ impl SiteStats {
             (&mut self.cancelled, before.cancelled),
             (&mut self.rows_returned, before.rows_returned),
             (&mut self.rows_affected, before.rows_affected),
+            (&mut self.saved, before.saved),
         ] {
             *now = now.saturating_sub(then);
         }

@@ -12,6 +12,7 @@
 static HEAP: cap::Cap<std::alloc::System> = cap::Cap::new(std::alloc::System, usize::MAX);
 
 mod backends;
+mod cache;
 mod cancel;
 mod common;
 mod config;
