@@ -56,6 +56,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL")]
     pub(crate) database_url: Option<String>,
 
+    /// Keep exams that were looked up, each until a batch of it is stored
+    #[arg(long)]
+    pub(crate) cache: bool,
+
     /// Play a failure after the last batch, and see what is reported
     #[arg(long, value_name = "NAME")]
     pub(crate) bug: Option<Bug>,

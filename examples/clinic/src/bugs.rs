@@ -65,7 +65,7 @@ pub(crate) enum Bug {
     Budget,
     /// The list of the day asks for each of its records: `n_plus_one`
     NPlusOne,
-    /// The exam is looked up for every record of a contact: `redundant_query`
+    /// A contact looks its exam up for every record: `redundant_query`; `--cache` cures it
     RedundantQuery,
 }
 

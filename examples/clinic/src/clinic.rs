@@ -21,10 +21,10 @@ pub(crate) struct Clinic {
 
 #[track]
 impl Clinic {
-    pub(crate) fn new(database: &Database) -> Self {
+    pub(crate) fn new(database: &Database, caches_exams: bool) -> Self {
         let store = database.store.clone();
         Self {
-            exams: ExamRepo::new(store.clone()),
+            exams: ExamRepo::new(store.clone(), caches_exams),
             licences: LicenceRepo::new(store.clone()),
             numbering: Numbering::new(store.clone()),
             measurements: MeasurementRepo::new(store.clone()),
@@ -35,6 +35,8 @@ impl Clinic {
     /// Stores a batch whole or not at all, and returns the number of its first record.
     pub(crate) async fn accept(&self, batch: &Batch) -> Result<i64, Error> {
         let exam = self.admit(batch).await?;
+        // Until the transaction has ended, however it ends, nobody keeps this exam.
+        let _writing = self.exams.writing(exam.id);
         // Everything is read by now: the transaction locks the counter, so it is kept short.
         let mut tx = self.store.pool.begin().await?;
         let first = self
@@ -43,6 +45,9 @@ impl Clinic {
             .await?;
         self.measurements
             .insert(&mut tx, &exam, &batch.device, first, &batch.readings)
+            .await?;
+        self.exams
+            .add_measured(&mut tx, exam.id, batch.readings.len())
             .await?;
         tx.commit().await?;
         Ok(first)

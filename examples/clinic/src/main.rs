@@ -59,7 +59,7 @@ async fn main() -> ExitCode {
 
 async fn run(args: &Args, progress: &Progress) -> Result<(), Error> {
     let database = Database::open(args.database_url.as_deref(), args.connections).await?;
-    let clinic = Arc::new(Clinic::new(&database));
+    let clinic = Arc::new(Clinic::new(&database, args.cache));
 
     let day = work(args, &clinic, progress).await;
     // After a failure too: that is when the holders of the connections matter.

@@ -60,6 +60,7 @@ fn a_day_without_findings() {
     let printed = check_exit(clinic(&["--batches", "41", "--devices", "3"]), 0);
     assert_eq!(printed.calls("ExamRepo::worklist"), [3]);
     assert_eq!(printed.calls("ExamRepo::find"), [41]);
+    assert_eq!(printed.calls("ExamRepo::add_measured"), [41]);
     assert_eq!(printed.calls("LicenceRepo::is_valid"), [41]);
     assert_eq!(printed.calls("Numbering::take"), [41, 41]);
     assert_eq!(printed.calls("MeasurementRepo::insert"), [41]);
@@ -132,6 +133,44 @@ fn a_database_that_cannot_be_opened_exits_with_1() {
         "error: cannot read the database's URL: error with configuration: invalid port number",
     );
     check_unreachable("oracle://eye:secret@db/clinic", "no driver found");
+}
+
+/// The first numbers of a function's row, with the words above them.
+fn row(printed: &Printed, function: &str) -> Vec<(String, u64)> {
+    let mut lines = printed.stdout.lines();
+    let heading = lines.next().expect("the table has a heading");
+    let row = lines.find(|line| line.contains(function));
+    let numbers = row.expect("the function has a row").split_whitespace();
+    let cells = heading.split_whitespace().zip(numbers).take(2);
+    cells
+        .map(|(word, number)| (word.to_owned(), number.parse().expect("a number")))
+        .collect()
+}
+
+/// One device delivers 179 batches, and then a contact looks up one exam 51 times.
+#[track_caller]
+fn check_lookups(further: &[&str], expected: [(&str, u64); 2]) {
+    let mut clinic = clinic(&[
+        "--devices",
+        "1",
+        "--batches",
+        "179",
+        "--bug",
+        "redundant-query",
+    ]);
+    // What is found there is another matter.
+    clinic
+        .args(further)
+        .env("SQLX_LEASH", "redundant_query=allow");
+    let printed = check_exit(clinic, 0);
+    let expected = expected.map(|(word, number)| (word.to_owned(), number));
+    assert_eq!(row(&printed, "ExamRepo::find"), expected, "{printed:#?}");
+}
+
+#[test]
+fn a_cache_saves_the_lookups_that_read_the_same() {
+    check_lookups(&[], [("calls", 230), ("errors", 0)]);
+    check_lookups(&["--cache"], [("calls", 180), ("saved", 50)]);
 }
 
 /// A bug, and its finding.
@@ -451,10 +490,10 @@ fn n_plus_one_is_found_at_the_repeated_query() {
 fn redundant_query_is_found_at_the_repeated_query() {
     Played {
         bug: "redundant-query",
-        source: include_str!("../src/bugs/redundant_query.rs"),
+        source: include_str!("../src/exam.rs"),
         lint: "[redundant_query]",
-        method: "fetch_one",
-        function: "Contact::kind",
+        method: "fetch_optional",
+        function: "ExamRepo::find",
         says: &[
             "50 times in one call of",
             "each time with the same arguments",

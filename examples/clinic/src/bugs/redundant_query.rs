@@ -1,16 +1,21 @@
-//! The examination that is looked up for every record.
+//! The contact that looks its exam up for every record.
 //!
-//! A device delivers fifty readings of one exam in one contact. Each is checked against the exam's kind, and the function
-//! that reads the kind asks the database each time: it was written for devices that deliver one reading.
+//! A device hands its records over one by one, and each is checked against its exam. The exam is the same for all of them,
+//! and it is read from the database for each. `--cache` cures it: the first record reads the exam, and the others find it kept.
 
 use sqlx::track;
 
 use super::{Held, nothing};
 use crate::clinic::Clinic;
-use crate::device::TONOMETER;
+use crate::device::{Batch, TONOMETER};
 use crate::error::Error;
+use crate::measurement::Reading;
 
-const READINGS: u32 = 50;
+/// The number of records that the device hands over.
+const RECORDS: usize = 51;
+
+/// An exam with as many is full.
+const MOST_READINGS: i64 = 100_000;
 
 struct Contact<'c> {
     clinic: &'c Clinic,
@@ -18,30 +23,29 @@ struct Contact<'c> {
 
 #[track]
 impl Contact<'_> {
-    /// The number of readings that are of the exam's kind.
-    async fn check(&self, exam_id: i64) -> sqlx::Result<u32> {
-        let mut valid = 0;
-        for _ in 0..READINGS {
-            let kind = self.kind(exam_id).await?; // what the loop repeats
-            valid += u32::from(kind == TONOMETER.kind);
+    /// The number of records that the exam accepts.
+    async fn check(&self, batch: &Batch) -> Result<usize, Error> {
+        let mut accepted = 0;
+        for reading in batch.readings.iter().cycle().take(RECORDS) {
+            accepted += usize::from(self.accepts(batch, reading).await?);
         }
-        Ok(valid)
+        Ok(accepted)
     }
 
-    async fn kind(&self, exam_id: i64) -> sqlx::Result<String> {
-        let store = &self.clinic.store;
-        sqlx::query_scalar(store.sql("SELECT kind FROM exam WHERE id = $1"))
-            .bind(exam_id)
-            .fetch_one(&store.pool) // the finding points here
-            .await
+    async fn accepts(&self, batch: &Batch, reading: &Reading) -> Result<bool, Error> {
+        let exam = self.clinic.exams.find(batch.exam_id).await?;
+        let exam = exam.ok_or(Error::NoExam(batch.exam_id))?;
+        let has_room = exam.measured < MOST_READINGS;
+        Ok(has_room && exam.kind == batch.model.kind && reading.value.is_finite())
     }
 }
 
 pub(super) async fn play(clinic: &Clinic) -> Result<Held<'_>, Error> {
     let worklist = clinic.exams.worklist(TONOMETER.kind).await?;
-    if let Some(exam) = worklist.first() {
-        let valid = Contact { clinic }.check(exam.id).await?;
-        eprintln!("{valid} of {READINGS} readings are of the exam's kind");
-    }
+    let exam = worklist.first().ok_or(Error::NoExam(1))?;
+    let contact = Contact { clinic };
+    contact
+        .check(&Batch::new("tonometer-1", TONOMETER, exam))
+        .await?;
     Ok(nothing())
 }
