@@ -41,7 +41,7 @@ impl ExamRepo {
                     .sql("SELECT id, kind, year, measured FROM exam WHERE id = $1"),
             )
             .bind(id)
-            .fetch_optional(&self.store.pool)
+            .fetch_optional(&self.store.pool) // the finding points here
             .await
         };
         match &self.kept {
