@@ -163,7 +163,11 @@ impl Scope {
     ) -> Arc<Self> {
         let id = MADE.fetch_add(1, Relaxed);
         let is_function = matches!(kind, Kind::Function);
-        let parent = parent.filter(|_| !is_function || !function.is_root());
+        let parent = if is_function && function.is_root() {
+            parent.and_then(test_around)
+        } else {
+            parent
+        };
         let budget = if is_function {
             let is_root = parent.as_ref().is_none_or(|parent| parent.is_of_test());
             config::query_budget(function, is_root).map(Budget::new)
@@ -210,7 +214,7 @@ impl Scope {
         )
     }
 
-    /// Whether a test looks at it, so that the functions in it are roots.
+    /// Whether a test looks at it, so that the outermost functions in it are roots.
     fn is_of_test(&self) -> bool {
         match self.kind {
             Kind::Test(_) => true,
@@ -513,6 +517,16 @@ impl Scope {
         let ended = ENDED.load(Relaxed);
         MADE.load(Relaxed).saturating_sub(ended)
     }
+}
+
+/// What a test looks at around a root, in the root's own task. A root is not part of the functions around it, but what a
+/// test looks at is no function of the program.
+fn test_around(scope: Arc<Scope>) -> Option<Arc<Scope>> {
+    std::iter::successors(Some(scope), |scope| {
+        // A function that has carried this branch is in another task.
+        scope.parent.clone().filter(|_| !scope.is_branch())
+    })
+    .find(|scope| scope.is_of_test())
 }
 
 impl Drop for Scope {
