@@ -11,8 +11,8 @@
 //! | | one of 128 shards of the live handles at a time | it is copied | an acquire, or a return to a pool |
 //! | | a handle | it is read | an operation on that handle |
 //! | [`on_finding`] | the list of callbacks | one is added | a finding that is being reported |
-//! | [`scope()`] | the table of names | a name is looked up | a call of these three |
-//! | [`testing::counting`], [`testing::findings`] | the same table | a name is looked up | a call of these three |
+//! | [`scope()`] | the table of names | a name is looked up | a call of these |
+//! | the functions and macros of [`testing`] | the same table | a name is looked up | a call of these |
 
 /// Pages about the whole crate. Each is a module without items, because rustdoc shows those as pages.
 pub mod guide {
@@ -25,6 +25,8 @@ pub mod guide {
     #[doc = include_str!("guide/settings.md")]
     pub mod settings {}
 
+    // Its examples run with the feature only.
+    #[cfg(any(not(doctest), all(feature = "track", feature = "_sqlite")))]
     #[doc = include_str!("guide/testing.md")]
     pub mod testing {}
 

@@ -21,6 +21,7 @@ mod config;
 mod finding;
 pub mod leash;
 mod snapshot;
+mod test_data;
 
 #[cfg(not(feature = "track"))]
 mod off;

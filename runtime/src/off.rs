@@ -236,9 +236,13 @@ pub fn report() {}
 
 /// For tests. Without `track`, every assertion panics, because it would otherwise pass whatever happens.
 pub mod testing {
-    use std::future::Future;
+    use std::fmt::Display;
+    use std::future::{Future, Ready};
 
     use crate::finding::Finding;
+    use crate::test_data::expected::Bounds;
+
+    pub use crate::test_data::{Expected, Statement, Statements};
 
     const OFF: &str = "sqlx-leash counts nothing here: its feature `track` is off, so this assertion would pass whatever happens; \
                        run the test with the feature that turns it on (`cargo test --features leash`)";
@@ -249,7 +253,7 @@ pub mod testing {
     ///
     /// Always: the feature `track` is off.
     #[track_caller]
-    pub fn counting<F: Future>(_future: F) -> std::future::Ready<(F::Output, u64)> {
+    pub fn counting<F: Future>(_future: F) -> Ready<(F::Output, u64)> {
         panic!("{OFF}")
     }
 
@@ -259,14 +263,55 @@ pub mod testing {
     ///
     /// Always: the feature `track` is off.
     #[track_caller]
-    pub fn findings<F: Future>(_future: F) -> std::future::Ready<(F::Output, Vec<Finding>)> {
+    pub fn findings<F: Future>(_future: F) -> Ready<(F::Output, Vec<Finding>)> {
         panic!("{OFF}")
+    }
+
+    /// Runs `future` and returns its output with the statements that it sent.
+    ///
+    /// # Panics
+    ///
+    /// Always: the feature `track` is off.
+    #[track_caller]
+    pub fn statements<F: Future>(_future: F) -> Ready<(F::Output, Statements)> {
+        panic!("{OFF}")
+    }
+
+    /// Runs `run` at each size, and compares what it sends.
+    ///
+    /// # Panics
+    ///
+    /// Always: the feature `track` is off.
+    #[track_caller]
+    pub fn constant_queries<S, T, const N: usize>(
+        _sizes: [S; N],
+        _run: impl AsyncFnMut(S) -> T,
+    ) -> Ready<[T; N]>
+    where
+        S: Copy + Ord + Display,
+    {
+        const {
+            assert!(N >= 2, "`constant_queries` compares two or more sizes");
+        }
+        panic!("{OFF}")
+    }
+
+    /// Runs `future` outside of the test. Without `track`, it returns `future` itself: it asserts nothing.
+    #[inline]
+    pub fn fixture<F: Future>(future: F) -> F {
+        future
     }
 
     #[doc(hidden)]
     #[track_caller]
     pub fn off() -> ! {
         panic!("{OFF}")
+    }
+
+    /// The number of statements that `assert_queries!` was given.
+    #[doc(hidden)]
+    pub fn expected(expected: impl Expected) -> Bounds {
+        expected.bounds()
     }
 
     /// Asserts the number of statements that a future sends, and evaluates to its output.
@@ -281,7 +326,7 @@ pub mod testing {
             if true {
                 $crate::leash::testing::off();
             }
-            let _ = $expected;
+            let _ = $crate::leash::testing::expected($expected);
             $future.await
         }};
     }

@@ -3,4 +3,4 @@
 pub(crate) mod collect;
 mod line;
 pub(crate) mod reporter;
-mod table;
+pub(crate) mod table;

@@ -24,6 +24,7 @@ pub(crate) mod ledger;
 mod lost;
 pub(crate) mod origin;
 mod postponed;
+pub(crate) mod record;
 pub(crate) mod stalls;
 
 use budget::Budget;
@@ -32,6 +33,7 @@ use failures::{Failure, Failures};
 use ledger::Ledger;
 pub(crate) use lost::Lost;
 pub(crate) use postponed::Postponed;
+use record::Record;
 
 /// The ids of handles. A scope rarely holds more than one or two at a time.
 pub(crate) type HandleIds = SmallVec<[u64; 4]>;
@@ -92,9 +94,17 @@ pub(crate) enum Kind {
         /// Whether its parent awaits that task, and nothing else before.
         is_joined: bool,
     },
-    /// The future that a test looks at. The outermost functions in it are roots. Its findings go to the collector, if
-    /// there is one, instead of the log.
-    Test(Option<Collector>),
+    /// The future that a test looks at. The outermost functions in it are roots.
+    Test(Watched),
+}
+
+/// What a test looks at.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watched {
+    /// Takes the findings instead of the log.
+    pub(crate) collector: Option<Collector>,
+    /// Takes the statements.
+    pub(crate) record: Option<Record>,
 }
 
 /// A step on the way from a scope to those that wait for it.
@@ -204,10 +214,10 @@ impl Scope {
     pub(crate) fn of_test(
         function: &'static TrackedFn,
         parent: Option<Arc<Scope>>,
-        collector: Option<Collector>,
+        watched: Watched,
     ) -> Arc<Self> {
         Self::new(
-            Kind::Test(collector),
+            Kind::Test(watched),
             function,
             parent,
             Awaited::polled(Location::caller()),
@@ -248,17 +258,17 @@ impl Scope {
         self.awaited.at.unwrap_or(self.awaited.polled_at)
     }
 
-    /// The number of statements sent in it so far, those of inner scopes included.
-    pub(crate) fn statements(&self) -> u64 {
-        self.statements.load(Relaxed)
-    }
-
     /// Counts a statement in this scope and in those around it. Returns those whose budget it exceeds, innermost first.
-    pub(crate) fn count_statement(&self, tally: &'static Tally) -> Vec<&Scope> {
+    ///
+    /// `text` has its text if the tally stands for several, and [a test records it](Self::is_recorded).
+    pub(crate) fn count_statement(&self, tally: &'static Tally, text: Option<&str>) -> Vec<&Scope> {
         // Nearly always empty: an empty vector allocates nothing.
         let mut exceeded = Vec::new();
         for scope in self.chain() {
             let before = scope.statements.fetch_add(1, Relaxed);
+            if let Some(record) = scope.record() {
+                record.note(tally, text);
+            }
             if let Some(budget) = &scope.budget {
                 budget.note(tally);
                 if before == budget.limit {
@@ -344,9 +354,21 @@ impl Scope {
     /// The collector of this scope or the nearest one around it.
     pub(crate) fn collector(&self) -> Option<&Collector> {
         self.chain().find_map(|scope| match &scope.kind {
-            Kind::Test(collector) => collector.as_ref(),
+            Kind::Test(watched) => watched.collector.as_ref(),
             Kind::Function | Kind::Branch { .. } => None,
         })
+    }
+
+    fn record(&self) -> Option<&Record> {
+        match &self.kind {
+            Kind::Test(watched) => watched.record.as_ref(),
+            Kind::Function | Kind::Branch { .. } => None,
+        }
+    }
+
+    /// Whether a test records the statements of this scope.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.chain().any(|scope| scope.record().is_some())
     }
 
     /// Whether nothing is to be judged or given back when it ends.

@@ -10,6 +10,7 @@
 mod effects;
 mod explain;
 mod locks;
+mod one_line;
 #[cfg(test)]
 mod properties;
 mod scan;
@@ -28,6 +29,7 @@ pub(crate) use effects::{
 };
 pub(crate) use explain::{explainable, has_numbered_parameters};
 pub(crate) use locks::{Lock, locks};
+pub(crate) use one_line::one_line;
 use scan::Scan;
 pub(crate) use scan::Schema;
 pub(crate) use shape::{Shape, shape};

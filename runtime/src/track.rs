@@ -21,6 +21,7 @@ use crate::site::{self, Site, TrackedFn};
 
 pub(crate) mod data;
 pub(crate) mod in_scope;
+pub(crate) mod in_test;
 pub(crate) mod returned;
 
 use returned::{Holds, Returned};

@@ -6,6 +6,7 @@ fn programs_are_refused_in_these_words() {
         "ui/fail/*.rs",
         "ui/guard/*.rs",
         "ui/refused/*.rs",
+        "ui/testing/*.rs",
         "ui/track/*.rs",
     ]);
 }

@@ -112,7 +112,7 @@ fn read_line(path: &Path, line: usize) -> Option<String> {
 }
 
 /// What takes its place from its caller: methods and functions of this crate, and an `.await`.
-const CALLED: [&str; 31] = [
+const CALLED: [&str; 34] = [
     "acquire",
     "as_sqlx",
     "assert_clean",
@@ -125,6 +125,7 @@ const CALLED: [&str; 31] = [
     "connect_lazy",
     "connect_lazy_with",
     "connect_with",
+    "constant_queries",
     "copy_in_raw",
     "copy_out_raw",
     "counting",
@@ -137,10 +138,12 @@ const CALLED: [&str; 31] = [
     "fetch_one",
     "fetch_optional",
     "findings",
+    "fixture",
     "from",
     "in_current_scope",
     "prepare_with",
     "scope",
+    "statements",
     "try_acquire",
     "try_begin",
     "try_begin_with",

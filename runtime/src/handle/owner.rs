@@ -109,6 +109,7 @@ mod tests {
     use crate::handle::asked::{Asked, Purpose};
     use crate::handle::held::Held;
     use crate::pool_state::PoolState;
+    use crate::scope::Watched;
     use crate::scope::context::{self, FrameKind};
     use crate::scope::origin::Origin;
     use crate::site::TrackedFn;
@@ -118,7 +119,7 @@ mod tests {
     fn a_scope_forgets_what_is_given_back_while_it_runs() {
         static FUNCTION: TrackedFn =
             TrackedFn::new(Function::new(|| "", file!(), line!(), 1).named("test"));
-        let scope = Scope::of_test(&FUNCTION, None, None);
+        let scope = Scope::of_test(&FUNCTION, None, Watched::default());
         let mut slot = Some(Arc::clone(&scope));
         let kind = FrameKind::Carried;
         let _entered = context::enter(&FUNCTION, kind, &mut slot, Location::caller());

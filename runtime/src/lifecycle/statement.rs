@@ -45,6 +45,8 @@ pub(crate) struct PreparedRows {
 #[derive(Debug)]
 pub(crate) struct Ready {
     tally: &'static Tally,
+    /// The text, where a test records it and the tally stands for several.
+    text: Option<Box<str>>,
     /// The call site, where it is known already.
     site: Option<&'static Site>,
     activity: Activity,
@@ -74,14 +76,8 @@ impl Prepared {
             return Running::uncounted(handle, system);
         }
         let site = context::site().or(self.site);
-        let tally = look_up(site, query.text());
         let layer = Layer::of_this();
-        let ready = Ready {
-            tally,
-            site,
-            activity: Activity::Busy,
-            arguments: arguments(layer.scope(), tally, query),
-        };
+        let ready = Ready::new(site, query, Activity::Busy, layer.scope());
         ready.begin_in(layer, system, handle)
     }
 }
@@ -104,14 +100,9 @@ impl PreparedRows {
     /// The statement belongs to the call site that made the stream, else to the current one.
     pub(crate) fn look_up(self, query: &mut impl Query) -> Ready {
         let site = self.site.or_else(context::site);
-        let tally = look_up(site, query.text());
-        Ready {
-            tally,
-            site,
-            activity: Activity::Streaming,
-            // A scope that is not made yet has sent nothing.
-            arguments: arguments(context::made_scope().as_deref(), tally, query),
-        }
+        // A scope that is not made yet has sent nothing.
+        let scope = context::made_scope();
+        Ready::new(site, query, Activity::Streaming, scope.as_deref())
     }
 }
 
@@ -179,6 +170,24 @@ fn look_up(site: Option<&'static Site>, sql: &str) -> &'static Tally {
 }
 
 impl Ready {
+    #[inline]
+    fn new(
+        site: Option<&'static Site>,
+        query: &mut impl Query,
+        activity: Activity,
+        scope: Option<&Scope>,
+    ) -> Self {
+        let tally = look_up(site, query.text());
+        let is_recorded = tally.is_shared() && scope.is_some_and(Scope::is_recorded);
+        Self {
+            tally,
+            text: is_recorded.then(|| query.text().into()),
+            site,
+            activity,
+            arguments: arguments(scope, tally, query),
+        }
+    }
+
     /// Begins the statement.
     ///
     /// # Panics
@@ -195,7 +204,7 @@ impl Ready {
     fn begin_in(self, layer: Layer, system: System, handle: Option<Arc<Handle>>) -> Running {
         let tally = self.tally;
         if let Some(scope) = layer.scope() {
-            let broken = scope.count_statement(tally);
+            let broken = scope.count_statement(tally, self.text.as_deref());
             if !broken.is_empty() {
                 let site = self.site.or_else(context::site);
                 // The statement has not begun, so the panic cancels nothing.

@@ -140,17 +140,7 @@ impl Finding {
             log::print::finding(|| rendered.clone());
             return Reaction::Panic(rendered);
         }
-        let text = self.text(audience.log);
-        let is_on_stderr = log::print::finding(|| text.clone().unwrap_or_else(|| self.to_string()));
-        match text {
-            None => _ = SUPPRESSED[self.lint as usize].fetch_add(1, Relaxed),
-            Some(text) => {
-                let is_taken = log::finding(&self, span, &text);
-                if !is_taken && !is_on_stderr && cfg!(debug_assertions) {
-                    log::printed(&text);
-                }
-            }
-        }
+        self.log(span, audience.log);
         if fails && config::rules().fails_likely() {
             let failure = Failure {
                 message: self.render(),
@@ -162,6 +152,25 @@ impl Finding {
             }
         }
         Reaction::Go
+    }
+
+    /// Logs a finding that a test has collected and not looked at.
+    pub(crate) fn log_unseen(&self) {
+        self.log(&Span::current(), Log::PerCause);
+    }
+
+    fn log(&self, span: &Span, how: Log) {
+        let text = self.text(how);
+        let is_on_stderr = log::print::finding(|| text.clone().unwrap_or_else(|| self.to_string()));
+        match text {
+            None => _ = SUPPRESSED[self.lint as usize].fetch_add(1, Relaxed),
+            Some(text) => {
+                let is_taken = log::finding(self, span, &text);
+                if !is_taken && !is_on_stderr && cfg!(debug_assertions) {
+                    log::printed(&text);
+                }
+            }
+        }
     }
 
     /// Whether it panics where it may.

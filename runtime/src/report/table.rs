@@ -63,7 +63,7 @@ impl fmt::Display for Snapshot {
 }
 
 /// Shortens `clinic::numbering::Numbering::take` to `Numbering::take`: the file's path shows the rest.
-fn short_name(function: &str) -> &str {
+pub(crate) fn short_name(function: &str) -> &str {
     let mut parts = function.rmatch_indices("::").map(|(at, _)| at);
     match (parts.next(), parts.next()) {
         (Some(_), Some(before)) if !function.starts_with('<') => &function[before + 2..],

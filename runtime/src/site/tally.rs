@@ -1,5 +1,6 @@
 //! The counters of statements: one tally for each call site and text.
 
+use std::borrow::Cow;
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, RwLock};
@@ -347,9 +348,8 @@ impl Text {
                 hash: None,
             };
         }
-        let end = sql.floor_char_boundary(MAX_TEXT - "…".len());
         Self {
-            kept: format!("{}…", &sql[..end]).into(),
+            kept: kept(sql).into(),
             full_len: sql.len(),
             hash: Some(hash(sql)),
         }
@@ -364,7 +364,16 @@ impl Text {
     }
 }
 
-fn hash(sql: &str) -> u64 {
+/// What is kept of a text: at most its first [`MAX_TEXT`] bytes.
+pub(crate) fn kept(sql: &str) -> Cow<'_, str> {
+    if sql.len() <= MAX_TEXT {
+        return sql.into();
+    }
+    let end = sql.floor_char_boundary(MAX_TEXT - "…".len());
+    format!("{}…", &sql[..end]).into()
+}
+
+pub(crate) fn hash(sql: &str) -> u64 {
     FxBuildHasher.hash_one(sql)
 }
 

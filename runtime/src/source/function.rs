@@ -24,6 +24,7 @@ pub struct Function {
     line: u32,
     column: u32,
     root: bool,
+    of_test: bool,
     returns_handle: bool,
     levels: &'static [(Lint, Level, &'static str)],
     limits: &'static [(Lint, Limit)],
@@ -57,6 +58,7 @@ impl Function {
             line,
             column,
             root: false,
+            of_test: false,
             returns_handle: false,
             levels: &[],
             limits: &[],
@@ -112,6 +114,12 @@ impl Function {
     #[must_use]
     pub const fn root(mut self) -> Self {
         self.root = true;
+        self
+    }
+
+    /// It stands for what a test looks at.
+    pub(crate) const fn of_test(mut self) -> Self {
+        self.of_test = true;
         self
     }
 
@@ -205,6 +213,11 @@ impl Function {
 
     pub(crate) fn is_root(&self) -> bool {
         self.root
+    }
+
+    /// Whether it is no function of the program, but stands for what a test looks at.
+    pub(crate) fn is_of_test(&self) -> bool {
+        self.of_test
     }
 
     pub(crate) fn may_return_handle(&self) -> bool {

@@ -122,6 +122,22 @@ pub(crate) fn named_function(
     name: &'static str,
     location: &'static Location<'static>,
 ) -> &'static TrackedFn {
+    stand_in(name, location, |function| function)
+}
+
+/// Returns the function that stands for what a test looks at: one for each place in the source.
+pub(crate) fn test_function(
+    name: &'static str,
+    location: &'static Location<'static>,
+) -> &'static TrackedFn {
+    stand_in(name, location, Function::of_test)
+}
+
+fn stand_in(
+    name: &'static str,
+    location: &'static Location<'static>,
+    made: fn(Function) -> Function,
+) -> &'static TrackedFn {
     type Functions = HashMap<(&'static str, &'static Location<'static>), &'static TrackedFn>;
     static NAMED: Lazy<Mutex<Functions>> = Lazy::new(Mutex::default);
     let mut named = sync::lock(&NAMED);
@@ -131,6 +147,6 @@ pub(crate) fn named_function(
     named.entry((name, location)).or_insert_with(|| {
         let function =
             Function::new(|| "", location.file(), location.line(), location.column()).named(name);
-        Box::leak(Box::new(TrackedFn::new(function)))
+        Box::leak(Box::new(TrackedFn::new(made(function))))
     })
 }

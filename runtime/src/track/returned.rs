@@ -231,7 +231,12 @@ impl Returned {
 
 /// Whether a value whose type turns out to be a `Result` or an `Option` is an `Err` or a `None`.
 pub(crate) fn failed<T>(value: &T) -> bool {
-    is_variant(value, &Err::<(), ()>(())) || is_variant(value, &None::<()>)
+    is_err(value) || is_variant(value, &None::<()>)
+}
+
+/// Whether a value whose type turns out to be a `Result` is an `Err`.
+pub(crate) fn is_err<T>(value: &T) -> bool {
+    is_variant(value, &Err::<(), ()>(()))
 }
 
 /// Whether two values are the same variant of one generic enum.

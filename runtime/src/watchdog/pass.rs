@@ -270,9 +270,9 @@ mod tests {
     use crate::handle::asked::{Asked, Purpose};
     use crate::handle::held::{Held, Waiting};
     use crate::pool_state::PoolState;
-    use crate::scope::Scope;
     use crate::scope::context::{self, FrameKind};
     use crate::scope::origin::Origin;
+    use crate::scope::{Scope, Watched};
     use crate::site::{TrackedFn, tally};
     use crate::snapshot::Activity;
     use crate::source::function::Function;
@@ -335,7 +335,7 @@ mod tests {
         let permits = u32::try_from(HANDLES / POOLS).unwrap();
         let pools: Vec<_> = (0..POOLS).map(|_| PoolState::for_tests(permits)).collect();
         let scopes: Vec<_> = (0..WAITERS)
-            .map(|_| Scope::of_test(&FUNCTION, None, None))
+            .map(|_| Scope::of_test(&FUNCTION, None, Watched::default()))
             .collect();
         let held = handles(&pools, &scopes);
         let waiting = waiters(&pools, &scopes);

@@ -1,10 +1,14 @@
 //! Shared by the modules: pools, places in the source, and checks of findings and rows.
 
+use std::cell::RefCell;
 use std::future::Future;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location};
 use std::pin::pin;
+use std::sync::Once;
 use std::task::Poll;
+use std::thread;
 
+use futures::FutureExt;
 use futures::future::{LocalBoxFuture, poll_fn};
 use leash_tests::exams;
 use sqlx::Database;
@@ -157,6 +161,31 @@ fn assert_no_leak(findings: Vec<Finding>, caller: &Location) {
         "no leak, {caller}: {}",
         findings[0].render()
     );
+}
+
+thread_local! {
+    /// The place of this thread's last panic.
+    static LAST_PANIC: RefCell<Option<Place>> = const { RefCell::new(None) };
+}
+
+/// Runs `future`, and returns the place at which it has panicked beside the outcome.
+pub(crate) async fn caught<F: Future>(future: F) -> (thread::Result<F::Output>, Option<Place>) {
+    static SET: Once = Once::new();
+    SET.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let location = panic.location().expect("a panic has a place");
+            let place = Place {
+                file: location.file().to_owned(),
+                line: location.line(),
+                column: location.column(),
+            };
+            LAST_PANIC.set(Some(place));
+            before(panic);
+        }));
+    });
+    let outcome = AssertUnwindSafe(future).catch_unwind().await;
+    (outcome, LAST_PANIC.take())
 }
 
 /// Polls `future` at most `polls` times, each time it wakes, and then drops it.

@@ -22,6 +22,7 @@ mod leaks;
 mod memory;
 mod model;
 mod panics;
+mod pinned;
 mod places;
 mod reports;
 mod scopes;

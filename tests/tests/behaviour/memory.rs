@@ -5,6 +5,7 @@
 //! not exceed the first.
 
 mod handles;
+mod pinned;
 mod scopes;
 mod texts;
 

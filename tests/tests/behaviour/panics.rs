@@ -1,39 +1,14 @@
 //! In a debug build a leak panics: in the user's file, at the function that lost the handle, and never twice.
 
-use std::cell::RefCell;
-use std::panic::AssertUnwindSafe;
-use std::sync::{Mutex, Once};
+use std::sync::Mutex;
 
 use async_trait::async_trait;
-use futures::FutureExt;
 use futures::future::BoxFuture;
 use sqlx::{SqlitePool, track};
 
-use crate::common::{Place, Tx, declared, marked, pool};
+use crate::common::{Place, Tx, caught, declared, marked, pool};
 
 static KEPT: Mutex<Vec<Tx>> = Mutex::new(Vec::new());
-
-thread_local! {
-    /// The place of this thread's last panic.
-    static LAST: RefCell<Option<Place>> = const { RefCell::new(None) };
-}
-
-fn note_places() {
-    static SET: Once = Once::new();
-    SET.call_once(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            let location = panic.location().expect("a panic has a place");
-            let place = Place {
-                file: location.file().to_owned(),
-                line: location.line(),
-                column: location.column(),
-            };
-            LAST.set(Some(place));
-            before(panic);
-        }));
-    });
-}
 
 /// Asserts that `future` panics at the name of the function, with the place of the acquire in the message.
 #[track_caller]
@@ -47,8 +22,7 @@ fn check(
         format!("{}:{}:{}", taken.file, taken.line, taken.column),
     );
     async move {
-        note_places();
-        let caught = AssertUnwindSafe(future).catch_unwind().await;
+        let (caught, place) = caught(future).await;
         if !cfg!(debug_assertions) {
             caught.expect("nothing panics in a release build");
             return;
@@ -58,7 +32,7 @@ fn check(
             message.contains("outlived_scope") && message.contains(&taken),
             "{message}"
         );
-        assert_eq!(LAST.take(), Some(function));
+        assert_eq!(place, Some(function));
     }
 }
 

@@ -164,12 +164,19 @@ async fn test_helpers_panic_and_say_why() {
     let said = [
         panics(async { leash::testing::counting(async {}).await }).await,
         panics(async { leash::testing::findings(async {}).await }).await,
+        panics(async { leash::testing::statements(async {}).await }).await,
+        panics(async { leash::testing::constant_queries([2, 20], async |_: i64| {}).await }).await,
         panics(async { leash::testing::assert_queries!(0, async {}) }).await,
+        panics(async { leash::testing::assert_queries!(..=2, async {}) }).await,
+        panics(async { leash::testing::assert_queries!(2.., async {}) }).await,
         panics(async { leash::testing::assert_clean!(async {}) }).await,
     ];
     for said in said {
         assert!(said.contains("`track` is off"), "{said}");
     }
+    assert_eq!(leash::testing::fixture(async { 3 }).await, 3);
+    let empty = leash::testing::Statements::default();
+    assert_eq!((empty.calls(), empty.rows.len()), (0, 0));
 }
 
 #[test]
