@@ -292,9 +292,15 @@ impl Scope {
     ///
     /// What a test looks at is a root only for what runs in no function there.
     pub(crate) fn chain_to_root(&self) -> impl Iterator<Item = &Scope> {
-        let is_root_itself = self.is_of_test();
-        self.chain()
-            .take_while(move |scope| is_root_itself || !scope.is_of_test())
+        let is_in_function = !self.is_of_test();
+        let mut is_over = false;
+        self.chain().take_while(move |scope| {
+            if is_in_function {
+                !scope.is_of_test()
+            } else {
+                !std::mem::replace(&mut is_over, scope.is_test())
+            }
+        })
     }
 
     /// The outermost scope around it.

@@ -232,6 +232,26 @@ async fn in_what_a_test_wraps() {
     assert_eq!(found.lint, Lint::NPlusOne, "{}", found.render());
 }
 
+#[track]
+async fn a_test_that_is_tracked_itself(pool: &SqlitePool) -> Vec<Finding> {
+    let ((), found) = findings(async {
+        for id in 0..12_i64 {
+            let query = sqlx::query(BY_ID).bind(id);
+            query.fetch_all(pool).await.unwrap();
+        }
+    })
+    .await;
+    found
+}
+
+#[tokio::test]
+async fn in_what_a_tracked_test_wraps() {
+    let pool = exams(1).await;
+    let (found, outside) = findings(a_test_that_is_tracked_itself(&pool)).await;
+    assert_eq!(only(found).lint, Lint::NPlusOne);
+    crate::common::assert_none(&outside);
+}
+
 #[tokio::test]
 async fn through_any() {
     #[track]
