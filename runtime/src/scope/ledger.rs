@@ -160,7 +160,7 @@ pub(crate) struct Line {
 /// How alike the arguments of a line's calls are.
 #[derive(Debug, Default)]
 pub(crate) struct Arguments {
-    /// The identities since the last write to what the line reads, each with its number of calls.
+    /// The identities, each with its number of calls since the last write to what the line reads.
     kept: SmallVec<[(u64, u64); IDENTITIES]>,
     /// All identities, once there are more than are kept.
     sketch: Option<Box<Distinct>>,
@@ -170,8 +170,6 @@ pub(crate) struct Arguments {
     pub(crate) unknown: u64,
     /// The largest number of calls with the same arguments and no write in between.
     pub(crate) most: u64,
-    /// The number of identities of before the last write.
-    before: u64,
 }
 
 impl Ledger {
@@ -389,18 +387,17 @@ impl Arguments {
 
     /// Starts anew: what comes is not compared with what was.
     fn forget(&mut self) {
-        self.before = self.distinct();
-        self.kept.clear();
-        self.sketch = None;
+        for (_, calls) in &mut self.kept {
+            *calls = 0;
+        }
     }
 
     /// The number of different arguments that were seen. An estimate above [`IDENTITIES`].
     pub(crate) fn distinct(&self) -> u64 {
-        let now = match &self.sketch {
+        match &self.sketch {
             None => self.kept.len() as u64,
             Some(sketch) => sketch.estimate().max(IDENTITIES as u64 + 1),
-        };
-        self.before + now
+        }
     }
 
     /// Whether [`distinct`](Self::distinct) is an estimate.

@@ -26,6 +26,27 @@ async fn a_read_after_a_write_is_not_redundant() {
 }
 
 #[track]
+async fn counts_after_writes(pool: &SqlitePool) -> sqlx::Result<()> {
+    for id in 0..20_i64 {
+        let query =
+            sqlx::query("INSERT INTO exam VALUES (?, 'x') ON CONFLICT DO NOTHING").bind(id % 2);
+        query.execute(pool).await?;
+        sqlx::query("SELECT count(*) FROM exam")
+            .fetch_one(pool)
+            .await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_same_read_after_each_write_has_the_same_arguments() {
+    let pool = pool().await;
+    let (done, found) = findings(counts_after_writes(&pool)).await;
+    done.unwrap();
+    assert_none(&found);
+}
+
+#[track]
 async fn pages(pool: &SqlitePool) -> sqlx::Result<()> {
     for page in 0..20_i64 {
         let query = sqlx::query("SELECT * FROM exam ORDER BY id LIMIT 2 OFFSET ?").bind(page * 2);

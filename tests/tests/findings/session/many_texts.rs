@@ -28,7 +28,7 @@ async fn is_outside(pool: &SqlitePool, script: &str) -> bool {
     found.any(|found| found.lint == Lint::OutsideTransaction)
 }
 
-#[track]
+#[track(allow(n_plus_one, reason = "a script"))]
 async fn sends(pool: &SqlitePool, texts: &[String]) -> sqlx::Result<()> {
     let mut conn = pool.acquire().await?;
     for text in texts {
