@@ -310,9 +310,11 @@ impl Handle {
             // After the unlock: a waker is foreign code.
             drop(left);
         }
-        self.pool.counters.holds.add(hold);
         if self.is_reserved() {
+            self.pool.counters.holds.add_reserved(hold);
             self.pool.permits.reserved.fetch_sub(1, Relaxed);
+        } else {
+            self.pool.counters.holds.add(hold);
         }
         if was_reported {
             log::idle_handle_returned(self.place, &self.pool, &self.span, hold);

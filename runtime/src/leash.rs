@@ -33,6 +33,9 @@ pub mod guide {
     #[doc = include_str!("guide/events.md")]
     pub mod events {}
 
+    #[doc = include_str!("guide/size.md")]
+    pub mod size {}
+
     #[doc = include_str!("guide/cost.md")]
     pub mod cost {}
 
@@ -52,9 +55,9 @@ pub use crate::finding::{
     CallSite, Certainty, Fact, Finding, Level, Limit, Lint, Related, UnknownName, Verdict, explain,
 };
 pub use crate::snapshot::{
-    AcquireStats, Activity, Bucket, ControlStats, HandleInfo, HoldStats, LentTo, LintStats,
-    Operation, PoolStats, SiteStats, Snapshot, Timing, TrackerStats, TransactionFailure,
-    TransactionInfo, WaiterInfo, WriteLockInfo,
+    AcquireStats, Activity, Bucket, ControlStats, DemandStats, HandleInfo, HoldStats, LentTo,
+    LintStats, Operation, PoolStats, SiteHandles, SiteStats, Snapshot, Timing, TrackerStats,
+    TransactionFailure, TransactionInfo, WaiterInfo, WriteLockInfo,
 };
 
 /// A cache that a writer clears. See [`guide::caching`].

@@ -278,6 +278,10 @@ pub(crate) fn pool(pool: &PoolStats, line: &str) {
         waiting = pool.waiting,
         acquired = pool.acquired,
         timeouts = pool.timeouts,
+        needed = pool.demand.needed(),
+        most_held = pool.demand.most_held,
+        busy_share = pool.demand.busy_share(),
+        idle_share = pool.demand.idle_share(),
         "{line}"
     );
 }

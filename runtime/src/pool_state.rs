@@ -13,6 +13,7 @@ pub(crate) mod aftermath;
 pub(crate) mod closing;
 pub(crate) mod connect_probe;
 pub(crate) mod counters;
+mod demand;
 pub(crate) mod endpoint;
 pub(crate) mod episode;
 pub(crate) mod full_server;
@@ -25,6 +26,7 @@ mod renewed;
 use closing::Closings;
 use connect_probe::ConnectProbes;
 use counters::PoolCounters;
+use demand::Demand;
 use endpoint::{Endpoint, Hooks, Limits, System};
 use episode::Episodes;
 use permits::Permits;
@@ -56,10 +58,7 @@ pub(crate) struct PoolState {
     pub(crate) closings: Arc<Closings>,
     /// What every holder of a connection may set anew.
     pub(crate) renewed: Renewed,
-    /// The largest number of tasks that were seen to take permits at once.
-    tasks: AtomicU64,
-    /// The largest number of permits that one task was seen to hold at once.
-    nesting: AtomicU64,
+    pub(crate) demand: Demand,
     /// Whether it stands for connections that belong to no pool.
     is_none: bool,
 }
@@ -98,8 +97,7 @@ impl PoolState {
             episodes: Episodes::default(),
             closings: Arc::default(),
             renewed: Renewed::default(),
-            tasks: AtomicU64::new(0),
-            nesting: AtomicU64::new(0),
+            demand: Demand::new(),
             counters: PoolCounters::new(),
             is_none: false,
         }
@@ -173,16 +171,6 @@ impl PoolState {
         self.lent.get().copied()
     }
 
-    /// Records the number of tasks that take permits now. Returns the largest number seen.
-    pub(crate) fn note_tasks(&self, tasks: u64) -> u64 {
-        self.tasks.fetch_max(tasks, Relaxed).max(tasks)
-    }
-
-    /// Records the number of permits that one task holds now. Returns the largest number seen.
-    pub(crate) fn note_nesting(&self, permits: u64) -> u64 {
-        self.nesting.fetch_max(permits, Relaxed).max(permits)
-    }
-
     /// Records that the pool was made from a pool of plain sqlx.
     pub(crate) fn share(&self) {
         self.shared.store(true, Relaxed);
@@ -211,6 +199,11 @@ impl PoolState {
     /// Whether any permit is waited for.
     pub(crate) fn is_waited_for(&self) -> bool {
         self.permits.waiting() > 0
+    }
+
+    /// Whether more permits are held and waited for than there were tasks so far. Otherwise there cannot be more tasks now.
+    pub(crate) fn may_have_more_tasks(&self) -> bool {
+        self.permits.held() + self.permits.waiting() > self.demand.tasks()
     }
 
     /// Whether more permits are waited for, held and returning than the pool has.

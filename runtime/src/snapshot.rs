@@ -6,15 +6,20 @@ use std::time::Duration;
 
 use crate::finding::{CallSite, Level, Lint};
 
+mod by_site;
+mod demand;
 mod since;
 mod timing;
 
+pub use by_site::SiteHandles;
+pub use demand::DemandStats;
 pub use timing::{Bucket, Timing};
 
 /// The state of the tracker at one moment. [`leash::snapshot`](crate::leash::snapshot) takes it.
 ///
 /// Counters, sums and buckets only grow. [`since`](Snapshot::since) returns what an interval added. `Display` prints
-/// tables.
+/// tables. It lists up to 20 live handles one by one, the longest unused first, and more of them [by the place that took
+/// them](Snapshot::by_site); and so it does with waiting acquires.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -102,12 +107,13 @@ pub struct AcquireStats {
     pub wait: Timing,
 }
 
-/// How long the permits of a pool were held, by activity. The times are sums over the handles that have ended.
+/// How long the permits of a pool were held, by activity. The times are sums over the handles that have ended, without
+/// those that were meant to live long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct HoldStats {
-    /// Handles that have ended.
+    /// Handles that have ended, without those that were meant to live long.
     pub ended: u64,
     /// Time in which the handles used the database.
     pub busy: Duration,
@@ -115,6 +121,8 @@ pub struct HoldStats {
     pub idle: Duration,
     /// Time in which plain sqlx had the connections. Their use is not seen then.
     pub lent: Duration,
+    /// How long the handles that were meant to live long were held. It is no part of the times above.
+    pub reserved: Duration,
 }
 
 impl HoldStats {
@@ -155,6 +163,8 @@ pub struct HandleInfo {
     pub id: u64,
     /// The pool's name.
     pub pool: String,
+    /// The number of the pool: [`PoolStats::id`].
+    pub pool_id: u64,
     /// Where it was taken.
     pub site: CallSite,
     /// The function whose scope it belongs to; `None` if it belongs to no scope.
@@ -274,6 +284,8 @@ pub struct Operation {
 pub struct WaiterInfo {
     /// The pool's name.
     pub pool: String,
+    /// The number of the pool: [`PoolStats::id`].
+    pub pool_id: u64,
     /// Where the wait began.
     pub site: CallSite,
     /// The function that waits.
@@ -336,6 +348,8 @@ pub struct PoolStats {
     pub wait: Timing,
     /// How long permits were held.
     pub holds: HoldStats,
+    /// What the pool's users needed of it: the facts from which its size follows.
+    pub demand: DemandStats,
     /// Operations such as begin and commit, which no call site counts.
     pub control: ControlStats,
 }
@@ -393,4 +407,12 @@ pub struct TrackerStats {
     pub pools: u64,
     /// An estimate of the bytes that all this takes.
     pub bytes: u64,
+}
+
+/// A part as a share of the whole; 0 of nothing.
+fn share(part: Duration, whole: Duration) -> f64 {
+    if whole.is_zero() {
+        return 0.0;
+    }
+    part.as_secs_f64() / whole.as_secs_f64()
 }

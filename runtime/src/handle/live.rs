@@ -48,11 +48,11 @@ pub(crate) fn all() -> Vec<Arc<Handle>> {
     live.into_iter().map(|(_, handle)| handle).collect()
 }
 
-/// Every handle and every waiter, oldest first.
-pub(crate) fn read_all() -> (Vec<HandleInfo>, Vec<WaiterInfo>) {
+/// The handles and the waiters among `claims`, in their order.
+pub(crate) fn read(claims: &[Arc<Handle>]) -> (Vec<HandleInfo>, Vec<WaiterInfo>) {
     let now = Instant::now();
     let (mut handles, mut waiters) = (Vec::new(), Vec::new());
-    for handle in all() {
+    for handle in claims {
         match handle.glance().standing {
             Standing::Waiting => waiters.push(handle.read_waiter(now)),
             Standing::Held(_) => handles.push(handle.read(now)),

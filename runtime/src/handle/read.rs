@@ -19,6 +19,7 @@ impl Handle {
         HandleInfo {
             id: self.id,
             pool: self.pool.name().to_string(),
+            pool_id: self.pool.id(),
             site: self.place.to_call_site(),
             scope: owner
                 .scope
@@ -57,6 +58,7 @@ impl Handle {
         let function = scope.as_ref().map(|scope| scope.function());
         WaiterInfo {
             pool: self.pool.name().to_string(),
+            pool_id: self.pool.id(),
             site: self.place.to_call_site(),
             scope: function
                 .or(self.place.function)

@@ -26,13 +26,12 @@ impl<'a> Demand<'a> {
     pub(super) fn with(second: &'a Handle, permits: u64) -> Self {
         let pool = &*second.pool;
         let claims = live::all();
-        let tasks = tasks_of(&claims, |of| of.id() == pool.id())
-            .remove(&pool.id())
-            .map_or(0, |(_, tasks)| tasks.len());
+        let tasks = tasks_of(&claims, |of| of.id() == pool.id());
+        let tasks = tasks.first().map_or(0, Tasks::number);
         Self {
             pool,
-            tasks: pool.note_tasks(tasks as u64),
-            nesting: pool.note_nesting(permits),
+            tasks: pool.demand.note_tasks(tasks),
+            nesting: pool.demand.note_nesting(permits),
         }
     }
 
@@ -85,10 +84,20 @@ impl<'a> Demand<'a> {
     }
 }
 
-/// Records how many tasks use each pool that is short of permits now.
+/// Records how many tasks use each pool now, where there may be more than ever before.
 pub(crate) fn note_demand(claims: &[Arc<Handle>]) {
-    for (pool, tasks) in tasks_of(claims, PoolState::may_be_short).into_values() {
-        pool.note_tasks(tasks.len() as u64);
+    for tasks in tasks_of(claims, PoolState::may_have_more_tasks) {
+        tasks.pool.demand.note_tasks(tasks.number());
+    }
+}
+
+/// Records how many tasks use `pool`, of which more permits are held than ever before.
+#[cold]
+pub(super) fn note_tasks_at_peak(pool: &PoolState) {
+    pool.demand.note_peak(pool.permits.most_held());
+    let claims = live::all();
+    for tasks in tasks_of(&claims, |of| of.id() == pool.id()) {
+        pool.demand.note_tasks(tasks.number());
     }
 }
 
@@ -96,43 +105,72 @@ pub(crate) fn note_demand(claims: &[Arc<Handle>]) {
 pub(super) fn note_nesting(waiter: &Handle) {
     if let Some(scope) = waiter.scope() {
         let held = holdings(waiter, &scope).len() as u64;
-        waiter.pool.note_nesting(held + 1);
+        waiter.pool.demand.note_nesting(held + 1);
+    }
+}
+
+/// The tasks of one pool.
+struct Tasks<'a> {
+    pool: &'a PoolState,
+    /// The scopes that claims belong to.
+    scopes: FxHashSet<usize>,
+    /// The scopes around them in the same task.
+    around: FxHashSet<usize>,
+    /// The tasks of claims without a scope.
+    unscoped: FxHashSet<u64>,
+}
+
+impl<'a> Tasks<'a> {
+    fn of(pool: &'a PoolState) -> Self {
+        Self {
+            pool,
+            scopes: FxHashSet::default(),
+            around: FxHashSet::default(),
+            unscoped: FxHashSet::default(),
+        }
+    }
+
+    /// A scope and those around it are one task. Branches of a `join!` hold and wait beside each other, as tasks do.
+    fn number(&self) -> u64 {
+        let innermost = self.scopes.difference(&self.around).count();
+        (innermost + self.unscoped.len()) as u64
     }
 }
 
 /// For each of these pools, the tasks that hold permits of it or wait for them.
 ///
 /// A task that only sends single statements to the pool is left out: it holds nothing while it waits.
-fn tasks_of(claims: &[Arc<Handle>], of: impl Fn(&PoolState) -> bool) -> Tasks<'_> {
-    let mut pools = Tasks::default();
+fn tasks_of(claims: &[Arc<Handle>], of: impl Fn(&PoolState) -> bool) -> Vec<Tasks<'_>> {
+    let mut pools: FxHashMap<u64, Tasks<'_>> = FxHashMap::default();
     let counts = |claim: &&Arc<Handle>| {
         claim.purpose != Purpose::Statement && !claim.is_reserved() && claim.is_alive()
     };
     let of_pools = claims.iter().filter(|claim| of(&claim.pool)).filter(counts);
-    // A handle that left a root scope, and the function that its task runs now, are of one task.
-    let scoped = of_pools.clone().filter(|claim| claim.left_in().is_none());
-    let rooted: FxHashSet<_> = scoped.filter_map(|claim| claim.task()).collect();
+    // A handle without a scope is of the task whose function runs now, if one does.
+    let mut rooted = FxHashSet::default();
+    let mut unscoped = Vec::new();
     for claim in of_pools {
-        if !claim.left_in().is_some_and(|task| rooted.contains(&task))
-            && let Some(task) = task_of(claim)
-        {
-            let pool = pools.entry(claim.pool.id());
-            pool.or_insert_with(|| (&*claim.pool, FxHashSet::default()))
-                .1
-                .insert(task);
+        let tasks = pools.entry(claim.pool.id());
+        let tasks = tasks.or_insert_with(|| Tasks::of(&claim.pool));
+        let scope = claim.scope().filter(|scope| !scope.is_test());
+        match scope.filter(|_| claim.left_in().is_none()) {
+            Some(scope) => {
+                let chain = scope.chain_of_task();
+                let mut addresses = chain.map(|it| std::ptr::from_ref(it).addr());
+                tasks.scopes.extend(addresses.next());
+                tasks.around.extend(addresses);
+                rooted.extend(claim.task());
+            }
+            None => unscoped.push(claim),
         }
     }
-    pools
-}
-
-/// Pools by id, each with its tasks.
-type Tasks<'a> = FxHashMap<u64, (&'a PoolState, FxHashSet<usize>)>;
-
-/// Stands for the task of a claim: its outermost function; without one, the address of its waker.
-fn task_of(claim: &Handle) -> Option<usize> {
-    let outermost = claim.scope().and_then(|scope| {
-        let functions = scope.chain_of_task().filter(|scope| !scope.is_test());
-        functions.last().map(|root| std::ptr::from_ref(root).addr())
-    });
-    outermost.or_else(|| claim.task().and_then(|task| usize::try_from(task).ok()))
+    for claim in unscoped {
+        if let Some(task) = claim.left_in().or(claim.task())
+            && !rooted.contains(&task)
+            && let Some(tasks) = pools.get_mut(&claim.pool.id())
+        {
+            tasks.unscoped.insert(task);
+        }
+    }
+    pools.into_values().collect()
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Reaction;
 use super::advice::Second;
-use super::demand::Demand;
+use super::demand::{Demand, note_tasks_at_peak};
 use super::describe::{closing_notes, holder, noun, taker};
 use super::emit::Audience;
 use super::holdings::{Holding, holdings};
@@ -18,8 +18,12 @@ use crate::scope::Scope;
 
 /// `second` was just granted. Where one of the lints is at deny, the acquire must panic.
 pub(crate) fn on_granted(second: &Handle) -> Reaction {
+    let pool = &second.pool;
+    if pool.demand.is_at_peak(pool.permits.most_held()) {
+        note_tasks_at_peak(pool);
+    }
     // In most cases nothing else of the pool is held.
-    if second.pool.held() <= 1 {
+    if pool.held() <= 1 {
         return Reaction::Go;
     }
     let Some(scope) = second.scope() else {
@@ -29,6 +33,8 @@ pub(crate) fn on_granted(second: &Handle) -> Reaction {
     let Some(first) = held.first() else {
         return Reaction::Go;
     };
+    let permits = held.len() as u64 + 1;
+    pool.demand.note_nesting(permits);
     let rules = config::rules();
     let mut open = held.iter().filter_map(|holding| {
         let transaction = holding.handle.open_transaction()?;
@@ -40,7 +46,7 @@ pub(crate) fn on_granted(second: &Handle) -> Reaction {
         }
         _ => Reaction::Go,
     };
-    let nested = nested_acquire(&rules, second, &scope, first, held.len() as u64 + 1);
+    let nested = nested_acquire(&rules, second, &scope, first, permits);
     outside.or(nested)
 }
 

@@ -23,6 +23,21 @@ pub(crate) fn short(duration: Duration) -> String {
     format!("{value:.decimals$} {unit}")
 }
 
+/// `1.23`: three digits.
+pub(crate) fn decimal(number: f64) -> String {
+    let decimals = match number {
+        ..10.0 => 2,
+        ..100.0 => 1,
+        _ => 0,
+    };
+    format!("{number:.decimals$}")
+}
+
+/// `88 %`, of a share between 0.0 and 1.0.
+pub(crate) fn percent(share: f64) -> String {
+    format!("{:.0} %", 100.0 * share)
+}
+
 /// Milliseconds, to the microsecond.
 pub(crate) fn millis(duration: Duration) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "exact up to 285 years")]

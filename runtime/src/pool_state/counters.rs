@@ -7,13 +7,15 @@ use crate::measure::units::{nanos, short};
 use crate::measure::waits::Waits;
 use crate::snapshot::{ControlStats, HoldStats};
 
-/// How long permits were held, by kind of activity: sums over the handles that have ended.
+/// How long permits were held, by kind of activity: sums over the handles that have ended. Those that were meant to live
+/// long count apart, because they are held idle for a reason.
 #[derive(Debug, Default)]
 pub(crate) struct Holds {
     ended: AtomicU64,
     busy: AtomicU64,
     idle: AtomicU64,
     lent: AtomicU64,
+    reserved: AtomicU64,
 }
 
 /// How long one permit was held, by kind of activity.
@@ -58,6 +60,11 @@ impl Holds {
         self.ended.fetch_add(1, Relaxed);
     }
 
+    /// Adds the hold of a handle that was meant to live long.
+    pub(crate) fn add_reserved(&self, hold: Hold) {
+        self.reserved.fetch_add(nanos(hold.total()), Relaxed);
+    }
+
     pub(crate) fn read(&self) -> HoldStats {
         let time = |nanos: &AtomicU64| Duration::from_nanos(nanos.load(Relaxed));
         HoldStats {
@@ -65,6 +72,7 @@ impl Holds {
             busy: time(&self.busy),
             idle: time(&self.idle),
             lent: time(&self.lent),
+            reserved: time(&self.reserved),
         }
     }
 }

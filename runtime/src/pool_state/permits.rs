@@ -9,6 +9,8 @@ pub(crate) struct Permits {
     /// The number of held permits in the lower half, that of returning ones in the upper half. In one atomic, so that a
     /// reader never misses a permit that passes from the one to the other.
     taken: AtomicU64,
+    /// The largest number of held permits so far.
+    most_held: AtomicU64,
     /// The number of held permits whose handles are meant to live long.
     pub(crate) reserved: AtomicU64,
 }
@@ -29,8 +31,13 @@ impl Permits {
     }
 
     /// A permit was granted.
+    #[inline]
     pub(crate) fn take(&self) {
-        self.taken.fetch_add(ONE_HELD, SeqCst);
+        let held = self.taken.fetch_add(ONE_HELD, SeqCst) % ONE_RETURNING + ONE_HELD;
+        // The addition has returned each number that there was. Nearly always it is none of the largest, and costs a load.
+        if held > self.most_held.load(Relaxed) {
+            self.most_held.fetch_max(held, Relaxed);
+        }
     }
 
     /// A held permit ends without a return: its connection is closed or detached.
@@ -54,6 +61,11 @@ impl Permits {
 
     pub(crate) fn held(&self) -> u64 {
         self.taken.load(SeqCst) % ONE_RETURNING
+    }
+
+    /// The largest number of permits that were held at once.
+    pub(crate) fn most_held(&self) -> u64 {
+        self.most_held.load(Relaxed)
     }
 
     pub(crate) fn returning(&self) -> u64 {

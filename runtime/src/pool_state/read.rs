@@ -1,10 +1,11 @@
 //! A pool as plain data.
 
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 
 use super::PoolState;
 use super::registry::{self, ErasedPool};
-use crate::snapshot::PoolStats;
+use crate::snapshot::{DemandStats, PoolStats};
 
 impl PoolState {
     fn read(&self, pool: &dyn ErasedPool) -> PoolStats {
@@ -33,12 +34,38 @@ impl PoolState {
             returns_cut: counters.returns_cut.load(Relaxed),
             wait,
             holds: counters.holds.read(),
+            demand: self.read_demand(Instant::now()),
             control: counters.read_control(),
+        }
+    }
+
+    /// What the pool's users needed of it, without the handles that live.
+    pub(crate) fn read_demand(&self, now: Instant) -> DemandStats {
+        let counters = &self.counters;
+        let waiting = self.permits.waiting();
+        let (granted, holds) = (self.granted(), counters.holds.read());
+        let failed = [
+            &counters.timeouts,
+            &counters.acquire_errors,
+            &counters.abandoned,
+        ];
+        let failed: u64 = failed.iter().map(|counter| counter.load(Relaxed)).sum();
+        DemandStats {
+            over: now.saturating_duration_since(self.demand.since),
+            asked: granted + failed + waiting,
+            granted,
+            busy: holds.busy,
+            idle: holds.idle,
+            lent: holds.lent,
+            reserved: holds.reserved,
+            most_held: self.permits.most_held(),
+            tasks: self.demand.tasks(),
+            per_task: self.demand.nesting().max(granted.min(1)),
         }
     }
 }
 
-/// Every pool that is alive.
+/// Every pool that is alive, in the order of their ids. The times of `demand` are without the handles that live.
 pub(crate) fn read_all() -> Vec<PoolStats> {
     let pools = registry::all();
     pools

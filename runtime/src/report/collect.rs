@@ -3,11 +3,12 @@
 use std::cmp::Reverse;
 
 use crate::handle::live;
-use crate::lint::emit;
+use crate::lint::{self, emit};
+use crate::pool_state::counters::Hold;
 use crate::pool_state::read;
 use crate::scope::Scope;
 use crate::site::{acquires, tally};
-use crate::snapshot::{Snapshot, TrackerStats};
+use crate::snapshot::{HandleInfo, PoolStats, Snapshot, TrackerStats};
 
 /// Returns what the tracker knows now: counters, live handles, waiters, pools, its own size.
 ///
@@ -19,10 +20,13 @@ use crate::snapshot::{Snapshot, TrackerStats};
 pub fn snapshot() -> Snapshot {
     let mut sites = tally::read_all();
     sites.sort_by_key(|site| Reverse(site.time.total));
-    let (handles, waiters) = live::read_all();
+    let claims = live::all();
+    lint::note_demand(&claims);
+    let mut pools = read::read_all();
+    let (handles, waiters) = live::read(&claims);
+    add_holds(&mut pools, &handles);
     let (rows, row_bytes) = tally::size();
     let (live, live_bytes) = live::size();
-    let pools = read::read_all();
     let scopes = Scope::alive();
     Snapshot {
         sites,
@@ -38,5 +42,20 @@ pub fn snapshot() -> Snapshot {
             bytes: (row_bytes + live_bytes) as u64 + scopes * size_of::<Scope>() as u64,
         },
         pools,
+    }
+}
+
+/// Adds the time for which the live handles have been held to the demand on their pools.
+fn add_holds(pools: &mut [PoolStats], handles: &[HandleInfo]) {
+    for handle in handles {
+        let found = pools.binary_search_by_key(&handle.pool_id, |pool| pool.id);
+        if let Ok(index) = found {
+            let hold = Hold {
+                busy: handle.busy_total,
+                idle: handle.idle_total,
+                lent: handle.lent_total,
+            };
+            pools[index].demand.add(hold, handle.reserved.is_some());
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! A pool or a call site in one line.
 
-use crate::measure::units::{count, short};
-use crate::snapshot::{PoolStats, SiteStats};
+use crate::measure::units::{count, decimal, percent, short};
+use crate::snapshot::{DemandStats, PoolStats, SiteStats};
 
 /// The state of a pool in one line.
 pub(super) fn pool_line(pool: &PoolStats) -> String {
@@ -43,6 +43,35 @@ pub(super) fn pool_line(pool: &PoolStats) -> String {
     line
 }
 
+/// What the users of a pool needed of it; `None` if it was not used.
+pub(super) fn demand_line(demand: &DemandStats) -> Option<String> {
+    if demand.asked == 0 && demand.held().is_zero() {
+        return None;
+    }
+    let mut line = format!(
+        "needed on average {} ({} acquires a second × {}, over {}), most held at once {}; tasks at once (Tn) {}, permits per task (Cm) {}, \
+         free of deadlock from {} on; time held: {} busy, {} idle in hand",
+        decimal(demand.needed()),
+        decimal(demand.asked_per_second()),
+        short(demand.mean_hold()),
+        short(demand.over),
+        demand.most_held,
+        demand.tasks,
+        demand.per_task,
+        count(demand.deadlock_free_size(), "permit"),
+        percent(demand.busy_share()),
+        percent(demand.idle_share()),
+    );
+    let lent = 1.0 - demand.busy_share() - demand.idle_share();
+    if !demand.lent.is_zero() && lent >= 0.01 {
+        line += &format!(", {} lent to plain sqlx", percent(lent));
+    }
+    if !demand.reserved.is_zero() {
+        line += &format!("; reserved for {}", short(demand.reserved));
+    }
+    Some(line)
+}
+
 /// The counters of a call site in one line.
 pub(super) fn site_line(site: &SiteStats) -> String {
     let mut line = format!("{}: {}", site.summary, count(site.calls, "call"));
@@ -62,5 +91,14 @@ pub(super) fn place_of(site: &SiteStats) -> String {
     match &site.file {
         Some(file) => format!("{file}:{}:{}", site.line, site.column),
         None => "(not tracked)".to_owned(),
+    }
+}
+
+/// Shortens `clinic::numbering::Numbering::take` to `Numbering::take`: the file's path shows the rest.
+pub(crate) fn short_name(function: &str) -> &str {
+    let mut parts = function.rmatch_indices("::").map(|(at, _)| at);
+    match (parts.next(), parts.next()) {
+        (Some(_), Some(before)) if !function.starts_with('<') => &function[before + 2..],
+        _ => function,
     }
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::line::{place_of, pool_line};
+use super::line::{demand_line, place_of, pool_line, short_name};
+use super::live::{handle_lines, waiter_lines};
 use crate::config;
 use crate::measure::units::{count, short};
-use crate::snapshot::{AcquireStats, HandleInfo, SiteStats, Snapshot, WaiterInfo};
+use crate::snapshot::{AcquireStats, SiteStats, Snapshot};
 
 const COLUMNS: [&str; 12] = [
     "calls",
@@ -53,21 +54,15 @@ impl fmt::Display for Snapshot {
         if config::is_off() {
             lines.push("sqlx-leash is switched off: nothing is counted".to_owned());
         }
-        lines.extend(self.pools.iter().map(pool_line));
+        for pool in &self.pools {
+            lines.push(pool_line(pool));
+            lines.extend(demand_line(&pool.demand).map(|line| format!("  {line}")));
+        }
         let queues = self.acquires.iter().filter(|row| is_worth_a_line(row));
         lines.extend(queues.map(queue_line));
-        lines.extend(self.handles.iter().map(handle_line));
-        lines.extend(self.waiters.iter().map(waiter_line));
+        lines.extend(handle_lines(self));
+        lines.extend(waiter_lines(&self.waiters));
         f.write_str(&lines.join("\n"))
-    }
-}
-
-/// Shortens `clinic::numbering::Numbering::take` to `Numbering::take`: the file's path shows the rest.
-pub(crate) fn short_name(function: &str) -> &str {
-    let mut parts = function.rmatch_indices("::").map(|(at, _)| at);
-    match (parts.next(), parts.next()) {
-        (Some(_), Some(before)) if !function.starts_with('<') => &function[before + 2..],
-        _ => function,
     }
 }
 
@@ -108,38 +103,6 @@ fn row(site: &SiteStats) -> [String; COLUMNS.len()] {
     ]
 }
 
-fn handle_line(handle: &HandleInfo) -> String {
-    let activity = match handle.idle {
-        Some(idle) => format!("idle for {}", short(idle)),
-        None => format!("{:?}", handle.activity).to_lowercase(),
-    };
-    let mut line = format!(
-        "handle of pool {} held for {}, {activity}, taken at {}",
-        handle.pool,
-        short(handle.age),
-        handle.site
-    );
-    if let Some(function) = &handle.site.function {
-        line += &format!(" in {function}");
-    }
-    if handle.transaction_depth > 0 {
-        line += ", in a transaction";
-    }
-    let transaction = handle.transaction.as_ref();
-    match transaction.and_then(|transaction| transaction.failure.as_ref()) {
-        Some(failure) if failure.rolled_back => line += " that the database has rolled back",
-        Some(_) => line += " that the database has failed",
-        None => {}
-    }
-    match (&handle.reserved, &handle.scope, handle.handed_up.last()) {
-        (Some(reason), ..) => line += &format!(", reserved: {reason}"),
-        (None, Some(scope), _) => line += &format!(", belongs to {scope}"),
-        (None, None, Some(last)) => line += &format!(", out of all scopes since {last} ended"),
-        (None, None, None) => line += ", unscoped",
-    }
-    line
-}
-
 fn is_worth_a_line(row: &AcquireStats) -> bool {
     row.timeouts > 0 || row.abandoned > 0 || row.errors > 0 || row.wait.p99() >= A_LONG_WAIT
 }
@@ -163,19 +126,6 @@ fn queue_line(row: &AcquireStats) -> String {
     }
     if let Some(function) = &row.site.function {
         line += &format!(", in {function}");
-    }
-    line
-}
-
-fn waiter_line(waiter: &WaiterInfo) -> String {
-    let mut line = format!(
-        "waiting for pool {} for {}, asked at {}",
-        waiter.pool,
-        short(waiter.age),
-        waiter.site
-    );
-    if let Some(function) = &waiter.scope {
-        line += &format!(" in {function}");
     }
     line
 }

@@ -7,7 +7,8 @@ use super::{AcquireStats, Bucket, HoldStats, PoolStats, SiteStats, Snapshot, Tim
 impl Snapshot {
     /// Returns what happened after `earlier` was taken.
     ///
-    /// Counters, sums and buckets are the differences. States (handles, waiters, sizes of pools) are those of `self`.
+    /// Counters, sums and buckets are the differences. States (handles, waiters, sizes of pools) are those of `self`, and so
+    /// are the largest numbers that were seen.
     /// Rows without a call in between, sent or saved, are left out. The minimum and maximum of an interval are the bounds of its
     /// outermost buckets.
     #[must_use]
@@ -92,6 +93,7 @@ impl PoolStats {
         }
         self.wait = self.wait.since(&before.wait);
         self.holds = self.holds.since(before.holds);
+        self.demand = self.demand.since(before.demand);
     }
 }
 
@@ -120,6 +122,7 @@ impl HoldStats {
             busy: self.busy.saturating_sub(earlier.busy),
             idle: self.idle.saturating_sub(earlier.idle),
             lent: self.lent.saturating_sub(earlier.lent),
+            reserved: self.reserved.saturating_sub(earlier.reserved),
         }
     }
 }

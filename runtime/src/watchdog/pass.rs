@@ -38,6 +38,8 @@ pub(super) struct Watch {
     /// The deadlocks that the last pass found.
     deadlocks: Vec<Deadlock>,
     sampled: Option<Instant>,
+    /// The largest number of waiting acquires since the last sample.
+    most_waiting: usize,
     /// The last pass found no claim and no pool to look at.
     saw_nothing: bool,
     timed: Option<Instant>,
@@ -71,6 +73,10 @@ impl Watch {
         for pool in &pools {
             episode(&**pool, &waiting, now);
             closings(&rules, &**pool, &claims, now);
+        }
+        if is_sample || waiting.len() > self.most_waiting {
+            self.most_waiting = waiting.len();
+            lint::note_demand(&claims);
         }
         if is_sample {
             self.sampled = Some(now);
@@ -174,7 +180,6 @@ impl Watch {
     ) {
         let alive: FxHashSet<u64> = pools.iter().map(|pool| pool.state().id()).collect();
         self.pools.retain(|id, _| alive.contains(id));
-        lint::note_demand(claims);
         for pool in pools {
             let of_pool = self.pools.entry(pool.state().id()).or_default();
             let claims = || of(claims, pool.state().id());

@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::measure::units::count;
-use crate::report::table::short_name;
+use crate::report::line::short_name;
 use crate::scope::record::Sent;
 use crate::source::function::Function;
 

@@ -142,6 +142,7 @@ async fn every_name_is_there() {
     assert!(leash::explain(leash::Lint::OutlivedScope).contains("outlived_scope"));
     let snapshot: leash::Snapshot = leash::snapshot();
     assert!(snapshot.sites.is_empty() && snapshot.handles.is_empty() && snapshot.pools.is_empty());
+    assert!(snapshot.by_site().is_empty());
     leash::spawn_reporter();
     leash::report();
 }

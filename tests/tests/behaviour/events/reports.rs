@@ -101,6 +101,9 @@ fn a_report_lists_pools_and_call_sites() {
                     pools[1].field("message").contains(idle.name()),
                     "idle pools share a line: {pools:#?}"
                 );
+                assert_eq!(pools[0].field("most_held"), "1");
+                let message = pools[0].field("message");
+                assert!(message.contains("; needed on average "), "{message}");
                 let sites = collected.of("sqlx_leash::sites");
                 assert_eq!(sites.len(), 1, "{sites:#?}");
                 assert_eq!(
