@@ -55,9 +55,9 @@ pub use crate::finding::{
     CallSite, Certainty, Fact, Finding, Level, Limit, Lint, Related, UnknownName, Verdict, explain,
 };
 pub use crate::snapshot::{
-    AcquireStats, Activity, Bucket, ControlStats, DemandStats, HandleInfo, HoldStats, LentTo,
-    LintStats, Operation, PoolStats, SiteHandles, SiteStats, Snapshot, Timing, TrackerStats,
-    TransactionFailure, TransactionInfo, WaiterInfo, WriteLockInfo,
+    AcquireStats, Activity, Bucket, ConnectionStats, ControlStats, DemandStats, HandleInfo,
+    HoldStats, LentTo, LintStats, Operation, PoolStats, SiteHandles, SiteStats, Snapshot, Timing,
+    TrackerStats, TransactionFailure, TransactionInfo, WaiterInfo, WriteLockInfo,
 };
 
 /// A cache that a writer clears. See [`guide::caching`].

@@ -12,6 +12,7 @@ use crate::sync;
 pub(crate) mod aftermath;
 pub(crate) mod closing;
 pub(crate) mod connect_probe;
+pub(crate) mod connections;
 pub(crate) mod counters;
 mod demand;
 pub(crate) mod endpoint;
@@ -25,6 +26,7 @@ mod renewed;
 
 use closing::Closings;
 use connect_probe::ConnectProbes;
+use connections::Connections;
 use counters::PoolCounters;
 use demand::Demand;
 use endpoint::{Endpoint, Hooks, Limits, System};
@@ -50,6 +52,8 @@ pub(crate) struct PoolState {
     used: AtomicBool,
     pub(crate) permits: Permits,
     pub(crate) counters: PoolCounters,
+    /// Shared with the hooks of the pool, which exist before it does.
+    pub(crate) connections: Arc<Connections>,
     /// The last connect that was made beside a waiting acquire.
     pub(crate) probes: ConnectProbes,
     /// The present episode of timeouts, if there is one.
@@ -74,14 +78,24 @@ impl PoolState {
             max_lifetime: None,
             hooks: Hooks::LeaveState,
         };
-        Self::new(Endpoint::default(), Place::UNKNOWN, limits)
+        Self::new(Endpoint::default(), Place::UNKNOWN, limits, Arc::default())
     }
 
-    pub(crate) fn new(endpoint: Endpoint, connected: Place, limits: Limits) -> Arc<Self> {
-        Arc::new(Self::build(endpoint, connected, limits))
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        connected: Place,
+        limits: Limits,
+        connections: Arc<Connections>,
+    ) -> Arc<Self> {
+        Arc::new(Self::build(endpoint, connected, limits, connections))
     }
 
-    fn build(endpoint: Endpoint, connected: Place, limits: Limits) -> Self {
+    fn build(
+        endpoint: Endpoint,
+        connected: Place,
+        limits: Limits,
+        connections: Arc<Connections>,
+    ) -> Self {
         let name = endpoint.to_string().into();
         Self {
             id: NEXT_ID.fetch_add(1, Relaxed),
@@ -99,6 +113,7 @@ impl PoolState {
             renewed: Renewed::default(),
             demand: Demand::new(),
             counters: PoolCounters::new(),
+            connections,
             is_none: false,
         }
     }
@@ -127,7 +142,7 @@ impl PoolState {
                 };
                 Arc::new(PoolState {
                     is_none: true,
-                    ..PoolState::build(endpoint, Place::UNKNOWN, limits)
+                    ..PoolState::build(endpoint, Place::UNKNOWN, limits, Arc::default())
                 })
             })
         });

@@ -13,12 +13,14 @@ mod connection;
 mod copy;
 mod executor;
 mod ext;
+mod hooks;
 mod in_memory;
 mod in_use;
 mod known;
 mod lent;
 #[cfg(feature = "postgres")]
 mod listener;
+mod made;
 mod opening;
 mod options;
 mod pool;

@@ -350,8 +350,26 @@ pub struct PoolStats {
     pub holds: HoldStats,
     /// What the pool's users needed of it: the facts from which its size follows.
     pub demand: DemandStats,
+    /// The connections that it has opened and closed; `None` if they are not counted, because plain sqlx has made the pool
+    /// or its options.
+    pub connections: Option<ConnectionStats>,
     /// Operations such as begin and commit, which no call site counts.
     pub control: ControlStats,
+}
+
+/// The connections that a pool has opened and closed.
+///
+/// While a connection is being opened, the last ones that were closed may be missing in `closed`, and `open` has them instead.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct ConnectionStats {
+    /// Connections that were opened since the pool was made.
+    pub opened: u64,
+    /// Those among them that are open. A leaked connection is open.
+    pub open: u64,
+    /// Those among them that were closed. A detached connection is closed for its pool.
+    pub closed: u64,
 }
 
 /// The numbers of operations that are no statements of the user's.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::PoolState;
 use super::registry::{self, ErasedPool};
-use crate::snapshot::{DemandStats, PoolStats};
+use crate::snapshot::{ConnectionStats, DemandStats, PoolStats};
 
 impl PoolState {
     fn read(&self, pool: &dyn ErasedPool) -> PoolStats {
@@ -35,6 +35,11 @@ impl PoolState {
             wait,
             holds: counters.holds.read(),
             demand: self.read_demand(Instant::now()),
+            connections: pool.connections().map(|counts| ConnectionStats {
+                opened: counts.opened,
+                closed: counts.closed,
+                open: counts.open(),
+            }),
             control: counters.read_control(),
         }
     }

@@ -8,6 +8,7 @@ use once_cell::sync::Lazy;
 use rustc_hash::FxBuildHasher;
 
 use super::PoolState;
+use super::connections::Counts;
 use super::endpoint::Endpoint;
 
 static POOLS: Lazy<DashMap<u64, Weak<dyn ErasedPool>, FxBuildHasher>> = Lazy::new(DashMap::default);
@@ -20,6 +21,10 @@ pub(crate) trait ErasedPool: Send + Sync {
     /// The number of idle ones among them.
     fn idle(&self) -> u32;
     fn is_closed(&self) -> bool;
+    /// How many connections it has opened and closed; `None` if that is not known.
+    fn connections(&self) -> Option<Counts> {
+        self.state().connections.look(|| self.size())
+    }
     /// Where it leads now. This can change: the connect options of a pool can be replaced.
     fn endpoint(&self) -> Endpoint;
     /// Connects once, beside the pool, and closes the connection again.

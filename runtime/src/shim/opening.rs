@@ -12,6 +12,7 @@ use sqlx::{ConnectOptions, Connection, Database, Error};
 
 use super::in_memory;
 use super::known::{self, OptionsOf};
+use super::made::Made;
 use super::options::PoolOptions;
 use super::pool::Pool;
 use crate::lifecycle::acquire::Opening;
@@ -19,6 +20,7 @@ use crate::lifecycle::making::{self, Making};
 use crate::lifecycle::startup;
 use crate::lint::Reaction;
 use crate::pool_state::PoolState;
+use crate::pool_state::connections::Counts;
 use crate::pool_state::endpoint::Endpoint;
 use crate::pool_state::registry::ErasedPool;
 use crate::scope::origin::{self, Origin};
@@ -170,8 +172,9 @@ fn open_lazily<DB: Database>(
     place: Place,
 ) -> (Pool<DB>, Reaction) {
     let database = in_memory::database::<DB>(&options, url);
-    let opened = pool.inner.connect_lazy_with(options);
-    let pool = Pool::track(opened, place, pool.hooks);
+    let made = Made::of(pool);
+    let opened = made.for_sqlx().connect_lazy_with(options);
+    let pool = Pool::track(opened, place, made);
     let judged = making::judge(pool.state(), database);
     (pool, judged)
 }
@@ -184,13 +187,15 @@ async fn open<DB: Database>(
     place: Place,
 ) -> Result<(Pool<DB>, Reaction), Error> {
     startup::load();
-    let hooks = pool.hooks;
+    let made = Made::of(pool);
+    let for_sqlx = made.for_sqlx();
     if startup::is_off() {
-        let opened = pool.inner.connect_with(options).await?;
-        return Ok((Pool::track(opened, place, hooks), Reaction::Go));
+        let opened = for_sqlx.connect_with(options).await?;
+        return Ok((Pool::track(opened, place, made), Reaction::Go));
     }
     let database = in_memory::database::<DB>(&options, url);
-    let state = PoolState::new(known::endpoint::<DB>(&options), place, pool.limits());
+    let endpoint = known::endpoint::<DB>(&options);
+    let state = PoolState::new(endpoint, place, made.options.limits(), Arc::default());
     // Marked as used, so that the stand-in logs no start line. The pool logs its own at its first use, under its name.
     let _ = state.is_first_use();
     let stand_in = Arc::new(StandIn::<DB> {
@@ -199,9 +204,9 @@ async fn open<DB: Database>(
     });
     let pool_to_be: Weak<StandIn<DB>> = Arc::downgrade(&stand_in);
     startup::pool_made(pool_to_be, state.id());
-    let connect = pool.inner.connect_with(options);
+    let connect = for_sqlx.connect_with(options);
     let opened = Opening::new(state, Origin::UnlessPolled(place), connect).await?;
-    let pool = Pool::track(opened, place, hooks);
+    let pool = Pool::track(opened, place, made);
     drop(stand_in);
     let judged = making::judge(pool.state(), database);
     Ok((pool, judged))
@@ -223,6 +228,10 @@ impl<DB: Database> ErasedPool for StandIn<DB> {
 
     fn is_closed(&self) -> bool {
         false
+    }
+
+    fn connections(&self) -> Option<Counts> {
+        None
     }
 
     fn endpoint(&self) -> Endpoint {

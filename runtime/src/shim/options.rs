@@ -1,18 +1,20 @@
 //! The tracked `PoolOptions`: sqlx's, which connect tracked pools.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 use sqlx::pool::PoolConnectionMetadata;
 use sqlx::{Database, Error};
 
-use crate::pool_state::endpoint::{Hooks, Limits};
+use super::hooks::Hooks;
+use crate::pool_state::endpoint::Limits;
 
 /// sqlx's `PoolOptions`, which connect tracked pools.
 pub struct PoolOptions<DB: Database> {
     pub(super) inner: sqlx::pool::PoolOptions<DB>,
-    pub(super) hooks: Hooks,
+    pub(super) hooks: Hooks<DB>,
 }
 
 impl<DB: Database> PoolOptions<DB> {
@@ -25,7 +27,7 @@ impl<DB: Database> PoolOptions<DB> {
     pub(super) fn without_hooks(inner: sqlx::pool::PoolOptions<DB>) -> Self {
         Self {
             inner,
-            hooks: Hooks::LeaveState,
+            hooks: Hooks::none(false),
         }
     }
 
@@ -37,7 +39,7 @@ impl<DB: Database> PoolOptions<DB> {
             acquire_timeout: self.get_acquire_timeout(),
             idle_timeout: self.get_idle_timeout(),
             max_lifetime: self.get_max_lifetime(),
-            hooks: self.hooks,
+            hooks: self.hooks.effect(),
         }
     }
 
@@ -48,14 +50,6 @@ impl<DB: Database> PoolOptions<DB> {
     ) -> Self {
         Self {
             inner: set(self.inner),
-            ..self
-        }
-    }
-
-    /// Notes that a hook runs between two holds of a connection.
-    fn hooked(self) -> Self {
-        Self {
-            hooks: Hooks::MayUndo,
             ..self
         }
     }
@@ -157,38 +151,41 @@ impl<DB: Database> PoolOptions<DB> {
 
     /// Sets the hook that runs on each new connection.
     #[must_use]
-    pub fn after_connect<F>(self, callback: F) -> Self
+    pub fn after_connect<F>(mut self, callback: F) -> Self
     where
         for<'c> F: Fn(&'c mut DB::Connection, PoolConnectionMetadata) -> BoxFuture<'c, Result<(), Error>>
             + 'static
             + Send
             + Sync,
     {
-        self.set(|it| it.after_connect(callback))
+        self.hooks.after_connect = Some(Arc::new(callback));
+        self
     }
 
     /// Sets the hook that runs on an idle connection before the pool hands it out.
     #[must_use]
-    pub fn before_acquire<F>(self, callback: F) -> Self
+    pub fn before_acquire<F>(mut self, callback: F) -> Self
     where
         for<'c> F: Fn(&'c mut DB::Connection, PoolConnectionMetadata) -> BoxFuture<'c, Result<bool, Error>>
             + 'static
             + Send
             + Sync,
     {
-        self.set(|it| it.before_acquire(callback)).hooked()
+        self.hooks.before_acquire = Some(Arc::new(callback));
+        self
     }
 
     /// Sets the hook that runs on a connection when it is given back.
     #[must_use]
-    pub fn after_release<F>(self, callback: F) -> Self
+    pub fn after_release<F>(mut self, callback: F) -> Self
     where
         for<'c> F: Fn(&'c mut DB::Connection, PoolConnectionMetadata) -> BoxFuture<'c, Result<bool, Error>>
             + 'static
             + Send
             + Sync,
     {
-        self.set(|it| it.after_release(callback)).hooked()
+        self.hooks.after_release = Some(Arc::new(callback));
+        self
     }
 }
 
@@ -197,7 +194,7 @@ impl<DB: Database> From<sqlx::pool::PoolOptions<DB>> for PoolOptions<DB> {
     fn from(inner: sqlx::pool::PoolOptions<DB>) -> Self {
         Self {
             inner,
-            hooks: Hooks::Unknown,
+            hooks: Hooks::none(true),
         }
     }
 }
@@ -212,7 +209,7 @@ impl<DB: Database> Clone for PoolOptions<DB> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
-            hooks: self.hooks,
+            hooks: self.hooks.clone(),
         }
     }
 }

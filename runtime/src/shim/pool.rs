@@ -16,6 +16,7 @@ use sqlx::{ConnectOptions, Connection, Database, Error, SqlSafeStr};
 
 use super::conn::Conn;
 use super::known;
+use super::made::Made;
 use super::options::PoolOptions;
 use super::pool_connection::PoolConnection;
 use super::transaction::Transaction;
@@ -23,7 +24,7 @@ use crate::handle::asked::Purpose;
 use crate::lifecycle::acquire::{self, Claiming};
 use crate::lifecycle::startup;
 use crate::pool_state::PoolState;
-use crate::pool_state::endpoint::{Endpoint, Hooks};
+use crate::pool_state::endpoint::Endpoint;
 use crate::pool_state::registry::ErasedPool;
 use crate::scope::origin::{self, Origin};
 use crate::source::place::Place;
@@ -48,9 +49,8 @@ fn address<DB: Database>(pool: &sqlx::Pool<DB>) -> usize {
 }
 
 impl<DB: Database> Pool<DB> {
-    /// Returns the tracked pool of one of sqlx's. `connected` is the place where it was made, and `hooks` what is known of
-    /// its hooks.
-    pub(super) fn track(pool: sqlx::Pool<DB>, connected: Place, hooks: Hooks) -> Self {
+    /// Returns the tracked pool of one of sqlx's, which was made at `connected`.
+    pub(super) fn track(pool: sqlx::Pool<DB>, connected: Place, made: Made<DB>) -> Self {
         let address = address(&pool);
         let known = KNOWN
             .get(&address)
@@ -60,11 +60,11 @@ impl<DB: Database> Pool<DB> {
         }
         startup::load();
         let endpoint = known::endpoint::<DB>(&pool.connect_options());
-        let options = PoolOptions {
-            inner: pool.options().clone(),
-            hooks,
-        };
-        let state = PoolState::new(endpoint, connected, options.limits());
+        let Made {
+            options,
+            connections,
+        } = made;
+        let state = PoolState::new(endpoint, connected, options.limits(), connections);
         let shared = Arc::new(Shared {
             pool,
             options,
@@ -274,7 +274,8 @@ impl<DB: Database> From<sqlx::Pool<DB>> for Pool<DB> {
     #[track_caller]
     fn from(pool: sqlx::Pool<DB>) -> Self {
         let place = origin::caller(Location::caller());
-        let tracked = Self::track(pool, place, Hooks::Unknown);
+        let made = Made::by_sqlx(&pool);
+        let tracked = Self::track(pool, place, made);
         tracked.state().share();
         tracked
     }

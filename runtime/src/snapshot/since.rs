@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{AcquireStats, Bucket, HoldStats, PoolStats, SiteStats, Snapshot, Timing};
+use super::{
+    AcquireStats, Bucket, ConnectionStats, HoldStats, PoolStats, SiteStats, Snapshot, Timing,
+};
 
 impl Snapshot {
     /// Returns what happened after `earlier` was taken.
@@ -94,6 +96,16 @@ impl PoolStats {
         self.wait = self.wait.since(&before.wait);
         self.holds = self.holds.since(before.holds);
         self.demand = self.demand.since(before.demand);
+        if let (Some(now), Some(then)) = (&mut self.connections, &before.connections) {
+            now.subtract(then);
+        }
+    }
+}
+
+impl ConnectionStats {
+    fn subtract(&mut self, before: &ConnectionStats) {
+        self.opened = self.opened.saturating_sub(before.opened);
+        self.closed = self.closed.saturating_sub(before.closed);
     }
 }
 

@@ -16,6 +16,7 @@ mod cache;
 mod cancel;
 mod common;
 mod config;
+mod connections;
 mod counters;
 mod demand;
 mod events;
