@@ -26,6 +26,7 @@ mod rollback;
 mod session;
 mod settings;
 mod slow;
+mod spent;
 mod sqlite_locks;
 mod timeout;
 mod unaccounted;

@@ -1,24 +1,24 @@
-//! What the tasks of a pool were seen to need at their worst moment, and the size at which the pool is free of deadlock.
+//! What the users of a pool need of it: over time, and at their worst moment.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::holdings::holdings;
+use super::spent::{is_mostly_idle, shares, so_far};
 use crate::finding::Fact;
 use crate::handle::asked::Purpose;
 use crate::handle::{Handle, live};
-use crate::measure::units::count;
+use crate::measure::units::{count, decimal, short};
 use crate::pool_state::PoolState;
+use crate::snapshot::DemandStats;
 
-/// The largest numbers seen so far.
+/// What was seen of a pool so far, for a task that has taken a second permit.
 pub(super) struct Demand<'a> {
     pool: &'a PoolState,
-    /// Tasks that held or waited for permits at once.
-    tasks: u64,
-    /// Permits that one task needed at once.
-    nesting: u64,
+    seen: DemandStats,
 }
 
 impl<'a> Demand<'a> {
@@ -28,16 +28,12 @@ impl<'a> Demand<'a> {
         let claims = live::all();
         let tasks = tasks_of(&claims, |of| of.id() == pool.id());
         let tasks = tasks.first().map_or(0, Tasks::number);
+        pool.demand.note_tasks(tasks);
+        pool.demand.note_nesting(permits);
         Self {
             pool,
-            tasks: pool.demand.note_tasks(tasks),
-            nesting: pool.demand.note_nesting(permits),
+            seen: so_far(pool, &claims, Instant::now()),
         }
-    }
-
-    /// The size with which one task can always go on.
-    fn safe(&self) -> u64 {
-        self.tasks * (self.nesting - 1) + 1
     }
 
     /// The database of a test says nothing about the load of a program, and is left out.
@@ -49,21 +45,30 @@ impl<'a> Demand<'a> {
         if !self.is_shown() {
             return Vec::new();
         }
+        let (seen, wait) = (&self.seen, self.pool.counters.waits.read());
         vec![
-            Fact::new("tasks at once (Tn)", self.tasks.to_string()),
-            Fact::new("connections per task (Cm)", self.nesting.to_string()),
+            Fact::new("tasks at once (Tn)", seen.tasks.to_string()),
+            Fact::new("connections per task (Cm)", seen.per_task.to_string()),
             Fact::new(
                 "minimum safe size Tn × (Cm − 1) + 1 =",
-                self.safe().to_string(),
+                seen.deadlock_free_size().to_string(),
             ),
             Fact::new("pool size", self.pool.limits.max_connections.to_string()),
+            Fact::new("needed on average", decimal(seen.needed())),
+            Fact::new("most held at once", seen.most_held.to_string()),
+            Fact::new("time held", shares(seen)),
+            Fact::new(
+                "waits",
+                format!("p50 {} p99 {}", short(wait.p50()), short(wait.p99())),
+            ),
         ]
     }
 
     pub(super) fn note(&self) -> Option<String> {
-        let tasks = count(self.tasks, "task");
-        let connections = count(self.nesting, "connection");
-        let (safe, max) = (self.safe(), self.pool.limits.max_connections);
+        let seen = &self.seen;
+        let tasks = count(seen.tasks, "task");
+        let connections = count(seen.per_task, "connection");
+        let (safe, max) = (seen.deadlock_free_size(), self.pool.limits.max_connections);
         let timeouts = self.pool.counters.timeouts.load(Relaxed);
         let note = if safe > u64::from(max) {
             format!(
@@ -73,7 +78,12 @@ impl<'a> Demand<'a> {
             let acquires = count(timeouts, "acquire");
             format!(
                 "{tasks} at once, each holding up to {connections}, need {safe} permits by this formula; but {acquires} of this pool \
-                 timed out so far, so more may be needed"
+                 timed out so far, so {}",
+                if is_mostly_idle(seen) {
+                    format!("shorter holds come first: {}", shares(seen))
+                } else {
+                    "more may be needed".to_owned()
+                }
             )
         } else {
             format!(

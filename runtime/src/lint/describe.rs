@@ -1,8 +1,5 @@
 //! How findings describe handles, permits and places.
 
-use std::sync::Arc;
-use std::time::Instant;
-
 use crate::finding::{Fact, Lint};
 use crate::handle::Handle;
 use crate::measure::units::{count, short};
@@ -189,23 +186,4 @@ pub(super) fn permits(pool: &PoolState) -> Fact {
             pool.limits.max_connections
         ),
     )
-}
-
-/// The sum of all holds of a pool, and their number: those that have ended, and those that still run.
-pub(super) fn holds_so_far(pool: &PoolState, claims: &[Arc<Handle>], now: Instant) -> (Hold, u32) {
-    let ended = pool.counters.holds.read();
-    let mut sum = Hold {
-        busy: ended.busy,
-        idle: ended.idle,
-        lent: ended.lent,
-    };
-    let mut number = ended.ended;
-    for claim in claims.iter().filter(|claim| claim.is_held()) {
-        let hold = claim.hold(now);
-        sum.busy += hold.busy;
-        sum.idle += hold.idle;
-        sum.lent += hold.lent;
-        number += 1;
-    }
-    (sum, u32::try_from(number).unwrap_or(u32::MAX))
 }

@@ -14,7 +14,7 @@ use super::own_wait::{OwnWait, Waiting};
 use crate::config::Rules;
 use crate::finding::{Certainty, Fact, Finding, Lint, Related};
 use crate::handle::Handle;
-use crate::measure::units::{count, short};
+use crate::measure::units::{count, percent, short};
 use crate::snapshot::{Activity, HandleInfo};
 
 /// `handle`, whose activity began at `since`, has been without use for `quiet`. `waiting` are the acquires that wait.
@@ -122,11 +122,8 @@ pub(crate) fn held_too_long(rules: &Rules, handle: &Handle, held: Duration) {
     }
     handle.set_reported(|reported| reported.too_long = true);
     let info = handle.read(Instant::now());
-    let what = if handle.copies() {
-        "a COPY"
-    } else {
-        noun(&info)
-    };
+    let copies = handle.copies();
+    let what = if copies { "a COPY" } else { noun(&info) };
     let finding = Finding::of(Lint::HeldTooLong, level, handle.place)
         .title(format!(
             "{} has held {what} of pool {pool} for {}; the limit is {}",
@@ -148,9 +145,7 @@ pub(crate) fn held_too_long(rules: &Rules, handle: &Handle, held: Duration) {
             permit(&info, handle.pool.limits.max_connections),
             waiters(handle),
         ])
-        .help(
-            "split the work into shorter transactions, or release the connection between its parts",
-        )
+        .help(shorter(&info, copies))
         .help(longer(Lint::HeldTooLong, handle))
         .notes(notes(Lint::HeldTooLong, handle, &info));
     let _: Reaction = finding.report(Audience::watching(handle));
@@ -208,25 +203,8 @@ fn now_at(handle: &Handle, info: &HandleInfo) -> Vec<Related> {
 /// `waits` is whether its holder waits for a permit itself.
 fn help(handle: &Handle, info: &HandleInfo, copies: bool, waits: bool) -> Vec<String> {
     let mut help = Vec::new();
-    match (info.activity, info.transaction_depth) {
-        _ if waits => {}
-        _ if copies => help.push(
-            "prepare the data before the COPY begins, and finish it right after: `copy.finish().await?`"
-                .to_owned(),
-        ),
-        (Activity::Streaming, _) => {
-            help.push(format!("read all rows first, then work on them: {READ_ALL}"));
-        }
-        (_, 0) => help.push(
-            "acquire it after the slow work, or release it before: `drop(conn)`; a query sent to `&pool` holds a connection only while it runs"
-                .to_owned(),
-        ),
-        (_, _) if is_begun_by_statement(info) => help.push(
-            "do the slow work (a request, a file, a sleep) before the BEGIN or after the COMMIT, not in between".to_owned(),
-        ),
-        (_, _) => help.push(
-            "do the slow work (a request, a file, a sleep) before `begin` or after `commit`, not in between".to_owned(),
-        ),
+    if !waits {
+        help.push(apart(info, copies));
     }
     if info.activity != Activity::Streaming {
         help.push(format!(
@@ -235,6 +213,41 @@ fn help(handle: &Handle, info: &HandleInfo, copies: bool, waits: bool) -> Vec<St
     }
     help.push(longer(Lint::HeldIdle, handle));
     help
+}
+
+/// How to hold it for less time: what the time was spent on shows where there is most to win.
+fn shorter(info: &HandleInfo, copies: bool) -> String {
+    let held = info.busy_total + info.idle_total + info.lent_total;
+    if held.is_zero() || info.idle_total * 2 < held {
+        return "split the work into shorter transactions, or release the connection between its parts"
+            .to_owned();
+    }
+    format!(
+        "hold it for less time: it was idle in hand for {}, {} of the time held; {}",
+        short(info.idle_total),
+        percent(info.idle_total.as_secs_f64() / held.as_secs_f64()),
+        apart(info, copies)
+    )
+}
+
+/// How to keep the work that does not need the database apart from the time held.
+fn apart(info: &HandleInfo, copies: bool) -> String {
+    match (info.activity, info.transaction_depth) {
+        _ if copies => {
+            "prepare the data before the COPY begins, and finish it right after: `copy.finish().await?`".to_owned()
+        }
+        (Activity::Streaming, _) => {
+            format!("read all rows first, then work on them: {READ_ALL}")
+        }
+        (_, 0) => "acquire it after the slow work, or release it before: `drop(conn)`; a query sent to `&pool` holds a connection only while it runs"
+            .to_owned(),
+        (_, _) if is_begun_by_statement(info) => {
+            "do the slow work (a request, a file, a sleep) before the BEGIN or after the COMMIT, not in between".to_owned()
+        }
+        (_, _) => {
+            "do the slow work (a request, a file, a sleep) before `begin` or after `commit`, not in between".to_owned()
+        }
+    }
 }
 
 /// How to raise the limit for a handle that is meant to be held that long.

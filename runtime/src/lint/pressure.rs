@@ -1,20 +1,21 @@
 //! Nearly all permits of a pool are in use, sample after sample.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tracing::Span;
 
 use super::Reaction;
-use super::describe::{holds_so_far, permits};
+use super::describe::permits;
 use super::emit::Audience;
 use super::judge::judge;
 use super::places::holders;
+use super::spent::{Lately, so_far};
 use crate::config::Rules;
 use crate::finding::{Fact, Finding, Lint};
 use crate::handle::Handle;
 use crate::log;
-use crate::measure::units::short;
+use crate::measure::units::{percent, short};
 use crate::pool_state::PoolState;
 
 /// Samples in a row in which a pool was under pressure.
@@ -47,6 +48,9 @@ pub(crate) fn pool_pressure(
     let limit = u64::from(rules.percent(Lint::PoolPressure, &name));
     // A pool of one is full whenever it is used at all.
     let high = held * 100 >= max * limit && (max > 1 || waiting > 0);
+    let demand_so_far = || so_far(pool, &claims(), Instant::now());
+    pool.demand
+        .note_shortage(high || waiting > 0, demand_so_far);
     if !high {
         if std::mem::take(samples).reported {
             log::pool_recovered(pool, "below the limit of `pool_pressure` again");
@@ -61,7 +65,7 @@ pub(crate) fn pool_pressure(
         return;
     };
     samples.reported = true;
-    let claims = &claims();
+    let (claims, now) = (&claims(), Instant::now());
     let finding = Finding::of(Lint::PoolPressure, level, pool.connected)
         .at_fault(None)
         .title(format!(
@@ -72,30 +76,22 @@ pub(crate) fn pool_pressure(
         .certain("the handles listed here hold the permits")
         .all_related(holders(claims))
         .facts([permits(pool)])
-        .facts(mean_hold(pool, claims))
-        .help("look at the call sites that hold the most: release the connection before slow work that does not need the database")
+        .facts(mean_hold(pool, claims, now))
+        .help(Lately::of(pool, claims, now).shorter_holds())
         .help("see what holds the permits at any time: `println!(\"{}\", leash::snapshot())`")
         .note(format!("to set the limit or allow this: `SQLX_LEASH=\"pool_pressure[{name}]=95%\"`; read more: `leash::explain(Lint::PoolPressure)`"));
     let _: Reaction = finding.report(Audience::of_pool(&Span::none(), claims));
 }
 
 /// How long permits are held, and how much of that with the database.
-fn mean_hold(pool: &PoolState, claims: &[Arc<Handle>]) -> Vec<Fact> {
-    let (hold, number) = holds_so_far(pool, claims, Instant::now());
-    let Some(mean) = hold.total().checked_div(number) else {
+fn mean_hold(pool: &PoolState, claims: &[Arc<Handle>], now: Instant) -> Vec<Fact> {
+    let demand = so_far(pool, claims, now);
+    if demand.mean_hold().is_zero() {
         return Vec::new();
-    };
+    }
     vec![
-        Fact::new("mean hold", short(mean)),
-        Fact::new(
-            "of that with the database",
-            format!("{} %", share(hold.busy, hold.total())),
-        ),
+        Fact::new("mean hold", short(demand.mean_hold())),
+        Fact::new("of that with the database", percent(demand.busy_share())),
+        Fact::new("idle in hand", percent(demand.idle_share())),
     ]
-}
-
-fn share(part: Duration, whole: Duration) -> u128 {
-    (part.as_nanos() * 100)
-        .checked_div(whole.as_nanos())
-        .unwrap_or_default()
 }

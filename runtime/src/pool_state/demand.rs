@@ -1,10 +1,12 @@
 //! What a pool's users were seen to need of it.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use super::counters::Hold;
 use crate::snapshot::DemandStats;
+use crate::sync;
 
 /// What was seen since the pool was made.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub(crate) struct Demand {
     nesting: AtomicU64,
     /// The tasks are counted again once this number of permits is held.
     next_count: AtomicU64,
+    /// What had been counted when the pool began to be short of permits, while it is.
+    before_shortage: Mutex<Option<DemandStats>>,
 }
 
 /// Up to this number of permits the tasks are counted at each new peak, then at each that is this part larger. A walk over
@@ -30,6 +34,7 @@ impl Demand {
             tasks: AtomicU64::new(0),
             nesting: AtomicU64::new(0),
             next_count: AtomicU64::new(1),
+            before_shortage: Mutex::new(None),
         }
     }
 
@@ -58,6 +63,21 @@ impl Demand {
     pub(crate) fn is_at_peak(&self, most_held: u64) -> bool {
         // Relaxed: a caller that comes too late counts once more, or the next one does.
         most_held >= self.next_count.load(Relaxed)
+    }
+
+    /// Records whether a sample found the pool short of permits. `so_far` is asked for at the first of such samples in a row.
+    pub(crate) fn note_shortage(&self, is_short: bool, so_far: impl FnOnce() -> DemandStats) {
+        if !is_short {
+            *sync::lock(&self.before_shortage) = None;
+        } else if self.before_shortage().is_none() {
+            let so_far = so_far();
+            *sync::lock(&self.before_shortage) = Some(so_far);
+        }
+    }
+
+    /// What had been counted when the pool began to be short of permits; `None` if no sample has found it so.
+    pub(crate) fn before_shortage(&self) -> Option<DemandStats> {
+        *sync::lock(&self.before_shortage)
     }
 
     /// Records that the tasks are counted at a peak of `most_held` permits.

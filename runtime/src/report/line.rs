@@ -62,9 +62,9 @@ pub(super) fn demand_line(demand: &DemandStats) -> Option<String> {
         percent(demand.busy_share()),
         percent(demand.idle_share()),
     );
-    let lent = 1.0 - demand.busy_share() - demand.idle_share();
-    if !demand.lent.is_zero() && lent >= 0.01 {
-        line += &format!(", {} lent to plain sqlx", percent(lent));
+    // Less is nothing that a size depends on.
+    if demand.lent_share() >= 0.01 {
+        line += &format!(", {} lent to plain sqlx", percent(demand.lent_share()));
     }
     if !demand.reserved.is_zero() {
         line += &format!("; reserved for {}", short(demand.reserved));

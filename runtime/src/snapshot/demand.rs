@@ -54,7 +54,7 @@ impl DemandStats {
     }
 
     /// The time for which permits were held by handles that are not meant to live long.
-    fn used(&self) -> Duration {
+    pub(crate) fn used(&self) -> Duration {
         self.busy + self.idle + self.lent
     }
 
@@ -110,8 +110,14 @@ impl DemandStats {
         share(self.idle, self.used())
     }
 
+    /// The share (0.0 to 1.0) of the held time in which plain sqlx had the connections. Handles that are meant to live
+    /// long do not count.
+    pub fn lent_share(&self) -> f64 {
+        share(self.lent, self.used())
+    }
+
     /// What was counted after `earlier`.
-    pub(super) fn since(self, earlier: Self) -> Self {
+    pub(crate) fn since(self, earlier: Self) -> Self {
         Self {
             over: self.over.saturating_sub(earlier.over),
             asked: self.asked.saturating_sub(earlier.asked),

@@ -2,22 +2,25 @@
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rustc_hash::FxBuildHasher;
 use sqlx::Error;
 
 use crate::config;
 use crate::finding::{Certainty, Fact, Finding, Lint, Related, Verdict};
-use crate::handle::Handle;
+use crate::handle::{Handle, live};
 use crate::lint::Reaction;
 use crate::lint::describe::{closing_notes, permits, taker};
 use crate::lint::emit::{Audience, Log};
 use crate::lint::judge::judge_handle;
 use crate::lint::places::LISTED;
-use crate::measure::units::count;
+use crate::lint::spent::so_far;
+use crate::measure::units::{count, decimal, percent};
 use crate::pool_state::endpoint::Endpoint;
 use crate::pool_state::episode::Diagnosis;
 use crate::pool_state::registry::{self, ErasedPool};
+use crate::snapshot::DemandStats;
 
 /// The acquire of `waiter` failed with `error`, because the server is full. Where the lint is at deny, it must panic.
 pub(crate) fn server_is_full(waiter: &Handle, error: &Error) -> Reaction {
@@ -60,6 +63,8 @@ pub(crate) fn server_is_full(waiter: &Handle, error: &Error) -> Reaction {
 pub(super) struct Server {
     endpoint: Endpoint,
     pools: Vec<Arc<dyn ErasedPool>>,
+    /// What the users of these pools needed so far, in the same order.
+    demands: Vec<DemandStats>,
 }
 
 impl Server {
@@ -67,8 +72,11 @@ impl Server {
     pub(super) fn of(endpoint: &Endpoint) -> Self {
         let mut pools = registry::all();
         pools.retain(|pool| !pool.is_closed() && pool.endpoint().is_on_server_of(endpoint));
+        let (claims, now) = (live::all(), Instant::now());
+        let demands = pools.iter().map(|pool| so_far(pool.state(), &claims, now));
         Self {
             endpoint: endpoint.clone(),
+            demands: demands.collect(),
             pools,
         }
     }
@@ -145,16 +153,41 @@ impl Server {
             ),
             Fact::new("their connections", sum(open)),
             Fact::new("they may open", sum(max)),
+            Fact::new("they needed on average", decimal(self.needed())),
+            Fact::new("held at once at most", self.most_held().to_string()),
         ]
+    }
+
+    /// How many connections all the pools needed on average.
+    fn needed(&self) -> f64 {
+        self.demands.iter().map(DemandStats::needed).sum()
+    }
+
+    /// How many permits the pools held at once at most, each by itself.
+    fn most_held(&self) -> u64 {
+        self.demands.iter().map(|demand| demand.most_held).sum()
+    }
+
+    /// How to hold connections for less time, if they were idle in hand for most of it: smaller pools are then enough.
+    fn shorter_holds(&self) -> Option<String> {
+        let sum = |of: fn(&DemandStats) -> Duration| self.demands.iter().map(of).sum::<Duration>();
+        let (idle, used) = (sum(|demand| demand.idle), sum(DemandStats::used));
+        (!used.is_zero() && idle * 2 >= used).then(|| {
+            format!(
+                "hold connections for less time, so that smaller pools are enough: of the time held so far, {} was idle in hand",
+                percent(idle.as_secs_f64() / used.as_secs_f64())
+            )
+        })
     }
 
     /// How to get along with the limit of the server, or to raise it.
     pub(super) fn help(&self) -> Vec<String> {
         let most: u64 = self.pools.iter().map(|pool| max(&**pool)).sum();
-        let mut help = vec![format!(
+        let mut help: Vec<String> = self.shorter_holds().into_iter().collect();
+        help.push(format!(
             "make the pools smaller: `max_connections` of all pools of all processes together must stay within the server's limit, \
              and the pools of this process may open {most}"
-        )];
+        ));
         let on_database = self
             .pools
             .iter()

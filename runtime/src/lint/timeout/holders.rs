@@ -6,7 +6,8 @@ use super::diagnose::Case;
 use super::full_server::Server;
 use crate::finding::{Certainty, Verdict};
 use crate::handle::Handle;
-use crate::lint::describe::{acquires_were, holds_so_far, taker};
+use crate::lint::describe::{acquires_were, taker};
+use crate::lint::spent::Lately;
 use crate::measure::units::{count, short};
 use crate::pool_state::connect_probe::Answer;
 use crate::pool_state::episode::Diagnosis;
@@ -56,7 +57,7 @@ impl Case<'_> {
         if !self.is_full() {
             return None;
         }
-        let (holds, _) = holds_so_far(&self.waiter.pool, self.claims, self.now);
+        let lately = Lately::of(&self.waiter.pool, self.claims, self.now);
         let load = self.load();
         let certainty = if load.needed > float(self.max()) {
             Certainty::Likely
@@ -82,11 +83,7 @@ impl Case<'_> {
             .fact("acquires per second", format!("{:.1}", load.per_second))
             .fact("mean hold", short(load.mean_hold))
             .fact("connections needed", format!("{:.0}", load.needed))
-            .help(format!(
-                "hold connections for less time: of the time held so far, {}",
-                holds.split()
-            ))
-            .help("look for the slowest statements of the holders: `leash::snapshot().sites`")
+            .help(lately.shorter_holds())
             .help("or limit how many tasks ask at once: a queue or a `tokio::sync::Semaphore` before the work");
         Some(self.with_refusals(diagnosis))
     }

@@ -52,12 +52,17 @@ pub(crate) struct Gate {
 
 impl Gate {
     pub(crate) async fn closed() -> Self {
+        Self::of(2).await
+    }
+
+    /// The same with a pool of this size.
+    pub(crate) async fn of(max_connections: u32) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let database = SqliteConnectOptions::new()
             .filename(directory.path().join("gate"))
             .create_if_missing(true)
             .busy_timeout(Duration::from_mins(1));
-        let options = SqlitePoolOptions::new().max_connections(2);
+        let options = SqlitePoolOptions::new().max_connections(max_connections);
         let pool = options.connect_with(database.clone()).await.unwrap();
         let mut lock = SqliteConnection::connect_with(&database).await.unwrap();
         sqlx::raw_sql("CREATE TABLE exam (id INTEGER PRIMARY KEY, name TEXT); BEGIN EXCLUSIVE")

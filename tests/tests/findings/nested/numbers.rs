@@ -51,6 +51,15 @@ async fn the_numbers_are_those_that_were_observed() {
     assert_eq!(said(&finding, "connections per task (Cm)"), "3");
     assert_eq!(said(&finding, "minimum safe size Tn × (Cm − 1) + 1 ="), "7");
     assert_eq!(said(&finding, "pool size"), "20");
+    let most: u64 = said(&finding, "most held at once").parse().unwrap();
+    assert!(
+        (7..=9).contains(&most),
+        "one has three, the others two or three"
+    );
+    assert_eq!(said(&finding, "time held"), "0 % busy, 100 % idle in hand");
+    let needed: f64 = said(&finding, "needed on average").parse().unwrap();
+    assert!((0.0..=9.0).contains(&needed), "{needed}");
+    assert!(said(&finding, "waits").starts_with("p50 "));
     assert!(
         finding.notes[0].ends_with("7 permits are enough, and this pool has 20"),
         "{}",

@@ -82,9 +82,11 @@ async fn a_role_of_postgres_has_its_share() {
     let other = postgres_pool(3).min_connections(2);
     let other = other.connect_with(role.clone()).await.unwrap(); // @the other pool
     is_open(&other).await;
+    let idle = other.acquire().await.unwrap();
     let pool = postgres_pool(4).connect_lazy_with(role); // @the refused pool
     let pool = TestPool::of(pool);
     let (ended, found) = findings(Box::pin(waits(&pool))).await;
+    drop(idle);
     assert!(matches!(ended, Err(sqlx::Error::PoolTimedOut)), "{ended:?}");
     let finding = only_of(Lint::PoolTimeout, &found);
     assert_says_full(finding, "too many connections for role");
@@ -93,6 +95,14 @@ async fn a_role_of_postgres_has_its_share() {
     assert_eq!(said(finding, "pools of this process on the server"), "2");
     assert_eq!(said(finding, "their connections"), "2");
     assert_eq!(said(finding, "they may open"), "7");
+    assert_eq!(said(finding, "held at once at most"), "1");
+    let needed: f64 = said(finding, "they needed on average").parse().unwrap();
+    assert!(needed > 0.0, "{}", finding.render());
+    let first = &finding.help[0];
+    assert!(
+        first.starts_with("hold connections for less time, so that smaller pools are enough: "),
+        "{first}"
+    );
     let holder = related(finding, &marked("the other pool", "connect_with"));
     let words = "has 2 connections to this server, and may open 3";
     assert!(holder.label.ends_with(words), "{}", holder.label);
@@ -122,6 +132,9 @@ async fn a_database_of_postgres_has_its_share() {
     let (_ended, found) = findings(Box::pin(waits(&pool))).await;
     let finding = only_of(Lint::PoolTimeout, &found);
     assert_says_full(finding, "too many connections for database");
+    // None of its pools has held anything.
+    let help = &finding.help[0];
+    assert!(help.starts_with("make the pools smaller: "), "{help}");
     assert_eq!(said(finding, "their connections"), "0");
     first.ping().await.unwrap();
 }

@@ -11,7 +11,9 @@ use sqlx::postgres::{PgListener, PgPoolOptions};
 use sqlx::{PgPool, SqlitePool, track};
 use tokio::sync::{Mutex, Notify};
 
-use crate::common::{TestPool, assert_helps, assert_primary, marked, related, said};
+use crate::common::{
+    TestPool, assert_helps, assert_primary, connect, marked, options, related, said,
+};
 
 use super::{Result, assert_verdict, pool_of, times_out, while_hoarded};
 
@@ -300,6 +302,44 @@ async fn too_few_for_the_load() {
             "{}",
             finding.cause
         );
-        assert_helps(finding, "hold connections for less time");
+        let first = &finding.help[0];
+        assert!(
+            first.starts_with("hold connections for less time: of the time held"),
+            "{first}"
+        );
+        assert!(first.contains(" was with the database ("), "{first}");
     }
+}
+
+#[track]
+async fn does_other_work(pool: &SqlitePool) -> Result {
+    let mut conn = pool.acquire().await?;
+    sqlx::query("SELECT 1").execute(&mut *conn).await?;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    Ok(())
+}
+
+/// Each hold is short, so that none is a hoarder; most of each is idle in hand.
+#[tokio::test]
+async fn too_few_because_of_other_work() {
+    let options = options(2).acquire_timeout(Duration::from_millis(600));
+    let pool = connect(options).await;
+    // Thirty holds of 0.1 s each, two at once, need 1.5 s.
+    let run = async { join_all((0..30).map(|_| does_other_work(&pool))).await };
+    let (ended, found) = findings(Box::pin(run)).await;
+    assert!(ended.iter().any(std::result::Result::is_err));
+    let mut found = found.iter().filter(|it| it.lint == Lint::PoolTimeout);
+    let finding = found.next().unwrap();
+    assert_verdict(finding, Verdict::Capacity, Certainty::Likely);
+    let first = &finding.help[0];
+    assert!(
+        first.starts_with("hold connections for less time: of the time held"),
+        "{first}"
+    );
+    assert!(
+        first.contains(" % was idle in hand (") && first.contains("release them before slow work"),
+        "{first}"
+    );
+    let raises = |help: &String| help.contains("max_connections");
+    assert!(!finding.help.iter().any(raises), "{}", finding.render());
 }

@@ -155,7 +155,7 @@ async fn held_too_long() {
            |
            = note: held for …, idle for …, after 1 statement, last SELECT exam at tests/tests/findings/words/lints.rs:34:14, spent … with the database, … without, holds 1 of 2 permits of pool long shop, waiting for this pool: 0
            = cause (certain): the connection has not been released since
-           = help: split the work into shorter transactions, or release the connection between its parts
+           = help: hold it for less time: it was idle in hand for …, 100 % of the time held; acquire it after the slow work, or release it before: `drop(conn)`; a query sent to `&pool` holds a connection only while it runs
            = help: or raise the limit of this function: `#[track(held_too_long = "60s")]`
            = note: to allow this, `#[track(allow(held_too_long, reason = "…"))]`; read more: `leash::explain(Lint::HeldTooLong)`"#]]).await;
 }
@@ -255,9 +255,9 @@ async fn pool_pressure() {
         62 |         let _second = self.pool.acquire().await?;
            |                                 ------- findings::words::lints::Shop::fill holds 1 permit for …, idle for …
            |
-           = note: permits held 2 of 2, 0 waiting, mean hold …, of that with the database 0 %
+           = note: permits held 2 of 2, 0 waiting, mean hold …, of that with the database 0 %, idle in hand 100 %
            = cause (certain): the handles listed here hold the permits
-           = help: look at the call sites that hold the most: release the connection before slow work that does not need the database
+           = help: hold connections for less time: of the time held in the last …, 100 % was idle in hand (0 with the database, … without): release them before slow work that does not need the database
            = help: see what holds the permits at any time: `println!("{}", leash::snapshot())`
            = note: to set the limit or allow this: `SQLX_LEASH="pool_pressure[crowded shop]=95%"`; read more: `leash::explain(Lint::PoolPressure)`"#]]).await;
 }

@@ -8,7 +8,7 @@ use tokio::sync::{Barrier, Notify};
 
 use crate::common::{bare_pool_of, only_of};
 
-use super::{Result, Shop, check, found};
+use super::{Result, Shop, check, check_without_load, found};
 
 #[track]
 async fn orders_then_stock(orders: &SqlitePool, stock: &SqlitePool, both: &Barrier) -> Result {
@@ -158,7 +158,7 @@ async fn nested_acquires() {
     let shop = Shop::of(&pool);
     let (ended, found) = findings(shop.print()).await;
     ended.unwrap();
-    check(
+    check_without_load(
         only_of(Lint::NestedAcquire, &found),
         &expect![[r#"
             warning[nested_acquire]: findings::words::dry_pools::Shop::print acquires a connection of pool printing while it holds a connection of that pool
@@ -172,7 +172,7 @@ async fn nested_acquires() {
             84 |         let conn = self.pool.acquire().await?;
                |                              ------- a connection is held from here on
                |
-               = note: first held for …, tasks at once (Tn) 1, connections per task (Cm) 2, minimum safe size Tn × (Cm − 1) + 1 = 2, pool size 5
+               = note: first held for …, tasks at once (Tn) 1, connections per task (Cm) 2, minimum safe size Tn × (Cm − 1) + 1 = 2, pool size 5, needed on average #.#, most held at once #, time held # % busy, # % idle in hand, waits p# # p# #
                = cause (certain): one task takes a second permit and keeps the first: when as many tasks as there are permits do so at once, each waits for the others
                = help: use the connection that is held: `&mut *conn`
                = help: or release the first one before: `drop(conn)`
@@ -181,7 +181,7 @@ async fn nested_acquires() {
     );
     let (ended, found) = findings(shop.export()).await;
     ended.unwrap();
-    check(
+    check_without_load(
         &found[0],
         &expect![[r#"
             warning[nested_acquire]: findings::words::dry_pools::Shop::next_number sends a query to pool printing while findings::words::dry_pools::Shop::export holds a row stream of that pool
@@ -195,7 +195,7 @@ async fn nested_acquires() {
             76 |         let mut rows = sqlx::query("SELECT 1 UNION SELECT 2").fetch(&self.pool);
                |                                                               ----- a row stream is held from here on
                |
-               = note: first held for …, tasks at once (Tn) 1, connections per task (Cm) 2, minimum safe size Tn × (Cm − 1) + 1 = 2, pool size 5
+               = note: first held for …, tasks at once (Tn) 1, connections per task (Cm) 2, minimum safe size Tn × (Cm − 1) + 1 = 2, pool size 5, needed on average #.#, most held at once #, time held # % busy, # % idle in hand, waits p# … p# …
                = cause (certain): one task takes a second permit and keeps the first: when as many tasks as there are permits do so at once, each waits for the others
                = help: read all rows first, then acquire the connection: `let rows: Vec<_> = stream.try_collect().await?`, with `use futures::TryStreamExt`
                = help: or release the first one before: `drop(stream)`
@@ -236,7 +236,7 @@ async fn a_query_outside_its_transaction() {
                = help: or, if it must not be part of the transaction, run it before `begin` or after `commit`
                = note: to allow this, `#[track(allow(outside_transaction, reason = "…"))]`; read more: `leash::explain(Lint::OutsideTransaction)`"#]],
     );
-    check(
+    check_without_load(
         only_of(Lint::NestedAcquire, &found),
         &expect![[r#"
             warning[nested_acquire]: findings::words::dry_pools::Shop::next_number sends a query to pool ordering while findings::words::dry_pools::Shop::place_order holds a transaction of that pool
@@ -255,7 +255,7 @@ async fn a_query_outside_its_transaction() {
             66 |     async fn reserve_stock(&self) -> Result {
                |              ------------- called through here
                |
-               = note: first held for …, tasks at once (Tn) 1, connections per task (Cm) 2, minimum safe size Tn × (Cm − 1) + 1 = 2, pool size 5
+               = note: first held for …, tasks at once (Tn) 1, connections per task (Cm) 2, minimum safe size Tn × (Cm − 1) + 1 = 2, pool size 5, needed on average #.#, most held at once #, time held # % busy, # % idle in hand, waits p# … p# …
                = cause (certain): one task takes a second permit and keeps the first: when as many tasks as there are permits do so at once, each waits for the others
                = help: let findings::words::dry_pools::Shop::next_number take the connection as a parameter, `conn: &mut leash::Conn<'_, Sqlite>` with `use sqlx::{Sqlite, leash}`, and pass `&mut tx`
                = help: or, if it need not be part of the transaction, commit before: `tx.commit().await?`
