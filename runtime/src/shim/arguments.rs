@@ -17,14 +17,12 @@ const MAX_BYTES: usize = 1024;
 const MAX_DEBUG_BYTES: usize = 4 * MAX_BYTES;
 
 /// The identity of no arguments at all.
-pub(super) fn none() -> Identity {
-    Identity::Known(hasher().finish())
-}
+pub(super) const NONE: Identity = Identity::Known(0);
 
 /// The identity of arguments. They are the same afterwards as before.
 pub(super) fn identity<DB: Database>(arguments: &mut DB::Arguments) -> Identity {
     if arguments.len() == 0 {
-        return none();
+        return NONE;
     }
     let arguments: &mut dyn Any = arguments;
     #[cfg(feature = "postgres")]
@@ -41,8 +39,8 @@ pub(super) fn identity<DB: Database>(arguments: &mut DB::Arguments) -> Identity 
         };
     }
     #[cfg(feature = "_sqlite")]
-    if let Some(arguments) = arguments.downcast_ref::<sqlx::sqlite::SqliteArguments>() {
-        return debugged(arguments);
+    if let Some(arguments) = arguments.downcast_mut::<sqlx::sqlite::SqliteArguments>() {
+        return encoded::of_sqlite(arguments);
     }
     #[cfg(feature = "any")]
     if let Some(arguments) = arguments.downcast_ref::<sqlx::any::AnyArguments>() {
@@ -55,6 +53,16 @@ pub(super) fn identity<DB: Database>(arguments: &mut DB::Arguments) -> Identity 
 fn hasher() -> DefaultHasher {
     static KEY: Lazy<RandomState> = Lazy::new(RandomState::new);
     KEY.build_hasher()
+}
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn hashed(bytes: &[u8]) -> Identity {
+    if bytes.len() > MAX_BYTES {
+        return Identity::Unknown;
+    }
+    let mut hasher = hasher();
+    hasher.write(bytes);
+    Identity::Known(hasher.finish())
 }
 
 /// The identity of a value by its debug form, which is hashed piece by piece and kept nowhere.
@@ -86,30 +94,24 @@ impl Write for Hashing {
 
 /// Drivers hand the whole buffer of encoded arguments to each further argument. This one reads the buffer, and fails: the
 /// driver then takes everything back that it has begun.
-#[cfg(any(feature = "postgres", feature = "mysql"))]
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "_sqlite"))]
 mod encoded {
     use std::cell::Cell;
     use std::error::Error;
     use std::fmt;
-    use std::hash::Hasher;
 
     use sqlx::encode::IsNull;
     use sqlx::error::BoxDynError;
     use sqlx::{Arguments, Encode, Type};
 
-    use super::{MAX_BYTES, hasher};
     use crate::scope::ledger::Identity;
 
     /// An argument that is never added.
     struct Reader<'a>(&'a Cell<Identity>);
 
     impl Reader<'_> {
-        fn read(&self, buffer: &[u8]) -> Result<IsNull, BoxDynError> {
-            if buffer.len() <= MAX_BYTES {
-                let mut hasher = hasher();
-                hasher.write(buffer);
-                self.0.set(Identity::Known(hasher.finish()));
-            }
+        fn read(&self, identity: Identity) -> Result<IsNull, BoxDynError> {
+            self.0.set(identity);
             // Takes no memory: the value has no size.
             Err(Box::new(HasRead))
         }
@@ -155,7 +157,7 @@ mod encoded {
             buffer: &mut sqlx::postgres::PgArgumentBuffer,
         ) -> Result<IsNull, BoxDynError> {
             // The driver has left room for the length of this one.
-            self.read(&buffer[..buffer.len().saturating_sub(4)])
+            self.read(super::hashed(&buffer[..buffer.len().saturating_sub(4)]))
         }
     }
 
@@ -174,7 +176,29 @@ mod encoded {
     #[cfg(feature = "mysql")]
     impl Encode<'_, sqlx::MySql> for Reader<'_> {
         fn encode_by_ref(&self, buffer: &mut Vec<u8>) -> Result<IsNull, BoxDynError> {
-            self.read(buffer)
+            self.read(super::hashed(buffer))
+        }
+    }
+
+    #[cfg(feature = "_sqlite")]
+    pub(super) fn of_sqlite(arguments: &mut sqlx::sqlite::SqliteArguments) -> Identity {
+        read_by(arguments)
+    }
+
+    #[cfg(feature = "_sqlite")]
+    impl Type<sqlx::Sqlite> for Reader<'_> {
+        fn type_info() -> sqlx::sqlite::SqliteTypeInfo {
+            <i32 as Type<sqlx::Sqlite>>::type_info()
+        }
+    }
+
+    #[cfg(feature = "_sqlite")]
+    impl Encode<'_, sqlx::Sqlite> for Reader<'_> {
+        fn encode_by_ref(
+            &self,
+            buffer: &mut sqlx::sqlite::SqliteArgumentsBuffer,
+        ) -> Result<IsNull, BoxDynError> {
+            self.read(super::debugged(buffer))
         }
     }
 }
@@ -227,7 +251,7 @@ mod tests {
             }
             assert_eq!(looked_at(of!($DB; vec![7_u8; 4 * MAX_BYTES])), Identity::Unknown);
             assert!(matches!(looked_at(of!($DB; vec![255_u8; 700])), Identity::Known(_)));
-            assert_eq!(identity::<$DB>(&mut of!($DB;)), none());
+            assert_eq!(identity::<$DB>(&mut of!($DB;)), NONE);
         }};
     }
 

@@ -46,7 +46,7 @@ impl<DB: Database> Query for Sent<DB> {
     fn arguments(&mut self) -> Identity {
         match &mut self.arguments {
             Some(Ok(Some(arguments))) => arguments::identity::<DB>(arguments),
-            Some(Ok(None)) => arguments::none(),
+            Some(Ok(None)) => arguments::NONE,
             // The statement will fail.
             Some(Err(_)) | None => Identity::Unknown,
         }
