@@ -28,7 +28,7 @@ pub(crate) mod record;
 pub(crate) mod stalls;
 
 use budget::Budget;
-use common::{Path, Step};
+use common::{Innermost, Path, Step};
 use failures::{Failure, Failures};
 use ledger::Ledger;
 pub(crate) use lost::Lost;
@@ -53,6 +53,7 @@ pub(crate) struct Scope {
     kind: Kind,
     function: &'static TrackedFn,
     parent: Option<Arc<Scope>>,
+    is_root: bool,
     awaited: Awaited,
     /// Lock order: a handle's state first, then this.
     burden: Mutex<Burden>,
@@ -178,8 +179,13 @@ impl Scope {
         } else {
             parent
         };
+        let is_root = match kind {
+            Kind::Test(_) => true,
+            // What a test looks at is a root only for what runs in no function there.
+            Kind::Function => parent.as_ref().is_none_or(|parent| parent.is_of_test()),
+            Kind::Branch { .. } => false,
+        };
         let budget = if is_function {
-            let is_root = parent.as_ref().is_none_or(|parent| parent.is_of_test());
             config::query_budget(function, is_root).map(Budget::new)
         } else {
             None
@@ -189,6 +195,7 @@ impl Scope {
             kind,
             function,
             parent,
+            is_root,
             awaited,
             burden: Mutex::default(),
             statements: AtomicU64::new(0),
@@ -289,32 +296,17 @@ impl Scope {
     }
 
     /// This scope and those around it up to its root scope, innermost first.
-    ///
-    /// What a test looks at is a root only for what runs in no function there.
-    pub(crate) fn chain_to_root(&self) -> impl Iterator<Item = &Scope> {
-        let is_in_function = !self.is_of_test();
-        let mut is_over = false;
-        self.chain().take_while(move |scope| {
-            if is_in_function {
-                !scope.is_of_test()
-            } else {
-                !std::mem::replace(&mut is_over, scope.is_test())
-            }
+    fn chain_to_root(&self) -> impl Iterator<Item = &Scope> {
+        std::iter::successors(Some(self), |scope| {
+            let parent = scope.parent.as_deref();
+            parent.filter(|_| !scope.is_root)
         })
     }
 
-    /// The outermost scope around it.
+    /// Its root scope.
+    #[inline]
     pub(crate) fn root(&self) -> &Scope {
         self.chain_to_root().last().unwrap_or(self)
-    }
-
-    /// The scopes from its root scope to it.
-    pub(crate) fn path(&self) -> Path {
-        common::path(self.chain_to_root().map(|scope| Step {
-            scope: scope.id,
-            function: scope.function(),
-            awaited_at: scope.awaited_at(),
-        }))
     }
 
     pub(crate) fn ledger(&self) -> &Ledger {
@@ -555,6 +547,24 @@ fn test_around(scope: Arc<Scope>) -> Option<Arc<Scope>> {
         scope.parent.clone().filter(|_| !scope.is_branch())
     })
     .find(|scope| scope.is_of_test())
+}
+
+impl Innermost for Scope {
+    fn step(&self) -> Step {
+        Step {
+            scope: self.id,
+            function: self.function(),
+            awaited_at: self.awaited_at(),
+        }
+    }
+
+    fn outer(&self) -> Option<u64> {
+        self.parent.as_ref().map(|parent| parent.id)
+    }
+
+    fn path(&self) -> Path {
+        common::path(self.chain_to_root().map(Scope::step))
+    }
 }
 
 impl Drop for Scope {

@@ -163,16 +163,6 @@ impl Handle {
         now.saturating_duration_since(self.asked)
     }
 
-    /// How long a query that was sent to the pool has waited for its permit.
-    pub(crate) fn query_waited(&self) -> Option<Duration> {
-        let Standing::Held(since) = self.glance().standing else {
-            return None;
-        };
-        self.purpose
-            .is_query()
-            .then(|| since.saturating_duration_since(self.asked))
-    }
-
     /// The task that requested the permit.
     pub(crate) fn task(&self) -> Option<u64> {
         self.task

@@ -12,7 +12,7 @@ use crate::handle::unread::Unread;
 use crate::lint;
 use crate::log;
 use crate::pool_state::endpoint::System;
-use crate::scope::ledger::{Call, Database, Identity};
+use crate::scope::ledger::{Around, Call, Database, Identity};
 use crate::scope::{Scope, context, counted};
 #[cfg(feature = "cache")]
 use crate::site::latest;
@@ -68,7 +68,7 @@ impl Prepared {
     /// As [`Ready::begin`].
     pub(crate) fn begin(
         self,
-        query: &mut impl Query,
+        query: &mut dyn Query,
         system: System,
         handle: Option<Arc<Handle>>,
     ) -> Running {
@@ -98,7 +98,7 @@ impl PreparedRows {
     /// Looks the counters up, before the text is handed to the driver.
     ///
     /// The statement belongs to the call site that made the stream, else to the current one.
-    pub(crate) fn look_up(self, query: &mut impl Query) -> Ready {
+    pub(crate) fn look_up(self, query: &mut dyn Query) -> Ready {
         let site = self.site.or_else(context::site);
         // A scope that is not made yet has sent nothing.
         let scope = context::made_scope();
@@ -140,7 +140,7 @@ impl Layer {
 /// What is known of the arguments of a query. They are looked at from the second call of its site in a root scope on; in a
 /// debug build, where that is worth its time, from the first.
 #[inline]
-fn arguments(scope: Option<&Scope>, tally: &'static Tally, query: &mut impl Query) -> Identity {
+fn arguments(scope: Option<&Scope>, tally: &'static Tally, query: &mut dyn Query) -> Identity {
     match scope {
         Some(scope) if scope.root().ledger().begins_again(tally) || cfg!(debug_assertions) => {
             // Calls of one site may differ in their texts.
@@ -151,7 +151,7 @@ fn arguments(scope: Option<&Scope>, tally: &'static Tally, query: &mut impl Quer
 }
 
 /// The same, for an executor that takes the query away before it shows whether it counts the statement itself.
-pub(crate) fn arguments_of(query: &mut impl Query) -> Identity {
+pub(crate) fn arguments_of(query: &mut dyn Query) -> Identity {
     if counted::is_counted() {
         return Identity::Unseen;
     }
@@ -173,15 +173,16 @@ impl Ready {
     #[inline]
     fn new(
         site: Option<&'static Site>,
-        query: &mut impl Query,
+        query: &mut dyn Query,
         activity: Activity,
         scope: Option<&Scope>,
     ) -> Self {
-        let tally = look_up(site, query.text());
+        let text = query.text();
+        let tally = look_up(site, text);
         let is_recorded = tally.is_shared() && scope.is_some_and(Scope::is_recorded);
         Self {
             tally,
-            text: is_recorded.then(|| query.text().into()),
+            text: is_recorded.then(|| text.into()),
             site,
             activity,
             arguments: arguments(scope, tally, query),
@@ -201,6 +202,7 @@ impl Ready {
         self.begin_in(Layer::of_this(), system, handle)
     }
 
+    #[inline]
     fn begin_in(self, layer: Layer, system: System, handle: Option<Arc<Handle>>) -> Running {
         let tally = self.tally;
         if let Some(scope) = layer.scope() {
@@ -224,15 +226,15 @@ impl Ready {
         let began = handle.as_ref().map_or_else(Instant::now, |handle| {
             handle.begin_statement(tally, self.activity)
         });
-        let mut running = Running::new(handle, system, counted, began);
-        if let Layer::Counts(Some(scope)) = layer {
-            running.noted = Some(Noted {
+        let noted = match layer {
+            Layer::Counts(Some(scope)) => Some(Noted {
                 scope,
                 site: self.site,
                 arguments: self.arguments,
-            });
-        }
-        running
+            }),
+            Layer::Counts(None) | Layer::Covered => None,
+        };
+        Running::new(handle, system, counted, noted, began)
     }
 }
 
@@ -252,6 +254,8 @@ pub(crate) struct Running {
     noted: Option<Noted>,
     handle: Option<Arc<Handle>>,
     system: System,
+    /// When it was sent. Of a query to the pool, when its permit was granted.
+    sent: Instant,
     /// When the current stretch began. A stretch is the database's or, in a stream, the consumer's.
     began: Instant,
     /// The sum of the database's earlier stretches.
@@ -283,7 +287,8 @@ impl Running {
         handle: Option<Arc<Handle>>,
         system: System,
         counted: Option<(&'static Tally, u64)>,
-        began: Instant,
+        noted: Option<Noted>,
+        sent: Instant,
     ) -> Self {
         // The type `Any` does not show the database system. The handle's pool knows it.
         let system = handle
@@ -291,10 +296,11 @@ impl Running {
             .map_or(system, |handle| handle.pool.endpoint.system);
         Self {
             counted,
-            noted: None,
+            noted,
             handle,
             system,
-            began,
+            sent,
+            began: sent,
             waited: Duration::ZERO,
             paused_for: Duration::ZERO,
             paused: false,
@@ -308,7 +314,7 @@ impl Running {
 
     /// A statement that is not counted, because everything is switched off.
     fn uncounted(handle: Option<Arc<Handle>>, system: System) -> Self {
-        Self::new(handle, system, None, Instant::now())
+        Self::new(handle, system, None, None, Instant::now())
     }
 
     #[inline]
@@ -482,34 +488,30 @@ impl Running {
 
     /// Records a statement that has ended well in the ledger of its root scope.
     fn record(&self, noted: &Noted, tally: &'static Tally, ended: Instant, time: Duration) {
-        let paused = if self.paused {
-            ended.saturating_duration_since(self.began)
-        } else {
-            Duration::ZERO
-        };
-        let whole = time + self.paused_for + paused;
         let handle = self.handle.as_deref();
+        // A query to the pool begins where it asks for its permit.
+        let asked = handle
+            .filter(|handle| handle.purpose.is_query())
+            .map(Handle::asked);
         let call = Call {
             tally,
-            site: noted.site,
-            // That of a query to the pool begins where it asks for its permit.
-            began: match handle {
-                Some(handle) if handle.purpose.is_query() => handle.asked(),
-                _ => ended.checked_sub(whole).unwrap_or(ended),
-            },
+            began: asked.unwrap_or(self.sent),
             ended,
             time,
             rows: self.rows,
             affected: self.affected,
             arguments: noted.arguments,
-            waited: handle.and_then(Handle::query_waited),
+            waited: asked.map(|asked| self.sent.saturating_duration_since(asked)),
+        };
+        let around = Around {
+            scope: &*noted.scope,
+            site: noted.site,
             database: &|| Database {
                 pool: handle.and_then(Handle::pool_name),
                 system: self.system.name(),
             },
-            path: &|| noted.scope.path(),
         };
-        noted.scope.root().ledger().record(&call);
+        noted.scope.root().ledger().record(&call, &around);
     }
 
     /// Records what the statement did in its handle's transaction.

@@ -23,7 +23,10 @@ impl Distinct {
         // The six lowest bits are free after the shift. One of them is set, so that the rank is bounded.
         let rank = u8::try_from(((hash << 6) | 1 << 5).leading_zeros() + 1)
             .expect("BUG: a rank is at most 60");
-        self.registers[register].fetch_max(rank, Relaxed);
+        // Nearly always it is set already, and a plain load costs less than a read-modify-write.
+        if self.registers[register].load(Relaxed) < rank {
+            self.registers[register].fetch_max(rank, Relaxed);
+        }
     }
 
     /// An estimate of the number of different things.

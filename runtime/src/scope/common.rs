@@ -1,6 +1,7 @@
 //! The innermost scope that the calls of a site have in common, and what repeats below it.
 
 use std::panic::Location;
+use std::ptr;
 
 use smallvec::SmallVec;
 
@@ -11,6 +12,17 @@ const DEPTH: usize = 8;
 
 /// The scopes around a statement, from its root scope on.
 pub(crate) type Path = SmallVec<[Step; 4]>;
+
+/// The innermost scope around a statement.
+pub(crate) trait Innermost {
+    fn step(&self) -> Step;
+
+    /// The number of the scope around it.
+    fn outer(&self) -> Option<u64>;
+
+    /// The scopes from its root scope to it.
+    fn path(&self) -> Path;
+}
 
 /// What the calls of a site have in common.
 #[derive(Debug)]
@@ -52,7 +64,26 @@ impl Common {
     }
 
     /// Narrows the scopes to those that a further call is in as well.
-    pub(super) fn narrow(&mut self, other: &Path) {
+    pub(super) fn narrow(&mut self, other: &dyn Innermost) {
+        if !self.has_one_like(other) {
+            self.narrow_to(&other.path());
+        }
+    }
+
+    /// Whether a call in this scope changes nothing, as nearly all do: it is the innermost common one, or a further run of
+    /// the function below that.
+    fn has_one_like(&self, other: &dyn Innermost) -> bool {
+        let common = self.path.last().map(|step| step.scope);
+        match self.below {
+            Below::Nothing => common == Some(other.step().scope),
+            Below::Callee { awaited_at, .. } => {
+                common == other.outer() && ptr::eq(awaited_at, other.step().awaited_at)
+            }
+            Below::Several => false,
+        }
+    }
+
+    fn narrow_to(&mut self, other: &Path) {
         let pairs = self.path.iter().zip(other);
         let shared = pairs
             .take_while(|(one, other)| one.scope == other.scope)

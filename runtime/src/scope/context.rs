@@ -195,6 +195,7 @@ impl Drop for RoundGuard {
 }
 
 /// The current call site.
+#[inline]
 pub(crate) fn site() -> Option<&'static Site> {
     current().map(|current| current.site)
 }
@@ -212,6 +213,7 @@ fn current() -> Option<Current> {
 }
 
 /// The innermost tracked function.
+#[inline]
 pub(crate) fn function() -> Option<&'static TrackedFn> {
     CONTEXT
         .try_with(|context| context.frames.borrow().last().map(|frame| frame.function))
@@ -290,6 +292,7 @@ pub(crate) fn calls() -> Option<Changes> {
 }
 
 /// The innermost scope that exists already.
+#[inline]
 pub(crate) fn made_scope() -> Option<Arc<Scope>> {
     CONTEXT
         .try_with(|context| {
@@ -301,6 +304,7 @@ pub(crate) fn made_scope() -> Option<Arc<Scope>> {
 }
 
 /// The current scope. Makes the scope and those around it if they do not exist yet.
+#[inline]
 pub(crate) fn scope() -> Option<Arc<Scope>> {
     CONTEXT
         .try_with(|context| make_scope(&mut context.frames.borrow_mut()).cloned())

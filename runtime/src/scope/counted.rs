@@ -54,6 +54,7 @@ pub(crate) fn mark_counted() -> Restore<bool> {
 }
 
 /// Whether the running statement is already counted by a wrapper around it.
+#[inline]
 pub(crate) fn is_counted() -> bool {
     ALREADY_COUNTED.get()
 }

@@ -11,15 +11,16 @@ use std::time::{Duration, Instant};
 use rustc_hash::FxBuildHasher;
 use smallvec::SmallVec;
 
-use super::common::{Common, Path};
+use super::common::{Common, Innermost};
 use crate::measure::distinct::Distinct;
 use crate::site::Site;
 use crate::site::tally::Tally;
 use crate::sync;
 
-/// This many sites are kept before any of them is called again.
-const FIRSTS: usize = 8;
-/// A root scope has this many lines. Further sites are counted together.
+/// A scope has room for this many sites that were called once. Further ones take memory.
+const FIRSTS: usize = 6;
+/// A root scope keeps this many sites that were called once, and as many that were called again. Further ones are counted
+/// together.
 const LINES: usize = 64;
 /// A line keeps this many identities apart. Further ones are estimated.
 const IDENTITIES: usize = 16;
@@ -46,9 +47,9 @@ impl Identity {
 }
 
 /// A statement that has ended well.
-pub(crate) struct Call<'a> {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call {
     pub(crate) tally: &'static Tally,
-    pub(crate) site: Option<&'static Site>,
     pub(crate) began: Instant,
     pub(crate) ended: Instant,
     /// The database's part of the time in between.
@@ -58,10 +59,15 @@ pub(crate) struct Call<'a> {
     pub(crate) arguments: Identity,
     /// How long it has waited for a permit of its own, if it took one.
     pub(crate) waited: Option<Duration>,
-    /// Where it was sent. Asked once a line.
+}
+
+/// Where a statement came from, and where it was sent. Nobody asks before the second call of a site.
+pub(crate) struct Around<'a> {
+    pub(crate) scope: &'a dyn Innermost,
+    /// The call site, where a panic can point at it.
+    pub(crate) site: Option<&'static Site>,
+    /// Asked once a line.
     pub(crate) database: &'a dyn Fn() -> Database,
-    /// The scopes around it. Asked from the second call of a line on.
-    pub(crate) path: &'a dyn Fn() -> Path,
 }
 
 /// Where a statement was sent.
@@ -88,8 +94,11 @@ pub(crate) struct Closed {
     /// When its first statement began.
     pub(crate) began: Instant,
     pub(crate) lines: Vec<Line>,
-    firsts: SmallVec<[First; FIRSTS]>,
+    firsts: Firsts,
 }
+
+/// The sites that were called once, by that call.
+type Firsts = SmallVec<[Call; FIRSTS]>;
 
 impl Closed {
     /// The read of so many rows that began before `line` did, if it is the only one.
@@ -112,25 +121,10 @@ impl Closed {
 
 #[derive(Debug, Default)]
 struct Book {
-    /// When the first statement of the scope began.
-    began: Option<Instant>,
-    firsts: SmallVec<[First; FIRSTS]>,
+    firsts: Firsts,
     lines: Vec<Line>,
     /// The number of calls that belong to no line.
     left_out: u64,
-}
-
-/// The only call of a site so far.
-#[derive(Clone, Copy, Debug)]
-struct First {
-    tally: &'static Tally,
-    began: Instant,
-    ended: Instant,
-    time: Duration,
-    rows: u64,
-    affected: u64,
-    arguments: Identity,
-    waited: Option<Duration>,
 }
 
 /// The calls of one site with one summary, or of one text without a site.
@@ -177,19 +171,18 @@ impl Ledger {
     #[inline]
     pub(crate) fn begins_again(&self, tally: &Tally) -> bool {
         let bit = 1 << (tally.line() >> 58);
-        // Relaxed: the answer only decides whether arguments are looked at.
-        self.begun.fetch_or(bit, Relaxed) & bit != 0
+        // Relaxed: the answer only decides whether arguments are looked at. Where they are, a plain load is enough.
+        self.begun.load(Relaxed) & bit != 0 || self.begun.fetch_or(bit, Relaxed) & bit != 0
     }
 
     /// Records a statement that has ended well.
-    pub(crate) fn record(&self, call: &Call<'_>) {
+    pub(crate) fn record(&self, call: &Call, around: &Around<'_>) {
         let mut book = self.book();
-        book.began.get_or_insert(call.began);
         let tally = call.tally.of_a_text();
         if tally.writes() {
             book.wrote(tally);
         }
-        book.record(call);
+        book.record(call, around);
         if !book.lines.is_empty() {
             self.has_lines.store(true, Relaxed);
         }
@@ -207,10 +200,15 @@ impl Ledger {
             return None;
         }
         let mut book = self.book();
+        let (lines, firsts) = (
+            std::mem::take(&mut book.lines),
+            std::mem::take(&mut book.firsts),
+        );
+        let began = lines.iter().map(|line| line.began);
         Some(Closed {
-            began: book.began?,
-            lines: std::mem::take(&mut book.lines),
-            firsts: std::mem::take(&mut book.firsts),
+            began: began.chain(firsts.iter().map(|first| first.began)).min()?,
+            lines,
+            firsts,
         })
     }
 
@@ -220,20 +218,20 @@ impl Ledger {
 }
 
 impl Book {
-    fn record(&mut self, call: &Call<'_>) {
+    fn record(&mut self, call: &Call, around: &Around<'_>) {
         if let Some(line) = self.line(call.tally) {
             line.add(call);
-            line.common.narrow(&(call.path)());
+            line.common.narrow(around.scope);
             return;
         }
-        let known = |first: &First| first.tally.line() == call.tally.line();
+        let known = |first: &Call| first.tally.line() == call.tally.line();
         if let Some(at) = self.firsts.iter().position(known) {
             let first = self.firsts.swap_remove(at);
-            self.open(call, Some(first));
-        } else if self.firsts.len() < FIRSTS {
-            self.firsts.push(First::of(call));
+            self.open([&first, call], around);
+        } else if self.firsts.len() < LINES {
+            self.firsts.push(*call);
         } else {
-            self.open(call, None);
+            self.left_out += 1;
         }
     }
 
@@ -243,21 +241,16 @@ impl Book {
             .find(|line| line.tally.line() == tally.line())
     }
 
-    /// Opens a line for a call, and for the one before it.
-    fn open(&mut self, call: &Call<'_>, first: Option<First>) {
+    /// Opens a line for the first two calls of a site.
+    fn open(&mut self, calls: [&Call; 2], around: &Around<'_>) {
         if self.lines.len() >= LINES {
-            self.left_out += 1 + u64::from(first.is_some());
+            self.left_out += 2;
             return;
         }
-        let common = Common::of((call.path)());
-        let line = match first {
-            None => Line::new(call, common),
-            Some(first) => {
-                let mut line = Line::new(&first.call(call), common);
-                line.add(call);
-                line
-            }
-        };
+        let mut line = Line::new(calls[0], around);
+        for call in calls {
+            line.add(call);
+        }
         self.lines.push(line);
     }
 
@@ -271,44 +264,12 @@ impl Book {
     }
 }
 
-impl First {
-    fn of(call: &Call<'_>) -> Self {
-        Self {
-            tally: call.tally,
-            began: call.began,
-            ended: call.ended,
-            time: call.time,
-            rows: call.rows,
-            affected: call.affected,
-            arguments: call.arguments,
-            waited: call.waited,
-        }
-    }
-
-    /// The call, completed by what the next one of its site has in common with it.
-    fn call<'a>(self, next: &Call<'a>) -> Call<'a> {
-        Call {
-            tally: self.tally,
-            site: next.site,
-            began: self.began,
-            ended: self.ended,
-            time: self.time,
-            rows: self.rows,
-            affected: self.affected,
-            arguments: self.arguments,
-            waited: self.waited,
-            database: next.database,
-            path: next.path,
-        }
-    }
-}
-
 impl Line {
-    fn new(call: &Call<'_>, common: Common) -> Self {
-        let mut line = Self {
+    fn new(call: &Call, around: &Around<'_>) -> Self {
+        Self {
             tally: call.tally.of_a_text(),
-            site: call.site,
-            database: (call.database)(),
+            site: around.site,
+            database: (around.database)(),
             calls: 0,
             time: Duration::ZERO,
             fastest: Duration::MAX,
@@ -322,13 +283,11 @@ impl Line {
             permits: 0,
             waited: Duration::ZERO,
             arguments: Arguments::default(),
-            common,
-        };
-        line.add(call);
-        line
+            common: Common::of(around.scope.path()),
+        }
     }
 
-    fn add(&mut self, call: &Call<'_>) {
+    fn add(&mut self, call: &Call) {
         self.overlaps |= self.calls > 0 && call.began < self.ended;
         self.calls += 1;
         self.time += call.time;
@@ -431,7 +390,6 @@ mod tests {
         ledger.begins_again(tally);
         let call = Call {
             tally,
-            site: None,
             began,
             ended,
             time: ended - began,
@@ -439,13 +397,16 @@ mod tests {
             affected: 1,
             arguments,
             waited: None,
+        };
+        let around = Around {
+            scope: &**scope,
+            site: None,
             database: &|| Database {
                 pool: None,
                 system: "sqlite",
             },
-            path: &|| scope.path(),
         };
-        ledger.record(&call);
+        ledger.record(&call, &around);
     }
 
     #[track_caller]
@@ -478,7 +439,7 @@ mod tests {
             }
         }
         let book = scope.ledger().book();
-        assert!(book.lines.len() <= LINES && book.firsts.len() <= FIRSTS);
+        assert!(book.lines.len() <= LINES && book.firsts.len() <= LINES);
         assert!(book.left_out > 0);
     }
 
