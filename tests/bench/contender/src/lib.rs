@@ -23,10 +23,15 @@ pub mod __private {
 }
 
 /// The names of the operations that are measured.
-pub const OPERATIONS: [&str; 12] = [
+///
+/// Each runs in one tracked function, a root scope: so `SELECT $1, connection` is the first call of its site there, and 99
+/// of `SELECT $1, 100 times` are further calls with other arguments.
+pub const OPERATIONS: [&str; 14] = [
     "empty function",
     "SELECT 1, &pool",
     "SELECT 1, connection",
+    "SELECT $1, connection",
+    "SELECT $1, 100 times",
     "SELECT 1, transaction",
     "INSERT, &pool",
     "INSERT, connection",

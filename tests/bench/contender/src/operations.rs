@@ -52,6 +52,17 @@ macro_rules! contender {
                     sqlx::query("SELECT 1").execute($on_conn).await.expect("it is valid SQL");
                 }
 
+                async fn select_argument($conn: &mut PoolConnection<$Db>) {
+                    sqlx::query("SELECT $1").bind(1_i64).execute($on_conn).await.expect("it is valid SQL");
+                }
+
+                async fn select_arguments($conn: &mut PoolConnection<$Db>) {
+                    for argument in 0..100_i64 {
+                        let $conn = &mut *$conn;
+                        sqlx::query("SELECT $1").bind(argument).execute($on_conn).await.expect("it is valid SQL");
+                    }
+                }
+
                 async fn select_in_transaction($tx: &mut Transaction<'_, $Db>) {
                     sqlx::query("SELECT 1").execute($in_tx).await.expect("it is valid SQL");
                 }
@@ -141,6 +152,16 @@ macro_rules! contender {
                         "SELECT 1, connection" => {
                             let mut conn = runtime.block_on(pool.acquire()).expect("one is idle");
                             repeat!(Measurements::select_on_connection(&mut conn));
+                            runtime.block_on(async { drop(conn) });
+                        }
+                        "SELECT $1, connection" => {
+                            let mut conn = runtime.block_on(pool.acquire()).expect("one is idle");
+                            repeat!(Measurements::select_argument(&mut conn));
+                            runtime.block_on(async { drop(conn) });
+                        }
+                        "SELECT $1, 100 times" => {
+                            let mut conn = runtime.block_on(pool.acquire()).expect("one is idle");
+                            repeat!(Measurements::select_arguments(&mut conn));
                             runtime.block_on(async { drop(conn) });
                         }
                         "SELECT 1, transaction" => {
