@@ -239,12 +239,12 @@ use crate::options::Options;
 #[doc = include_str!("lints.md")]
 ///
 /// The limit applies to the handles that the function takes (`held_idle`, `held_too_long`), to the statements that it
-/// sends (`slow_query`) and to the pools that it closes (`close_blocked`).
+/// sends (`slow_query`) and to the pools that it makes (`duplicate_pool`) and closes (`close_blocked`).
 ///
 /// - `pool_pressure` and `unaccounted_connections` judge a pool, not a function. The attribute accepts their levels
 ///   and limits, but these have no effect there: set them in `SQLX_LEASH` or `leash::Config`.
-/// - `connection_churn` and `duplicate_pool` are reserved. The attribute accepts and
-///   checks their levels and limits, but this version does not look for them yet.
+/// - `connection_churn` is reserved. The attribute accepts and checks its levels and limits, but this version does not
+///   look for it yet.
 ///
 /// `leash::explain(lint)` returns the page of a lint: what it finds, an example that triggers it, and the fix.
 ///

@@ -1,10 +1,12 @@
 //! The state of a pool, whatever its database.
 
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use once_cell::sync::{Lazy, OnceCell};
+use rustc_hash::FxBuildHasher;
 
 use crate::source::place::Place;
 use crate::sync;
@@ -19,6 +21,7 @@ pub(crate) mod endpoint;
 pub(crate) mod episode;
 pub(crate) mod full_server;
 pub(crate) mod in_memory;
+pub(crate) mod newcomers;
 mod permits;
 pub(crate) mod read;
 pub(crate) mod registry;
@@ -43,6 +46,9 @@ pub(crate) struct PoolState {
     name: RwLock<Arc<str>>,
     pub(crate) endpoint: Endpoint,
     pub(crate) connected: Place,
+    pub(crate) made: Instant,
+    /// A hash of the name of the thread that made it.
+    pub(crate) thread: u64,
     pub(crate) limits: Limits,
     /// Where the pool was first handed to plain sqlx, if it was.
     lent: OnceCell<Place>,
@@ -102,6 +108,8 @@ impl PoolState {
             name: RwLock::new(name),
             endpoint,
             connected,
+            made: Instant::now(),
+            thread: FxBuildHasher.hash_one(std::thread::current().name()),
             limits,
             lent: OnceCell::new(),
             shared: AtomicBool::new(false),

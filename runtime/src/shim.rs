@@ -14,6 +14,7 @@ mod copy;
 mod executor;
 mod ext;
 mod hooks;
+mod identity;
 mod in_memory;
 mod in_use;
 mod known;

@@ -11,6 +11,7 @@ mod http_in_transaction;
 mod n_plus_one;
 mod nested_acquire;
 mod outside_transaction;
+mod pool_per_request;
 mod redundant_query;
 mod session_state;
 mod silent_peer;
@@ -61,6 +62,8 @@ pub(crate) enum Bug {
     Hoarder,
     /// A server goes silent, and a connection never comes back: `unaccounted_connections`
     SilentPeer,
+    /// A portal opens a pool for each patient who logs in: `duplicate_pool`
+    PoolPerRequest,
     /// An overview with a budget sends a query for each exam: `query_budget`
     Budget,
     /// The list of the day asks for each of its records: `n_plus_one`
@@ -87,6 +90,7 @@ impl Bug {
             Bug::WrongPort => wrong_port::play(clinic).await,
             Bug::Hoarder => hoarder::play(clinic).await,
             Bug::SilentPeer => silent_peer::play(clinic).await,
+            Bug::PoolPerRequest => pool_per_request::play(clinic).await,
             Bug::Budget => budget::play(clinic).await,
             Bug::NPlusOne => n_plus_one::play(clinic).await,
             Bug::RedundantQuery => redundant_query::play(clinic).await,

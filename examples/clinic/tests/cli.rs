@@ -98,6 +98,7 @@ fn help_lists_the_bugs_and_exit_codes() {
         "wrong-port",
         "hoarder",
         "silent-peer",
+        "pool-per-request",
         "budget",
         "n-plus-one",
         "redundant-query",
@@ -456,6 +457,19 @@ fn silent_peer_is_found_at_its_acquire() {
             "return_timeout",
             "cause (unaccounted, likely)",
         ],
+    }
+    .check_warned();
+}
+
+#[test]
+fn pool_per_request_is_found_at_its_connect() {
+    Played {
+        bug: "pool-per-request",
+        source: include_str!("../src/bugs/pool_per_request.rs"),
+        lint: "warning[duplicate_pool]",
+        method: "connect_with",
+        function: "Portal::log_in",
+        says: &["has made 6 pools", "together these may open 30 to"],
     }
     .check_warned();
 }

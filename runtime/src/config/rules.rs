@@ -115,18 +115,24 @@ impl Rules {
         function: Option<&Function>,
         pool: Option<&str>,
     ) -> Option<u64> {
-        match self.limit(lint, function, pool)? {
-            Limit::Count(limit) => Some(limit),
-            _ => None,
-        }
+        self.limit(lint, function, pool)?.count()
+    }
+
+    /// The least number of pools that `duplicate_pool` allows to a call site in `function`, whatever their name.
+    pub(crate) fn fewest_pools(&self, function: Option<&Function>) -> u64 {
+        let lint = Lint::DuplicatePool;
+        let entries = self.layers().flat_map(|layer| &layer.entries);
+        let of_pools = entries.filter(|entry| entry.of == Selector::Lint(lint));
+        of_pools
+            .filter_map(|entry| entry.limit?.count())
+            .chain(self.count(lint, function, None))
+            .min()
+            .unwrap_or(u64::MAX)
     }
 
     /// The budget of root scopes whose functions set none.
     pub(super) fn query_budget(&self) -> Option<u64> {
-        match self.limit(Lint::QueryBudget, None, None) {
-            Some(Limit::Count(limit)) => Some(limit),
-            _ => None,
-        }
+        self.count(Lint::QueryBudget, None, None)
     }
 
     /// The limit of a lint for `pool`, in percent.

@@ -62,6 +62,14 @@ impl Limit {
         }
     }
 
+    /// The number of occurrences, if the limit is one.
+    pub(crate) fn count(self) -> Option<u64> {
+        match self {
+            Limit::Count(limit) => Some(limit),
+            _ => None,
+        }
+    }
+
     pub(crate) fn unit(self) -> Unit {
         match self {
             Limit::Time(_) => Unit::Time,

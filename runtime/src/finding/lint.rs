@@ -235,7 +235,7 @@ lints! {
     /// One call site keeps many pools on one database.
     DuplicatePool = duplicate_pool {
         group: Pool,
-        stance: Planned,
+        stance: Warn,
         unit: Count,
         limit: Some(Limit::Count(3)),
         example: "3",

@@ -8,6 +8,7 @@ use crate::config::{self, Remark};
 use crate::log;
 use crate::pool_state::PoolState;
 use crate::pool_state::closing::{Closing, ClosingGuard};
+use crate::pool_state::newcomers::{self, Newcomer};
 use crate::pool_state::registry::{self, ErasedPool};
 use crate::scope::context;
 use crate::site::Site;
@@ -40,9 +41,15 @@ pub(crate) fn load() {
 }
 
 /// Registers a pool, and starts the watchdog if it does not run.
-pub(crate) fn pool_made(pool: Weak<dyn ErasedPool>, id: u64) {
-    registry::register(pool, id);
+pub(crate) fn pool_made(pool: Weak<dyn ErasedPool>, state: &PoolState) {
+    registry::register(pool, state.id());
     watchdog::start();
+    let rules = config::rules();
+    let may_be_duplicate = registry::number() as u64 > rules.fewest_pools(state.connected.function);
+    if may_be_duplicate && !config::is_off() {
+        newcomers::note(Newcomer::now(state.id()));
+        pace::pool_made();
+    }
 }
 
 /// Unregisters a pool that is being dropped.

@@ -169,7 +169,7 @@ impl std::fmt::Display for Endpoint {
 }
 
 /// The limits that a pool's options set.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Limits {
     pub(crate) max_connections: u32,
     pub(crate) min_connections: u32,
@@ -187,7 +187,7 @@ impl Limits {
 }
 
 /// What the hooks of a pool's options may do to the state that a holder leaves on its connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Hooks {
     /// No hook runs between two holds.
     LeaveState,

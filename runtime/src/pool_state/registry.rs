@@ -27,6 +27,9 @@ pub(crate) trait ErasedPool: Send + Sync {
     }
     /// Where it leads now. This can change: the connect options of a pool can be replaced.
     fn endpoint(&self) -> Endpoint;
+    /// A hash of what its connect options say now of the database and the session, without the password. Two pools with the
+    /// same one could be one pool. `None` of a database in memory, and where this is not known.
+    fn identity(&self) -> Option<u64>;
     /// Connects once, beside the pool, and closes the connection again.
     fn connect(&self) -> BoxFuture<'static, Result<(), sqlx::Error>>;
 }

@@ -203,7 +203,7 @@ async fn open<DB: Database>(
         options: options.clone(),
     });
     let pool_to_be: Weak<StandIn<DB>> = Arc::downgrade(&stand_in);
-    startup::pool_made(pool_to_be, state.id());
+    startup::pool_made(pool_to_be, &state);
     let connect = for_sqlx.connect_with(options);
     let opened = Opening::new(state, Origin::UnlessPolled(place), connect).await?;
     let pool = Pool::track(opened, place, made);
@@ -236,6 +236,10 @@ impl<DB: Database> ErasedPool for StandIn<DB> {
 
     fn endpoint(&self) -> Endpoint {
         self.state.endpoint.clone()
+    }
+
+    fn identity(&self) -> Option<u64> {
+        None
     }
 
     fn connect(&self) -> BoxFuture<'static, Result<(), Error>> {

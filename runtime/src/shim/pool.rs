@@ -15,11 +15,11 @@ use sqlx::pool::CloseEvent;
 use sqlx::{ConnectOptions, Connection, Database, Error, SqlSafeStr};
 
 use super::conn::Conn;
-use super::known;
 use super::made::Made;
 use super::options::PoolOptions;
 use super::pool_connection::PoolConnection;
 use super::transaction::Transaction;
+use super::{identity, known};
 use crate::handle::asked::Purpose;
 use crate::lifecycle::acquire::{self, Claiming};
 use crate::lifecycle::startup;
@@ -86,7 +86,7 @@ impl<DB: Database> Pool<DB> {
             return Self(first);
         }
         let pool: Weak<Shared<DB>> = Arc::downgrade(&shared);
-        startup::pool_made(pool, shared.state.id());
+        startup::pool_made(pool, &shared.state);
         Self(shared)
     }
 
@@ -312,6 +312,13 @@ impl<DB: Database> ErasedPool for Shared<DB> {
 
     fn endpoint(&self) -> Endpoint {
         known::endpoint::<DB>(&self.pool.connect_options())
+    }
+
+    fn identity(&self) -> Option<u64> {
+        if self.state.is_shared() {
+            return None;
+        }
+        identity::of::<DB>(&self.pool.connect_options())
     }
 
     fn connect(&self) -> BoxFuture<'static, Result<(), Error>> {

@@ -9,7 +9,7 @@ use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use crate::config;
-use crate::pool_state::{PoolState, registry};
+use crate::pool_state::{PoolState, newcomers, registry};
 use crate::source::function::Function;
 use crate::sync;
 
@@ -86,6 +86,14 @@ pub(crate) fn handle_held(function: Option<&Function>) {
     }
 }
 
+/// A pool was made, and is noted to be judged.
+pub(crate) fn pool_made() {
+    // Paired with `sleep_until`, as above.
+    if PACE.load(SeqCst) != CLOSE {
+        wake_to(CLOSE);
+    }
+}
+
 /// An acquire was polled and waits: the watchdog looks closely from now on, unless the wait is likely no more than a
 /// connection being checked.
 #[inline]
@@ -108,7 +116,7 @@ pub(super) fn sleep_until(next: Next) -> bool {
         Next::WhenWoken => {
             PACE.store(ASLEEP, SeqCst);
             // The caller that asked for a handle since the last pass may not have seen that.
-            if any(PoolState::is_used) {
+            if any(PoolState::is_used) || newcomers::oldest().is_some() {
                 PACE.store(RELAXED, SeqCst);
                 return sleep(Some(CLOSELY));
             }
@@ -116,7 +124,7 @@ pub(super) fn sleep_until(next: Next) -> bool {
         Next::After(_) => {
             let was_close = PACE.swap(RELAXED, SeqCst) == CLOSE;
             // A waiter that came since the last pass still read `CLOSE`, and did not ring.
-            if was_close && any(PoolState::is_waited_for) {
+            if was_close && (any(PoolState::is_waited_for) || newcomers::oldest().is_some()) {
                 return sleep(Some(CLOSELY));
             }
         }

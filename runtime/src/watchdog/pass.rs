@@ -18,6 +18,7 @@ use crate::log;
 use crate::measure::freeze;
 use crate::measure::units::{count, short};
 use crate::pool_state::closing::Closing;
+use crate::pool_state::newcomers;
 use crate::pool_state::registry::{self, ErasedPool};
 
 /// A deadlock that one pass finds is confirmed by another one after this time.
@@ -44,6 +45,7 @@ pub(super) struct Watch {
     saw_nothing: bool,
     timed: Option<Instant>,
     polls: Polls,
+    duplicates: lint::Reported,
 }
 
 #[derive(Default)]
@@ -78,6 +80,7 @@ impl Watch {
             self.most_waiting = waiting.len();
             lint::note_demand(&claims);
         }
+        let due = due.min(self.duplicates(&rules, &pools, now));
         if is_sample {
             self.sampled = Some(now);
             self.samples(&rules, &pools, &claims, now);
@@ -171,6 +174,21 @@ impl Watch {
         }
     }
 
+    /// Compares the pools that were made a moment ago with the others. Returns when the next one is due.
+    fn duplicates(
+        &mut self,
+        rules: &Rules,
+        pools: &[Arc<dyn ErasedPool>],
+        now: Instant,
+    ) -> Instant {
+        let thawed = freeze::thawed();
+        let due = newcomers::take_due(|it| thawed.lived(it.made, now) >= lint::COMPARED_AFTER);
+        if !due.is_empty() {
+            lint::duplicate_pool(rules, pools, &due, &mut self.duplicates, now);
+        }
+        newcomers::oldest().map_or(now + SAMPLE, |oldest| oldest + lint::COMPARED_AFTER)
+    }
+
     fn samples(
         &mut self,
         rules: &Rules,
@@ -189,16 +207,18 @@ impl Watch {
         }
     }
 
-    /// Whether a pool must be looked at although no claim on it lives.
+    /// Whether a pool must be looked at although no claim on it lives, or one is soon compared with the others.
     fn has_more_to_see(&self, pools: &[Arc<dyn ErasedPool>]) -> bool {
-        pools.iter().any(|pool| {
-            let state = pool.state();
-            let known = self.pools.get(&state.id());
-            state.episodes.is_on()
-                || !state.closings.is_empty()
-                || state.is_used()
-                || known.is_some_and(|known| known.pressure.is_on() || known.unaccounted.is_on())
-        })
+        newcomers::oldest().is_some()
+            || pools.iter().any(|pool| {
+                let state = pool.state();
+                let known = self.pools.get(&state.id());
+                state.episodes.is_on()
+                    || !state.closings.is_empty()
+                    || state.is_used()
+                    || known
+                        .is_some_and(|known| known.pressure.is_on() || known.unaccounted.is_on())
+            })
     }
 }
 

@@ -5,6 +5,7 @@ mod budget;
 mod closing;
 mod common;
 mod deadlock;
+mod duplicates;
 mod failed;
 mod held;
 mod kept;

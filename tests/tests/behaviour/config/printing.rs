@@ -202,7 +202,9 @@ fn what_is_not_looked_for_is_said_once() {
     let test = "config::printing::what_is_not_looked_for_is_said_once";
     let says = |setting: &str| {
         let printed = in_child(test, &[("SQLX_LEASH", setting)], |runtime| {
-            Config::new().limit(leash::Lint::DuplicatePool, 3).install();
+            Config::new()
+                .limit(leash::Lint::ConnectionChurn, leash::Limit::PerSecond(3))
+                .install();
             let pool = runtime.block_on(pool());
             runtime.block_on(allowed(&pool));
             runtime.block_on(allowed(&pool));
@@ -214,15 +216,15 @@ fn what_is_not_looked_for_is_said_once() {
             .collect::<Vec<_>>()
     };
     let lines = says(
-        "connection_churn=deny,connection_churn=20/s,duplicate_pool[a]=2,n_plus_one=20,all=warn",
+        "connection_churn=deny,connection_churn[a]=20/s,duplicate_pool[a]=2,n_plus_one=20,all=warn",
     );
     assert_eq!(lines.len(), 2, "{lines:#?}");
     assert!(
-        lines[0].contains("warning: SQLX_LEASH: `connection_churn`, `duplicate_pool` are accepted"),
+        lines[0].contains("warning: SQLX_LEASH: `connection_churn` is accepted"),
         "{lines:#?}"
     );
     assert!(
-        lines[1].contains("leash::Config: `duplicate_pool` is accepted"),
+        lines[1].contains("leash::Config: `connection_churn` is accepted"),
         "{lines:#?}"
     );
     let lines = says("all=warn,queries=deny,held_idle=10s");

@@ -2,9 +2,10 @@
 
 use expect_test::{Expect, expect};
 use futures::TryStreamExt;
-use sqlx::leash::Lint;
+use leash_tests::listen;
 use sqlx::leash::testing::findings;
-use sqlx::{Executor, SqlitePool, track};
+use sqlx::leash::{Lint, PoolExt};
+use sqlx::{Executor, PgPool, SqlitePool, track};
 
 use crate::common::{Gate, HUNDRED, TestPool, only, pool_named, reported, settled};
 
@@ -286,4 +287,37 @@ async fn close_blocked() {
                = note: to allow this, `#[track(allow(close_blocked, reason = "…"))]`; read more: `leash::explain(Lint::CloseBlocked)`"#]],
     )
     .await;
+}
+
+#[track]
+async fn log_in() -> PgPool {
+    let pool = PgPool::connect_lazy("postgres://eye@127.0.0.1:1/portal");
+    pool.unwrap().named("portal")
+}
+
+#[tokio::test]
+async fn duplicate_pool() {
+    listen();
+    let logged_in = async {
+        let mut pools = Vec::new();
+        for _ in 0..4 {
+            pools.push(log_in().await);
+        }
+        reported("portal", Lint::DuplicatePool, 1).await;
+        Ok(())
+    };
+    check(logged_in, expect![[r#"
+        warning[duplicate_pool]: findings::words::lints::log_in has made 4 pools portal that are all alive; the limit is 3
+           --> tests/tests/findings/words/lints.rs:294:16
+            |
+        294 |     let pool = PgPool::connect_lazy("postgres://eye@127.0.0.1:1/portal");
+            |                ^^^^^^ connected here
+            |
+            = note: the first was made … ago, the last … ago, connections open 0
+            = cause (certain): each pool opens connections of its own: together these may open 40 to 127.0.0.1:1/portal, 10 each
+            = help: make the pool once, where the program starts, and pass on clones: `pool.clone()` is the same pool
+            = help: or keep it in a static: `static POOL: OnceCell<PgPool> = OnceCell::const_new();` of tokio, and `POOL.get_or_try_init(connect).await?`
+            = help: where one connection is enough, connect without a pool: `PgConnection::connect(url).await?`
+            = note: pools that must be apart, such as one for each runtime, are told apart by their names: `pool.named("…")`
+            = note: to allow this, `#[track(allow(duplicate_pool, reason = "…"))]`; read more: `leash::explain(Lint::DuplicatePool)`"#]]).await;
 }
