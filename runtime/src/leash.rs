@@ -10,6 +10,7 @@
 //! | [`snapshot`], [`report`] | the list of statements' counters | it is copied | a statement with a new text |
 //! | | one of 128 shards of the live handles at a time | it is copied | an acquire, or a return to a pool |
 //! | | a handle | it is read | an operation on that handle |
+//! | [`doctor()`] | the list of pools | it is copied | a pool that is being made or dropped |
 //! | [`on_finding`] | the list of callbacks | one is added | a finding that is being reported |
 //! | [`scope()`] | the table of names | a name is looked up | a call of these |
 //! | the functions and macros of [`testing`] | the same table | a name is looked up | a call of these |
@@ -29,6 +30,11 @@ pub mod guide {
     #[cfg(any(not(doctest), all(feature = "track", feature = "_sqlite")))]
     #[doc = include_str!("guide/testing.md")]
     pub mod testing {}
+
+    // Its example runs with the feature only.
+    #[cfg(any(not(doctest), all(feature = "track", feature = "_sqlite")))]
+    #[doc = include_str!("guide/doctor.md")]
+    pub mod doctor {}
 
     #[doc = include_str!("guide/events.md")]
     pub mod events {}
@@ -55,9 +61,10 @@ pub use crate::finding::{
     CallSite, Certainty, Fact, Finding, Level, Limit, Lint, Related, UnknownName, Verdict, explain,
 };
 pub use crate::snapshot::{
-    AcquireStats, Activity, Bucket, ConnectionStats, ControlStats, DemandStats, HandleInfo,
-    HoldStats, LentTo, LintStats, Operation, PoolStats, SiteHandles, SiteStats, Snapshot, Timing,
-    TrackerStats, TransactionFailure, TransactionInfo, WaiterInfo, WriteLockInfo,
+    AcquireStats, Activity, Bucket, Check, CheckVerdict, ConnectionStats, ControlStats,
+    DemandStats, Diagnosis, HandleInfo, HoldStats, LentTo, LintStats, Operation, PoolStats,
+    Setting, SettingValue, SiteHandles, SiteStats, Snapshot, Timing, TrackerStats,
+    TransactionFailure, TransactionInfo, WaiterInfo, WriteLockInfo,
 };
 
 /// A cache that a writer clears. See [`guide::caching`].
@@ -80,6 +87,6 @@ pub use crate::{
         collect::snapshot,
         reporter::{report, spawn_reporter},
     },
-    shim::{Acquired, AnyConn, Backend, Conn, HandleExt, PoolExt},
+    shim::{Acquired, AnyConn, Backend, Conn, HandleExt, PoolExt, doctor},
     track::in_scope::{InScope, ScopeExt, scope},
 };

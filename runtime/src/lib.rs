@@ -31,6 +31,8 @@ pub use sqlx_leash_macros::track_off as track;
 #[cfg(feature = "track")]
 mod backends;
 #[cfg(feature = "track")]
+mod doctor;
+#[cfg(feature = "track")]
 mod handle;
 #[cfg(feature = "track")]
 mod lifecycle;

@@ -9,7 +9,7 @@ use sqlx::{Database, Pool};
 
 use crate::config::ConfigError;
 use crate::finding::{Finding, Level, Limit, Lint};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Diagnosis, Snapshot};
 
 /// A database whose pools can be tracked. Code that is generic over the database needs this bound, beside sqlx's own,
 /// to execute on `&Pool<DB>`. Without `track`, every database has it.
@@ -218,6 +218,18 @@ impl Finding {
 #[inline]
 pub fn snapshot() -> Snapshot {
     Snapshot::default()
+}
+
+/// Compares a pool's options with the limits of its server. Without `track`, it asks nothing, and the diagnosis has no
+/// checks.
+pub fn doctor<DB: Backend>(_pool: &Pool<DB>) -> impl Future<Output = Diagnosis> + Send + use<DB> {
+    std::future::ready(Diagnosis::default())
+}
+
+impl fmt::Display for Diagnosis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("sqlx-leash asks nothing: its feature `track` is off")
+    }
 }
 
 impl fmt::Display for Snapshot {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use once_cell::sync::{Lazy, OnceCell};
 use rustc_hash::FxBuildHasher;
 
+use crate::site::tally::Tally;
 use crate::source::place::Place;
 use crate::sync;
 
@@ -26,6 +27,7 @@ mod permits;
 pub(crate) mod read;
 pub(crate) mod registry;
 mod renewed;
+mod too_long;
 
 use closing::Closings;
 use connect_probe::ConnectProbes;
@@ -36,6 +38,7 @@ use endpoint::{Endpoint, Hooks, Limits, System};
 use episode::Episodes;
 use permits::Permits;
 use renewed::Renewed;
+use too_long::TooLong;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
@@ -66,6 +69,8 @@ pub(crate) struct PoolState {
     pub(crate) episodes: Episodes,
     /// The calls that wait for the pool to close.
     pub(crate) closings: Arc<Closings>,
+    /// The longest statement that took longer than `acquire_timeout`.
+    pub(crate) too_long: TooLong,
     /// What every holder of a connection may set anew.
     pub(crate) renewed: Renewed,
     pub(crate) demand: Demand,
@@ -118,6 +123,7 @@ impl PoolState {
             probes: ConnectProbes::default(),
             episodes: Episodes::default(),
             closings: Arc::default(),
+            too_long: TooLong::default(),
             renewed: Renewed::default(),
             demand: Demand::new(),
             counters: PoolCounters::new(),
@@ -143,7 +149,7 @@ impl PoolState {
                 let limits = Limits {
                     max_connections: 0,
                     min_connections: 0,
-                    acquire_timeout: Duration::ZERO,
+                    acquire_timeout: Duration::MAX,
                     idle_timeout: None,
                     max_lifetime: None,
                     hooks: Hooks::Unknown,
@@ -192,6 +198,14 @@ impl PoolState {
     /// Where the pool was first handed to plain sqlx. Permits that plain sqlx takes from then on are not seen.
     pub(crate) fn lent_at(&self) -> Option<Place> {
         self.lent.get().copied()
+    }
+
+    /// Records how long a statement took.
+    #[inline]
+    pub(crate) fn note_time(&self, tally: &'static Tally, time: Duration) {
+        if time > self.limits.acquire_timeout {
+            self.too_long.note(tally, time);
+        }
     }
 
     /// Records that the pool was made from a pool of plain sqlx.

@@ -1,6 +1,7 @@
 //! Snapshots, and what is printed of them: the table, lines, the periodic report.
 
 pub(crate) mod collect;
+pub(crate) mod diagnosis;
 pub(crate) mod line;
 mod live;
 pub(crate) mod reporter;

@@ -11,6 +11,7 @@ mod conn;
 mod connection;
 #[cfg(feature = "postgres")]
 mod copy;
+mod doctor;
 mod executor;
 mod ext;
 mod hooks;
@@ -40,6 +41,7 @@ pub use any_conn::AnyConn;
 pub use backend::Backend;
 pub use conn::Conn;
 pub use connection::Connection;
+pub use doctor::doctor;
 pub use ext::{HandleExt, PoolExt};
 pub use in_use::{Tracked, tracked_borrowed};
 pub use options::PoolOptions;

@@ -8,11 +8,13 @@ use crate::finding::{CallSite, Level, Lint};
 
 mod by_site;
 mod demand;
+mod diagnosis;
 mod since;
 mod timing;
 
 pub use by_site::SiteHandles;
 pub use demand::DemandStats;
+pub use diagnosis::{Check, CheckVerdict, Diagnosis, Setting, SettingValue};
 pub use timing::{Bucket, Timing};
 
 /// The state of the tracker at one moment. [`leash::snapshot`](crate::leash::snapshot) takes it.

@@ -40,6 +40,7 @@ mod unsafe_functions {}
 
 mod child;
 mod pool;
+mod pooler;
 mod proxy;
 mod received;
 mod settled;
@@ -50,6 +51,7 @@ mod whole;
 pub use child::{Printed, in_child};
 pub use leash_test_support as support;
 pub use pool::{HUNDRED, TestPool, Tx, exams, in_memory};
+pub use pooler::{MySqlPooler, PgPooler};
 pub use proxy::{Cut, Fate, Proxy};
 pub use received::{listen, received, take_received};
 pub use settled::settled;

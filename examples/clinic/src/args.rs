@@ -25,7 +25,7 @@ Exit codes:
   0    all batches are stored, and there was no finding
   1    the service failed: the database cannot be opened, or refused a statement
   2    wrong usage
-  3    all batches are stored, and a finding was reported
+  3    all batches are stored, and a finding was reported; with --doctor, there is something to change
   101  a finding at level deny panicked: in a debug build, outlived_scope, query_budget and a certain pool_deadlock do";
 
 /// An eye clinic's small service on sqlx: devices deliver measurements, sqlx-leash counts its statements and watches its connections.
@@ -59,6 +59,10 @@ pub(crate) struct Args {
     /// Keep exams that were looked up, each until a batch of it is stored
     #[arg(long)]
     pub(crate) cache: bool,
+
+    /// Compare the pool's options with the limits of the database, print that, and do nothing else
+    #[arg(long, conflicts_with = "bug")]
+    pub(crate) doctor: bool,
 
     /// Play a failure after the last batch, and see what is reported
     #[arg(long, value_name = "NAME")]

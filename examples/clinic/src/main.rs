@@ -47,14 +47,28 @@ async fn main() -> ExitCode {
     leash::spawn_reporter();
     let findings = Findings::listen();
 
-    match run(&args, &progress).await {
-        Ok(()) if findings.any() => ExitCode::from(args::FINDING),
-        Ok(()) => ExitCode::SUCCESS,
+    let outcome = if args.doctor {
+        diagnose(&args).await
+    } else {
+        run(&args, &progress).await.map(|()| findings.any())
+    };
+    match outcome {
+        Ok(true) => ExitCode::from(args::FINDING),
+        Ok(false) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", error::with_causes(&error));
             ExitCode::from(args::FAILURE)
         }
     }
+}
+
+/// Prints what a doctor says of the pool and its database. Returns whether there is something to change.
+async fn diagnose(args: &Args) -> Result<bool, Error> {
+    let database = Database::open(args.database_url.as_deref(), args.connections).await?;
+    let diagnosis = leash::doctor(&database.store.pool).await;
+    println!("{diagnosis}");
+    database.close().await;
+    Ok(diagnosis.warnings().next().is_some())
 }
 
 async fn run(args: &Args, progress: &Progress) -> Result<(), Error> {

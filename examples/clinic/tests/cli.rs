@@ -102,6 +102,7 @@ fn help_lists_the_bugs_and_exit_codes() {
         "budget",
         "n-plus-one",
         "redundant-query",
+        "--doctor",
         "SQLX_LEASH",
         "Exit codes:",
     ] {
@@ -110,9 +111,30 @@ fn help_lists_the_bugs_and_exit_codes() {
 }
 
 #[test]
+fn a_doctor_finds_nothing_to_change() {
+    let printed = check_exit(clinic(&["--doctor"]), 0);
+    let first = printed.stdout.lines().next().expect("a title");
+    assert!(first.starts_with("pool clinic on SQLite 3"), "{first}");
+    assert!(
+        printed.stdout.contains("journal_mode: wal"),
+        "{}",
+        printed.stdout
+    );
+    // The service sets the lock timeout in that hook.
+    assert!(
+        printed.stdout.contains("note: `after_connect` is set"),
+        "{}",
+        printed.stdout
+    );
+    // It works nothing off.
+    assert!(!printed.stderr.contains("batches"), "{}", printed.stderr);
+}
+
+#[test]
 fn wrong_usage_exits_with_2() {
     check_exit(clinic(&["--bug", "no-such-bug"]), 2);
     check_exit(clinic(&["--devices", "0"]), 2);
+    check_exit(clinic(&["--doctor", "--bug", "deadlock"]), 2);
 }
 
 #[track_caller]

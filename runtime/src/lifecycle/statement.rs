@@ -455,6 +455,7 @@ impl Running {
         };
         if let Some(handle) = &self.handle {
             self.note(handle, tally, outcome, error, time);
+            handle.pool.note_time(tally, time);
         }
         tally.finish(outcome, time, self.rows, self.affected);
         if outcome == Outcome::Ok

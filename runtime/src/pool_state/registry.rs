@@ -30,6 +30,8 @@ pub(crate) trait ErasedPool: Send + Sync {
     /// A hash of what its connect options say now of the database and the session, without the password. Two pools with the
     /// same one could be one pool. `None` of a database in memory, and where this is not known.
     fn identity(&self) -> Option<u64>;
+    /// The user as whom it connects now, if its database has users.
+    fn user(&self) -> Option<String>;
     /// Connects once, beside the pool, and closes the connection again.
     fn connect(&self) -> BoxFuture<'static, Result<(), sqlx::Error>>;
 }

@@ -5,7 +5,7 @@
 
 use std::any::Any;
 
-use sqlx::Database;
+use sqlx::{ColumnIndex, Database, Decode, Row};
 
 #[cfg(feature = "_sqlite")]
 use super::in_memory::sqlite;
@@ -109,6 +109,97 @@ pub(super) fn endpoint<DB: Database>(options: &OptionsOf<DB>) -> Endpoint {
         address: DB::NAME.to_owned(),
         namespace: None,
     }
+}
+
+/// The user of connect options, if the database has users.
+pub(super) fn user<DB: Database>(options: &OptionsOf<DB>) -> Option<String> {
+    // The name of an SQLite file may be no part of a valid URL, at which sqlx panics.
+    if matches!(
+        endpoint::<DB>(options).system,
+        System::Sqlite | System::Other
+    ) {
+        return None;
+    }
+    let url = sqlx::ConnectOptions::to_url_lossy(options);
+    Some(url.username().to_owned())
+}
+
+/// The connect options without those that would create a database.
+pub(super) fn only_read<DB: Database>(options: &OptionsOf<DB>) -> OptionsOf<DB> {
+    let mut options = options.clone();
+    let any: &mut dyn Any = &mut options;
+    #[cfg(feature = "_sqlite")]
+    if let Some(sqlite) = any.downcast_mut::<sqlx::sqlite::SqliteConnectOptions>() {
+        *sqlite = sqlite.clone().create_if_missing(false);
+    }
+    #[cfg(feature = "any")]
+    if let Some(any) = any.downcast_mut::<sqlx::any::AnyConnectOptions>() {
+        let url = &mut any.database_url;
+        if System::named(url.scheme()) == System::Sqlite
+            && let Some(query) = url
+                .query()
+                .map(|query| query.replace("mode=rwc", "mode=rw"))
+        {
+            url.set_query(Some(&query));
+        }
+    }
+    let _ = any;
+    options
+}
+
+/// The name of the type of a pool's options.
+pub(super) fn options_type(endpoint: &Endpoint) -> &'static str {
+    match endpoint.connection {
+        "PgConnection" => "PgPoolOptions",
+        "MySqlConnection" => "MySqlPoolOptions",
+        "SqliteConnection" => "SqlitePoolOptions",
+        "AnyConnection" => "AnyPoolOptions",
+        _ => "PoolOptions",
+    }
+}
+
+/// The columns of a row of texts; none of a driver that is not known.
+pub(super) fn texts<DB: Database>(row: &DB::Row) -> Vec<Option<String>> {
+    let row: &dyn Any = row;
+    #[cfg(feature = "postgres")]
+    if let Some(row) = row.downcast_ref::<sqlx::postgres::PgRow>() {
+        return columns(row);
+    }
+    #[cfg(feature = "mysql")]
+    if let Some(row) = row.downcast_ref::<sqlx::mysql::MySqlRow>() {
+        return columns(row);
+    }
+    #[cfg(feature = "_sqlite")]
+    if let Some(row) = row.downcast_ref::<sqlx::sqlite::SqliteRow>() {
+        return columns(row);
+    }
+    #[cfg(feature = "any")]
+    if let Some(row) = row.downcast_ref::<sqlx::any::AnyRow>() {
+        return columns(row);
+    }
+    let _ = row;
+    Vec::new()
+}
+
+#[cfg_attr(
+    not(any(
+        feature = "postgres",
+        feature = "mysql",
+        feature = "_sqlite",
+        feature = "any"
+    )),
+    allow(dead_code, reason = "each database reads its rows by it")
+)]
+fn columns<R: Row>(row: &R) -> Vec<Option<String>>
+where
+    usize: ColumnIndex<R>,
+    for<'r> Option<String>: Decode<'r, R::Database>,
+{
+    let columns = 0..row.columns().len();
+    // Unchecked: servers declare some texts as binary.
+    columns
+        .map(|column| row.try_get_unchecked(column).ok().flatten())
+        .collect()
 }
 
 #[cfg(feature = "_sqlite")]

@@ -242,6 +242,10 @@ impl<DB: Database> ErasedPool for StandIn<DB> {
         None
     }
 
+    fn user(&self) -> Option<String> {
+        known::user::<DB>(&self.options)
+    }
+
     fn connect(&self) -> BoxFuture<'static, Result<(), Error>> {
         let options = self.options.clone();
         Box::pin(async move { options.connect().await?.close().await })

@@ -43,6 +43,12 @@ impl<DB: Database> PoolOptions<DB> {
         }
     }
 
+    /// Whether `after_connect` is set; `None` if that is not known.
+    pub(super) fn has_after_connect(&self) -> Option<bool> {
+        let is_set = self.hooks.after_connect.is_some();
+        (is_set || !self.hooks.may_have_others).then_some(is_set)
+    }
+
     /// Replaces sqlx's options.
     fn set(
         self,

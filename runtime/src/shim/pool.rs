@@ -100,6 +100,11 @@ impl<DB: Database> Pool<DB> {
         self.sqlx()
     }
 
+    /// The pool, whatever its database.
+    pub(super) fn erased(&self) -> &dyn ErasedPool {
+        &*self.0
+    }
+
     pub(super) fn state(&self) -> &Arc<PoolState> {
         &self.0.state
     }
@@ -319,6 +324,10 @@ impl<DB: Database> ErasedPool for Shared<DB> {
             return None;
         }
         identity::of::<DB>(&self.pool.connect_options())
+    }
+
+    fn user(&self) -> Option<String> {
+        known::user::<DB>(&self.pool.connect_options())
     }
 
     fn connect(&self) -> BoxFuture<'static, Result<(), Error>> {

@@ -19,6 +19,7 @@ mod config;
 mod connections;
 mod counters;
 mod demand;
+mod doctor;
 mod events;
 mod leaks;
 mod live;

@@ -143,6 +143,8 @@ async fn every_name_is_there() {
     let snapshot: leash::Snapshot = leash::snapshot();
     assert!(snapshot.sites.is_empty() && snapshot.handles.is_empty() && snapshot.pools.is_empty());
     assert!(snapshot.by_site().is_empty());
+    let diagnosis: leash::Diagnosis = leash::doctor(&pool).await;
+    assert!(diagnosis.checks.is_empty() && diagnosis.to_string().contains("`track` is off"));
     leash::spawn_reporter();
     leash::report();
 }
