@@ -38,7 +38,8 @@ pub struct DemandStats {
     pub most_held: u64,
     /// Tn: the largest number of tasks since the pool was made that were seen to hold or wait for permits at once.
     ///
-    /// A task that only sends single statements to the pool does not count: it holds nothing while it waits. Tasks are
+    /// A task that only sends single statements to the pool does not count: it holds nothing while it waits. Tracked
+    /// functions that hold or wait beside each other in one task, as in a `join!`, count as so many tasks. Tasks are
     /// counted when more permits are held than ever before, when a task takes a second permit, when an acquire times out,
     /// when a snapshot is taken, and once a second. Between these times there may have been more.
     pub tasks: u64,

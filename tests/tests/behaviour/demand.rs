@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use sqlx::leash::{self, DemandStats, HandleExt};
+use sqlx::leash::{self, DemandStats, HandleExt, PoolExt};
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{SqlitePool, track};
 use tokio::sync::Barrier;
@@ -80,11 +80,22 @@ async fn of_a_known_load() {
     same(demand.busy_share(), 0.0);
 }
 
-/// No second permit shows these tasks: they are counted at each new peak, with no snapshot and no sample in between.
+#[track]
+async fn takes_briefly(pool: &SqlitePool, meet: &Barrier) {
+    let held = pool.acquire().await.unwrap();
+    meet.wait().await;
+    drop(held);
+}
+
+/// No second permit shows these tasks, and they are gone at once: they are counted when more permits are held than before.
 #[tokio::test]
 async fn of_tasks_that_take_one_permit_each() {
     let pool = pool_of(17).await;
-    load(&pool, 17, 1).await;
+    // Opened before, and unseen: opening takes so long that a sample would count the tasks.
+    join_all((0..17).map(|_| pool.as_sqlx().acquire())).await;
+    pool.has_idle(17).await;
+    let meet = Barrier::new(17);
+    join_all((0..17).map(|_| takes_briefly(&pool, &meet))).await;
     let demand = pool.stats().demand;
     assert_eq!(
         (demand.tasks, demand.per_task, demand.most_held),
