@@ -268,6 +268,7 @@ impl Scope {
     /// Counts a statement in this scope and in those around it. Returns those whose budget it exceeds, innermost first.
     ///
     /// `text` has its text if the tally stands for several, and [a test records it](Self::is_recorded).
+    #[inline]
     pub(crate) fn count_statement(&self, tally: &'static Tally, text: Option<&str>) -> Vec<&Scope> {
         // Nearly always empty: an empty vector allocates nothing.
         let mut exceeded = Vec::new();
