@@ -555,6 +555,7 @@ impl Innermost for Scope {
         Step {
             scope: self.id,
             function: self.function(),
+            is_branch: self.is_branch(),
             awaited_at: self.awaited_at(),
         }
     }

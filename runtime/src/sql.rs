@@ -18,6 +18,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod varies;
 
 #[allow(
     unused_imports,
@@ -33,6 +34,7 @@ pub(crate) use one_line::one_line;
 use scan::Scan;
 pub(crate) use scan::Schema;
 pub(crate) use shape::{Shape, shape};
+pub(crate) use varies::varies;
 
 /// What a statement's text shows.
 #[derive(Debug)]
@@ -45,6 +47,8 @@ pub(crate) struct Summary {
     /// The tables that it names, as hashes; each may be there twice.
     pub(crate) tables: Box<[u64]>,
     pub(crate) schema: Schema,
+    /// Whether it may set something in the session, on which other answers may depend.
+    pub(crate) sets: bool,
     /// Whether all rows that are returned, or reported as affected, are rows that it wrote. If it also reads or calls a
     /// procedure, they may be others.
     pub(crate) writes_for_sure: bool,
@@ -58,6 +62,7 @@ pub(crate) fn summarise(sql: &str) -> Summary {
         tables: scan.tables.into(),
         writes: scan.writes,
         schema: scan.schema,
+        sets: scan.sets,
         writes_for_sure: scan.writes && !scan.reads,
     }
 }

@@ -2,60 +2,219 @@
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
-use syn::{Expr, ExprForLoop};
+use syn::visit_mut::{self, VisitMut};
+use syn::{BinOp, Expr, ExprBinary, ExprForLoop, ExprLoop, ExprWhile, Local, Pat, Stmt};
 
 use super::ours_at;
 use crate::crate_path::ends;
 use crate::location::{extent, position_of};
 
-/// A loop or a closure as the expansion records it, `("for", [line, column], extent, given)`: its first word, where that
-/// stands, the part that is repeated, and whether the rounds work on what was there before the first of them.
+/// What the rounds work on was there before the first of them.
+const GIVEN: &str = "given";
+/// The same, of counted rounds with a pause: they may ask again until something has changed.
+const PAUSED: &str = "paused";
+/// The rounds may wait for what comes.
+const WAITING: &str = "waiting";
+/// A round may go on from the one before.
+const CHAINED: &str = "chained";
+
+/// What a loop calls to wait.
+const WAITS: [&str; 9] = [
+    "sleep",
+    "sleep_until",
+    "tick",
+    "yield_now",
+    "notified",
+    "changed",
+    "recv",
+    "recv_async",
+    "accept",
+];
+/// What takes the next one out of a collection.
+const TAKES: [&str; 4] = ["next", "pop", "pop_front", "pop_back"];
+
+/// A loop or a closure as the expansion records it, `("for", [line, column], extent, "given")`: its first word, where that
+/// stands, the part that is repeated, and what its rounds go on from.
 ///
 /// The head of a `for` is evaluated once, that of a `while` each time.
 pub(super) fn repeated(expr: &Expr) -> Option<TokenStream> {
-    let (word, at, from, to, given) = match expr {
+    let (word, at, from, to, rounds) = match expr {
         Expr::ForLoop(each) => {
             let body = each.body.brace_token.span;
             let at = each.for_token.span;
-            ("for", at, body.open(), body.close(), works_on_each(each))
+            ("for", at, body.open(), body.close(), of_for(each))
         }
         Expr::While(repeated) => {
             let at = repeated.while_token.span;
             let end = repeated.body.brace_token.span.close();
-            let head = repeated.cond.to_token_stream();
-            ("while", at, at, end, !has(head, |word| word == "await"))
+            ("while", at, at, end, of_while(repeated))
         }
         Expr::Loop(repeated) => {
             let body = repeated.body.brace_token.span;
             let at = repeated.loop_token.span;
-            ("loop", at, body.open(), body.close(), false)
+            ("loop", at, body.open(), body.close(), of_loop(repeated))
         }
         Expr::Closure(closure) => {
             let (from, to) = ends(expr);
-            ("|", closure.or1_token.span, from, to, true)
+            ("|", closure.or1_token.span, from, to, GIVEN)
         }
         _ => return None,
     };
-    Some(tokens(word, at, &extent(from, to), given))
+    Some(tokens(word, at, &extent(from, to), rounds))
 }
 
-fn tokens(word: &str, at: Span, extent: &TokenStream, given: bool) -> TokenStream {
+fn tokens(word: &str, at: Span, extent: &TokenStream, rounds: &str) -> TokenStream {
     let place = position_of(at);
-    quote_spanned!(ours_at(at)=> (#word, #place, #extent, #given))
+    quote_spanned!(ours_at(at)=> (#word, #place, #extent, #rounds))
+}
+
+fn of_for(each: &ExprForLoop) -> &'static str {
+    let waits = names_one_of(each.body.to_token_stream(), &WAITS);
+    let is_counted = matches!(*each.expr, Expr::Range(_));
+    match works_on_each(each) && !Chain::is_in(each) {
+        true if waits && is_counted => PAUSED,
+        true => GIVEN,
+        false if waits => WAITING,
+        false => CHAINED,
+    }
+}
+
+fn of_while(repeated: &ExprWhile) -> &'static str {
+    let head = repeated.cond.to_token_stream();
+    let waits =
+        names_one_of(head, &["await"]) || names_one_of(repeated.body.to_token_stream(), &WAITS);
+    if waits { WAITING } else { GIVEN }
+}
+
+/// A `loop` may wait for what comes, unless it begins with the next one of what is there.
+fn of_loop(repeated: &ExprLoop) -> &'static str {
+    let takes = repeated.body.stmts.first().is_some_and(|first| {
+        let head = match first {
+            Stmt::Local(local) => local.init.as_ref().map(|init| init.expr.to_token_stream()),
+            _ => None,
+        };
+        head.is_some_and(|head| {
+            names_one_of(head.clone(), &TAKES) && !names_one_of(head, &["await"])
+        })
+    });
+    let waits = names_one_of(repeated.body.to_token_stream(), &WAITS);
+    if takes && !waits { GIVEN } else { WAITING }
+}
+
+fn names_one_of(tokens: TokenStream, words: &[&str]) -> bool {
+    has(tokens, |word| words.contains(&&*word))
 }
 
 /// Whether the body of a `for` uses what each round is given. Without that, a round may go on from the one before.
 fn works_on_each(each: &ExprForLoop) -> bool {
+    let names = names_in(&each.pat);
+    has(each.body.to_token_stream(), |word| is_named(&word, &names))
+}
+
+/// The names of values that a pattern binds. Types and variants are none.
+fn names_in(pattern: &Pat) -> Vec<String> {
     let mut names = Vec::new();
-    has(each.pat.to_token_stream(), |word| {
+    has(pattern.to_token_stream(), |word| {
         names.push(word);
         false
     });
-    // Types and variants are no names of values.
     names.retain(|name| name.starts_with(|c: char| c.is_lowercase()));
-    has(each.body.to_token_stream(), |word| {
-        names.contains(&word) || names.iter().any(|name| word.contains(&format!("{{{name}")))
-    })
+    names
+}
+
+/// Whether a word is one of these names, or a format that has one.
+fn is_named(word: &str, names: &[String]) -> bool {
+    let is_in_format = |name: &String| word.contains(&format!("{{{name}"));
+    names.iter().any(|name| word == name || is_in_format(name))
+}
+
+/// What the rounds of a `for` hand from one to the next: variables of the code around it that a round sets, and what is
+/// made of them.
+#[derive(Default)]
+struct Chain {
+    /// The variables of one round.
+    own: Vec<String>,
+    handed_on: Vec<String>,
+    /// Whether something is awaited that is made with one of them.
+    is_awaited: bool,
+}
+
+impl Chain {
+    /// Whether what a round awaits depends on the round before.
+    fn is_in(each: &ExprForLoop) -> bool {
+        let mut chain = Chain {
+            own: names_in(&each.pat),
+            ..Chain::default()
+        };
+        // What one pass finds at the end of the body may be used at its beginning.
+        for _ in 0..2 {
+            chain.visit_block_mut(&mut each.body.clone());
+        }
+        chain.is_awaited
+    }
+
+    fn sets(&mut self, place: &Expr) {
+        if let Some(name) = set(place)
+            && !self.own.contains(&name)
+            && !self.handed_on.contains(&name)
+        {
+            self.handed_on.push(name);
+        }
+    }
+
+    fn uses(&self, tokens: TokenStream) -> bool {
+        has(tokens, |word| is_named(&word, &self.handed_on))
+    }
+}
+
+/// Only reads. The crate has no visitor that does so.
+impl VisitMut for Chain {
+    fn visit_local_mut(&mut self, local: &mut Local) {
+        visit_mut::visit_local_mut(self, local);
+        let names = names_in(&local.pat);
+        let init = local.init.as_ref().map(|init| init.expr.to_token_stream());
+        if init.is_some_and(|init| self.uses(init)) {
+            self.handed_on.extend(names);
+        } else {
+            self.own.extend(names);
+        }
+    }
+
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        match expr {
+            Expr::Assign(assigned) => self.sets(&assigned.left),
+            Expr::Binary(changed) if is_changed_by_a_value(changed) => self.sets(&changed.left),
+            Expr::Await(awaited) => {
+                self.is_awaited |= self.uses(awaited.base.to_token_stream());
+            }
+            _ => {}
+        }
+        visit_mut::visit_expr_mut(self, expr);
+    }
+}
+
+/// The variable that is set by an assignment to `place`, or the field if it is one of `self`.
+fn set(place: &Expr) -> Option<String> {
+    match place {
+        Expr::Path(path) => path.path.get_ident().map(ToString::to_string),
+        Expr::Field(field) => match set(&field.base)? {
+            base if base == "self" => Some(field.member.to_token_stream().to_string()),
+            base => Some(base),
+        },
+        Expr::Index(index) => set(&index.expr),
+        Expr::Unary(unary) => set(&unary.expr),
+        Expr::Paren(inner) => set(&inner.expr),
+        _ => None,
+    }
+}
+
+/// `x += y`. A counter, `x += 1`, depends on no answer.
+fn is_changed_by_a_value(changed: &ExprBinary) -> bool {
+    let is_arithmetic = matches!(
+        changed.op,
+        BinOp::AddAssign(_) | BinOp::SubAssign(_) | BinOp::MulAssign(_) | BinOp::DivAssign(_)
+    );
+    is_arithmetic && !matches!(*changed.right, Expr::Lit(_))
 }
 
 /// Whether `is_it` is true of a word or a literal. A literal may be a format that names values.

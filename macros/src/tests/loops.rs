@@ -9,8 +9,8 @@ fn expansion(body: &str) -> String {
     expand(&source, Mode::On).to_string()
 }
 
-/// The first word of each recorded loop, and whether its rounds work on what was there before the first.
-fn loops(body: &str) -> Vec<(String, bool)> {
+/// The first word of each recorded loop, and what its rounds go on from.
+fn loops(body: &str) -> Vec<(String, String)> {
     let expansion = expansion(body);
     let Some((_, loops)) = expansion.split_once(". looping (const { & [") else {
         return Vec::new();
@@ -20,53 +20,104 @@ fn loops(body: &str) -> Vec<(String, bool)> {
         .split("(\"")
         .skip(1)
         .map(|one| {
-            let (word, rest) = one.split_once('"').expect("a word");
-            (word.to_owned(), rest.contains(", true)"))
+            let mut words = one.split('"');
+            let mut word = || words.next().expect("a word").to_owned();
+            let first = word();
+            word();
+            (first, word())
         })
         .collect()
 }
 
 #[track_caller]
-fn check(body: &str, expected: &[(&str, bool)]) {
+fn check(body: &str, expected: &[(&str, &str)]) {
     let found = loops(body);
     let found: Vec<_> = found
         .iter()
-        .map(|(word, given)| (&**word, *given))
+        .map(|(word, rounds)| (&**word, &**rounds))
         .collect();
     assert_eq!(found, expected, "{body}");
 }
 
 #[test]
 fn the_rounds_of_a_for_loop_are_given() {
-    check("for id in ids { one(id).await?; }", &[("for", true)]);
-    check("for (id, _) in &ids { one(*id).await?; }", &[("for", true)]);
-    check(
+    for body in [
+        "for id in ids { one(id).await?; }",
+        "for (id, _) in &ids { one(*id).await?; }",
         "for Exam { id, .. } in ids { one(id).await?; }",
-        &[("for", true)],
+        "for id in ids { all(format!(\"… {id}\")).await?; }",
+        // What is set is not awaited with.
+        "for id in ids { sum += one(id).await?; count += 1; }",
+        "for id in 1..10 { last = Some(one(id).await?); }",
+        "for exam in &mut exams { exam.name = one(exam.id).await?; }",
+        "for id in ids { names[id] = one(id).await?; }",
+        "for id in ids { let mut key = id; key = key + 1; one(key).await?; }",
+        "for row in rows { line += 1; insert(line, row).await?; }",
+        "for id in ids { self.sum += self.one(id).await?; }",
+        "for id in ids { one(id).await?; sleep(pause).await; }",
+    ] {
+        check(body, &[("for", "given")]);
+    }
+}
+
+#[test]
+fn a_round_may_go_on_from_the_one_before() {
+    for body in [
+        "for _ in 0..3 { next(id).await?; }",
+        "for _round in 0..3 { next(id).await?; }",
+        "for depth in 0..9 { node = parent(node, depth).await?; }",
+        "for depth in 0..9 { match parent(node).await? { Some(up) => { node = up; log(depth) } None => break } }",
+        "for depth in 0..9 { let up = parent(&node, depth).await?; node = up; }",
+        "for depth in 0..9 { let key = node; node = parent(key, depth).await?; }",
+        "for page in 0..9 { let rows = read(self.cursor, page).await?; self.cursor = last(&rows); }",
+        "for page in 0..9 { log(page); rows(format!(\"> {last}\")).await?; last = x; }",
+    ] {
+        check(body, &[("for", "chained")]);
+    }
+}
+
+#[test]
+fn counted_rounds_with_a_pause_may_ask_again() {
+    check(
+        "for attempt in 0..50 { if done(id).await? { break } info!(attempt); sleep(pause).await; }",
+        &[("for", "paused")],
     );
     check(
-        "for id in ids { all(format!(\"… {id}\")).await?; }",
-        &[("for", true)],
+        "for _ in 0..50 { if done(id).await? { break } sleep(pause).await; }",
+        &[("for", "waiting")],
     );
-    // Each of these rounds may go on from the one before.
-    check("for _ in 0..3 { next(id).await?; }", &[("for", false)]);
-    check("for _round in 0..3 { next(id).await?; }", &[("for", false)]);
+    check(
+        "for _ in 0..9 { let job = jobs.recv().await; work(job).await?; }",
+        &[("for", "waiting")],
+    );
 }
 
 #[test]
 fn other_loops_may_wait_for_what_comes() {
     check(
         "while let Some(id) = ids.pop() { one(id).await?; }",
-        &[("while", true)],
+        &[("while", "given")],
     );
     check(
         "while let Some(id) = rows.next().await { one(id).await?; }",
-        &[("while", false)],
+        &[("while", "waiting")],
     );
-    check("loop { one(id).await?; }", &[("loop", false)]);
+    check(
+        "while !is_done { is_done = done(id).await?; sleep(pause).await; }",
+        &[("while", "waiting")],
+    );
+    check("loop { one(id).await?; }", &[("loop", "waiting")]);
+    check(
+        "loop { let Some(id) = ids.next() else { break }; one(id).await?; }",
+        &[("loop", "given")],
+    );
+    check(
+        "loop { let Some(id) = rows.next().await else { break }; one(id).await?; }",
+        &[("loop", "waiting")],
+    );
     check(
         "stream::iter(ids).map(|id| async move { one(id).await });",
-        &[("|", true)],
+        &[("|", "given")],
     );
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::loan::Loan;
 use super::{Handle, State, live};
-use crate::scope::{Borrowed, Scope};
+use crate::scope::{Borrowed, Scope, context};
 use crate::snapshot::Activity;
 
 pub(crate) use super::loan::Use;
@@ -35,7 +35,14 @@ impl Handle {
     #[cold]
     fn end_loan(&self) {
         self.was_lent.store(false, Relaxed);
-        self.state().end_loan();
+        let mut state = self.state();
+        let was_unseen = state.was_used_unseen();
+        state.end_loan();
+        drop(state);
+        // What that code has written is not known.
+        if was_unseen && let Some(scope) = context::made_scope() {
+            scope.root().ledger().forget();
+        }
     }
 
     /// Records that a tracked function uses the lent connection.

@@ -503,6 +503,8 @@ impl Running {
             affected: self.affected,
             arguments: noted.arguments,
             waited: asked.map(|asked| self.sent.saturating_duration_since(asked)),
+            pool: (handle.filter(|handle| !handle.pool.is_none()))
+                .map_or(0, |handle| handle.pool.id()),
         };
         let around = Around {
             scope: &*noted.scope,

@@ -16,18 +16,21 @@ use crate::finding::{Certainty, Finding, Level, Lint, Related};
 use crate::measure::units::{count, short};
 use crate::pool_state::endpoint::System;
 use crate::scope::Scope;
-use crate::scope::ledger::{Closed, Line};
+use crate::scope::ledger::{Closed, Line, Walked};
 use crate::site::Site;
 use crate::site::tally::Tally;
 use crate::source::function::Function;
 use crate::source::place::Place;
-use crate::sql::{Shape, locks, shape};
+use crate::sql::{Shape, locks, shape, varies};
 use around::Around;
+use instead::operation;
 
 /// A root scope that is older than this is no request: it repeats by design.
 const OLDEST: Duration = Duration::from_mins(1);
 /// Pages of a list, and statements that are batches already, are silent below this number of calls.
 const OF_PAGES: u64 = 100;
+/// With so many rows a call, its round trip is a small part of it.
+const MANY_ROWS: u64 = 100;
 /// Calls at least this far apart may wait for something outside.
 const PACED: Duration = Duration::from_millis(50);
 
@@ -72,7 +75,7 @@ struct Repetition<'a> {
     line: &'a Line,
     around: Around,
     /// The read whose rows it seems to walk.
-    read_before: Option<&'static Tally>,
+    read_before: Option<Walked>,
     system: System,
     now: Instant,
 }
@@ -90,7 +93,7 @@ impl<'a> Repetition<'a> {
         let own = line.tally.place().and_then(|place| place.function);
         let functions = [own, line.common.function(), Some(root.function())];
         let pool = line.database.pool.as_deref();
-        let broken = broken(line, &around, read_before, |lint| {
+        let broken = broken(line, &around, read_before.is_some(), |lint| {
             let setting = functions.into_iter().flatten();
             let setting = setting
                 .clone()
@@ -121,16 +124,21 @@ impl<'a> Repetition<'a> {
             .pool_if_any(line.database.pool.as_deref())
             .cause(certainty, cause)
             .all_related(self.around.related(line))
-            .all_related(self.read_before.and_then(Tally::place).map(|place| {
-                let rows = count(line.calls, "row");
-                Related::new(format!("the {rows} of this read come first"), place)
+            .all_related(self.read_before.and_then(|read| {
+                let rows = count(read.rows, "row");
+                let label = if read.is_open {
+                    format!("while the {rows} of this stream are read")
+                } else {
+                    format!("the {rows} of this read come first")
+                };
+                Some(Related::new(label, read.tally.place()?))
             }))
             .facts(self.facts())
             .helps(instead::helps(
                 self.lint,
                 line,
                 self.system,
-                self.read_before,
+                self.read_before.map(|read| read.tally),
             ))
             .notes(self.notes())
             .notes(closing_notes(self.lint, place.function, None))
@@ -150,9 +158,7 @@ impl<'a> Repetition<'a> {
                 "each time with the same arguments".to_owned()
             }
             Lint::RedundantQuery => format!("{} with the same arguments", times(same(line))),
-            _ if line.tally.writes() && shape(line.tally.sql()) == Shape::Single => {
-                "row by row".to_owned()
-            }
+            _ if line.tally.writes() && is_row_by_row(line) => "row by row".to_owned(),
             _ => format!("with {} different arguments", self.distinct()),
         };
         format!(
@@ -178,8 +184,9 @@ impl<'a> Repetition<'a> {
             let cause = "the text and the arguments were the same, and this root scope wrote nothing in between to a table that the text names";
             return (Certainty::Likely, cause.to_owned());
         }
-        let reads = !line.tally.writes() && locks(line.tally.sql()).is_none();
-        let (known_before, why) = if line.overlaps {
+        let (known_before, why) = if line.common.recurs() {
+            (false, "a function that calls itself sends it each time")
+        } else if self.around.is_known_by_overlap(line) {
             (
                 true,
                 "the calls overlapped in time, so none of them needed the answer of another",
@@ -192,7 +199,7 @@ impl<'a> Repetition<'a> {
         } else {
             (false, "one statement ran for each of many values")
         };
-        let certainty = if reads && known_before {
+        let certainty = if only_reads(line.tally) && known_before {
             Certainty::Certain
         } else {
             Certainty::Likely
@@ -204,14 +211,20 @@ impl<'a> Repetition<'a> {
         use crate::finding::Fact;
         let line = self.line;
         let whole = self.now.saturating_duration_since(self.closed.began);
-        let mut facts = vec![Fact::new(
-            "time with the database",
-            format!(
-                "{}, of {} since the first statement",
-                short(line.time),
-                short(whole)
-            ),
-        )];
+        let (time, whole) = (short(line.time), short(whole));
+        // The times of calls that overlap may be more than the whole.
+        let (time, waited) = if line.overlaps() {
+            (
+                format!("{time} in sum, several at once, in {whole} since the first statement"),
+                format!("{} in sum", short(line.waited)),
+            )
+        } else {
+            (
+                format!("{time}, of {whole} since the first statement"),
+                short(line.waited),
+            )
+        };
+        let mut facts = vec![Fact::new("time with the database", time)];
         if line.tally.writes() && line.arguments.unknown == 0 {
             facts.push(Fact::new("different arguments", self.distinct()));
         }
@@ -219,14 +232,18 @@ impl<'a> Repetition<'a> {
             facts.push(Fact::new("rows", line.rows.to_string()));
         }
         if line.permits > 0 {
-            let permits = format!("{}, waited {}", line.permits, short(line.waited));
+            let permits = format!("{}, waited {waited}", line.permits);
             facts.push(Fact::new("permits taken", permits));
         }
-        let spared = u32::try_from(line.calls - 1).unwrap_or(u32::MAX);
+        let (what, spared) = match self.lint {
+            Lint::RedundantQuery => ("reading each once saves at least", spared(line)),
+            _ => ("one statement saves at least", line.calls - 1),
+        };
+        let spared = u32::try_from(spared).unwrap_or(u32::MAX);
         let saved = line.fastest.saturating_mul(spared);
         let fastest = short(line.fastest);
         facts.push(Fact::new(
-            "one statement saves at least",
+            what,
             format!("{} ({spared} × {fastest}, the fastest call)", short(saved)),
         ));
         facts
@@ -253,7 +270,7 @@ impl<'a> Repetition<'a> {
 fn broken(
     line: &Line,
     around: &Around,
-    read_before: Option<&'static Tally>,
+    has_read_before: bool,
     limit: impl Fn(Lint) -> Option<u64>,
 ) -> Option<Lint> {
     let tally = line.tally;
@@ -261,24 +278,65 @@ fn broken(
     if !tally.names_a_table() || is_paced(line) {
         return None;
     }
-    if shape(tally.sql()) != Shape::Single && line.calls < OF_PAGES {
+    if is_of_many(line) && line.calls < OF_PAGES {
         return None;
     }
-    let reads = !tally.writes() && locks(tally.sql()).is_none();
+    let is_walk = line.overlaps() || has_read_before;
     let repeats = same(line);
-    if reads && reaches(Lint::RedundantQuery, repeats) && distinct(line) * 2 <= line.calls {
+    if only_reads(tally)
+        && (is_walk || !around.may_ask_again())
+        && reaches(Lint::RedundantQuery, repeats)
+        && distinct(line) * 2 <= line.calls
+    {
         return Some(Lint::RedundantQuery);
     }
     let unknown = line.arguments.unknown;
     let differs = if tally.writes() {
         // Rows that are too large to be compared are rows of their own.
-        line.affected > 0 && (distinct(line) + unknown) * 2 > line.calls
+        wrote(line) && (distinct(line) + unknown) * 2 > line.calls
     } else {
         distinct(line) * 2 > line.calls.saturating_sub(unknown)
     };
     // A loop that waits for what comes next may be a worker, or may try again until it succeeds.
-    let walks = line.overlaps || !around.waits_for_more() || read_before.is_some();
+    let walks = is_walk || !around.waits_for_more();
     (differs && walks && reaches(Lint::NPlusOne, line.calls)).then_some(Lint::NPlusOne)
+}
+
+/// Whether a text does nothing but read, and reads the same until something is written.
+fn only_reads(tally: &Tally) -> bool {
+    !tally.writes() && locks(tally.sql()).is_none() && !varies(tally.sql())
+}
+
+/// Whether each call is meant for several rows, by its text or by what came of it: a page, a batch, a part of a table.
+fn is_of_many(line: &Line) -> bool {
+    let inserts = matches!(operation(line.tally), "INSERT" | "REPLACE");
+    shape(line.tally.sql()) != Shape::Single
+        || line.rows.max(line.affected) >= MANY_ROWS * line.calls
+        // MySQL counts a row that an upsert changes twice.
+        || inserts && line.affected > 2 * line.calls
+}
+
+/// Whether most of the calls found what they write. Where they did not, they may have been tried until one did.
+fn wrote(line: &Line) -> bool {
+    // What returns its rows may not report how many it has written.
+    let written = line.rows.max(line.affected);
+    match operation(line.tally) {
+        // Rows that exist may be left as they are.
+        "INSERT" | "REPLACE" => written > 1,
+        _ => written * 2 >= line.calls,
+    }
+}
+
+/// Whether no call wrote several rows.
+fn is_row_by_row(line: &Line) -> bool {
+    shape(line.tally.sql()) == Shape::Single && line.rows.max(line.affected) <= line.calls
+}
+
+/// The number of calls whose answer was there already.
+fn spared(line: &Line) -> u64 {
+    // The call that nobody has looked at is one of them, where the others are alike.
+    let first = same(line) - line.arguments.most;
+    (line.arguments.repeated + first).min(line.calls - 1)
 }
 
 /// The number of calls with the same arguments. One that nobody has looked at counts as one of them where all others are
@@ -293,7 +351,9 @@ fn same(line: &Line) -> u64 {
 fn distinct(line: &Line) -> u64 {
     let arguments = &line.arguments;
     let all_differ = arguments.most <= 1;
-    arguments.distinct() + if all_differ { arguments.unseen } else { 0 }
+    let distinct = arguments.distinct() + if all_differ { arguments.unseen } else { 0 };
+    // An estimate may be above what there can be.
+    distinct.min(line.calls - arguments.repeated)
 }
 
 fn is_paced(line: &Line) -> bool {

@@ -30,6 +30,10 @@ pub(crate) struct Common {
     /// The scopes that all calls are in, outermost first.
     path: Path,
     below: Below,
+    /// The scopes of one of the calls.
+    one: Path,
+    /// Whether a call was sent by a function within itself.
+    recurs: bool,
 }
 
 /// A scope on the way from the root scope to a statement.
@@ -38,6 +42,8 @@ pub(crate) struct Step {
     /// The scope's own number.
     pub(super) scope: u64,
     pub(super) function: &'static Function,
+    /// Whether it is a task that carries the scope of that function.
+    pub(super) is_branch: bool,
     pub(super) awaited_at: &'static Location<'static>,
 }
 
@@ -46,9 +52,10 @@ pub(crate) struct Step {
 pub(crate) enum Below {
     /// Nothing: the statements are sent in that scope.
     Nothing,
-    /// A function that is awaited at one place in it.
+    /// A function that is awaited at one place in it, or a task of its own that takes the scope along there.
     Callee {
         function: &'static Function,
+        is_branch: bool,
         awaited_at: &'static Location<'static>,
     },
     /// Different functions, or one that is awaited at different places.
@@ -58,6 +65,8 @@ pub(crate) enum Below {
 impl Common {
     pub(super) fn of(path: Path) -> Self {
         Self {
+            recurs: recurs(&path),
+            one: path.clone(),
             path,
             below: Below::Nothing,
         }
@@ -84,6 +93,7 @@ impl Common {
     }
 
     fn narrow_to(&mut self, other: &Path) {
+        self.recurs |= recurs(other);
         let pairs = self.path.iter().zip(other);
         let shared = pairs
             .take_while(|(one, other)| one.scope == other.scope)
@@ -112,12 +122,29 @@ impl Common {
     pub(crate) fn below(&self) -> Below {
         self.below
     }
+
+    /// Whether a call was sent by a function within itself.
+    pub(crate) fn recurs(&self) -> bool {
+        self.recurs
+    }
+
+    /// The functions between the common scope and one of the calls, outermost first, each with the place at which it awaits
+    /// the next. The last one awaits the statement.
+    pub(crate) fn inwards(
+        &self,
+    ) -> impl Iterator<Item = (&'static Function, Option<&'static Location<'static>>)> {
+        let inner = &self.one[self.path.len().min(self.one.len())..];
+        let next = inner.iter().skip(1).map(|step| Some(step.awaited_at));
+        let functions = inner.iter().map(|step| step.function);
+        functions.zip(next.chain(std::iter::once(None)))
+    }
 }
 
 impl Step {
     fn below(&self) -> Below {
         Below::Callee {
             function: self.function,
+            is_branch: self.is_branch,
             awaited_at: self.awaited_at,
         }
     }
@@ -138,6 +165,14 @@ impl Below {
             _ => false,
         }
     }
+}
+
+/// Whether the function of the innermost scope is one of those around it.
+fn recurs(path: &Path) -> bool {
+    path.split_last().is_some_and(|(last, around)| {
+        let is_last = |step: &Step| !step.is_branch && std::ptr::eq(step.function, last.function);
+        !last.is_branch && around.iter().any(is_last)
+    })
 }
 
 /// A path from steps, innermost first.

@@ -59,6 +59,15 @@ pub(crate) struct Call {
     pub(crate) arguments: Identity,
     /// How long it has waited for a permit of its own, if it took one.
     pub(crate) waited: Option<Duration>,
+    /// The number of the pool that it was sent to, 0 without one. On another pool, the same text is another question.
+    pub(crate) pool: u64,
+}
+
+impl Call {
+    /// What calls of one line have in common.
+    fn key(&self) -> (u64, u64) {
+        (self.tally.line(), self.pool)
+    }
 }
 
 /// Where a statement came from, and where it was sent. Nobody asks before the second call of a site.
@@ -98,25 +107,45 @@ pub(crate) struct Closed {
 }
 
 /// The sites that were called once, by that call.
-type Firsts = SmallVec<[Call; FIRSTS]>;
+type Firsts = SmallVec<[First; FIRSTS]>;
 
 impl Closed {
-    /// The read of so many rows that began before `line` did, if it is the only one.
-    pub(crate) fn read_before(&self, line: &Line) -> Option<&'static Tally> {
-        let once = self.firsts.iter();
-        let once = once.map(|first| (first.tally, first.began, first.rows));
-        let others = self
-            .lines
-            .iter()
-            .filter(|other| other.tally.line() != line.tally.line());
-        let others = others.map(|other| (other.tally, other.began, other.rows));
-        let is_it = |(tally, began, rows): &(&'static Tally, Instant, u64)| {
-            !tally.writes() && *began < line.began && *rows == line.calls
-        };
-        let mut found = once.chain(others).filter(is_it);
-        let (tally, ..) = found.next()?;
-        found.next().is_none().then_some(tally)
+    /// The read whose rows the calls of a line seem to walk, if only one comes into question.
+    pub(crate) fn read_before(&self, line: &Line) -> Option<Walked> {
+        let once = self.firsts.iter().filter_map(|first| {
+            let first = &first.call;
+            let is_read = first.ended <= line.began && first.rows == line.calls;
+            // Rows of a stream, of which some may need no call.
+            let is_open = first.began <= line.began
+                && line.last_began <= first.ended
+                && first.rows >= line.calls;
+            (is_read || is_open).then_some(Walked {
+                tally: first.tally,
+                rows: first.rows,
+                is_open,
+            })
+        });
+        let others = self.lines.iter().filter(|other| {
+            other.key() != line.key() && other.ended <= line.began && other.rows == line.calls
+        });
+        let others = others.map(|other| Walked {
+            tally: other.tally,
+            rows: other.rows,
+            is_open: false,
+        });
+        let mut found = once.chain(others).filter(|read| !read.tally.writes());
+        let read = found.next()?;
+        found.next().is_none().then_some(read)
     }
+}
+
+/// A read whose rows are walked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Walked {
+    pub(crate) tally: &'static Tally,
+    pub(crate) rows: u64,
+    /// Whether it was still being read when the last of the calls began.
+    pub(crate) is_open: bool,
 }
 
 #[derive(Debug, Default)]
@@ -127,10 +156,19 @@ struct Book {
     left_out: u64,
 }
 
-/// The calls of one site with one summary, or of one text without a site.
+/// The only call of a site so far.
+#[derive(Clone, Copy, Debug)]
+struct First {
+    call: Call,
+    /// Whether a later call may have another answer.
+    stale: bool,
+}
+
+/// The calls of one site with one summary on one pool, or of one text without a site.
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) tally: &'static Tally,
+    pool: u64,
     /// The call site, where a panic can point at it.
     pub(crate) site: Option<&'static Site>,
     pub(crate) database: Database,
@@ -138,13 +176,14 @@ pub(crate) struct Line {
     pub(crate) time: Duration,
     pub(crate) fastest: Duration,
     pub(crate) rows: u64,
-    pub(crate) most_rows: u64,
     pub(crate) affected: u64,
     pub(crate) began: Instant,
     last_began: Instant,
     pub(crate) ended: Instant,
-    /// Whether one call began before another had ended.
-    pub(crate) overlaps: bool,
+    /// At least so many calls overlapped another one, but for the first of them.
+    pub(crate) overlapping: u64,
+    /// When one of the calls had ended first.
+    first_ended: Instant,
     pub(crate) permits: u64,
     pub(crate) waited: Duration,
     pub(crate) arguments: Arguments,
@@ -164,6 +203,9 @@ pub(crate) struct Arguments {
     pub(crate) unknown: u64,
     /// The largest number of calls with the same arguments and no write in between.
     pub(crate) most: u64,
+    /// The number of calls that had the arguments of an earlier one, with no write in between. Of those that are estimated,
+    /// none is counted.
+    pub(crate) repeated: u64,
 }
 
 impl Ledger {
@@ -181,11 +223,18 @@ impl Ledger {
         let tally = call.tally.of_a_text();
         if tally.writes() {
             book.wrote(tally);
+        } else if tally.sets() {
+            book.forget();
         }
         book.record(call, around);
         if !book.lines.is_empty() {
             self.has_lines.store(true, Relaxed);
         }
+    }
+
+    /// Something was done that is not seen: what is read afterwards is not compared with what was read before.
+    pub(crate) fn forget(&self) {
+        self.book().forget();
     }
 
     /// Whether a site was called more than once.
@@ -206,7 +255,9 @@ impl Ledger {
         );
         let began = lines.iter().map(|line| line.began);
         Some(Closed {
-            began: began.chain(firsts.iter().map(|first| first.began)).min()?,
+            began: began
+                .chain(firsts.iter().map(|first| first.call.began))
+                .min()?,
             lines,
             firsts,
         })
@@ -219,48 +270,64 @@ impl Ledger {
 
 impl Book {
     fn record(&mut self, call: &Call, around: &Around<'_>) {
-        if let Some(line) = self.line(call.tally) {
+        if let Some(line) = self.line(call) {
             line.add(call);
             line.common.narrow(around.scope);
             return;
         }
-        let known = |first: &Call| first.tally.line() == call.tally.line();
+        let known = |first: &First| first.call.key() == call.key();
         if let Some(at) = self.firsts.iter().position(known) {
             let first = self.firsts.swap_remove(at);
-            self.open([&first, call], around);
+            self.open(&first, call, around);
         } else if self.firsts.len() < LINES {
-            self.firsts.push(*call);
+            self.firsts.push(First {
+                call: *call,
+                stale: false,
+            });
         } else {
             self.left_out += 1;
         }
     }
 
-    fn line(&mut self, tally: &'static Tally) -> Option<&mut Line> {
-        self.lines
-            .iter_mut()
-            .find(|line| line.tally.line() == tally.line())
+    fn line(&mut self, call: &Call) -> Option<&mut Line> {
+        self.lines.iter_mut().find(|line| line.key() == call.key())
     }
 
     /// Opens a line for the first two calls of a site.
-    fn open(&mut self, calls: [&Call; 2], around: &Around<'_>) {
+    fn open(&mut self, first: &First, call: &Call, around: &Around<'_>) {
         if self.lines.len() >= LINES {
             self.left_out += 2;
             return;
         }
-        let mut line = Line::new(calls[0], around);
-        for call in calls {
-            line.add(call);
+        let mut line = Line::new(&first.call, around);
+        line.add(&first.call);
+        if first.stale {
+            line.arguments.forget();
         }
+        line.add(call);
         self.lines.push(line);
     }
 
     /// A statement has written: what reads the same tables afterwards may read something else.
     fn wrote(&mut self, tally: &Tally) {
+        let reads_it = |other: &Tally| {
+            other.line() != tally.line() && other.may_read_what_is_written_by(tally)
+        };
         for line in &mut self.lines {
-            if line.tally.line() != tally.line() && line.tally.may_read_what_is_written_by(tally) {
+            if reads_it(line.tally) {
                 line.arguments.forget();
             }
         }
+        for first in &mut self.firsts {
+            first.stale |= reads_it(first.call.tally);
+        }
+    }
+
+    fn forget(&mut self) {
+        self.lines
+            .iter_mut()
+            .for_each(|line| line.arguments.forget());
+        self.firsts.iter_mut().for_each(|first| first.stale = true);
     }
 }
 
@@ -268,18 +335,19 @@ impl Line {
     fn new(call: &Call, around: &Around<'_>) -> Self {
         Self {
             tally: call.tally.of_a_text(),
+            pool: call.pool,
             site: around.site,
             database: (around.database)(),
             calls: 0,
             time: Duration::ZERO,
             fastest: Duration::MAX,
             rows: 0,
-            most_rows: 0,
             affected: 0,
             began: call.began,
             last_began: call.began,
             ended: call.began,
-            overlaps: false,
+            overlapping: 0,
+            first_ended: call.ended,
             permits: 0,
             waited: Duration::ZERO,
             arguments: Arguments::default(),
@@ -287,17 +355,32 @@ impl Line {
         }
     }
 
+    /// That of its calls.
+    fn key(&self) -> (u64, u64) {
+        (self.tally.line(), self.pool)
+    }
+
+    /// Whether one call began before another had ended.
+    pub(crate) fn overlaps(&self) -> bool {
+        self.overlapping > 0
+    }
+
     fn add(&mut self, call: &Call) {
-        self.overlaps |= self.calls > 0 && call.began < self.ended;
+        if self.calls > 0 && call.began < self.first_ended {
+            // All calls so far ended after this one began.
+            self.overlapping = self.calls;
+        } else if call.began < self.ended {
+            self.overlapping += 1;
+        }
         self.calls += 1;
         self.time += call.time;
         self.fastest = self.fastest.min(call.time);
         self.rows += call.rows;
-        self.most_rows = self.most_rows.max(call.rows);
         self.affected += call.affected;
         self.began = self.began.min(call.began);
         self.last_began = self.last_began.max(call.began);
         self.ended = self.ended.max(call.ended);
+        self.first_ended = self.first_ended.min(call.ended);
         if let Some(waited) = call.waited {
             self.permits += 1;
             self.waited += waited;
@@ -326,6 +409,7 @@ impl Arguments {
             Identity::Known(hash) => hash,
         };
         if let Some((_, calls)) = self.kept.iter_mut().find(|(kept, _)| *kept == hash) {
+            self.repeated += u64::from(*calls > 0);
             *calls += 1;
             self.most = self.most.max(*calls);
             return;
@@ -397,6 +481,7 @@ mod tests {
             affected: 1,
             arguments,
             waited: None,
+            pool: 0,
         };
         let around = Around {
             scope: &**scope,
@@ -495,11 +580,11 @@ mod tests {
         call(&scope, sql, Identity::Known(1), 10, 20);
         call(&scope, sql, Identity::Known(2), 20, 30);
         let line = only(&scope);
-        assert!(!line.overlaps);
+        assert!(!line.overlaps());
         assert_eq!(line.mean_distance(), Duration::from_millis(10));
         // The ledger was closed, so this is the first call again.
         call(&scope, sql, Identity::Known(3), 0, 10);
         call(&scope, sql, Identity::Known(4), 9, 20);
-        assert!(only(&scope).overlaps);
+        assert!(only(&scope).overlaps());
     }
 }

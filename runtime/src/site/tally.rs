@@ -45,6 +45,7 @@ pub(crate) struct Tally {
     /// Whether the text may write. Drivers report "affected" rows for reads as well.
     writes: bool,
     schema: Schema,
+    sets: bool,
     writes_for_sure: bool,
     /// What the text does to the session, in order. `None` for nearly all texts.
     effects: Option<Box<[Effect]>>,
@@ -86,6 +87,7 @@ impl Tally {
             summary: summary.text,
             writes: summary.writes,
             schema: summary.schema,
+            sets: summary.sets,
             writes_for_sure: summary.writes_for_sure,
             effects: effects(sql),
             others: None,
@@ -121,6 +123,7 @@ impl Tally {
             // Otherwise unknown, so the number of affected rows that the driver reports is taken as it is.
             writes: !is_control,
             schema: Schema::Stays,
+            sets: false,
             writes_for_sure: false,
             effects,
             others: Some(Distinct::new()),
@@ -184,6 +187,11 @@ impl Tally {
     pub(crate) fn may_read_what_is_written_by(&self, writer: &Self) -> bool {
         let (read, written) = (&self.tables, &writer.tables);
         read.is_empty() || written.is_empty() || read.iter().any(|table| written.contains(table))
+    }
+
+    /// Whether the text may set something in the session, on which other answers may depend.
+    pub(crate) fn sets(&self) -> bool {
+        self.sets
     }
 
     /// Whether all rows that the driver reports for the text are rows that it wrote.

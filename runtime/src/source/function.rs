@@ -1,6 +1,7 @@
 //! A tracked function, as `#[track]` records it.
 
 use std::any;
+use std::cmp::Reverse;
 use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
@@ -323,12 +324,15 @@ impl Function {
         self.repeats.contains(&[line, column])
     }
 
-    /// The innermost loop or closure around the position.
-    pub(crate) fn loop_around(&self, (line, column): (u32, u32)) -> Option<Loop> {
+    /// The loops and closures around the position, innermost first.
+    pub(crate) fn loops_around(&self, (line, column): (u32, u32)) -> impl Iterator<Item = Loop> {
         let around = self.loops.iter().copied();
-        let around = around.filter(|&(_, _, extent, _)| Extent::new(extent).contains(line, column));
+        let mut around: Vec<Loop> = around
+            .filter(|&(_, _, extent, _)| Extent::new(extent).contains(line, column))
+            .collect();
         // Of two that contain a position, the one that begins later is the inner one.
-        around.max_by_key(|&(_, _, [line, column, ..], _)| (line, column))
+        around.sort_by_key(|&(_, _, [line, column, ..], _)| Reverse((line, column)));
+        around.into_iter()
     }
 
     /// Whether the task that takes the scope along at the place is awaited before the function awaits anything else.
@@ -421,8 +425,21 @@ pub(crate) type Holds = ([u32; 2], [u32; 2], [u32; 2], bool);
 /// - its first word: `for`, `while`, `loop`, or `|`;
 /// - the line and column of that word, from 1;
 /// - the extent of what it repeats. The head of a `for` is not part of it;
-/// - whether the rounds work on what was there before the first of them, as far as the words show.
-pub(crate) type Loop = (&'static str, [u32; 2], [u32; 4], bool);
+/// - what its rounds go on from, as far as the words show: one of [`Rounds`].
+pub(crate) type Loop = (&'static str, [u32; 2], [u32; 4], &'static str);
+
+/// What the rounds of a loop go on from.
+pub(crate) struct Rounds;
+
+impl Rounds {
+    /// What was there before the first of them.
+    pub(crate) const GIVEN: &str = "given";
+    /// The same, of counted rounds with a pause: they may ask again until something has changed.
+    pub(crate) const PAUSED: &str = "paused";
+    /// What may come in the meantime.
+    pub(crate) const WAITING: &str = "waiting";
+    // Any other word: the round before.
+}
 
 /// A site as the attribute records it:
 ///

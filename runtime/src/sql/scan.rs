@@ -48,6 +48,10 @@ const FILLERS: [&str; 12] = [
     "LOW_PRIORITY",
     "CONCURRENTLY",
 ];
+/// First words of statements that set something in the session.
+const SETTING: [&str; 7] = [
+    "SET", "RESET", "DISCARD", "USE", "PRAGMA", "ATTACH", "DETACH",
+];
 /// Words after which the name of an operation begins none: `FOR UPDATE`, `ON DELETE`, `DO UPDATE`, `KEY UPDATE`.
 const NOT_AN_OPERATION_AFTER: [&str; 5] = ["FOR", "ON", "DO", "KEY", "OR"];
 
@@ -89,6 +93,10 @@ pub(super) struct Scan {
     wants_object: bool,
     /// Whether the next name is a target.
     wants_target: bool,
+    /// Whether targets are tables, and not settings or channels.
+    targets_are_tables: bool,
+    /// Whether a setting of the session, or a part of it, may be another one afterwards.
+    pub(super) sets: bool,
     /// The open parentheses. The first entry stands for the statement itself.
     parentheses: Vec<Parenthesis>,
 }
@@ -119,6 +127,8 @@ impl Scan {
             explained: false,
             wants_object: false,
             wants_target: false,
+            targets_are_tables: true,
+            sets: false,
             parentheses: vec![Parenthesis::default()],
         };
         // The word or sign before. Empty at the beginning of a statement, and of one in parentheses.
@@ -151,6 +161,7 @@ impl Scan {
     }
 
     fn word(&mut self, word: &str, upper: &str, previous: &str) {
+        self.sets |= upper.rsplit('.').next() == Some("SET_CONFIG");
         if word.starts_with(char::is_numeric) {
             self.wants_target = false;
             return;
@@ -204,6 +215,8 @@ impl Scan {
                 self.operation(upper);
                 // MariaDB's ANALYZE runs the statement that follows it, and explains it.
                 self.first = upper == "ANALYZE";
+                self.sets |= SETTING.contains(&upper);
+                self.targets_are_tables = upper == "COPY";
                 self.writes |= matches!(
                     upper,
                     "COPY" | "DO" | "LOAD" | "VACUUM" | "REINDEX" | "GRANT" | "REVOKE"
@@ -238,7 +251,7 @@ impl Scan {
     fn name(&mut self, name: &str) {
         if std::mem::take(&mut self.wants_target) {
             self.push(name);
-            if self.tables.len() < MAX_TABLES {
+            if self.targets_are_tables && self.tables.len() < MAX_TABLES {
                 self.tables.push(table(name));
             }
         }
@@ -276,6 +289,7 @@ impl Scan {
 
     fn operation(&mut self, word: &str) {
         self.begun = true;
+        self.targets_are_tables = true;
         self.push(word);
     }
 

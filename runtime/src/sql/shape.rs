@@ -14,13 +14,26 @@ pub(crate) enum Shape {
 }
 
 /// Functions and operators over a list that is one argument.
-const OVER_LISTS: [&str; 6] = [
+const OVER_LISTS: [&str; 19] = [
     "ANY",
+    "ALL",
     "UNNEST",
     "JSON_EACH",
+    "JSONB_EACH",
+    "JSON_TREE",
     "JSON_TABLE",
     "JSON_TO_RECORDSET",
     "JSONB_TO_RECORDSET",
+    "JSON_POPULATE_RECORDSET",
+    "JSONB_POPULATE_RECORDSET",
+    "JSON_ARRAY_ELEMENTS",
+    "JSONB_ARRAY_ELEMENTS",
+    "JSON_ARRAY_ELEMENTS_TEXT",
+    "JSONB_ARRAY_ELEMENTS_TEXT",
+    "REGEXP_SPLIT_TO_TABLE",
+    "STRING_TO_TABLE",
+    "STRING_TO_ARRAY",
+    "FIND_IN_SET",
 ];
 
 /// Where the scan of a list in parentheses is.
@@ -77,10 +90,19 @@ pub(crate) fn shape(sql: &str) -> Shape {
                     of_keys: false,
                 });
             }
+            // `UNION ALL`, `SELECT ALL`, and `= ALL`: the last one alone is over a list.
+            "ALL" if matches!(&**previous, "UNION" | "EXCEPT" | "INTERSECT" | "SELECT") => {}
             _ if OVER_LISTS.contains(&word.rsplit('.').next().unwrap_or_default()) => {
                 return Shape::Batch;
             }
-            "OFFSET" | "NEXT" => shape = Shape::Page,
+            "OFFSET" => shape = Shape::Page,
+            // `FETCH FIRST ROW ONLY` and `FETCH NEXT 1 ROW ONLY` are for one.
+            _ if matches!(&**previous, "FIRST" | "NEXT")
+                && second == "FETCH"
+                && !matches!(&*word, "1" | "ROW" | "ROWS") =>
+            {
+                shape = Shape::Page;
+            }
             _ if previous == "LIMIT" && word != "1" => shape = Shape::Page,
             _ => {}
         }
@@ -114,6 +136,9 @@ mod tests {
                 "SELECT * FROM exam WHERE id IN (?) AND f(a, b)",
                 "SELECT ',(' FROM exam -- IN (1, 2)",
                 "UPDATE exam SET a = ?, b = ? WHERE id = ?",
+                "SELECT a FROM exam WHERE id = ? UNION ALL SELECT b FROM line WHERE id = ?",
+                "SELECT * FROM exam WHERE id = $1 FETCH FIRST ROW ONLY",
+                "SELECT NEXT VALUE FOR exam_id FROM exam",
             ],
         );
     }
@@ -129,6 +154,9 @@ mod tests {
                 "SELECT * FROM exam WHERE name IN ('a', 'b')",
                 "SELECT * FROM exam WHERE id IN (SELECT value FROM json_each(?))",
                 "INSERT INTO exam SELECT * FROM unnest($1::int[], $2::text[])",
+                "DELETE FROM exam WHERE id <> ALL($1)",
+                "INSERT INTO exam SELECT * FROM json_populate_recordset(NULL::exam, $1)",
+                "INSERT INTO exam SELECT x->>'a' FROM pg_catalog.jsonb_array_elements($1) x",
                 "INSERT INTO exam (a, b) VALUES (?, ?), (?, ?)",
                 "INSERT INTO exam (a, b) VALUES (1, f(2)) , (3, 4) ON CONFLICT DO NOTHING",
             ],
@@ -142,6 +170,8 @@ mod tests {
             &[
                 "SELECT * FROM exam ORDER BY id LIMIT 50 OFFSET $1",
                 "SELECT * FROM exam WHERE id > $1 ORDER BY id LIMIT $2",
+                "SELECT * FROM exam WHERE id > $1 ORDER BY id FETCH FIRST 10 ROWS ONLY",
+                "SELECT * FROM exam WHERE id > $1 ORDER BY id FETCH NEXT $2 ROWS ONLY",
                 "SELECT * FROM exam ORDER BY id OFFSET 10 ROWS FETCH NEXT 10 ROWS ONLY",
             ],
         );

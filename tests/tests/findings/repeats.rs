@@ -7,6 +7,8 @@ use sqlx::{SqlitePool, track};
 
 use crate::common::{Place, TestPool, marked, only, pool, related, written};
 
+mod again;
+mod evidence;
 mod levels;
 mod loops;
 mod servers;

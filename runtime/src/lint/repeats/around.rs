@@ -5,7 +5,7 @@ use std::panic::Location;
 use crate::finding::Related;
 use crate::scope::common::Below;
 use crate::scope::ledger::Line;
-use crate::source::function::{Function, Loop};
+use crate::source::function::{Function, Loop, Rounds};
 use crate::source::place::Place;
 
 /// What repeats the calls of a line, as far as the attribute has seen it.
@@ -14,44 +14,88 @@ pub(super) struct Around {
     function: Option<&'static Function>,
     /// The loop or closure in it.
     repeated_by: Option<Loop>,
+    /// The loop around that closure, which may be what calls it each time.
+    and_by: Option<Loop>,
     /// The function that it awaits each time, and where. `None` where the statement is its own.
     awaited: Option<(&'static Function, &'static Location<'static>)>,
+    /// Whether each is a task that carries the scope.
+    in_tasks: bool,
+    /// Whether further in, each of these goes through rounds of its own that may go on from one another.
+    has_inner_rounds: bool,
 }
 
 impl Around {
     pub(super) fn of(line: &Line) -> Self {
         let function = line.common.function();
-        let (position, awaited) = match line.common.below() {
-            Below::Nothing => (own_position(line, function), None),
+        let (position, awaited, in_tasks) = match line.common.below() {
+            Below::Nothing => (own_position(line, function), None, false),
             Below::Callee {
                 function: callee,
+                is_branch,
                 awaited_at,
             } => {
                 let position = function.and_then(|function| function.position_of(awaited_at));
-                (position, Some((callee, awaited_at)))
+                (position, Some((callee, awaited_at)), is_branch)
             }
-            Below::Several => (None, None),
+            Below::Several => (None, None, false),
         };
+        let mut around = position
+            .and_then(|position| Some(function?.loops_around(position)))
+            .into_iter()
+            .flatten();
+        let repeated_by = around.next();
+        let is_closure = repeated_by.is_some_and(|(word, ..)| word == "|");
         Self {
             function,
-            repeated_by: function.and_then(|function| function.loop_around(position?)),
+            repeated_by,
+            and_by: around
+                .find(|(word, ..)| *word != "|")
+                .filter(|_| is_closure),
             awaited,
+            in_tasks,
+            has_inner_rounds: has_inner_rounds(line),
         }
     }
 
     /// Whether it is a `for` loop whose rounds work on what each is given.
     pub(super) fn is_for_loop(&self) -> bool {
-        matches!(self.repeated_by, Some(("for", .., true)))
+        matches!(
+            self.repeated_by,
+            Some(("for", .., Rounds::GIVEN | Rounds::PAUSED))
+        )
     }
 
     /// Whether a loop may wait for what its next round works on.
     pub(super) fn waits_for_more(&self) -> bool {
-        matches!(self.repeated_by, Some((word, .., false)) if word != "for")
+        matches!(self.repeated_by, Some((.., Rounds::WAITING)))
     }
 
-    /// The name of the function that is awaited each time.
+    /// Whether a loop may ask until the answer is another one.
+    pub(super) fn may_ask_again(&self) -> bool {
+        matches!(
+            self.repeated_by,
+            Some((.., Rounds::WAITING | Rounds::PAUSED))
+        )
+    }
+
+    /// Whether calls that overlap were all known before one of them was answered. Otherwise a few at a time may overlap, and
+    /// go on from the answers to those before.
+    pub(super) fn is_known_by_overlap(&self, line: &Line) -> bool {
+        let most_overlap = line.overlapping * 2 > line.calls;
+        let known = match self.repeated_by {
+            // What the rounds work on was there before.
+            Some(("for" | "|", .., Rounds::GIVEN | Rounds::PAUSED)) => line.overlaps(),
+            // Its head may take what was started before.
+            Some(("while", ..)) | None => most_overlap,
+            Some(_) => false,
+        };
+        known && !self.has_inner_rounds
+    }
+
+    /// The name of the function whose rounds could be judged by themselves.
     pub(super) fn callee(&self) -> Option<&'static str> {
-        self.awaited.map(|(callee, _)| callee.name())
+        let (callee, _) = self.awaited.filter(|_| !self.in_tasks)?;
+        Some(callee.name())
     }
 
     pub(super) fn related(&self, line: &Line) -> Vec<Related> {
@@ -59,7 +103,7 @@ impl Around {
             return Vec::new();
         };
         let mut related = Vec::new();
-        if let Some((word, [row, column], ..)) = self.repeated_by {
+        for (word, [row, column], ..) in self.repeated_by.into_iter().chain(self.and_by) {
             let place = Place {
                 file: function.file(),
                 line: row,
@@ -76,12 +120,14 @@ impl Around {
         match self.awaited {
             Some((callee, awaited_at)) if function.contains(awaited_at) => {
                 let place = Place::at(awaited_at, Some(function));
-                related.push(Related::new(
-                    format!("{} is awaited here", callee.name()),
-                    place,
-                ));
+                let label = if self.in_tasks {
+                    "a task carries this scope from here".to_owned()
+                } else {
+                    format!("{} is awaited here", callee.name())
+                };
+                related.push(Related::new(label, place));
             }
-            Some((callee, _)) if line.overlaps => {
+            Some((callee, _)) if line.overlaps() => {
                 let label = format!("{} runs here, several at once", callee.name());
                 related.push(Related::new(label, function.place()));
             }
@@ -95,6 +141,23 @@ impl Around {
         }
         related
     }
+}
+
+/// Whether a function between the common one and the statement repeats what leads to it, other than for each of what it was
+/// given.
+fn has_inner_rounds(line: &Line) -> bool {
+    line.common.inwards().any(|(function, awaits)| {
+        let position = match awaits {
+            Some(awaited_at) => function.position_of(awaited_at),
+            None => own_position(line, Some(function)),
+        };
+        position.is_some_and(|position| function.loops_around(position).any(go_on))
+    })
+}
+
+/// Whether the rounds of a loop may go on from one another.
+fn go_on((.., rounds): Loop) -> bool {
+    !matches!(rounds, Rounds::GIVEN | Rounds::PAUSED)
 }
 
 /// Where the statement is sent, if that is in the common function itself.

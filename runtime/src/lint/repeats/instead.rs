@@ -14,6 +14,9 @@ pub(super) fn helps(
     if of == Lint::RedundantQuery {
         return once(line);
     }
+    if line.common.recurs() && !line.tally.writes() {
+        return vec![tree(system)];
+    }
     let mut helps = vec![match operation(line.tally) {
         "INSERT" | "REPLACE" => insert(system),
         "UPDATE" => update(system),
@@ -30,8 +33,18 @@ pub(super) fn helps(
 }
 
 /// The first word of a text.
-fn operation(tally: &Tally) -> &str {
+pub(super) fn operation(tally: &Tally) -> &str {
     tally.summary.split(' ').next().unwrap_or_default()
+}
+
+fn tree(system: System) -> String {
+    let base = match system {
+        System::Postgres => "$1",
+        _ => "?",
+    };
+    format!(
+        "read the whole tree in one statement: `WITH RECURSIVE node AS (SELECT … WHERE id = {base} UNION ALL SELECT … JOIN node ON …) SELECT * FROM node`"
+    )
 }
 
 fn read(system: System) -> String {
@@ -92,12 +105,18 @@ fn delete(system: System) -> String {
 }
 
 fn once(line: &Line) -> Vec<String> {
+    // The repetitions of what is only estimated are not counted.
+    let at_least = if line.arguments.is_estimate() {
+        "at least "
+    } else {
+        ""
+    };
     vec![
         "read it once, before the code that repeats it, and pass the value on".to_owned(),
         "or keep it in a value that lives as long as the request".to_owned(),
         format!(
-            "or, where several requests read it, cache it: `leash::cache::Cached` would have saved {} of these {} calls",
-            line.calls - line.arguments.distinct().min(line.calls),
+            "or, where several requests read it, cache it: `leash::cache::Cached` would have saved {at_least}{} of these {} calls",
+            super::spared(line),
             line.calls
         ),
     ]

@@ -156,7 +156,7 @@ async fn a_lookup_for_each_row_of_a_stream() {
     is_labelled(
         &found,
         &marked("each row read", "fetch"),
-        "12 rows of this read",
+        "while the 12 rows of this stream are read",
     );
 }
 
