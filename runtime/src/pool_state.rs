@@ -87,6 +87,8 @@ impl PoolState {
             acquire_timeout: Duration::from_secs(30),
             idle_timeout: None,
             max_lifetime: None,
+            sets_idle_timeout: false,
+            tests_before_acquire: true,
             hooks: Hooks::LeaveState,
         };
         Self::new(Endpoint::default(), Place::UNKNOWN, limits, Arc::default())
@@ -152,6 +154,8 @@ impl PoolState {
                     acquire_timeout: Duration::MAX,
                     idle_timeout: None,
                     max_lifetime: None,
+                    sets_idle_timeout: false,
+                    tests_before_acquire: false,
                     hooks: Hooks::Unknown,
                 };
                 Arc::new(PoolState {

@@ -14,9 +14,36 @@ use crate::pool_state::in_memory::InMemory;
 
 /// Judges the settings of a pool that has just been made.
 pub(crate) fn judge(pool: &PoolState, database: Option<InMemory>) -> Reaction {
-    match database {
-        Some(database) if !is_off() => lint::pool_settings(pool, database),
-        _ => Reaction::Go,
+    if is_off() {
+        return Reaction::Go;
+    }
+    lint::pool_settings(pool, database)
+}
+
+/// Why no pool was made, and what its settings have to do with it.
+pub(crate) struct NotMade {
+    error: Error,
+    judged: Reaction,
+}
+
+impl NotMade {
+    /// The first connect has failed. Settings that let no connect succeed are judged all the same.
+    pub(crate) fn failed(error: Error, pool: &PoolState) -> Self {
+        let judged = if pool.limits.acquire_timeout.is_zero() {
+            judge(pool, None)
+        } else {
+            Reaction::Go
+        };
+        Self { error, judged }
+    }
+}
+
+impl From<Error> for NotMade {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            judged: Reaction::Go,
+        }
     }
 }
 
@@ -42,16 +69,16 @@ impl<F> Making<F> {
     }
 }
 
-impl<T, F: Future<Output = Result<(T, Reaction), Error>>> Future for Making<F> {
+impl<T, F: Future<Output = Result<(T, Reaction), NotMade>>> Future for Making<F> {
     type Output = Result<T, Error>;
 
     #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (pool, judged) = match ready!(self.project().connect.poll(cx)) {
-            Ok(made) => made,
-            Err(error) => return Poll::Ready(Err(error)),
+        let (result, judged) = match ready!(self.project().connect.poll(cx)) {
+            Ok((pool, judged)) => (Ok(pool), judged),
+            Err(NotMade { error, judged }) => (Err(error), judged),
         };
         act_on(judged);
-        Poll::Ready(Ok(pool))
+        Poll::Ready(result)
     }
 }

@@ -1,11 +1,10 @@
 //! A pool's options contradict themselves or its database. Judged once, where the pool is made.
 //!
-//! One function a check: it returns the finding that it would report. The first check that objects is reported, and its help
-//! is right for the others too.
-
-use std::time::Duration;
+//! One function a check: it returns the finding that it would report. Where several object, one finding says all of it.
 
 use tracing::Span;
+
+mod limits;
 
 use super::Reaction;
 use super::describe::closing_notes;
@@ -22,24 +21,17 @@ use crate::scope::context;
 /// What is known of a pool when it is made.
 struct Made<'a> {
     pool: &'a PoolState,
-    database: InMemory,
     level: Level,
 }
 
-/// The pool has just been made, on an in-memory database. Where the lint is at deny, the caller must panic.
-pub(crate) fn pool_settings(pool: &PoolState, database: InMemory) -> Reaction {
+/// The pool has just been made; `database` is the in-memory database that it leads to. Where the lint is at deny, the caller must
+/// panic.
+pub(crate) fn pool_settings(pool: &PoolState, database: Option<InMemory>) -> Reaction {
     let (lint, function) = (Lint::PoolSettings, pool.connected.function);
     let Some(level) = judge(&config::rules(), lint, function, Some(&pool.name())) else {
         return Reaction::Go;
     };
-    let made = Made {
-        pool,
-        database,
-        level,
-    };
-    let Some(finding) =
-        one_database_for_each_connection(&made).or_else(|| last_connection_may_close(&made))
-    else {
+    let Some(finding) = all_in_one(objections(&Made { pool, level }, database)) else {
         return Reaction::Go;
     };
     let scope = context::scope();
@@ -52,6 +44,33 @@ pub(crate) fn pool_settings(pool: &PoolState, database: InMemory) -> Reaction {
             may_panic: true,
             log: Log::PerCause,
         })
+}
+
+/// A finding for each check that objects.
+fn objections(made: &Made<'_>, database: Option<InMemory>) -> Vec<Finding> {
+    let lost = database.and_then(|database| {
+        one_database_for_each_connection(made, database)
+            .or_else(|| last_connection_may_close(made, database))
+    });
+    // The fix for a database that is lost switches both times off.
+    let times = lost.is_none().then(|| limits::times(made));
+    limits::no_time_to_acquire(made)
+        .into_iter()
+        .chain(lost)
+        .chain(limits::minimum_above_maximum(made))
+        .chain(times.into_iter().flatten())
+        .collect()
+}
+
+/// The first finding that is certain, with what the others say.
+fn all_in_one(mut findings: Vec<Finding>) -> Option<Finding> {
+    findings.sort_by_key(|finding| finding.certainty != Certainty::Certain);
+    findings.into_iter().reduce(|first, other| {
+        first
+            .facts(other.facts)
+            .helps(other.help)
+            .note(format!("also: {}", other.title))
+    })
 }
 
 impl Made<'_> {
@@ -72,12 +91,12 @@ impl Made<'_> {
 }
 
 /// Several connections, where each has a database of its own.
-fn one_database_for_each_connection(made: &Made<'_>) -> Option<Finding> {
+fn one_database_for_each_connection(made: &Made<'_>, database: InMemory) -> Option<Finding> {
     let limits = &made.pool.limits;
-    if !made.database.is_of_connection() || limits.max_connections < 2 {
+    if !database.is_of_connection() || limits.max_connections < 2 {
         return None;
     }
-    let (name, noun) = (made.pool.name(), made.database.noun());
+    let (name, noun) = (made.pool.name(), database.noun());
     let share = match made.options() {
         "AnyPoolOptions" => {
             "name the database, so that the connections share it: `\"sqlite:file:NAME?mode=memory\"`"
@@ -105,14 +124,16 @@ fn one_database_for_each_connection(made: &Made<'_>) -> Option<Finding> {
 }
 
 /// The pool may close the last connection to its database, which SQLite then deletes.
-fn last_connection_may_close(made: &Made<'_>) -> Option<Finding> {
+fn last_connection_may_close(made: &Made<'_>, database: InMemory) -> Option<Finding> {
     let limits = &made.pool.limits;
-    if limits.idle_timeout.is_none() && limits.max_lifetime.is_none() || keeps_connections(made) {
+    if limits.idle_timeout.is_none() && limits.max_lifetime.is_none()
+        || keeps_connections(limits, database)
+    {
         return None;
     }
-    let (name, noun) = (made.pool.name(), made.database.noun());
+    let (name, noun) = (made.pool.name(), database.noun());
     let options = made.options();
-    let certainty = if made.database.may_be_kept_elsewhere() || has_minimum(made) {
+    let certainty = if database.may_be_kept_elsewhere() || has_minimum(limits, database) {
         Certainty::Likely
     } else {
         Certainty::Certain
@@ -135,8 +156,8 @@ fn last_connection_may_close(made: &Made<'_>) -> Option<Finding> {
             "never close a connection for its age or idle time: `{options}::new().idle_timeout(None).max_lifetime(None)`"
         ))
         .help(FILE)
-        .notes(kept_elsewhere(made))
-        .notes(minimum(made))
+        .notes(kept_elsewhere(database))
+        .notes(minimum(limits, database))
         .note("a process that ends before then, such as a test, loses nothing");
     Some(finding)
 }
@@ -148,15 +169,14 @@ const FILE: &str = "or keep the data in a file: `sqlite://data.db?mode=rwc`";
 /// sqlx closes idle connections one after the other, and opens another one where fewer than the minimum are left. It does that
 /// after it has closed the old one, so that a minimum of one is not enough. A connection that is too old is also closed when it is
 /// given back, and several can be given back at once.
-fn keeps_connections(made: &Made<'_>) -> bool {
-    has_minimum(made) && made.pool.limits.max_lifetime.is_none()
+fn keeps_connections(limits: &Limits, database: InMemory) -> bool {
+    has_minimum(limits, database) && limits.max_lifetime.is_none()
 }
 
 /// Whether the connections share the database, and the pool's minimum is more than one.
-fn has_minimum(made: &Made<'_>) -> bool {
-    let limits = &made.pool.limits;
+fn has_minimum(limits: &Limits, database: InMemory) -> bool {
     let minimum = limits.min_connections.min(limits.max_connections);
-    !made.database.is_of_connection() && minimum > 1
+    !database.is_of_connection() && minimum > 1
 }
 
 /// When the pool closes a connection.
@@ -170,43 +190,27 @@ fn when(limits: &Limits) -> String {
 }
 
 fn timeouts(limits: &Limits) -> impl Iterator<Item = Fact> {
-    let (minute, idle, life) = (
-        Duration::from_mins(1),
-        limits.idle_timeout,
-        limits.max_lifetime,
-    );
-    [
-        ("idle_timeout", idle, minute * 10),
-        ("max_lifetime", life, minute * 30),
-    ]
-    .into_iter()
-    .filter_map(|(name, time, default)| {
-        let time = time?;
-        let whose = if time == default {
-            ", sqlx's default"
-        } else {
-            ""
-        };
-        Some(Fact::new(name, short(time) + whose))
-    })
+    [limits::idle_timeout(limits), limits::max_lifetime(limits)]
+        .into_iter()
+        .flatten()
 }
 
 /// Who else may keep the database.
-fn kept_elsewhere(made: &Made<'_>) -> Option<String> {
-    made.database.may_be_kept_elsewhere().then(|| {
+fn kept_elsewhere(database: InMemory) -> Option<String> {
+    database.may_be_kept_elsewhere().then(|| {
         "the database stays as long as any connection to it is open, also one of another pool"
             .to_owned()
     })
 }
 
 /// Why the pool's minimum does not keep the database.
-fn minimum(made: &Made<'_>) -> Option<String> {
-    let why = match made.pool.limits.min_connections {
+fn minimum(limits: &Limits, database: InMemory) -> Option<String> {
+    let why = match limits.min_connections {
         0 => return None,
-        _ if has_minimum(made) => "connections of one age can be closed at once",
+        _ if has_minimum(limits, database) => "connections of one age can be closed at once",
         _ => "the pool closes a connection before it opens another one in its place",
     };
-    let minimum = made.pool.limits.min_connections;
+    let minimum = limits.min_connections;
     Some(format!(
         "`min_connections({minimum})` does not keep the database: {why}"
     ))

@@ -176,10 +176,18 @@ pub(crate) struct Limits {
     pub(crate) acquire_timeout: Duration,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) max_lifetime: Option<Duration>,
+    /// Whether the program has set `idle_timeout`, as far as is known.
+    pub(crate) sets_idle_timeout: bool,
+    pub(crate) tests_before_acquire: bool,
     pub(crate) hooks: Hooks,
 }
 
 impl Limits {
+    /// sqlx's default of `idle_timeout`.
+    pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
+    /// sqlx's default of `max_lifetime`.
+    pub(crate) const MAX_LIFETIME: Duration = Duration::from_mins(30);
+
     /// Whether the pool closes a connection because of its age or its idle time.
     pub(crate) fn replaces_connections(&self) -> bool {
         self.idle_timeout.is_some() || self.max_lifetime.is_some()

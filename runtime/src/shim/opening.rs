@@ -16,7 +16,7 @@ use super::made::Made;
 use super::options::PoolOptions;
 use super::pool::Pool;
 use crate::lifecycle::acquire::Opening;
-use crate::lifecycle::making::{self, Making};
+use crate::lifecycle::making::{self, Making, NotMade};
 use crate::lifecycle::startup;
 use crate::lint::Reaction;
 use crate::pool_state::PoolState;
@@ -185,7 +185,7 @@ async fn open<DB: Database>(
     options: OptionsOf<DB>,
     url: Option<&str>,
     place: Place,
-) -> Result<(Pool<DB>, Reaction), Error> {
+) -> Result<(Pool<DB>, Reaction), NotMade> {
     startup::load();
     let made = Made::of(pool);
     let for_sqlx = made.for_sqlx();
@@ -205,7 +205,9 @@ async fn open<DB: Database>(
     let pool_to_be: Weak<StandIn<DB>> = Arc::downgrade(&stand_in);
     startup::pool_made(pool_to_be, &state);
     let connect = for_sqlx.connect_with(options);
-    let opened = Opening::new(state, Origin::UnlessPolled(place), connect).await?;
+    let opened = Opening::new(Arc::clone(&state), Origin::UnlessPolled(place), connect)
+        .await
+        .map_err(|error| NotMade::failed(error, &state))?;
     let pool = Pool::track(opened, place, made);
     drop(stand_in);
     let judged = making::judge(pool.state(), database);

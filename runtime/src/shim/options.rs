@@ -15,6 +15,8 @@ use crate::pool_state::endpoint::Limits;
 pub struct PoolOptions<DB: Database> {
     pub(super) inner: sqlx::pool::PoolOptions<DB>,
     pub(super) hooks: Hooks<DB>,
+    /// Whether the program has set `idle_timeout` here.
+    pub(super) sets_idle_timeout: bool,
 }
 
 impl<DB: Database> PoolOptions<DB> {
@@ -28,6 +30,7 @@ impl<DB: Database> PoolOptions<DB> {
         Self {
             inner,
             hooks: Hooks::none(false),
+            sets_idle_timeout: false,
         }
     }
 
@@ -39,6 +42,9 @@ impl<DB: Database> PoolOptions<DB> {
             acquire_timeout: self.get_acquire_timeout(),
             idle_timeout: self.get_idle_timeout(),
             max_lifetime: self.get_max_lifetime(),
+            sets_idle_timeout: self.sets_idle_timeout
+                || self.get_idle_timeout() != Some(Limits::IDLE_TIMEOUT),
+            tests_before_acquire: self.get_test_before_acquire(),
             hooks: self.hooks.effect(),
         }
     }
@@ -130,7 +136,10 @@ impl<DB: Database> PoolOptions<DB> {
     /// Sets the idle time from which a connection is closed.
     #[must_use]
     pub fn idle_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.set(|it| it.idle_timeout(timeout))
+        Self {
+            sets_idle_timeout: true,
+            ..self.set(|it| it.idle_timeout(timeout))
+        }
     }
 
     /// The idle time from which a connection is closed.
@@ -201,6 +210,7 @@ impl<DB: Database> From<sqlx::pool::PoolOptions<DB>> for PoolOptions<DB> {
         Self {
             inner,
             hooks: Hooks::none(true),
+            sets_idle_timeout: false,
         }
     }
 }
@@ -216,6 +226,7 @@ impl<DB: Database> Clone for PoolOptions<DB> {
         Self {
             inner: self.inner.clone(),
             hooks: self.hooks.clone(),
+            sets_idle_timeout: self.sets_idle_timeout,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod databases;
 mod kept;
 mod levels;
+mod limits;
 mod places;
 
 use std::time::Duration;

@@ -102,7 +102,8 @@ pub(super) struct Case<'a> {
 impl Case<'_> {
     /// The first verdict that applies: those that can be proven come first.
     fn diagnose(&self, deadlock: Option<&Deadlock>) -> Diagnosis {
-        self.clock()
+        self.no_time()
+            .or_else(|| self.clock())
             .or_else(|| deadlock.map(of_deadlock))
             .or_else(|| self.reads_on())
             .or_else(|| self.stall())
@@ -143,6 +144,18 @@ impl Case<'_> {
 
     fn timeout(&self) -> Duration {
         self.waiter.pool.limits.acquire_timeout
+    }
+
+    /// The pool gives an acquire no time.
+    fn no_time(&self) -> Option<Diagnosis> {
+        self.timeout().is_zero().then(|| {
+            Diagnosis::new(
+                Verdict::Unknown,
+                Certainty::Certain,
+                "`acquire_timeout` is zero: an acquire has no time to wait for a permit or to open a connection",
+            )
+            .help("give it time: `.acquire_timeout(Duration::from_secs(30))` is sqlx's default")
+        })
     }
 
     /// The clock did not run as the pool believes.

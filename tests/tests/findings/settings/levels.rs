@@ -1,10 +1,11 @@
 //! What a level does to `pool_settings`.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use futures::FutureExt;
 use sqlx::leash::testing::findings;
-use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{SqlitePool, track};
 
 use super::memory;
@@ -97,6 +98,34 @@ fn untracked_code_panics_where_it_awaits() {
         note_panics();
         let place = runtime.block_on(panic_of(is_not_tracked()));
         assert_eq!(place, marked("await untracked", "await"));
+    });
+}
+
+/// A minimum above the maximum is certain, a short lifetime likely. The connect that has no time fails, and panics all the same.
+#[test]
+#[cfg(debug_assertions)]
+fn contradictions_of_the_options_panic_too() {
+    let test = "settings::levels::contradictions_of_the_options_panic_too";
+    in_child_under(test, "pool_settings=deny,pool_timeout=allow", |runtime| {
+        let directory = tempfile::tempdir().unwrap();
+        let file = SqliteConnectOptions::new()
+            .filename(directory.path().join("levels.db"))
+            .create_if_missing(true);
+        let no_time = SqlitePoolOptions::new().acquire_timeout(Duration::ZERO);
+        let connecting = AssertUnwindSafe(no_time.connect_with(file.clone())).catch_unwind();
+        let panicked = runtime.block_on(connecting).unwrap_err();
+        let message = panicked.downcast::<String>().unwrap();
+        assert!(message.contains("`acquire_timeout` is zero"), "{message}");
+
+        let short = SqlitePoolOptions::new().max_lifetime(Duration::from_secs(50));
+        let pool = runtime.block_on(short.connect_with(file.clone()));
+        pool.unwrap();
+
+        let above = SqlitePoolOptions::new().min_connections(11);
+        let connecting = AssertUnwindSafe(async { above.connect_lazy_with(file) });
+        let panicked = runtime.block_on(connecting.catch_unwind()).unwrap_err();
+        let message = panicked.downcast::<String>().unwrap();
+        assert!(message.contains("may open 10"), "{message}");
     });
 }
 
