@@ -2,7 +2,6 @@
 
 use expect_test::{Expect, expect};
 use futures::TryStreamExt;
-use leash_tests::listen;
 use sqlx::leash::testing::findings;
 use sqlx::leash::{Lint, PoolExt};
 use sqlx::{Executor, PgPool, SqlitePool, track};
@@ -297,7 +296,7 @@ async fn log_in() -> PgPool {
 
 #[tokio::test]
 async fn duplicate_pool() {
-    listen();
+    leash_tests::listen();
     let logged_in = async {
         let mut pools = Vec::new();
         for _ in 0..4 {
@@ -308,9 +307,9 @@ async fn duplicate_pool() {
     };
     check(logged_in, expect![[r#"
         warning[duplicate_pool]: findings::words::lints::log_in has made 4 pools portal that are all alive; the limit is 3
-           --> tests/tests/findings/words/lints.rs:294:16
+           --> tests/tests/findings/words/lints.rs:293:16
             |
-        294 |     let pool = PgPool::connect_lazy("postgres://eye@127.0.0.1:1/portal");
+        293 |     let pool = PgPool::connect_lazy("postgres://eye@127.0.0.1:1/portal");
             |                ^^^^^^ connected here
             |
             = note: the first was made … ago, the last … ago, connections open 0
