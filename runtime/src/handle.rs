@@ -10,6 +10,7 @@ use once_cell::sync::OnceCell;
 use smallvec::SmallVec;
 
 use crate::pool_state::PoolState;
+use crate::pool_state::connections::Shown;
 use crate::pool_state::counters::Hold;
 use crate::pool_state::endpoint::System;
 use crate::scope::origin::Origin;
@@ -98,7 +99,9 @@ pub(crate) struct Handle {
     /// How the return of the connection goes on, where something is left unread.
     progress: Progress,
     /// Whether the connection must not be used again, because its state may differ from what sqlx assumes.
-    poisoned: AtomicBool,
+    poisoned: OnceCell<Shown>,
+    /// A statement has shown that nothing can be sent on the connection any more.
+    is_broken: AtomicBool,
     /// A transaction on it has failed, and no finding has reported that yet.
     has_failed: AtomicBool,
     /// A text may have left a transaction open on it, or something set.
@@ -220,7 +223,8 @@ impl Handle {
             reserved: OnceCell::new(),
             stream: StreamRows::default(),
             progress: Progress::default(),
-            poisoned: AtomicBool::new(false),
+            poisoned: OnceCell::new(),
+            is_broken: AtomicBool::new(false),
             has_failed: AtomicBool::new(false),
             has_effects: AtomicBool::new(false),
             was_lent: AtomicBool::new(false),
@@ -254,11 +258,11 @@ impl Handle {
     }
 
     /// Marks the permit as granted. From now on the handle belongs to the scope that is current now.
-    fn grant(&self) {
+    fn grant(&self, has_connected: bool) {
         let now = Instant::now();
         let waited = now.saturating_duration_since(self.asked);
-        self.pool.counters.waits.queued(waited);
-        self.acquires.waits.queued(waited);
+        self.pool.counters.waits.queued(waited, has_connected);
+        self.acquires.waits.queued(waited, false);
         let scope = context::scope();
         if let Some(scope) = &scope {
             scope.adopt(self.id);
@@ -270,6 +274,21 @@ impl Handle {
         drop(state);
         // After the unlock: a scope may hold spans, and dropping a span runs the code of a subscriber.
         drop(asked_by);
+    }
+
+    /// Counts connections that were opened for the claim. Of the first one it is known when its connect began, if the claim
+    /// had its permit at once.
+    #[cold]
+    fn opens(&self, connections: u64, is_first: bool) {
+        self.acquires.opens(connections);
+        if is_first && self.had_permit() {
+            self.pool.connections.connected_in(self.asked.elapsed());
+        }
+    }
+
+    /// Whether a permit was free when the claim began: its wait is then for a connection alone.
+    fn had_permit(&self) -> bool {
+        !self.queues && self.pool.lent_at().is_none()
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -343,12 +362,24 @@ impl Handle {
     }
 
     /// Marks the connection as unfit for further use.
-    pub(crate) fn poison(&self) {
-        self.poisoned.store(true, Relaxed);
+    pub(crate) fn poison(&self, why: Shown) {
+        let _ = self.poisoned.set(why);
     }
 
     pub(crate) fn is_poisoned(&self) -> bool {
-        self.poisoned.load(Relaxed)
+        self.poisoned.get().is_some()
+    }
+
+    /// Records that its connection is about to be closed.
+    pub(crate) fn closes_connection(&self, why: Shown) {
+        self.pool.connections.closes(why);
+    }
+
+    /// Records that its connection is closed at its drop, because it is poisoned.
+    pub(crate) fn closes_poisoned(&self) {
+        if let Some(why) = self.poisoned.get() {
+            self.closes_connection(*why);
+        }
     }
 }
 

@@ -61,7 +61,7 @@ pub use crate::finding::{
     CallSite, Certainty, Fact, Finding, Level, Limit, Lint, Related, UnknownName, Verdict, explain,
 };
 pub use crate::snapshot::{
-    AcquireStats, Activity, Bucket, Check, CheckVerdict, ConnectionStats, ControlStats,
+    AcquireStats, Activity, Bucket, Check, CheckVerdict, ClosedBy, ConnectionStats, ControlStats,
     DemandStats, Diagnosis, HandleInfo, HoldStats, LentTo, LintStats, Operation, PoolStats,
     Setting, SettingValue, SiteHandles, SiteStats, Snapshot, Timing, TrackerStats,
     TransactionFailure, TransactionInfo, WaiterInfo, WriteLockInfo,

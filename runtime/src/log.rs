@@ -278,6 +278,8 @@ pub(crate) fn pool(pool: &PoolStats, line: &str) {
         waiting = pool.waiting,
         acquired = pool.acquired,
         timeouts = pool.timeouts,
+        opened = pool.connections.as_ref().map(|it| it.opened),
+        closed = pool.connections.as_ref().map(|it| it.closed),
         needed = pool.demand.needed(),
         most_held = pool.demand.most_held,
         busy_share = pool.demand.busy_share(),

@@ -31,7 +31,7 @@ mod too_long;
 
 use closing::Closings;
 use connect_probe::ConnectProbes;
-use connections::Connections;
+use connections::{Connections, Use};
 use counters::PoolCounters;
 use demand::Demand;
 use endpoint::{Endpoint, Hooks, Limits, System};
@@ -230,6 +230,17 @@ impl PoolState {
     /// The number of permits granted since the pool was made.
     pub(crate) fn granted(&self) -> u64 {
         self.counters.waits.count()
+    }
+
+    /// How the pool was used so far. `is_closed` is whether it is closed.
+    pub(crate) fn used(&self, is_closed: bool) -> Use {
+        let (waiting, failed) = (self.permits.waiting(), self.counters.failed());
+        let turns = self.granted() + failed + waiting + self.counters.holds.ended();
+        Use {
+            turns: self.lent_at().is_none().then_some(turns),
+            is_under_way: waiting + self.permits.returning() > 0,
+            is_closed,
+        }
     }
 
     /// Whether any permit is waited for, held or returning.

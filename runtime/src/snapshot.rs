@@ -105,6 +105,8 @@ pub struct AcquireStats {
     pub errors: u64,
     /// Acquires that were dropped while waiting.
     pub abandoned: u64,
+    /// Connections that were opened for them. A pool opens others for itself, to keep `min_connections`.
+    pub opened: u64,
     /// How long the granted acquires waited.
     pub wait: Timing,
 }
@@ -372,6 +374,87 @@ pub struct ConnectionStats {
     pub open: u64,
     /// Those among them that were closed. A detached connection is closed for its pool.
     pub closed: u64,
+    /// Why they were closed.
+    pub closed_by: ClosedBy,
+    /// How long it took to open one, of those of which that is known: opened for an acquire that found a permit free, so that
+    /// it waited for the connection alone. The check of a dead connection that it found before counts as well.
+    pub connect: Timing,
+    /// Connects that were given up because the acquire's time was over. The server may have opened these connections; they are
+    /// not among `opened`. Counted are acquires that had found a permit free: without a new connection, they were checking an
+    /// idle one.
+    pub cut: u64,
+    /// The part of the pool's `wait` in which a connection was opened.
+    pub wait_with_connect: Timing,
+    /// The other part.
+    pub wait_without_connect: Timing,
+}
+
+/// Why connections were closed.
+///
+/// The program shows most causes where it acts: `program`, `hook`, `cancelled`, `acquire_over`. sqlx does not show when the pool
+/// closes a connection by itself. That is inferred, from the ages of the connections and from when the pool was used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct ClosedBy {
+    /// By the program: `close()`, `close_on_drop()`, `detach()`, and the close of the pool.
+    pub program: u64,
+    /// A hook has refused the connection: `after_connect` or another with an error, `before_acquire` or `after_release` with
+    /// `false`. A hook that panicked counts as well.
+    pub hook: u64,
+    /// A statement was given up in a state in which the connection cannot be used again, or the return was cut by
+    /// `return_timeout`.
+    pub cancelled: u64,
+    /// The acquire timed out or was dropped while a hook ran on its connection: it was opened, or checked, and thrown away.
+    pub acquire_over: u64,
+    /// By the pool, at `max_lifetime`.
+    ///
+    /// Inferred, where nothing else is known, from the age: connections are taken to be closed in the order in which they were
+    /// opened, and this one was older than `max_lifetime` then.
+    pub max_lifetime: u64,
+    /// By the pool, at `idle_timeout`.
+    ///
+    /// Inferred from this: more connections were closed than acquires had begun and handles had ended, so that the pool's own
+    /// check must have closed the others. Not claimed for a pool that was handed to plain sqlx, whose acquires are not seen.
+    pub idle_timeout: u64,
+    /// All others: by the server or the network, by plain sqlx, or by the pool where that cannot be told.
+    pub elsewhere: u64,
+}
+
+impl ClosedBy {
+    /// The number of closed connections.
+    pub fn total(&self) -> u64 {
+        self.parts().iter().map(|(number, _)| number).sum()
+    }
+
+    /// Each cause in words, with its number.
+    pub(crate) fn parts(&self) -> [(u64, &'static str); 7] {
+        [
+            (self.program, "by the program"),
+            (self.hook, "refused by a hook"),
+            (self.cancelled, "after a cancellation"),
+            (self.acquire_over, "with an acquire that was over"),
+            (self.max_lifetime, "at max_lifetime"),
+            (self.idle_timeout, "at idle_timeout"),
+            (self.elsewhere, "by the server, the network or unseen code"),
+        ]
+    }
+
+    /// The same with those of `other`, each changed by `change`.
+    pub(crate) fn with(mut self, other: Self, change: fn(u64, u64) -> u64) -> Self {
+        for (number, of_other) in [
+            (&mut self.program, other.program),
+            (&mut self.hook, other.hook),
+            (&mut self.cancelled, other.cancelled),
+            (&mut self.acquire_over, other.acquire_over),
+            (&mut self.max_lifetime, other.max_lifetime),
+            (&mut self.idle_timeout, other.idle_timeout),
+            (&mut self.elsewhere, other.elsewhere),
+        ] {
+            *number = change(*number, of_other);
+        }
+        self
+    }
 }
 
 /// The numbers of operations that are no statements of the user's.

@@ -7,6 +7,7 @@ use super::operations::What;
 use super::rows::StreamRows;
 use super::unread::Unread;
 use super::{Handle, State};
+use crate::pool_state::connections::Shown;
 use crate::pool_state::counters::{Control, Hold};
 use crate::scope::context;
 use crate::site::tally::Tally;
@@ -40,7 +41,7 @@ impl ControlGuard {
 impl Drop for ControlGuard {
     fn drop(&mut self) {
         if self.unread {
-            self.handle.poison();
+            self.handle.poison(Shown::Cancelled);
         }
         self.handle.operation_ended(Instant::now());
     }

@@ -105,6 +105,9 @@ impl Handle {
     pub(crate) fn note_broken(&self) {
         self.state().session = None;
         self.has_effects.store(false, Relaxed);
+        if !self.is_broken.swap(true, Relaxed) {
+            self.pool.connections.broke();
+        }
     }
 
     /// The first statement that was sent on the handle.

@@ -12,6 +12,8 @@ use super::{Handle, Standing, live};
 /// A claim that waits for its permit. Dropping it counts the wait as abandoned.
 pub(crate) struct Waiting {
     handle: Option<Arc<Handle>>,
+    /// Whether a connection was opened for it.
+    has_connected: bool,
 }
 
 impl Waiting {
@@ -21,6 +23,16 @@ impl Waiting {
         live::insert(&handle);
         Self {
             handle: Some(handle),
+            has_connected: false,
+        }
+    }
+
+    /// Counts the connections that were opened for it in this poll.
+    #[inline]
+    pub(crate) fn opens(&mut self, connections: u64) {
+        if connections > 0 {
+            let is_first = !std::mem::replace(&mut self.has_connected, true);
+            self.handle().opens(connections, is_first);
         }
     }
 
@@ -40,7 +52,7 @@ impl Waiting {
         // In this order: between the two steps the claim counts as held and as waiting, rather than as neither.
         self.handle().pool.permits.take();
         let handle = self.end().expect("BUG: a wait ends once");
-        handle.grant();
+        handle.grant(self.has_connected);
         Held::of(handle)
     }
 
@@ -53,6 +65,10 @@ impl Waiting {
             _ => &counters.acquire_errors,
         };
         counter.fetch_add(1, Relaxed);
+        let is_over = matches!(error, Error::PoolTimedOut);
+        if is_over && !self.has_connected && handle.had_permit() {
+            handle.pool.connections.cut();
+        }
         handle.acquires.failed(error);
     }
 

@@ -10,6 +10,7 @@ use futures_core::future::BoxFuture;
 use super::held::Held;
 use super::unread::Unread;
 use super::{Handle, Standing, live};
+use crate::pool_state::connections::Shown;
 use crate::{config, log};
 
 impl Held {
@@ -30,13 +31,15 @@ impl Held {
         };
         let returning = Returning { handle };
         async move {
-            let (give_back, returning) = (give_back, returning);
+            let (mut give_back, returning) = (give_back, returning);
             match config::return_timeout() {
                 None => give_back.await,
-                // When `give_back` is dropped before its end, it closes the connection and frees the permit.
                 Some(limit) => {
-                    if sqlx_core::rt::timeout(limit, give_back).await.is_err() {
+                    if sqlx_core::rt::timeout(limit, &mut give_back).await.is_err() {
                         let handle = &returning.handle;
+                        handle.closes_connection(Shown::Cancelled);
+                        // Dropped before its end, it closes the connection and frees the permit.
+                        drop(give_back);
                         handle.pool.counters.returns_cut.fetch_add(1, Relaxed);
                         log::return_cut(handle.place, &handle.pool, limit);
                     }

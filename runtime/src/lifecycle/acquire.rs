@@ -18,6 +18,7 @@ use crate::handle::Handle;
 use crate::handle::asked::{Asked, Purpose};
 use crate::handle::held::{Held, Waiting};
 use crate::lint::{self, Reaction};
+use crate::pool_state::connections::opened_in;
 use crate::pool_state::{PoolState, full_server, registry};
 use crate::scope::context;
 use crate::scope::origin::Origin;
@@ -80,7 +81,7 @@ impl<T, F: Future<Output = Result<T, Error>>> Claiming<F> {
         match std::mem::replace(this.stage, Stage::Ended) {
             Stage::New(pool, origin, purpose) if !startup::is_off() => {
                 startup::pool_used(&pool);
-                let acquired = context::outside(|| this.acquire.poll(cx));
+                let (acquired, opened) = opened_in(|| context::outside(|| this.acquire.poll(cx)));
                 let asked = Asked {
                     pool,
                     origin,
@@ -89,14 +90,23 @@ impl<T, F: Future<Output = Result<T, Error>>> Claiming<F> {
                     when: Instant::now(),
                 };
                 match acquired {
-                    Poll::Ready(result) => Poll::Ready((Claimed::AtOnce(asked), result)),
+                    Poll::Ready(result) if opened == 0 => {
+                        Poll::Ready((Claimed::AtOnce(asked), result))
+                    }
+                    Poll::Ready(result) => {
+                        let mut waiting = begin_to_wait(asked);
+                        waiting.opens(opened);
+                        Poll::Ready((Claimed::Waited(waiting), result))
+                    }
                     Poll::Pending => {
-                        self.go_on_waiting(begin_to_wait(asked), cx);
+                        let mut waiting = begin_to_wait(asked);
+                        waiting.opens(opened);
+                        self.go_on_waiting(waiting, cx);
                         Poll::Pending
                     }
                 }
             }
-            Stage::Waiting(waiting) => {
+            Stage::Waiting(mut waiting) => {
                 if let Some(signals) = waiting.handle().signals() {
                     if let Some(message) = signals.panic {
                         let handle = Arc::clone(waiting.handle());
@@ -107,7 +117,9 @@ impl<T, F: Future<Output = Result<T, Error>>> Claiming<F> {
                         *this.probe = start_probe(waiting.handle());
                     }
                 }
-                match context::outside(|| this.acquire.poll(cx)) {
+                let (acquired, opened) = opened_in(|| context::outside(|| this.acquire.poll(cx)));
+                waiting.opens(opened);
+                match acquired {
                     Poll::Ready(result) => {
                         *this.probe = None;
                         Poll::Ready((Claimed::Waited(waiting), result))

@@ -11,6 +11,7 @@ use crate::handle::begun::Ran;
 use crate::handle::unread::Unread;
 use crate::lint;
 use crate::log;
+use crate::pool_state::connections::Shown;
 use crate::pool_state::endpoint::System;
 use crate::scope::ledger::{Around, Call, Database, Identity};
 use crate::scope::{Scope, context, counted};
@@ -574,7 +575,7 @@ impl Drop for Running {
             && self.system.forgets_abandoned_answers()
             && let Some(handle) = &self.handle
         {
-            handle.poison();
+            handle.poison(Shown::Cancelled);
         }
         self.finish(Outcome::Cancelled, None);
     }

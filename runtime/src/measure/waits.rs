@@ -12,6 +12,8 @@ pub(crate) struct Waits {
     at_once: AtomicU64,
     queued: AtomicU64,
     times: Histogram,
+    /// Those in which a connection was opened.
+    with_connect: Histogram,
 }
 
 impl Waits {
@@ -20,6 +22,7 @@ impl Waits {
             at_once: AtomicU64::new(0),
             queued: AtomicU64::new(0),
             times: Histogram::new(),
+            with_connect: Histogram::new(),
         }
     }
 
@@ -29,10 +32,14 @@ impl Waits {
         self.at_once.fetch_add(1, Relaxed);
     }
 
-    /// Counts a wait in a queue.
-    pub(crate) fn queued(&self, waited: Duration) {
+    /// Counts a wait in a queue, or for a connection that was opened.
+    pub(crate) fn queued(&self, waited: Duration, has_connected: bool) {
         self.queued.fetch_add(1, Relaxed);
-        self.times.record(waited);
+        if has_connected {
+            self.with_connect.record(waited);
+        } else {
+            self.times.record(waited);
+        }
     }
 
     /// The number of waits.
@@ -41,6 +48,16 @@ impl Waits {
     }
 
     pub(crate) fn read(&self) -> Timing {
+        self.read_without_connect().with(&self.with_connect.read())
+    }
+
+    /// The waits in which a connection was opened.
+    pub(crate) fn read_with_connect(&self) -> Timing {
+        self.with_connect.read()
+    }
+
+    /// The other waits.
+    pub(crate) fn read_without_connect(&self) -> Timing {
         self.times.read_with_zeros(self.at_once.load(Relaxed))
     }
 }
@@ -53,11 +70,11 @@ mod tests {
     fn a_wait_of_zero_counts_in_the_first_bucket() {
         let waits = Waits::new();
         assert_eq!(waits.read(), Timing::default());
-        waits.queued(Duration::from_millis(5));
+        waits.queued(Duration::from_millis(5), false);
         for _ in 0..3 {
             waits.at_once();
         }
-        waits.queued(Duration::ZERO);
+        waits.queued(Duration::ZERO, false);
         let read = waits.read();
         assert_eq!((waits.count(), read.count), (5, 5));
         assert_eq!(
@@ -69,6 +86,13 @@ mod tests {
             "all waits of zero are in one bucket"
         );
         assert_eq!(read.buckets.len(), 2);
+        waits.queued(Duration::from_millis(9), true);
+        let (all, with) = (waits.read(), waits.read_with_connect());
+        assert_eq!((waits.count(), all.count, with.count), (6, 6, 1));
+        assert_eq!(
+            (all.max, waits.read_without_connect()),
+            (Duration::from_millis(9), read)
+        );
         let alone = Waits::new();
         alone.at_once();
         assert_eq!(alone.read().count, 1, "no other waits");

@@ -65,6 +65,11 @@ impl Holds {
         self.reserved.fetch_add(nanos(hold.total()), Relaxed);
     }
 
+    /// The number of handles that have ended.
+    pub(crate) fn ended(&self) -> u64 {
+        self.ended.load(Relaxed)
+    }
+
     pub(crate) fn read(&self) -> HoldStats {
         let time = |nanos: &AtomicU64| Duration::from_nanos(nanos.load(Relaxed));
         HoldStats {
@@ -119,6 +124,12 @@ impl PoolCounters {
             prepares: AtomicU64::new(0),
             describes: AtomicU64::new(0),
         }
+    }
+
+    /// The number of acquires that were granted no permit.
+    pub(crate) fn failed(&self) -> u64 {
+        let failed = [&self.timeouts, &self.acquire_errors, &self.abandoned];
+        failed.iter().map(|counter| counter.load(Relaxed)).sum()
     }
 
     pub(crate) fn count(&self, control: Control) {

@@ -35,13 +35,24 @@ impl PoolState {
             wait,
             holds: counters.holds.read(),
             demand: self.read_demand(Instant::now()),
-            connections: pool.connections().map(|counts| ConnectionStats {
-                opened: counts.opened,
-                closed: counts.closed,
-                open: counts.open(),
-            }),
+            connections: self.read_connections(pool),
             control: counters.read_control(),
         }
+    }
+
+    fn read_connections(&self, pool: &dyn ErasedPool) -> Option<ConnectionStats> {
+        let counts = pool.connections()?;
+        let (connect, cut) = self.connections.read_connects();
+        Some(ConnectionStats {
+            opened: counts.opened,
+            open: counts.open(),
+            closed: counts.closed(),
+            closed_by: counts.by,
+            connect,
+            cut,
+            wait_with_connect: self.counters.waits.read_with_connect(),
+            wait_without_connect: self.counters.waits.read_without_connect(),
+        })
     }
 
     /// What the pool's users needed of it, without the handles that live.
@@ -49,15 +60,9 @@ impl PoolState {
         let counters = &self.counters;
         let waiting = self.permits.waiting();
         let (granted, holds) = (self.granted(), counters.holds.read());
-        let failed = [
-            &counters.timeouts,
-            &counters.acquire_errors,
-            &counters.abandoned,
-        ];
-        let failed: u64 = failed.iter().map(|counter| counter.load(Relaxed)).sum();
         DemandStats {
             over: now.saturating_duration_since(self.demand.since),
-            asked: granted + failed + waiting,
+            asked: granted + counters.failed() + waiting,
             granted,
             busy: holds.busy,
             idle: holds.idle,

@@ -23,7 +23,9 @@ pub(crate) trait ErasedPool: Send + Sync {
     fn is_closed(&self) -> bool;
     /// How many connections it has opened and closed; `None` if that is not known.
     fn connections(&self) -> Option<Counts> {
-        self.state().connections.look(|| self.size())
+        let state = self.state();
+        let used = || state.used(self.is_closed());
+        state.connections.look(|| self.size(), used)
     }
     /// Where it leads now. This can change: the connect options of a pool can be replaced.
     fn endpoint(&self) -> Endpoint;

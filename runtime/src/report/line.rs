@@ -1,7 +1,7 @@
 //! A pool or a call site in one line.
 
 use crate::measure::units::{count, decimal, percent, short};
-use crate::snapshot::{DemandStats, PoolStats, SiteStats};
+use crate::snapshot::{ConnectionStats, DemandStats, PoolStats, SiteStats};
 
 /// The state of a pool in one line.
 pub(super) fn pool_line(pool: &PoolStats) -> String {
@@ -34,6 +34,9 @@ pub(super) fn pool_line(pool: &PoolStats) -> String {
             line += &format!(", {}", count(number, noun));
         }
     }
+    if pool.connections.is_none() {
+        line += ", connections not counted";
+    }
     if pool.lent {
         line += ", lent to plain sqlx";
     }
@@ -41,6 +44,44 @@ pub(super) fn pool_line(pool: &PoolStats) -> String {
         line += ", closed";
     }
     line
+}
+
+/// What a pool has opened and closed; `None` if that is nothing.
+pub(super) fn connections_line(connections: &ConnectionStats) -> Option<String> {
+    if connections.opened + connections.closed + connections.cut == 0 {
+        return None;
+    }
+    let mut line = format!("{} opened", count(connections.opened, "connection"));
+    if connections.connect.count > 0 {
+        line += &format!(
+            " (connect p50 {} p99 {})",
+            short(connections.connect.p50()),
+            short(connections.connect.p99())
+        );
+    }
+    line += &format!(", {} closed", connections.closed);
+    let by = connections.closed_by.parts();
+    let by = by.iter().filter(|(number, _)| *number > 0);
+    let by: Vec<_> = by.map(|(number, how)| format!("{number} {how}")).collect();
+    if !by.is_empty() {
+        line += &format!(": {}", by.join(", "));
+    }
+    if connections.cut > 0 {
+        line += &format!(
+            "; {} cut by acquire_timeout",
+            count(connections.cut, "connect")
+        );
+    }
+    if connections.wait_with_connect.count > 0 {
+        line += &format!(
+            "; wait with a connect p50 {} p99 {}, without p50 {} p99 {}",
+            short(connections.wait_with_connect.p50()),
+            short(connections.wait_with_connect.p99()),
+            short(connections.wait_without_connect.p50()),
+            short(connections.wait_without_connect.p99())
+        );
+    }
+    Some(line)
 }
 
 /// What the users of a pool needed of it; `None` if it was not used.

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::collect::snapshot;
-use super::line::{demand_line, pool_line, site_line};
+use super::line::{connections_line, demand_line, pool_line, site_line};
 use crate::snapshot::Snapshot;
 use crate::{config, log, sync};
 
@@ -21,8 +21,14 @@ pub fn report() {
         pool.acquired == 0 && pool.timeouts == 0 && pool.handles == 0 && pool.waiting == 0
     });
     for pool in busy {
-        let demand = demand_line(&pool.demand).map(|line| format!("; {line}"));
-        log::pool(pool, &(pool_line(pool) + &demand.unwrap_or_default()));
+        let connections = pool.connections.as_ref().and_then(connections_line);
+        let parts = [
+            Some(pool_line(pool)),
+            demand_line(&pool.demand),
+            connections,
+        ];
+        let parts: Vec<_> = parts.into_iter().flatten().collect();
+        log::pool(pool, &parts.join("; "));
     }
     if !idle.is_empty() {
         let names: Vec<_> = idle.iter().map(|pool| pool.name.as_str()).collect();

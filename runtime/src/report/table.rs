@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::line::{demand_line, place_of, pool_line, short_name};
+use super::line::{connections_line, demand_line, place_of, pool_line, short_name};
 use super::live::{handle_lines, waiter_lines};
 use crate::config;
 use crate::measure::units::{count, short};
@@ -56,7 +56,9 @@ impl fmt::Display for Snapshot {
         }
         for pool in &self.pools {
             lines.push(pool_line(pool));
-            lines.extend(demand_line(&pool.demand).map(|line| format!("  {line}")));
+            let connections = pool.connections.as_ref().and_then(connections_line);
+            let more = demand_line(&pool.demand).into_iter().chain(connections);
+            lines.extend(more.map(|line| format!("  {line}")));
         }
         let queues = self.acquires.iter().filter(|row| is_worth_a_line(row));
         lines.extend(queues.map(queue_line));

@@ -13,6 +13,7 @@ use super::{known, lent};
 use crate::handle::Handle;
 use crate::handle::held::Held;
 use crate::lifecycle::{session, startup};
+use crate::pool_state::connections::Shown;
 use crate::scope::context;
 
 /// The `Deref` target of a tracked connection or transaction.
@@ -152,14 +153,14 @@ impl<'c, DB: Database> Conn<'c, DB> {
     }
 
     /// Has the pool's connection closed when it is dropped: it must not go back to the pool as it is.
-    pub(super) fn poison(&mut self) {
+    pub(super) fn poison(&mut self, why: Shown) {
         if let Some(handle) = self.handle() {
-            handle.poison();
+            handle.poison(why);
         }
     }
 
     pub(super) fn close_on_drop(&mut self) {
-        self.poison();
+        self.poison(Shown::Program);
         if let Source::Pooled(connection) = &mut self.source {
             connection.close_on_drop();
         }
@@ -259,6 +260,7 @@ impl<DB: Database> Drop for Conn<'_, DB> {
             return;
         };
         if held.handle().is_poisoned() {
+            held.handle().closes_poisoned();
             // The handle ends first. sqlx spawns a task that closes the connection, and drops it if that takes 5 s.
             drop(held);
             connection.close_on_drop();

@@ -3,13 +3,14 @@
 //! sqlx's options neither show their hooks nor lose them. So these are kept apart, and handed over when a pool is made: each
 //! pool has its own wrappers around them, also if its options are those of another pool.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 
 use futures_core::future::BoxFuture;
 use sqlx::pool::PoolConnectionMetadata;
 use sqlx::{Database, Error};
 
-use crate::pool_state::connections::Connections;
+use crate::pool_state::connections::{Connections, Shown};
 use crate::pool_state::endpoint;
 
 /// Runs on each new connection.
@@ -73,32 +74,114 @@ impl<DB: Database> Hooks<DB> {
     ) -> sqlx::pool::PoolOptions<DB> {
         if connections.are_counted() || self.after_connect.is_some() {
             options =
-                options.after_connect(counted::<DB>(self.after_connect, Arc::clone(connections)));
+                options.after_connect(on_new::<DB>(self.after_connect, Arc::clone(connections)));
         }
         if let Some(hook) = self.before_acquire {
-            options = options.before_acquire(move |connection, meta| hook(connection, meta));
+            options =
+                options.before_acquire(on_known::<DB>(hook, connections, Some(Shown::AcquireOver)));
         }
         if let Some(hook) = self.after_release {
-            options = options.after_release(move |connection, meta| hook(connection, meta));
+            // It is given up where a return is cut, which counts that itself.
+            options = options.after_release(on_known::<DB>(hook, connections, None));
         }
         options
     }
 }
 
 /// The program's hook for a new connection, if it has one, behind the count.
-fn counted<DB: Database>(
+fn on_new<DB: Database>(
     hook: Option<Arc<AfterConnect<DB>>>,
     connections: Arc<Connections>,
 ) -> Box<AfterConnect<DB>> {
-    match hook {
-        Some(hook) => Box::new(move |connection, meta| {
+    let Some(hook) = hook else {
+        return Box::new(move |_, _| {
             connections.opened();
-            hook(connection, meta)
-        }),
-        None => Box::new(move |_, _| {
-            connections.opened();
+            connections.keeps_new();
             Box::pin(std::future::ready(Ok(())))
-        }),
+        });
+    };
+    Box::new(move |connection, meta| {
+        connections.opened();
+        let mut running = Running {
+            connections: Arc::clone(&connections),
+            close: Connections::closes_new,
+            given_up: Some(Shown::AcquireOver),
+            is_inside: true,
+        };
+        let hook = hook(connection, meta);
+        running.is_inside = false;
+        Box::pin(async move {
+            let connections = Arc::clone(&running.connections);
+            let result = running.end(hook, |()| true).await;
+            if result.is_ok() {
+                connections.keeps_new();
+            }
+            result
+        })
+    })
+}
+
+/// The program's hook for a connection of the pool, which counts those that it does not keep. `given_up` is why the connection
+/// is closed if the hook is dropped before its end.
+fn on_known<DB: Database>(
+    hook: Arc<Keep<DB>>,
+    connections: &Arc<Connections>,
+    given_up: Option<Shown>,
+) -> Box<Keep<DB>> {
+    let connections = Arc::clone(connections);
+    Box::new(move |connection, meta| {
+        let mut running = Running {
+            connections: Arc::clone(&connections),
+            close: Connections::closes,
+            given_up,
+            is_inside: true,
+        };
+        let hook = hook(connection, meta);
+        running.is_inside = false;
+        Box::pin(running.end(hook, |keeps| *keeps))
+    })
+}
+
+/// A hook that runs. Where it does not end well, its connection is closed.
+struct Running {
+    connections: Arc<Connections>,
+    close: fn(&Connections, Shown),
+    /// Why the connection is closed, if the hook is dropped before its end.
+    given_up: Option<Shown>,
+    /// Whether the hook's own code runs. If it is dropped meanwhile, the hook has panicked.
+    is_inside: bool,
+}
+
+impl Running {
+    /// Runs the hook to its end. `keeps` is whether the pool keeps the connection after it.
+    async fn end<T>(
+        mut self,
+        mut hook: BoxFuture<'_, Result<T, Error>>,
+        keeps: fn(&T) -> bool,
+    ) -> Result<T, Error> {
+        let result = poll_fn(|cx| {
+            self.is_inside = true;
+            let polled = hook.as_mut().poll(cx);
+            self.is_inside = false;
+            polled
+        })
+        .await;
+        let is_kept = result.as_ref().is_ok_and(keeps);
+        self.given_up = (!is_kept).then_some(Shown::Hook);
+        result
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let why = if self.is_inside {
+            Some(Shown::Hook)
+        } else {
+            self.given_up
+        };
+        if let Some(why) = why {
+            (self.close)(&self.connections, why);
+        }
     }
 }
 

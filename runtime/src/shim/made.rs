@@ -20,7 +20,7 @@ impl<DB: Database> Made<DB> {
     pub(super) fn of(options: PoolOptions<DB>) -> Self {
         let counts = !startup::is_off() && options.hooks.show_opens();
         let connections = if counts {
-            Connections::counted()
+            Connections::counted(options.limits())
         } else {
             Connections::default()
         };

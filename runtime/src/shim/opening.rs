@@ -195,7 +195,8 @@ async fn open<DB: Database>(
     }
     let database = in_memory::database::<DB>(&options, url);
     let endpoint = known::endpoint::<DB>(&options);
-    let state = PoolState::new(endpoint, place, made.options.limits(), Arc::default());
+    let counted = Arc::clone(&made.connections);
+    let state = PoolState::new(endpoint, place, made.options.limits(), counted);
     // Marked as used, so that the stand-in logs no start line. The pool logs its own at its first use, under its name.
     let _ = state.is_first_use();
     let stand_in = Arc::new(StandIn::<DB> {

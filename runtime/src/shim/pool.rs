@@ -231,6 +231,8 @@ impl<DB: Database> Pool<DB> {
     #[track_caller]
     pub fn close(&self) -> impl Future<Output = ()> + '_ {
         let caller = origin::caller(Location::caller());
+        // What was closed before is not the program's doing.
+        let _ = self.0.connections();
         let closed = self.0.pool.close();
         async move {
             let _waits = startup::closing_begins(&self.0.state, caller);

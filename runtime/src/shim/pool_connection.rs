@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use sqlx::{Database, Error};
 
 use super::conn::Conn;
+use crate::pool_state::connections::Shown;
 
 /// sqlx's `PoolConnection`, tracked. Its drop returns the connection to the pool.
 ///
@@ -30,7 +31,10 @@ impl<DB: Database> PoolConnection<DB> {
     /// Closes the connection gracefully. It has no timeout. The permit is held until the connection is closed;
     /// the pool may then open another.
     pub async fn close(self) -> Result<(), Error> {
-        let (_held, connection) = self.conn.take_pooled();
+        let (held, connection) = self.conn.take_pooled();
+        if let Some(held) = &held {
+            held.handle().closes_connection(Shown::Program);
+        }
         connection.close().await
     }
 
@@ -49,6 +53,7 @@ impl<DB: Database> PoolConnection<DB> {
         let (held, connection) = self.conn.take_pooled();
         if let Some(held) = &held {
             held.handle().pool.counters.detached.fetch_add(1, Relaxed);
+            held.handle().closes_connection(Shown::Program);
         }
         drop(held);
         connection.detach()

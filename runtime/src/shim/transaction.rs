@@ -14,6 +14,7 @@ use crate::handle::ControlGuard;
 use crate::handle::begun::End;
 use crate::lifecycle::{refused, transaction};
 use crate::lint::Refused;
+use crate::pool_state::connections::Shown;
 use crate::pool_state::counters::Control;
 use crate::scope::context;
 use crate::sql;
@@ -169,7 +170,7 @@ impl<DB: Database> Drop for Beginning<'_, DB> {
         }
         if conn.has_permit() {
             // Only closing the connection certainly ends the transaction.
-            conn.poison();
+            conn.poison(Shown::Cancelled);
         } else {
             // No pool closes this connection when it is dropped, so it gets the rollback that sqlx starts.
             DB::TransactionManager::start_rollback(conn.connection());

@@ -23,6 +23,7 @@ pub(crate) struct Acquires {
     timeouts: AtomicU64,
     errors: AtomicU64,
     abandoned: AtomicU64,
+    opened: AtomicU64,
     pub(crate) waits: Waits,
 }
 
@@ -47,6 +48,7 @@ impl Acquires {
             timeouts: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             abandoned: AtomicU64::new(0),
+            opened: AtomicU64::new(0),
             waits: Waits::new(),
         }
     }
@@ -65,6 +67,11 @@ impl Acquires {
         self.abandoned.fetch_add(1, Relaxed);
     }
 
+    /// Counts connections that were opened for an acquire.
+    pub(crate) fn opens(&self, connections: u64) {
+        self.opened.fetch_add(connections, Relaxed);
+    }
+
     fn read(&self) -> AcquireStats {
         let wait = self.waits.read();
         AcquireStats {
@@ -73,6 +80,7 @@ impl Acquires {
             timeouts: self.timeouts.load(Relaxed),
             errors: self.errors.load(Relaxed),
             abandoned: self.abandoned.load(Relaxed),
+            opened: self.opened.load(Relaxed),
             wait,
         }
     }
@@ -83,7 +91,7 @@ impl Acquires {
 pub(crate) fn read_all() -> Vec<AcquireStats> {
     let all: Vec<_> = ALL.iter().map(|entry| *entry.value()).collect();
     let mut rows: Vec<_> = all.iter().map(|acquires| acquires.read()).collect();
-    rows.retain(|row| row.acquired + row.timeouts + row.errors + row.abandoned > 0);
+    rows.retain(|row| row.acquired + row.timeouts + row.errors + row.abandoned + row.opened > 0);
     rows.sort_unstable_by(|a, b| a.site.cmp(&b.site));
     rows
 }

@@ -27,7 +27,7 @@ impl Snapshot {
             if let Some(before) = before.find(|before| before.site == row.site) {
                 row.subtract(before);
             }
-            row.asked() > 0
+            !row.is_quiet()
         });
         for pool in &mut delta.pools {
             if let Some(before) = earlier.pools.iter().find(|before| before.id == pool.id) {
@@ -106,6 +106,15 @@ impl ConnectionStats {
     fn subtract(&mut self, before: &ConnectionStats) {
         self.opened = self.opened.saturating_sub(before.opened);
         self.closed = self.closed.saturating_sub(before.closed);
+        self.closed_by = self.closed_by.with(before.closed_by, u64::saturating_sub);
+        self.cut = self.cut.saturating_sub(before.cut);
+        for (now, then) in [
+            (&mut self.connect, &before.connect),
+            (&mut self.wait_with_connect, &before.wait_with_connect),
+            (&mut self.wait_without_connect, &before.wait_without_connect),
+        ] {
+            *now = now.since(then);
+        }
     }
 }
 
@@ -116,14 +125,16 @@ impl AcquireStats {
             (&mut self.timeouts, before.timeouts),
             (&mut self.errors, before.errors),
             (&mut self.abandoned, before.abandoned),
+            (&mut self.opened, before.opened),
         ] {
             *now = now.saturating_sub(then);
         }
         self.wait = self.wait.since(&before.wait);
     }
 
-    fn asked(&self) -> u64 {
-        self.acquired + self.timeouts + self.errors + self.abandoned
+    /// Whether nothing happened there.
+    fn is_quiet(&self) -> bool {
+        self.acquired + self.timeouts + self.errors + self.abandoned + self.opened == 0
     }
 }
 
@@ -154,15 +165,18 @@ impl Timing {
                 (count > 0).then_some(Bucket { count, ..*bucket })
             })
             .collect();
+        let max = buckets
+            .last()
+            .map_or(Duration::ZERO, |b| b.to.min(self.max));
+        let min = buckets
+            .first()
+            .map_or(Duration::ZERO, |b| b.from.max(self.min));
         Timing {
             count: self.count.saturating_sub(earlier.count),
             total: self.total.saturating_sub(earlier.total),
-            min: buckets
-                .first()
-                .map_or(Duration::ZERO, |b| b.from.max(self.min)),
-            max: buckets
-                .last()
-                .map_or(Duration::ZERO, |b| b.to.min(self.max)),
+            // The first bucket has shorter ones as well.
+            min: min.min(max),
+            max,
             buckets,
         }
     }

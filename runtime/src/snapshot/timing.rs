@@ -37,6 +37,30 @@ pub struct Bucket {
 }
 
 impl Timing {
+    /// These durations and others.
+    #[cfg(feature = "track")]
+    pub(crate) fn with(mut self, others: &Timing) -> Timing {
+        if self.count == 0 || others.count == 0 {
+            return if self.count == 0 {
+                others.clone()
+            } else {
+                self
+            };
+        }
+        self.count += others.count;
+        self.total += others.total;
+        self.min = self.min.min(others.min);
+        self.max = self.max.max(others.max);
+        for other in &others.buckets {
+            let at = self.buckets.binary_search_by_key(&other.from, |it| it.from);
+            match at {
+                Ok(at) => self.buckets[at].count += other.count,
+                Err(at) => self.buckets.insert(at, *other),
+            }
+        }
+        self
+    }
+
     /// The median.
     pub fn p50(&self) -> Duration {
         self.quantile(0.50)
@@ -79,7 +103,9 @@ impl Timing {
         for bucket in &self.buckets {
             seen += bucket.count;
             if seen >= rank {
-                return ((bucket.from + bucket.to) / 2).clamp(self.min, self.max);
+                // Not `clamp`, which panics where a duration was being counted when the bounds were read.
+                let middle = (bucket.from + bucket.to) / 2;
+                return middle.min(self.max).max(self.min);
             }
         }
         Duration::ZERO

@@ -199,6 +199,8 @@ impl Watch {
         let alive: FxHashSet<u64> = pools.iter().map(|pool| pool.state().id()).collect();
         self.pools.retain(|id, _| alive.contains(id));
         for pool in pools {
+            // Each look dates what was closed since the last one.
+            let _ = pool.connections();
             let of_pool = self.pools.entry(pool.state().id()).or_default();
             let claims = || of(claims, pool.state().id());
             lint::pool_pressure(rules, pool.state(), claims, &mut of_pool.pressure);

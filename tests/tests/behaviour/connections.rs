@@ -1,9 +1,12 @@
-//! The connections that a pool has opened and closed.
+//! The connections that a pool has opened and closed: how many, why, for whom, and how long it took.
 
 use leash_tests::{TestPool, until};
-use sqlx::leash::ConnectionStats;
+use sqlx::leash::{ClosedBy, ConnectionStats};
 use sqlx::sqlite::SqlitePoolOptions;
-use sqlx::{Connection as _, Sqlite, SqlitePool};
+
+mod causes;
+mod hooks;
+mod opened;
 
 /// Options without a limit on a connection's life: the in-memory database stays.
 fn options(max_connections: u32) -> SqlitePoolOptions {
@@ -17,52 +20,42 @@ async fn pool(options: SqlitePoolOptions) -> TestPool {
     TestPool::new(options.connect("sqlite::memory:").await.unwrap(), ())
 }
 
-fn connections(pool: &TestPool<Sqlite>) -> ConnectionStats {
+fn connections(pool: &TestPool) -> ConnectionStats {
     pool.stats().connections.expect("they are counted")
 }
 
 /// Waits until the pool has opened and closed that many.
-async fn has(pool: &TestPool<Sqlite>, opened: u64, closed: u64) {
+async fn has(pool: &TestPool, opened: u64, closed: u64) {
     until(format!("{opened} opened, {closed} closed"), || {
         let now = connections(pool);
         assert_eq!(now.opened, now.open + now.closed);
+        assert_eq!(now.closed, now.closed_by.total());
         (now.opened, now.closed) == (opened, closed)
     })
     .await;
 }
 
-#[tokio::test]
-async fn opens_and_closes_are_counted() {
-    let pool = pool(options(3)).await;
-    has(&pool, 1, 0).await;
-    let (first, second) = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
-    has(&pool, 2, 0).await;
-    first.close().await.unwrap();
-    has(&pool, 2, 1).await;
-    second.detach().close().await.unwrap();
-    has(&pool, 2, 2).await;
-    drop(pool.acquire().await.unwrap());
-    has(&pool, 3, 2).await;
-    pool.close().await;
-    has(&pool, 3, 3).await;
+/// The causes that are not zero.
+fn causes(by: ClosedBy) -> Vec<(&'static str, u64)> {
+    let mut causes = vec![
+        ("program", by.program),
+        ("hook", by.hook),
+        ("cancelled", by.cancelled),
+        ("acquire_over", by.acquire_over),
+        ("max_lifetime", by.max_lifetime),
+        ("idle_timeout", by.idle_timeout),
+        ("elsewhere", by.elsewhere),
+    ];
+    causes.retain(|(_, number)| *number > 0);
+    causes
 }
 
-#[tokio::test]
-async fn each_pool_counts_its_own() {
-    let first = pool(options(1)).await;
-    let again = pool(first.options().clone()).await;
-    let clone = TestPool::new(SqlitePool::clone(&again), ());
-    has(&first, 1, 0).await;
-    has(&clone, 1, 0).await;
-}
-
-#[tokio::test]
-async fn pools_of_plain_sqlx_are_not_counted() {
-    let plain = plain_sqlx::sqlite::SqlitePoolOptions::new();
-    let made = plain.clone().connect("sqlite::memory:").await.unwrap();
-    let by_options = pool(plain.into()).await;
-    for pool in [TestPool::new(SqlitePool::from(made), ()), by_options] {
-        drop(pool.acquire().await.unwrap());
-        assert_eq!(pool.stats().connections, None);
-    }
+/// Waits until that many are closed, and asserts why.
+async fn closed(pool: &TestPool, expected: &[(&'static str, u64)]) {
+    let total: u64 = expected.iter().map(|(_, number)| number).sum();
+    until(format!("{expected:?}"), || {
+        connections(pool).closed >= total
+    })
+    .await;
+    assert_eq!(causes(connections(pool).closed_by), expected);
 }
