@@ -83,7 +83,7 @@ pub(crate) struct Sites {
     pub(crate) repeats: Vec<TokenStream>,
     /// The parts of the function's own body in which it holds what an `.await` has returned.
     pub(crate) holds: Vec<TokenStream>,
-    /// The loops and closures in which something is awaited: `(word, [line, column], extent, given)`.
+    /// The loops and closures in which something is awaited or carries the scope: `(word, [line, column], extent, given)`.
     pub(crate) loops: Vec<TokenStream>,
 }
 
@@ -270,13 +270,14 @@ impl Tagger<'_> {
         }
     }
 
-    /// Visits an expression. If it repeats what is in it, and something is awaited there, records it.
+    /// Visits an expression. If it repeats what is in it, and something is awaited there or carries the scope, records it.
     fn repeating(&mut self, expr: &mut Expr, visit: impl FnOnce(&mut Self, &mut Expr)) {
         // Read before the visit, which rewrites it.
         let repeated = loops::repeated(expr);
+        let carries = repeated.is_some() && loops::carries(expr);
         let before = self.awaits;
         visit(self, expr);
-        if self.awaits > before {
+        if carries || self.awaits > before {
             self.found.loops.extend(repeated);
         }
     }

@@ -63,6 +63,11 @@ pub(super) fn repeated(expr: &Expr) -> Option<TokenStream> {
     Some(tokens(word, at, &extent(from, to), rounds))
 }
 
+/// Whether a task that it starts carries the scope.
+pub(super) fn carries(expr: &Expr) -> bool {
+    names_one_of(expr.to_token_stream(), &["in_current_scope"])
+}
+
 fn tokens(word: &str, at: Span, extent: &TokenStream, rounds: &str) -> TokenStream {
     let place = position_of(at);
     quote_spanned!(ours_at(at)=> (#word, #place, #extent, #rounds))

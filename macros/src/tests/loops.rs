@@ -129,6 +129,14 @@ fn a_loop_in_which_nothing_is_awaited_is_not_recorded() {
 }
 
 #[test]
+fn a_loop_whose_tasks_carry_the_scope_is_recorded() {
+    check(
+        "for id in ids { tasks.spawn(one(id).in_current_scope()); } tasks.join_all().await;",
+        &[("for", "given")],
+    );
+}
+
+#[test]
 fn loops_in_loops_are_recorded() {
     let mut found = loops("for a in all { for b in a { one(b).await?; } }");
     found.sort();

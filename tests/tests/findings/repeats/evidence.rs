@@ -174,12 +174,16 @@ async fn at_once(pool: &SqlitePool) -> sqlx::Result<()> {
     Ok(())
 }
 
+async fn looked_up(pool: SqlitePool, id: i64) -> sqlx::Result<Option<String>> {
+    lookup(&pool, id).await
+}
+
 #[track]
 async fn in_tasks(pool: &SqlitePool) -> sqlx::Result<()> {
     let mut tasks = tokio::task::JoinSet::new();
-    for id in 0..12 {
+    for id in 0..=11 {
         let pool = pool.clone();
-        tasks.spawn(async move { lookup(&pool, id).await }.in_current_scope());
+        tasks.spawn(looked_up(pool, id).in_current_scope());
     }
     tasks.join_all().await;
     Ok(())
@@ -202,6 +206,11 @@ async fn times_of_calls_that_overlap_are_sums() {
 async fn a_task_of_the_root_is_no_round_of_its_own() {
     let pool = exams(1).await;
     let found = only(findings(in_tasks(&pool)).await.1);
+    is_labelled(
+        &found,
+        &written("for id in 0..=11 {", "for"),
+        "for each of these",
+    );
     let said = found.render();
     assert!(
         said.contains("a task carries this scope from here"),
