@@ -46,6 +46,8 @@ const STOPPED: &[&str; 1] = &["Io UnexpectedEof"];
 /// The outcomes of a held-up commit whose server stops: the session that holds it up may end first.
 const COMMIT_STOPPED: &[&str] = &["Io UnexpectedEof", WELL];
 
+#[path = "closed.rs"]
+mod closed;
 #[path = "killed.rs"]
 mod killed;
 mod limits;

@@ -50,6 +50,8 @@ const STOPPED: &[&str; 1] = &["Database 57P01"];
 /// The outcomes of a held-up commit whose server stops.
 const COMMIT_STOPPED: &[&str] = STOPPED;
 
+#[path = "closed.rs"]
+mod closed;
 mod copy;
 #[path = "killed.rs"]
 mod killed;
