@@ -11,6 +11,9 @@ mod rooms;
 mod sqlite;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use crate::snapshot::{Check, CheckVerdict, Diagnosis, Setting, SettingValue};

@@ -37,7 +37,7 @@ pub(super) fn slow_query(program: &Program, facts: &Facts) -> Check {
     let lint = Limited {
         lint: "slow_query",
         limit: program.slow_query,
-        server: "cancels a statement",
+        server: "ends a statement",
     };
     lint.check(program, facts.names.statement, &facts.statement)
 }

@@ -16,7 +16,7 @@ pub(super) const ROUNDS: &[&[Question]] = &[
             name: "settings",
             sql: "SELECT name::text, setting::text, source::text FROM pg_settings WHERE name IN (\
                   'server_version', 'max_connections', 'superuser_reserved_connections', 'reserved_connections', \
-                  'idle_session_timeout', 'idle_in_transaction_session_timeout', 'statement_timeout')",
+                  'idle_session_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout', 'statement_timeout')",
         },
         Question {
             name: "age",
@@ -59,15 +59,15 @@ const HIDDEN: &str = "the limits of the server's answers are those of the pooler
 /// Reads the answers.
 pub(super) fn read(answers: &Answers) -> Facts {
     let session = Session::read(answers);
-    let time = |name| time_limit(answers, name, &session);
+    let time = |names: &[&str]| least(answers, names, &session);
     Facts {
         version: setting(answers, "server_version").ok().map(|version| {
             let number = version.value.split(' ').next().unwrap_or_default();
             format!("PostgreSQL {number}")
         }),
-        idle: time("idle_session_timeout"),
-        idle_in_transaction: time("idle_in_transaction_session_timeout"),
-        statement: time("statement_timeout"),
+        idle: time(&["idle_session_timeout"]),
+        idle_in_transaction: time(&["idle_in_transaction_session_timeout", "transaction_timeout"]),
+        statement: time(&["statement_timeout", "transaction_timeout"]),
         server: server(answers),
         user: role(answers, &session),
         database: Some(database(answers, &session)),
@@ -115,6 +115,15 @@ fn setting<'a>(answers: &'a Answers, name: &str) -> Known<Variable<'a>> {
         value: text(row, 1).unwrap_or_default(),
         source: text(row, 2).unwrap_or_default(),
     })
+}
+
+/// The least of these limits.
+fn least(answers: &Answers, names: &[&str], session: &Session) -> Known<Option<TimeLimit>> {
+    let limits: Vec<_> = names
+        .iter()
+        .map(|name| time_limit(answers, name, session))
+        .collect::<Known<_>>()?;
+    Ok(limits.into_iter().flatten().min_by_key(|limit| limit.time))
 }
 
 /// A time in milliseconds, of which 0 is none. A server that is too old for the variable has no such limit.

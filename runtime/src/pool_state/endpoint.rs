@@ -155,7 +155,25 @@ impl Endpoint {
 
     /// Whether both lead to one server, to whichever database.
     pub(crate) fn is_on_server_of(&self, other: &Self) -> bool {
-        self.system == other.system && self.address == other.address
+        self.system == other.system && self.server() == other.server()
+    }
+
+    /// The address in one notation.
+    fn server(&self) -> String {
+        let default_port = match self.system {
+            System::Postgres => "5432",
+            System::MySql => "3306",
+            System::Sqlite | System::Other => return self.address.clone(),
+        };
+        let (host, port) = match self.address.rsplit_once(':') {
+            Some((host, port)) if port.parse::<u16>().is_ok() => (host, port),
+            _ => (&*self.address, default_port),
+        };
+        let host = match host.trim_matches(['[', ']']) {
+            "127.0.0.1" | "::1" => "localhost",
+            host => host,
+        };
+        format!("{host}:{port}")
     }
 }
 
@@ -209,6 +227,26 @@ pub(crate) enum Hooks {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_is_known_by_different_notations() {
+        let at = |system, address: &str| Endpoint {
+            system,
+            address: address.to_owned(),
+            ..Endpoint::default()
+        };
+        let one = at(System::Postgres, "localhost:5432");
+        for same in ["127.0.0.1:5432", "localhost", "[::1]", "::1:5432"] {
+            assert!(one.is_on_server_of(&at(System::Postgres, same)), "{same}");
+        }
+        for other in ["127.0.0.1:5433", "db:5432", "/run/postgresql"] {
+            assert!(
+                !one.is_on_server_of(&at(System::Postgres, other)),
+                "{other}"
+            );
+        }
+        assert!(!one.is_on_server_of(&at(System::MySql, "localhost:5432")));
+    }
 
     #[test]
     fn the_databases_of_tests_are_known_by_their_names() {

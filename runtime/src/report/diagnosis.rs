@@ -35,12 +35,12 @@ impl Diagnosis {
     fn title(&self) -> String {
         let server = self.server.as_ref().unwrap_or(&self.system);
         let connect = self.check("connect").map(|check| check.verdict);
-        let answered = match connect {
-            Some(CheckVerdict::Ok) => "answered",
+        let outcome = match connect {
+            Some(CheckVerdict::Ok) => "examined",
             _ => "not reached",
         };
         let took = short(self.took);
-        format!("pool {} on {server}, {answered} in {took}", self.pool)
+        format!("pool {} on {server}, {outcome} in {took}", self.pool)
     }
 }
 

@@ -31,8 +31,8 @@ const BEFORE_RECOUNT: Duration = Duration::from_millis(200);
 /// [`guide::doctor`](crate::leash::guide::doctor).
 ///
 /// It opens one connection beside the pool, by the pool's connect options, and closes it again. So it takes no permit, and answers also
-/// where the pool is dry or closed. It sends one or two texts, and one more for each question that the server refuses. No
-/// question needs a privilege.
+/// where the pool is dry or closed. It sends one or two texts, one more for each question that the server refuses, and one more where the
+/// connections of others decide a check: it then counts them again. No question needs a privilege.
 ///
 /// All of it takes as long as the pool's `acquire_timeout` at most, yet at least 1 s and at most 5 s. What the server does not answer by then, or refuses to
 /// answer, is [unknown](crate::leash::CheckVerdict::Unknown), with the reason.
@@ -147,7 +147,7 @@ impl Visit {
     fn give_up(&mut self) {
         let time = crate::measure::units::short(self.patience);
         let why = match self.reached {
-            Reached::After(_) => format!("the server did not answer within {time}"),
+            Reached::After(_) => format!("no answer within {time}"),
             _ => format!("no connection within {time}"),
         };
         self.answers.fall_silent(&why);

@@ -1,6 +1,6 @@
 //! SQLite: the journal, the lock timeout, databases in memory, and files that several connections share.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::leash;
@@ -102,6 +102,23 @@ async fn a_file_for_one_connection() {
     drop(pool);
     let pool = options().max_connections(1).connect_lazy_with(at);
     ok(&leash::doctor(&pool).await, "shared_file");
+}
+
+#[tokio::test]
+async fn a_locked_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let impatient = options().acquire_timeout(Duration::from_secs(1));
+    let pool = impatient.connect_with(file(&folder)).await.unwrap();
+    let tx = pool.begin_with("BEGIN EXCLUSIVE").await.unwrap();
+    let began = Instant::now();
+    let diagnosis = leash::doctor(&pool).await;
+    assert!(began.elapsed() < Duration::from_secs(4), "{diagnosis}");
+    ok(&diagnosis, "connect");
+    for name in ["journal_mode", "busy_timeout", "shared_file"] {
+        assert_eq!(unknown(&diagnosis, name).text, "no answer within 1.00 s");
+    }
+    tx.rollback().await.unwrap();
+    warns(&leash::doctor(&pool).await, "journal_mode");
 }
 
 #[tokio::test]
