@@ -81,16 +81,7 @@ pub(crate) struct PoolState {
 impl PoolState {
     #[cfg(test)]
     pub(crate) fn for_tests(max_connections: u32) -> Arc<Self> {
-        let limits = Limits {
-            max_connections,
-            min_connections: 0,
-            acquire_timeout: Duration::from_secs(30),
-            idle_timeout: None,
-            max_lifetime: None,
-            sets_idle_timeout: false,
-            tests_before_acquire: true,
-            hooks: Hooks::LeaveState,
-        };
+        let limits = Limits::for_tests(max_connections);
         Self::new(Endpoint::default(), Place::UNKNOWN, limits, Arc::default())
     }
 

@@ -163,10 +163,7 @@ impl Counts {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::pool_state::endpoint::Hooks;
 
     const UNUSED: Use = Use {
         turns: Some(0),
@@ -175,14 +172,7 @@ mod tests {
     };
 
     fn counted() -> Connections {
-        Connections::counted(Limits {
-            max_connections: 10,
-            min_connections: 0,
-            acquire_timeout: Duration::from_secs(30),
-            idle_timeout: None,
-            max_lifetime: None,
-            hooks: Hooks::LeaveState,
-        })
+        Connections::counted(Limits::for_tests(10))
     }
 
     fn open(connections: &Connections) {

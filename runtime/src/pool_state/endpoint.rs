@@ -201,6 +201,20 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
+    #[cfg(test)]
+    pub(crate) fn for_tests(max_connections: u32) -> Self {
+        Self {
+            max_connections,
+            min_connections: 0,
+            acquire_timeout: Duration::from_secs(30),
+            idle_timeout: None,
+            max_lifetime: None,
+            sets_idle_timeout: false,
+            tests_before_acquire: true,
+            hooks: Hooks::LeaveState,
+        }
+    }
+
     /// sqlx's default of `idle_timeout`.
     pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
     /// sqlx's default of `max_lifetime`.

@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(rows.len(), 501);
         assert_eq!(rows.iter().map(|row| row.handles).sum::<u64>(), HANDLES);
         assert_eq!((rows[0].site.line, rows[0].handles), (7, HANDLES / 2));
-        assert_eq!(rows[0].oldest, Duration::from_secs(60));
+        assert_eq!(rows[0].oldest, Duration::from_mins(1));
         assert_eq!(rows[0].idle_total, Duration::from_secs(60 * HANDLES / 2));
         let lines = handle_lines(&snapshot);
         assert_eq!(lines.len(), 1 + 1 + LISTED + 1, "{lines:#?}");

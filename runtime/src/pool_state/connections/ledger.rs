@@ -260,7 +260,6 @@ enum Limit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pool_state::endpoint::Hooks;
 
     const LIFETIME: Duration = Duration::from_secs(50);
     const IDLE: Duration = Duration::from_secs(20);
@@ -278,12 +277,9 @@ mod tests {
 
     fn pool(lifetime: Option<Duration>, idle: Option<Duration>) -> Pool {
         let limits = Limits {
-            max_connections: 10,
-            min_connections: 0,
-            acquire_timeout: Duration::from_secs(30),
             idle_timeout: idle,
             max_lifetime: lifetime,
-            hooks: Hooks::LeaveState,
+            ..Limits::for_tests(10)
         };
         Pool {
             ledger: Ledger::new(limits),
@@ -348,7 +344,7 @@ mod tests {
     #[test]
     fn the_limit_is_the_one_that_was_reached_first() {
         let mut lifetime = pool(Some(LIFETIME), Some(IDLE));
-        lifetime.opens(1).passes(LIFETIME - IDLE).look();
+        lifetime.opens(1).passes(Duration::from_secs(30)).look();
         lifetime.passes(2 * LIFETIME).gone = 1;
         assert_eq!(lifetime.look().max_lifetime, 1);
         let mut idle = pool(Some(LIFETIME), Some(IDLE));
@@ -362,7 +358,7 @@ mod tests {
         let mut pool = pool(Some(LIFETIME), Some(IDLE));
         pool.is_under_way = true;
         pool.opens(2).passes(LIFETIME / 2).opens(2).look();
-        pool.passes(LIFETIME / 2 - NEAR).look();
+        pool.passes((LIFETIME / 2).saturating_sub(NEAR)).look();
         pool.passes(NEAR).gone = 3;
         let by = pool.look();
         assert_eq!((by.max_lifetime, by.elsewhere), (2, 1));
