@@ -241,10 +241,8 @@ use crate::options::Options;
 /// The limit applies to the handles that the function takes (`held_idle`, `held_too_long`), to the statements that it
 /// sends (`slow_query`) and to the pools that it makes (`duplicate_pool`) and closes (`close_blocked`).
 ///
-/// - `pool_pressure` and `unaccounted_connections` judge a pool, not a function. The attribute accepts their levels
-///   and limits, but these have no effect there: set them in `SQLX_LEASH` or `leash::Config`.
-/// - `connection_churn` is reserved. The attribute accepts and checks its levels and limits, but this version does not
-///   look for it yet.
+/// `pool_pressure`, `unaccounted_connections` and `connection_churn` judge a pool, not a function. The attribute accepts
+/// their levels and limits, but these have no effect there: set them in `SQLX_LEASH` or `leash::Config`.
 ///
 /// `leash::explain(lint)` returns the page of a lint: what it finds, an example that triggers it, and the fix.
 ///

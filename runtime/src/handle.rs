@@ -281,6 +281,10 @@ impl Handle {
     #[cold]
     fn opens(&self, connections: u64, is_first: bool) {
         self.acquires.opens(connections);
+        let test = self.scope().and_then(|scope| scope.test());
+        self.pool
+            .openers
+            .add(self.place, connections, test.as_ref());
         if is_first && self.had_permit() {
             self.pool.connections.connected_in(self.asked.elapsed());
         }

@@ -6,6 +6,7 @@
 
 mod advice;
 mod budget;
+mod churn;
 mod closing;
 mod deadlock;
 mod demand;
@@ -35,6 +36,7 @@ mod unread;
 pub(crate) mod wait_for;
 
 pub(crate) use budget::query_budget;
+pub(crate) use churn::{Turnover, connection_churn};
 pub(crate) use closing::close_blocked;
 pub(crate) use deadlock::pool_deadlock;
 pub(crate) use demand::note_demand;

@@ -172,20 +172,6 @@ pub(crate) fn configuration(source: &str, error: &ConfigError) {
     );
 }
 
-/// A configuration sets lints that this version does not look for.
-pub(crate) fn not_looked_for(source: &str, lints: &[Lint]) {
-    let are = if lints.len() == 1 { "is" } else { "are" };
-    let names: Vec<String> = lints.iter().map(|lint| format!("`{lint}`")).collect();
-    say_or_print!(
-        Level::WARN,
-        "warning",
-        format!(
-            "{source}: {} {are} accepted, and not looked for by this version: nothing will be found",
-            names.join(", ")
-        )
-    );
-}
-
 /// A handle that was reported as idle is released.
 pub(crate) fn idle_handle_returned(place: Place, pool: &PoolState, span: &Span, hold: Hold) {
     let emit = || {

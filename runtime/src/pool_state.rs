@@ -23,6 +23,7 @@ pub(crate) mod episode;
 pub(crate) mod full_server;
 pub(crate) mod in_memory;
 pub(crate) mod newcomers;
+pub(crate) mod openers;
 mod permits;
 pub(crate) mod read;
 pub(crate) mod registry;
@@ -36,6 +37,7 @@ use counters::PoolCounters;
 use demand::Demand;
 use endpoint::{Endpoint, Hooks, Limits, System};
 use episode::Episodes;
+use openers::Openers;
 use permits::Permits;
 use renewed::Renewed;
 use too_long::TooLong;
@@ -63,6 +65,8 @@ pub(crate) struct PoolState {
     pub(crate) counters: PoolCounters,
     /// Shared with the hooks of the pool, which exist before it does.
     pub(crate) connections: Arc<Connections>,
+    /// For whose acquires it has opened connections lately.
+    pub(crate) openers: Openers,
     /// The last connect that was made beside a waiting acquire.
     pub(crate) probes: ConnectProbes,
     /// The present episode of timeouts, if there is one.
@@ -113,6 +117,7 @@ impl PoolState {
             shared: AtomicBool::new(false),
             used: AtomicBool::new(false),
             permits: Permits::default(),
+            openers: Openers::default(),
             probes: ConnectProbes::default(),
             episodes: Episodes::default(),
             closings: Arc::default(),

@@ -350,6 +350,12 @@ impl Scope {
         matches!(self.kind, Kind::Branch { .. })
     }
 
+    /// What a test looks at around this scope, if one does.
+    pub(crate) fn test(self: &Arc<Self>) -> Option<Arc<Self>> {
+        let around = |scope: &Arc<Self>| scope.parent.clone();
+        std::iter::successors(Some(Arc::clone(self)), around).find(|scope| scope.is_test())
+    }
+
     /// The collector of this scope or the nearest one around it.
     pub(crate) fn collector(&self) -> Option<&Collector> {
         self.chain().find_map(|scope| match &scope.kind {

@@ -26,47 +26,21 @@ static RULES: Lazy<RwLock<Arc<Rules>>> = Lazy::new(|| {
             None => (Config::default(), Some(ConfigError::NotUnicode)),
         },
     };
-    sync::lock(&REMARKS).environment = Remark::on(&environment, error);
+    sync::lock(&ERRORS).environment = error;
     let rules = Rules::new(Arc::new(environment), Config::default());
     RwLock::new(Arc::new(rules))
 });
 
-/// What is to be said of the configurations in force, until [`load`] takes it. It is not reported while `RULES` is locked
+/// What is wrong in the configurations in force, until [`load`] takes it. It is not reported while `RULES` is locked
 /// or initialises: a subscriber that reads the rules would deadlock.
-static REMARKS: Mutex<Remarks> = Mutex::new(Remarks {
-    environment: Remark::NONE,
-    installed: Remark::NONE,
+static ERRORS: Mutex<Errors> = Mutex::new(Errors {
+    environment: None,
+    installed: None,
 });
 
-struct Remarks {
-    environment: Remark,
-    installed: Remark,
-}
-
-/// What is to be said of a configuration that is in force.
-#[derive(Debug)]
-pub(crate) struct Remark {
-    pub(crate) error: Option<ConfigError>,
-    /// The lints that it sets although they are not looked for yet.
-    pub(crate) planned: Vec<Lint>,
-}
-
-impl Remark {
-    const NONE: Remark = Remark {
-        error: None,
-        planned: Vec::new(),
-    };
-
-    fn on(config: &Config, error: Option<ConfigError>) -> Self {
-        let mut planned: Vec<Lint> = config.planned().collect();
-        planned.sort_unstable();
-        planned.dedup();
-        Self { error, planned }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.error.is_none() && self.planned.is_empty()
-    }
+struct Errors {
+    environment: Option<ConfigError>,
+    installed: Option<ConfigError>,
 }
 
 /// The rules that are read for each statement, handle, root scope or return, as atomics.
@@ -92,7 +66,7 @@ struct Published {
     return_timeout: AtomicU64,
 }
 
-/// The environment has not been read yet, or there is something to say of a configuration.
+/// The environment has not been read yet, or an error in a configuration has not been reported.
 const UNLOADED: u8 = 0;
 const ON: u8 = 1;
 const OFF: u8 = 2;
@@ -146,14 +120,14 @@ impl Config {
     ///
     /// Locks the rules while they are rebuilt. Statements and acquires on other threads may wait for that.
     pub fn install(self) {
-        let remark = Remark::on(&self, self.wrong_limits());
-        let is_silent = remark.is_empty();
+        let error = self.wrong_limits();
+        let is_wrong = error.is_some();
         let mut rules = sync::write(&RULES);
         *rules = Arc::new(rules.with_code(self));
         PUBLISHED.set(&rules);
-        sync::lock(&REMARKS).installed = remark;
-        // While the switch is unloaded, the next reader of it calls `load` and reports the remark.
-        if !is_silent {
+        sync::lock(&ERRORS).installed = error;
+        // While the switch is unloaded, the next reader of it calls `load` and reports the error.
+        if is_wrong {
             PUBLISHED.switch.store(UNLOADED, Relaxed);
         } else if is_loaded() {
             PUBLISHED.switch(&rules);
@@ -164,28 +138,23 @@ impl Config {
     }
 }
 
-/// Reads the environment, if it has not been read yet. Returns the remarks that were not returned before, each with the
+/// Reads the environment, if it has not been read yet. Returns the errors that were not returned before, each with the
 /// name of its source.
-pub(crate) fn load() -> impl Iterator<Item = (&'static str, Remark)> {
+pub(crate) fn load() -> impl Iterator<Item = (&'static str, ConfigError)> {
     let rules = sync::write(&RULES);
     PUBLISHED.set(&rules);
     PUBLISHED.switch(&rules);
     drop(rules);
-    let mut remarks = sync::lock(&REMARKS);
+    let mut errors = sync::lock(&ERRORS);
     let sources = [
-        (
-            VARIABLE,
-            std::mem::replace(&mut remarks.environment, Remark::NONE),
-        ),
-        (
-            "leash::Config",
-            std::mem::replace(&mut remarks.installed, Remark::NONE),
-        ),
+        (VARIABLE, errors.environment.take()),
+        ("leash::Config", errors.installed.take()),
     ];
-    sources.into_iter()
+    let errors = |(source, error): (_, Option<_>)| Some((source, error?));
+    sources.into_iter().filter_map(errors)
 }
 
-/// Whether the environment has been read and there is nothing to say of it. If not, [`load`] is due.
+/// Whether the environment has been read and every error was reported. If not, [`load`] is due.
 #[inline]
 pub(crate) fn is_loaded() -> bool {
     PUBLISHED.switch.load(Relaxed) != UNLOADED

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::ConfigError;
 use super::entry::{Entry, Selector};
 use super::print::Print;
-use crate::finding::{Level, Limit, Lint, Stance, Unit};
+use crate::finding::{Level, Limit, Lint, Unit};
 
 /// Levels, limits and settings, from code or from text.
 ///
@@ -144,15 +144,6 @@ impl Config {
     pub fn fail_on_likely(mut self, fail: bool) -> Self {
         self.fail_likely = Some(fail);
         self
-    }
-
-    /// The lints with a level or a limit that are not looked for yet.
-    pub(super) fn planned(&self) -> impl Iterator<Item = Lint> {
-        let set = self.entries.iter().filter_map(|entry| match entry.of {
-            Selector::Lint(lint) => Some(lint),
-            Selector::Group(_) => None,
-        });
-        set.filter(|lint| lint.stance() == Stance::Planned)
     }
 
     /// The limits that are not of their lint's unit, as errors.

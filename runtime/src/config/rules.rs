@@ -88,7 +88,7 @@ impl Rules {
         match lint.stance() {
             Stance::Deny if cfg!(debug_assertions) => Level::Deny,
             Stance::WarnWhereLimited if self.limit(lint, function, pool).is_none() => Level::Allow,
-            Stance::Deny | Stance::Warn | Stance::WarnWhereLimited | Stance::Planned => Level::Warn,
+            Stance::Deny | Stance::Warn | Stance::WarnWhereLimited => Level::Warn,
         }
     }
 
@@ -140,6 +140,14 @@ impl Rules {
         match self.limit(lint, None, Some(pool)) {
             Some(Limit::Percent(limit)) => limit,
             _ => 100,
+        }
+    }
+
+    /// The limit of a lint for `pool`, if it is a rate, in occurrences per second.
+    pub(crate) fn per_second(&self, lint: Lint, pool: &str) -> Option<u32> {
+        match self.limit(lint, None, Some(pool))? {
+            Limit::PerSecond(limit) => Some(limit),
+            _ => None,
         }
     }
 

@@ -224,10 +224,10 @@ lints! {
         limit: None,
         example: "",
     }
-    /// Connections are opened and closed all the time.
+    /// A pool opens and closes connections all the time, and why.
     ConnectionChurn = connection_churn {
         group: Pool,
-        stance: Planned,
+        stance: Warn,
         unit: PerSecond,
         limit: Some(Limit::PerSecond(1)),
         example: "\"2/s\"",
@@ -271,8 +271,6 @@ pub(crate) enum Stance {
     Warn,
     /// Warn where a limit is set, else allow.
     WarnWhereLimited,
-    /// Not looked for yet. The configuration accepts the name.
-    Planned,
 }
 
 /// A group of lints, for their levels.

@@ -4,7 +4,7 @@
 use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use crate::config::{self, Remark};
+use crate::config;
 use crate::log;
 use crate::pool_state::PoolState;
 use crate::pool_state::closing::{Closing, ClosingGuard};
@@ -26,16 +26,11 @@ pub(crate) fn is_off() -> bool {
     config::is_off()
 }
 
-/// Reads the environment if that was not done yet, and logs once what is to be said of it.
+/// Reads the environment if that was not done yet, and logs once what is wrong in it.
 #[cold]
 pub(crate) fn load() {
-    for (source, Remark { error, planned }) in config::load() {
-        if let Some(error) = error {
-            log::configuration(source, &error);
-        }
-        if !planned.is_empty() {
-            log::not_looked_for(source, &planned);
-        }
+    for (source, error) in config::load() {
+        log::configuration(source, &error);
     }
     log::print::open();
 }

@@ -13,7 +13,7 @@ use crate::config::{self, Rules};
 use crate::finding::Lint;
 use crate::handle::{Handle, Standing, live};
 use crate::lint::wait_for::{Deadlock, deadlocked};
-use crate::lint::{self, PressureSamples, Reaction, Unaccounted};
+use crate::lint::{self, PressureSamples, Reaction, Turnover, Unaccounted};
 use crate::log;
 use crate::measure::freeze;
 use crate::measure::units::{count, short};
@@ -52,6 +52,20 @@ pub(super) struct Watch {
 struct OfPool {
     pressure: PressureSamples,
     unaccounted: Unaccounted,
+    turnover: Turnover,
+}
+
+impl OfPool {
+    /// Whether further samples are needed, also while no claim on the pool lives.
+    fn is_on(&self) -> bool {
+        self.pressure.is_on() || self.unaccounted.is_on() || self.turnover.is_on()
+    }
+
+    /// The samples before and after a pause are not consecutive. Those of a turnover have their time with them.
+    fn pause(&mut self) {
+        self.pressure = PressureSamples::default();
+        self.unaccounted = Unaccounted::default();
+    }
 }
 
 impl Watch {
@@ -98,8 +112,7 @@ impl Watch {
             self.saw_nothing = false;
             Next::Closely(rest.clamp(CLOSELY, LONGEST_REST))
         } else if claims.is_empty() && !self.has_more_to_see(&pools) {
-            // The samples before and after a pause are not consecutive.
-            self.pools.clear();
+            self.pools.values_mut().for_each(OfPool::pause);
             // Sleeps at the second such pass: a program that sends one query after the other need not ring each time.
             if std::mem::take(&mut self.saw_nothing) {
                 Next::WhenWoken
@@ -206,6 +219,7 @@ impl Watch {
             lint::pool_pressure(rules, pool.state(), claims, &mut of_pool.pressure);
             let unaccounted = &mut of_pool.unaccounted;
             lint::unaccounted_connections(rules, &**pool, claims, unaccounted, now);
+            lint::connection_churn(rules, &**pool, &mut of_pool.turnover, now);
         }
     }
 
@@ -218,8 +232,7 @@ impl Watch {
                 state.episodes.is_on()
                     || !state.closings.is_empty()
                     || state.is_used()
-                    || known
-                        .is_some_and(|known| known.pressure.is_on() || known.unaccounted.is_on())
+                    || known.is_some_and(OfPool::is_on)
             })
     }
 }

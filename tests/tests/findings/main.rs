@@ -2,6 +2,7 @@
 //! near misses without a finding.
 
 mod budget;
+mod churn;
 mod closing;
 mod common;
 mod deadlock;

@@ -78,7 +78,6 @@ fn the_readme_has_the_same_table() {
             Stance::Deny => "deny / warn",
             Stance::Warn => "warn / warn",
             Stance::WarnWhereLimited => "allow until it has a limit, then warn",
-            Stance::Planned => continue,
         };
         let limit = match (row.limit, row.unit) {
             (Some(limit), _) => format!("`{limit}`"),

@@ -195,38 +195,3 @@ fn the_code_sets_it_too() {
     let err = child(test, "print=off", &file);
     assert!(!file.exists() && !err.contains(LINE), "{err}");
 }
-
-/// A lint that is not looked for yet is named once, from wherever it is set; a group that contains it is no reason.
-#[test]
-fn what_is_not_looked_for_is_said_once() {
-    let test = "config::printing::what_is_not_looked_for_is_said_once";
-    let says = |setting: &str| {
-        let printed = in_child(test, &[("SQLX_LEASH", setting)], |runtime| {
-            Config::new()
-                .limit(leash::Lint::ConnectionChurn, leash::Limit::PerSecond(3))
-                .install();
-            let pool = runtime.block_on(pool());
-            runtime.block_on(allowed(&pool));
-            runtime.block_on(allowed(&pool));
-        });
-        let lines = printed.err.lines();
-        lines
-            .filter(|line| line.contains("not looked for"))
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    let lines = says(
-        "connection_churn=deny,connection_churn[a]=20/s,duplicate_pool[a]=2,n_plus_one=20,all=warn",
-    );
-    assert_eq!(lines.len(), 2, "{lines:#?}");
-    assert!(
-        lines[0].contains("warning: SQLX_LEASH: `connection_churn` is accepted"),
-        "{lines:#?}"
-    );
-    assert!(
-        lines[1].contains("leash::Config: `connection_churn` is accepted"),
-        "{lines:#?}"
-    );
-    let lines = says("all=warn,queries=deny,held_idle=10s");
-    assert_eq!(lines.len(), 1, "{lines:#?}");
-}
