@@ -1,6 +1,7 @@
 //! Failures to play: code as it was written in good faith, each in a file of its own.
 
 mod budget;
+mod churn;
 mod deadlock;
 mod failed_transaction;
 mod forgotten_commit;
@@ -64,6 +65,8 @@ pub(crate) enum Bug {
     SilentPeer,
     /// A portal opens a pool for each patient who logs in: `duplicate_pool`
     PoolPerRequest,
+    /// A display closes its connection after each question: `connection_churn`
+    Churn,
     /// An overview with a budget sends a query for each exam: `query_budget`
     Budget,
     /// The list of the day asks for each of its records: `n_plus_one`
@@ -91,6 +94,7 @@ impl Bug {
             Bug::Hoarder => hoarder::play(clinic).await,
             Bug::SilentPeer => silent_peer::play(clinic).await,
             Bug::PoolPerRequest => pool_per_request::play(clinic).await,
+            Bug::Churn => churn::play(clinic).await,
             Bug::Budget => budget::play(clinic).await,
             Bug::NPlusOne => n_plus_one::play(clinic).await,
             Bug::RedundantQuery => redundant_query::play(clinic).await,

@@ -99,6 +99,7 @@ fn help_lists_the_bugs_and_exit_codes() {
         "hoarder",
         "silent-peer",
         "pool-per-request",
+        "churn",
         "budget",
         "n-plus-one",
         "redundant-query",
@@ -492,6 +493,24 @@ fn pool_per_request_is_found_at_its_connect() {
         method: "connect_with",
         function: "Portal::log_in",
         says: &["has made 6 pools", "together these may open 30 to"],
+    }
+    .check_warned();
+}
+
+#[test]
+fn churn_is_found_at_the_acquire_that_opens() {
+    Played {
+        bug: "churn",
+        source: include_str!("../src/bugs/churn.rs"),
+        lint: "warning[connection_churn]",
+        method: "acquire",
+        function: "Display::last_record",
+        says: &[
+            "the program closes connections of pool clinic",
+            "a second are made anew, and each takes",
+            "cause (certain)",
+            "let the connection go back to the pool: drop it",
+        ],
     }
     .check_warned();
 }
