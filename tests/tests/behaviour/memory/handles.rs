@@ -116,6 +116,20 @@ async fn acquire_and_release(pool: &SqlitePool, number: u32) {
     } else {
         drop(pool.acquire().await.unwrap());
     }
+    if number % 1_000 == 999 {
+        assert_replaced(number / 1_000);
+    }
+}
+
+/// The opens of a pool of one connection are counted, after so many thousand acquires: each thousand takes longer than a
+/// connection lives.
+fn assert_replaced(thousands: u32) {
+    let pools = leash::snapshot().pools;
+    let connections = pools[0].connections.as_ref().expect("they are counted");
+    assert!(
+        connections.opened > u64::from(thousands) && connections.open <= 1,
+        "{connections:?}"
+    );
 }
 
 #[test]
