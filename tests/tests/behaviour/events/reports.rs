@@ -104,7 +104,7 @@ fn a_report_lists_pools_and_call_sites() {
                 assert_eq!(pools[0].field("most_held"), "1");
                 let message = pools[0].field("message");
                 assert!(message.contains("; needed on average "), "{message}");
-                let opened = format!("; {} connections opened", pools[0].field("opened"));
+                let opened = format!("; {} connection", pools[0].field("opened"));
                 assert!(message.contains(&opened), "{message}");
                 assert_eq!(pools[0].field("closed"), "0");
                 let sites = collected.of("sqlx_leash::sites");
