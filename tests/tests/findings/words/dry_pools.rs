@@ -112,7 +112,8 @@ fn check_without_load(finding: &Finding, expected: &Expect) {
     let text = settled(&finding.render());
     let (before, load) = text.split_once("needed on average ").expect("its figures");
     let (load, after) = load.split_once('\n').expect("further lines");
-    let load = without_numbers(load);
+    // A time may be zero, and an average a whole number.
+    let load = without_numbers(&load.replace('…', "0")).replace("#.#", "#");
     expected.assert_eq(&format!("{before}needed on average {load}\n{after}"));
 }
 

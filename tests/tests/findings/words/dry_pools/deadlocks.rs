@@ -172,7 +172,7 @@ async fn nested_acquires() {
             84 |         let conn = self.pool.acquire().await?;
                |                              ------- a connection is held from here on
                |
-               = note: first held for …, tasks at once (Tn) 1, connections per task (Cm) 2, minimum safe size Tn × (Cm − 1) + 1 = 2, pool size 5, needed on average #.#, most held at once #, time held # % busy, # % idle in hand, waits p# # p# #
+               = note: first held for …, tasks at once (Tn) 1, connections per task (Cm) 2, minimum safe size Tn × (Cm − 1) + 1 = 2, pool size 5, needed on average #, most held at once #, time held # % busy, # % idle in hand, waits p# # p# #
                = cause (certain): one task takes a second permit and keeps the first: when as many tasks as there are permits do so at once, each waits for the others
                = help: use the connection that is held: `&mut *conn`
                = help: or release the first one before: `drop(conn)`
@@ -195,7 +195,7 @@ async fn nested_acquires() {
             76 |         let mut rows = sqlx::query("SELECT 1 UNION SELECT 2").fetch(&self.pool);
                |                                                               ----- a row stream is held from here on
                |
-               = note: first held for …, tasks at once (Tn) 1, connections per task (Cm) 2, minimum safe size Tn × (Cm − 1) + 1 = 2, pool size 5, needed on average #.#, most held at once #, time held # % busy, # % idle in hand, waits p# … p# …
+               = note: first held for …, tasks at once (Tn) 1, connections per task (Cm) 2, minimum safe size Tn × (Cm − 1) + 1 = 2, pool size 5, needed on average #, most held at once #, time held # % busy, # % idle in hand, waits p# # p# #
                = cause (certain): one task takes a second permit and keeps the first: when as many tasks as there are permits do so at once, each waits for the others
                = help: read all rows first, then acquire the connection: `let rows: Vec<_> = stream.try_collect().await?`, with `use futures::TryStreamExt`
                = help: or release the first one before: `drop(stream)`
@@ -255,7 +255,7 @@ async fn a_query_outside_its_transaction() {
             66 |     async fn reserve_stock(&self) -> Result {
                |              ------------- called through here
                |
-               = note: first held for …, tasks at once (Tn) 1, connections per task (Cm) 2, minimum safe size Tn × (Cm − 1) + 1 = 2, pool size 5, needed on average #.#, most held at once #, time held # % busy, # % idle in hand, waits p# … p# …
+               = note: first held for …, tasks at once (Tn) 1, connections per task (Cm) 2, minimum safe size Tn × (Cm − 1) + 1 = 2, pool size 5, needed on average #, most held at once #, time held # % busy, # % idle in hand, waits p# # p# #
                = cause (certain): one task takes a second permit and keeps the first: when as many tasks as there are permits do so at once, each waits for the others
                = help: let findings::words::dry_pools::Shop::next_number take the connection as a parameter, `conn: &mut leash::Conn<'_, Sqlite>` with `use sqlx::{Sqlite, leash}`, and pass `&mut tx`
                = help: or, if it need not be part of the transaction, commit before: `tx.commit().await?`
