@@ -298,7 +298,7 @@ fn broken(
         distinct(line) * 2 > line.calls.saturating_sub(unknown)
     };
     // A loop that waits for what comes next may be a worker, or may try again until it succeeds.
-    let walks = is_walk || !around.waits_for_more();
+    let walks = is_walk || around.repeats(line) && !around.waits_for_more();
     (differs && walks && reaches(Lint::NPlusOne, line.calls)).then_some(Lint::NPlusOne)
 }
 

@@ -10,6 +10,9 @@ use crate::source::function::Function;
 /// A chain of scopes is followed this far down from its root.
 const DEPTH: usize = 8;
 
+/// Of several places at which calls are awaited, this many are kept.
+const PLACES: usize = 4;
+
 /// The scopes around a statement, from its root scope on.
 pub(crate) type Path = SmallVec<[Step; 4]>;
 
@@ -30,6 +33,9 @@ pub(crate) struct Common {
     /// The scopes that all calls are in, outermost first.
     path: Path,
     below: Below,
+    /// Where the innermost common scope awaits the calls, if there are [several](Below::Several) places; `None` is the statement
+    /// itself. One more than [`PLACES`] if there are more.
+    places: SmallVec<[Option<&'static Location<'static>>; PLACES + 1]>,
     /// The scopes of one of the calls.
     one: Path,
     /// Whether a call was sent by a function within itself.
@@ -69,6 +75,7 @@ impl Common {
             one: path.clone(),
             path,
             below: Below::Nothing,
+            places: SmallVec::new(),
         }
     }
 
@@ -109,9 +116,32 @@ impl Common {
         self.below = match (to_the_others, to_this) {
             (None, None) => Below::Nothing,
             (Some(one), Some(other)) if one.is_same_as(other) => one,
-            _ => Below::Several,
+            (others, this) => {
+                if !matches!(others, Some(Below::Several)) {
+                    self.places.clear();
+                    self.add_place(others);
+                }
+                self.add_place(this);
+                Below::Several
+            }
         };
         self.path.truncate(shared);
+    }
+
+    fn add_place(&mut self, below: Option<Below>) {
+        let place = match below {
+            Some(Below::Callee { awaited_at, .. }) => Some(awaited_at),
+            _ => None,
+        };
+        if self.places.len() <= PLACES && !self.places.contains(&place) {
+            self.places.push(place);
+        }
+    }
+
+    /// Where the innermost common scope awaits the calls, if there are several places and all are known.
+    pub(crate) fn places(&self) -> Option<&[Option<&'static Location<'static>>]> {
+        let is_all = self.places.len() <= PLACES;
+        (matches!(self.below, Below::Several) && is_all).then_some(&*self.places)
     }
 
     /// The function of the innermost common scope.

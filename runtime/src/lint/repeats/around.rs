@@ -18,6 +18,8 @@ pub(super) struct Around {
     and_by: Option<Loop>,
     /// The function that it awaits each time, and where. `None` where the statement is its own.
     awaited: Option<(&'static Function, &'static Location<'static>)>,
+    /// Whether it awaits them at several places.
+    several: bool,
     /// Whether each is a task that carries the scope.
     in_tasks: bool,
     /// Whether further in, each of these goes through rounds of its own that may go on from one another.
@@ -27,22 +29,21 @@ pub(super) struct Around {
 impl Around {
     pub(super) fn of(line: &Line) -> Self {
         let function = line.common.function();
-        let (position, awaited, in_tasks) = match line.common.below() {
-            Below::Nothing => (own_position(line, function), None, false),
+        let several = matches!(line.common.below(), Below::Several);
+        let (positions, awaited, in_tasks) = match line.common.below() {
+            Below::Nothing => (own_position(line, function).map(|it| vec![it]), None, false),
             Below::Callee {
                 function: callee,
                 is_branch,
                 awaited_at,
             } => {
                 let position = function.and_then(|function| function.position_of(awaited_at));
-                (position, Some((callee, awaited_at)), is_branch)
+                let positions = position.map(|it| vec![it]);
+                (positions, Some((callee, awaited_at)), is_branch)
             }
-            Below::Several => (None, None, false),
+            Below::Several => (positions_of_several(line, function), None, false),
         };
-        let mut around = position
-            .and_then(|position| Some(function?.loops_around(position)))
-            .into_iter()
-            .flatten();
+        let mut around = loops_around_all(function, positions.unwrap_or_default()).into_iter();
         let repeated_by = around.next();
         let is_closure = repeated_by.is_some_and(|(word, ..)| word == "|");
         Self {
@@ -52,17 +53,25 @@ impl Around {
                 .find(|(word, ..)| *word != "|")
                 .filter(|_| is_closure),
             awaited,
+            several,
             in_tasks,
             has_inner_rounds: has_inner_rounds(line),
         }
     }
 
-    /// Whether it is a `for` loop whose rounds work on what each is given.
+    /// Whether it is a `for` loop whose rounds work on what each is given. Of several calls in one round, a later one may go on
+    /// from an earlier one.
     pub(super) fn is_for_loop(&self) -> bool {
-        matches!(
+        let is_given = matches!(
             self.repeated_by,
             Some(("for", .., Rounds::GIVEN | Rounds::PAUSED))
-        )
+        );
+        is_given && !self.several
+    }
+
+    /// Whether anything repeats the calls. One after the other at several places, they are only many.
+    pub(super) fn repeats(&self, line: &Line) -> bool {
+        !self.several || line.common.recurs() || self.repeated_by.is_some()
     }
 
     /// Whether a loop may wait for what its next round works on.
@@ -155,9 +164,38 @@ fn has_inner_rounds(line: &Line) -> bool {
     })
 }
 
-/// Whether the rounds of a loop may go on from one another.
-fn go_on((.., rounds): Loop) -> bool {
-    !matches!(rounds, Rounds::GIVEN | Rounds::PAUSED)
+/// Whether the rounds of a loop may go on from one another. The head of a `while` may look at what the round before has set.
+fn go_on((word, .., rounds): Loop) -> bool {
+    !matches!(word, "for" | "|") || !matches!(rounds, Rounds::GIVEN | Rounds::PAUSED)
+}
+
+/// The places of the common function at which the calls are awaited, if all are known.
+fn positions_of_several(
+    line: &Line,
+    function: Option<&'static Function>,
+) -> Option<Vec<(u32, u32)>> {
+    let places = line.common.places()?.iter();
+    let positions = places.map(|place| match place {
+        Some(awaited_at) => function?.position_of(awaited_at),
+        None => own_position(line, function),
+    });
+    positions.collect()
+}
+
+/// The loops and closures of a function that contain all of these positions, innermost first.
+fn loops_around_all(function: Option<&'static Function>, positions: Vec<(u32, u32)>) -> Vec<Loop> {
+    let Some(function) = function else {
+        return Vec::new();
+    };
+    let loops = positions
+        .into_iter()
+        .map(|position| function.loops_around(position).collect::<Vec<_>>());
+    loops
+        .reduce(|mut around, others| {
+            around.retain(|it| others.contains(it));
+            around
+        })
+        .unwrap_or_default()
 }
 
 /// Where the statement is sent, if that is in the common function itself.

@@ -276,3 +276,49 @@ async fn writes_that_find_no_row() {
     done.unwrap();
     assert_none(&found);
 }
+
+#[track]
+async fn name_of(pool: &SqlitePool, id: i64) -> sqlx::Result<Option<String>> {
+    lookup(pool, id).await
+}
+
+/// As a test calls one handler after the other.
+#[track]
+async fn one_after_the_other(pool: &SqlitePool) -> sqlx::Result<()> {
+    lookup(pool, 1).await?;
+    lookup(pool, 2).await?;
+    name_of(pool, 3).await?;
+    lookup(pool, 4).await?;
+    name_of(pool, 5).await?;
+    lookup(pool, 6).await?;
+    name_of(pool, 7).await?;
+    lookup(pool, 8).await?;
+    name_of(pool, 9).await?;
+    lookup(pool, 10).await?;
+    Ok(())
+}
+
+#[track]
+async fn twice_in_each_round(pool: &SqlitePool) -> sqlx::Result<()> {
+    let starts = [1, 3, 5, 7, 9];
+    for id in starts {
+        lookup(pool, id).await?;
+        name_of(pool, id + 1).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn calls_at_several_places_are_repeated_by_the_loop_around_all_of_them() {
+    let pool = exams(10).await;
+    assert_none(&findings(one_after_the_other(&pool)).await.1);
+    let (ended, found) = findings(twice_in_each_round(&pool)).await;
+    ended.unwrap();
+    // The second lookup of a round may go on from the first.
+    let found = check(found, Lint::NPlusOne, Likely, &at_lookup());
+    is_labelled(
+        &found,
+        &written("for id in starts {", "for"),
+        "for each of these",
+    );
+}
