@@ -8,6 +8,9 @@ use tracing::Span;
 use crate::scope::{Scope, context};
 use crate::sync;
 
+/// So many are kept at once. Of many that are made together, the first ones are enough to judge all.
+const KEPT: usize = 256;
+
 static NEWCOMERS: Mutex<Vec<Newcomer>> = Mutex::new(Vec::new());
 
 /// A pool that was just made, and what was running then.
@@ -33,7 +36,10 @@ impl Newcomer {
 
 /// Keeps a pool until it is taken.
 pub(crate) fn note(newcomer: Newcomer) {
-    sync::lock(&NEWCOMERS).push(newcomer);
+    let mut newcomers = sync::lock(&NEWCOMERS);
+    if newcomers.len() < KEPT {
+        newcomers.push(newcomer);
+    }
 }
 
 /// Takes the pools that are due.
