@@ -417,7 +417,7 @@ pub struct ClosedBy {
     /// Inferred from this: more connections were closed than acquires had begun and handles had ended, so that the pool's own
     /// check must have closed the others. Not claimed for a pool that was handed to plain sqlx, whose acquires are not seen.
     pub idle_timeout: u64,
-    /// All others: by the server or the network, by plain sqlx, or by the pool where that cannot be told.
+    /// All others: by the server or the network, by plain sqlx, or by the pool where its reason is not known.
     pub elsewhere: u64,
 }
 

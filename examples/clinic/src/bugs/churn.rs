@@ -1,8 +1,8 @@
 //! The display that closes what it borrows.
 //!
-//! A display in the waiting room asks twenty times a second which record was stored last. Its author was told to give the
-//! connection back as soon as possible, and so closes it. To drop it would have given it back. Here, each question opens a
-//! connection of its own, and no error and no slow statement shows that.
+//! A display in the waiting room asks twenty times a second which record was stored last. Its author wants the
+//! connection back in the pool as soon as possible, and so closes it. Dropping it would have been enough. As it is, each question
+//! opens a connection of its own, and no error and no slow statement shows that.
 
 use std::time::{Duration, Instant};
 

@@ -72,7 +72,7 @@ async fn one_more_is_growth() {
     assert!(message.contains("called at tests/"), "{message}");
 }
 
-/// A tracked function that makes the data is told from the tested ones by `fixture`.
+/// A tracked function that makes the data is kept apart from the tested ones by `fixture`.
 #[tokio::test]
 async fn tracked_fixtures_are_wrapped() {
     #[track]

@@ -151,7 +151,7 @@ async fn as_many_as_are_alive_count() {
     drop(pools);
 }
 
-/// It is told once while it lasts, and again when it happens again.
+/// It is reported once while it lasts, and again when it recurs.
 #[tokio::test]
 async fn each_time_is_told_once() {
     let name = "again";
