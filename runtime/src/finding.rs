@@ -9,6 +9,8 @@ pub(crate) mod collector;
 mod level;
 mod limit;
 mod lint;
+#[cfg(all(feature = "track", feature = "board"))]
+pub(crate) mod recent;
 #[cfg(feature = "track")]
 mod render;
 mod verdict;

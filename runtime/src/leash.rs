@@ -10,6 +10,7 @@
 //! | [`snapshot`], [`report`] | the list of statements' counters | it is copied | a statement with a new text |
 //! | | one of 128 shards of the live handles at a time | it is copied | an acquire, or a return to a pool |
 //! | | a handle | it is read | an operation on that handle |
+//! | `board::Board::respond` | the same, and the list of the last findings | it is copied | a finding that is being reported |
 //! | [`doctor()`] | the list of pools | it is copied | a pool that is being made or dropped |
 //! | [`on_finding`] | the list of callbacks | one is added | a finding that is being reported |
 //! | [`scope()`] | the table of names | a name is looked up | a call of these |
@@ -45,6 +46,10 @@ pub mod guide {
     #[doc = include_str!("guide/cost.md")]
     pub mod cost {}
 
+    #[cfg(feature = "board")]
+    #[doc = include_str!("guide/board.md")]
+    pub mod board {}
+
     #[cfg(feature = "cache")]
     #[doc = include_str!("guide/caching.md")]
     pub mod caching {}
@@ -66,6 +71,12 @@ pub use crate::snapshot::{
     Setting, SettingValue, SiteHandles, SiteStats, Snapshot, Timing, TrackerStats,
     TransactionFailure, TransactionInfo, WaiterInfo, WriteLockInfo,
 };
+
+/// A live page. See [`guide::board`].
+#[cfg(feature = "board")]
+pub mod board {
+    pub use crate::board::{Board, Response, listen, respond};
+}
 
 /// A cache that a writer clears. See [`guide::caching`].
 #[cfg(feature = "cache")]

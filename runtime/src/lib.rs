@@ -15,6 +15,8 @@ mod listed;
 #[cfg(doc)]
 pub use listed::*;
 
+#[cfg(feature = "board")]
+mod board;
 #[cfg(feature = "cache")]
 mod cache;
 mod config;
@@ -59,7 +61,7 @@ mod site;
 mod source;
 #[cfg(feature = "track")]
 mod sql;
-#[cfg(any(feature = "track", feature = "cache"))]
+#[cfg(any(feature = "track", feature = "cache", feature = "board"))]
 mod sync;
 #[cfg(feature = "track")]
 mod track;

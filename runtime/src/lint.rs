@@ -49,6 +49,8 @@ pub(crate) use leak::{Ending, outlived_scope};
 pub(crate) use locked::{Refused, database_locked};
 pub(crate) use nested::on_granted;
 pub(crate) use own_wait::Waiting;
+#[cfg(feature = "board")]
+pub(crate) use own_wait::waits_for;
 pub(crate) use pressure::{PressureSamples, pool_pressure};
 pub(crate) use repeats::repeated;
 pub(crate) use rollback::implicit_rollback;
@@ -57,5 +59,9 @@ pub(crate) use session::{
 };
 pub(crate) use settings::pool_settings;
 pub(crate) use slow::{slow_query_ended, slow_query_running};
+#[cfg(feature = "board")]
+pub(crate) use timeout::diagnosis_so_far;
 pub(crate) use timeout::{pool_timeout, server_is_full};
+#[cfg(feature = "board")]
+pub(crate) use unaccounted::unexplained;
 pub(crate) use unaccounted::{Unaccounted, unaccounted_connections};

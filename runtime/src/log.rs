@@ -236,6 +236,19 @@ pub(crate) fn process_started() {
     );
 }
 
+/// The live page is served. `exposed` is the reason for which everybody may read it.
+#[cfg(feature = "board")]
+pub(crate) fn board(address: std::net::SocketAddr, exposed: Option<&str>) {
+    match exposed {
+        None => say!(target: GENERAL, Level::INFO, "the live page is at http://{address}/"),
+        Some(reason) => say!(
+            target: GENERAL,
+            Level::WARN,
+            "the live page is at http://{address}/, for whoever reaches it, without a login: {reason}"
+        ),
+    }
+}
+
 /// The first line of a pool.
 pub(crate) fn pool_started(pool: &PoolState) {
     say!(

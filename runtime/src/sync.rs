@@ -5,10 +5,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 #[cfg(feature = "track")]
-use std::{
-    sync::{Condvar, RwLock, RwLockReadGuard, RwLockWriteGuard},
-    time::Duration,
-};
+use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+#[cfg(any(feature = "track", feature = "board"))]
+use std::{sync::Condvar, time::Duration};
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -25,7 +24,7 @@ pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 }
 
 /// Waits while `condition` holds, up to `limit` if there is one.
-#[cfg(feature = "track")]
+#[cfg(any(feature = "track", feature = "board"))]
 pub(crate) fn wait_while<'a, T>(
     condvar: &Condvar,
     guard: MutexGuard<'a, T>,

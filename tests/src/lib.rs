@@ -38,6 +38,7 @@
 #[cfg(doctest)]
 mod unsafe_functions {}
 
+mod browser;
 mod child;
 mod pool;
 mod pooler;
@@ -48,6 +49,7 @@ mod source;
 mod until;
 mod whole;
 
+pub use browser::Browser;
 pub use child::{Printed, in_child};
 pub use leash_test_support as support;
 pub use pool::{HUNDRED, TestPool, Tx, exams, in_memory};

@@ -80,6 +80,13 @@ impl Handle {
         }
     }
 
+    /// Whether a transaction is open on it.
+    #[cfg(feature = "board")]
+    pub(crate) fn is_in_transaction(&self) -> bool {
+        let state = self.state();
+        !state.transactions.is_empty() && !state.transactions_over
+    }
+
     /// When the permit was requested.
     pub(crate) fn asked(&self) -> Instant {
         self.asked

@@ -11,6 +11,8 @@ use rustc_hash::FxBuildHasher;
 use tracing::Span;
 
 use crate::finding::collector::Collector;
+#[cfg(feature = "board")]
+use crate::finding::recent;
 use crate::finding::{Certainty, Finding, Level, Lint};
 use crate::handle::Handle;
 use crate::scope::failures::{self, Failure};
@@ -124,6 +126,8 @@ impl Finding {
     /// Reports the finding. Holds no lock meanwhile.
     pub(crate) fn report(self, audience: Audience<'_>) -> Reaction {
         FOUND[self.lint as usize].fetch_add(1, Relaxed);
+        #[cfg(feature = "board")]
+        recent::note(&self, || self.cause_by_places());
         if let Some(collector) = audience.collector {
             // First: a callback may end the scope that is collected.
             collector.collect(self.clone());

@@ -55,6 +55,15 @@ fn oldest<'w, 'a>(waiting: Option<&'w Vec<&'a Arc<Handle>>>) -> &'w [&'a Arc<Han
     waiting.map_or(&[], |waiting| &waiting[..waiting.len().min(LOOKED_AT)])
 }
 
+/// The acquire for which the holder of a handle waits, and how certain that is: unknown where the source does not show it.
+#[cfg(feature = "board")]
+pub(crate) fn waits_for<'a>(
+    holder: &'a Handle,
+    waiting: &Waiting<'a>,
+) -> Option<(&'a Arc<Handle>, Certainty)> {
+    OwnWait::of(holder, waiting).map(|wait| (wait.waiter, wait.certainty))
+}
+
 /// The acquire for which the holder of a handle waits, or may wait.
 pub(super) struct OwnWait<'a> {
     holder: &'a Handle,

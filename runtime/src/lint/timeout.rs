@@ -17,13 +17,22 @@ use crate::config;
 use crate::finding::{Finding, Lint, Related};
 use crate::handle::Handle;
 use crate::measure::units::short;
+#[cfg(feature = "board")]
+use crate::pool_state::episode::Diagnosis;
 use crate::pool_state::episode::Novelty;
 use crate::pool_state::registry;
-use diagnose::diagnose;
+use diagnose::{Stage, diagnose};
 use full_server::Server;
 pub(crate) use full_server::server_is_full;
 
 const WAITED: &str = "waited here";
+
+/// Why `waiter` has no permit yet, by the evidence of this moment.
+#[cfg(feature = "board")]
+pub(crate) fn diagnosis_so_far(waiter: &Handle, now: Instant) -> Option<Diagnosis> {
+    let pool = registry::find(waiter.pool.id())?;
+    Some(diagnose(waiter, &*pool, Stage::SoFar, now))
+}
 
 /// No permit was granted to `waiter` in time; it still counts as waiting. Where the lint is at deny, the acquire must panic.
 pub(crate) fn pool_timeout(waiter: &Handle) -> Reaction {
@@ -37,7 +46,7 @@ pub(crate) fn pool_timeout(waiter: &Handle) -> Reaction {
     let state = &waiter.pool;
     let diagnosis = match state.episodes.shared(waiter.asked(), now) {
         Some(diagnosis) => diagnosis,
-        None => Arc::new(diagnose(waiter, &*pool, now)),
+        None => Arc::new(diagnose(waiter, &*pool, Stage::TimedOut, now)),
     };
     let is_told = diagnosis.server_is_full
         && Server::of(&pool.endpoint()).is_reported_for_another(state.id());

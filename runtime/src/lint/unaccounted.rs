@@ -21,7 +21,7 @@ use crate::pool_state::registry::ErasedPool;
 
 /// The number of connections in use that no handle, waiter or return accounts for. Each waiter counts as connecting; so does
 /// sqlx itself, where the pool has a minimum of connections.
-pub(super) fn unexplained(pool: &dyn ErasedPool) -> u64 {
+pub(crate) fn unexplained(pool: &dyn ErasedPool) -> u64 {
     let state = pool.state();
     let permits = &state.permits;
     // In this order, a claim that changes its state meanwhile counts twice rather than not at all.

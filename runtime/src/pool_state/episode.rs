@@ -127,6 +127,13 @@ impl Episodes {
         }
     }
 
+    /// The diagnosis of the last timeout of the present episode.
+    #[cfg(feature = "board")]
+    pub(crate) fn diagnosis(&self) -> Option<Arc<Diagnosis>> {
+        let episode = sync::lock(&self.0);
+        episode.as_ref().map(|it| Arc::clone(&it.diagnosis))
+    }
+
     /// Whether there is an episode whose cause is that the server is full.
     pub(crate) fn has_full_server(&self) -> bool {
         let episode = sync::lock(&self.0);

@@ -22,15 +22,29 @@ use crate::scope::stalls::{self, Stall};
 /// A runtime that takes longer than this to poll a task that was woken is blocked.
 const STALL: Duration = Duration::from_millis(500);
 
-pub(super) fn diagnose(waiter: &Handle, pool: &dyn ErasedPool, now: Instant) -> Diagnosis {
-    let state = &waiter.pool;
+/// How far the wait is that is diagnosed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It goes on.
+    #[cfg(feature = "board")]
+    SoFar,
+    TimedOut,
+}
+
+pub(super) fn diagnose(
+    waiter: &Handle,
+    pool: &dyn ErasedPool,
+    stage: Stage,
+    now: Instant,
+) -> Diagnosis {
+    let of = waiter.pool.id();
     let all = live::all();
     note_demand(&all);
     let deadlock = deadlocked(&all)
         .into_iter()
-        .find(|deadlock| deadlock.concerns(state.id()));
+        .find(|deadlock| deadlock.concerns(of));
     let waiting = Waiting::among(&all);
-    let of_pool = all.iter().filter(|claim| claim.pool.id() == state.id());
+    let of_pool = all.iter().filter(|claim| claim.pool.id() == of);
     let claims: Vec<_> = of_pool.cloned().collect();
     let of_pool = claims.iter().filter(|claim| claim.is_waiting());
     of_pool.for_each(|claim| note_nesting(claim));
@@ -40,6 +54,7 @@ pub(super) fn diagnose(waiter: &Handle, pool: &dyn ErasedPool, now: Instant) -> 
         claims: &claims,
         waiting: &waiting,
         waited: waiter.has_waited(now),
+        stage,
         now,
     };
     let mut diagnosis = case.diagnose(deadlock.as_ref());
@@ -47,7 +62,7 @@ pub(super) fn diagnose(waiter: &Handle, pool: &dyn ErasedPool, now: Instant) -> 
         diagnosis.related = holders(&claims);
         diagnosis.related.extend(waiters(&claims, waiter.place));
     }
-    let mut facts = case.facts(state);
+    let mut facts = case.facts(&waiter.pool);
     facts.append(&mut diagnosis.facts);
     Diagnosis { facts, ..diagnosis }
 }
@@ -96,6 +111,7 @@ pub(super) struct Case<'a> {
     /// The claims on any pool that wait.
     pub(super) waiting: &'a Waiting<'a>,
     pub(super) waited: Duration,
+    stage: Stage,
     pub(super) now: Instant,
 }
 
@@ -161,7 +177,7 @@ impl Case<'_> {
     /// The clock did not run as the pool believes.
     fn clock(&self) -> Option<Diagnosis> {
         let certain = |cause| Diagnosis::new(Verdict::Unknown, Certainty::Certain, cause);
-        if self.waited < self.timeout() / 2 {
+        if self.stage == Stage::TimedOut && self.waited < self.timeout() / 2 {
             let cause = format!(
                 "only {} of the pool's {} really passed: the runtime's clock is paused or was advanced",
                 short(self.waited),
@@ -191,7 +207,13 @@ impl Case<'_> {
         };
         // Only this waiter's polls count: another waiter's own task may not poll it, as in a stream of futures that is not read.
         let slowest = self.waiter.slowest_poll(self.now).max(late);
-        if slowest < STALL.max(self.timeout() / 4) {
+        // Of a wait that goes on, a part of its time so far counts.
+        let whole = match self.stage {
+            #[cfg(feature = "board")]
+            Stage::SoFar => self.waited.min(self.timeout()),
+            Stage::TimedOut => self.timeout(),
+        };
+        if slowest < STALL.max(whole / 4) {
             return None;
         }
         let stalls = stalls::since(self.waiter.asked(), slowest / 2);
