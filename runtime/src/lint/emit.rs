@@ -15,6 +15,7 @@ use crate::finding::collector::Collector;
 use crate::finding::recent;
 use crate::finding::{Certainty, Finding, Level, Lint};
 use crate::handle::Handle;
+use crate::measure::freeze;
 use crate::scope::failures::{self, Failure};
 use crate::scope::foreign::{self, Panicked};
 use crate::scope::{Scope, context};
@@ -125,6 +126,10 @@ impl<'a> Audience<'a> {
 impl Finding {
     /// Reports the finding. Holds no lock meanwhile.
     pub(crate) fn report(self, audience: Audience<'_>) -> Reaction {
+        freeze::aside(|| self.tell(audience))
+    }
+
+    fn tell(self, audience: Audience<'_>) -> Reaction {
         FOUND[self.lint as usize].fetch_add(1, Relaxed);
         #[cfg(feature = "board")]
         recent::note(&self, || self.cause_by_places());

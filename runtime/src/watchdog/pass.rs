@@ -69,7 +69,7 @@ impl OfPool {
 }
 
 impl Watch {
-    /// Looks at everything, reports what it finds, and returns when to look again. HoldLimits no lock while it reports.
+    /// Looks at everything, reports what it finds, and returns when to look again. Holds no lock while it reports.
     pub(super) fn pass(&mut self, now: Instant) -> Next {
         let rules = config::rules();
         self.polls.look(now);
@@ -277,10 +277,8 @@ fn episode(pool: &dyn ErasedPool, waiting: &[&Arc<Handle>], now: Instant) {
             if episode.was_served(granted) {
                 let timeouts = count(episode.timeouts, "timeout");
                 let lasted = short(now.saturating_duration_since(episode.since));
-                log::pool_recovered(
-                    pool,
-                    &format!("acquires are served again: {timeouts} in {lasted}"),
-                );
+                let how = format!("acquires are served again: {timeouts} in {lasted}");
+                freeze::aside(|| log::pool_recovered(pool, &how));
             }
         }
     }
