@@ -20,6 +20,10 @@ static UNCLAIMED: Mutex<Vec<Failure>> = Mutex::new(Vec::new());
 #[derive(Debug)]
 pub(crate) struct Failure {
     /// The name of the pool that it is about.
+    #[cfg_attr(
+        not(feature = "migrate"),
+        allow(dead_code, reason = "only `#[sqlx::test]` takes them")
+    )]
     pub(crate) pool: Option<String>,
     /// The whole report.
     pub(crate) message: String,
@@ -73,6 +77,10 @@ pub(crate) fn leave_unclaimed(failure: Failure) {
 }
 
 /// Takes the failures about the pool that belong to no scope, as the message of one panic; `None` if there are none.
+#[cfg_attr(
+    not(feature = "migrate"),
+    allow(dead_code, reason = "only `#[sqlx::test]` takes them")
+)]
 pub(crate) fn take_unclaimed(pool: &str) -> Option<String> {
     let mut unclaimed = sync::lock(&UNCLAIMED);
     let of_pool = unclaimed.extract_if(.., |failure| failure.pool.as_deref() == Some(pool));

@@ -3,8 +3,9 @@
 //! What is compared is a keyed hash of the encoded arguments. The key is random, and lives as long as the process.
 
 use std::any::Any;
-use std::fmt::{self, Debug, Write};
-use std::hash::{BuildHasher, DefaultHasher, Hasher, RandomState};
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use std::hash::Hasher;
+use std::hash::{BuildHasher, DefaultHasher, RandomState};
 
 use once_cell::sync::Lazy;
 use sqlx::{Arguments, Database};
@@ -13,8 +14,6 @@ use crate::scope::ledger::Identity;
 
 /// Arguments with more encoded bytes than this are not compared.
 const MAX_BYTES: usize = 1024;
-/// The same, of those that are read in their debug form. There, a byte of a blob takes up to five.
-const MAX_DEBUG_BYTES: usize = 4 * MAX_BYTES;
 
 /// The identity of no arguments at all.
 pub(super) const NONE: Identity = Identity::Known(0);
@@ -35,7 +34,7 @@ pub(super) fn identity<DB: Database>(arguments: &mut DB::Arguments) -> Identity 
         return if arguments.len() == 1 {
             encoded::of_mysql(arguments)
         } else {
-            debugged(arguments)
+            debug::identity(arguments)
         };
     }
     #[cfg(feature = "_sqlite")]
@@ -44,7 +43,7 @@ pub(super) fn identity<DB: Database>(arguments: &mut DB::Arguments) -> Identity 
     }
     #[cfg(feature = "any")]
     if let Some(arguments) = arguments.downcast_ref::<sqlx::any::AnyArguments>() {
-        return debugged(&arguments.values.0);
+        return debug::identity(&arguments.values.0);
     }
     let _ = arguments;
     Identity::Unknown
@@ -65,30 +64,42 @@ fn hashed(bytes: &[u8]) -> Identity {
     Identity::Known(hasher.finish())
 }
 
-/// The identity of a value by its debug form, which is hashed piece by piece and kept nowhere.
-fn debugged(value: &impl Debug) -> Identity {
-    let mut hashing = Hashing {
-        hasher: hasher(),
-        left: MAX_DEBUG_BYTES,
-    };
-    match write!(hashing, "{value:?}") {
-        Ok(()) => Identity::Known(hashing.hasher.finish()),
-        Err(fmt::Error) => Identity::Unknown,
+/// Arguments that show themselves in their debug form only.
+#[cfg(any(feature = "mysql", feature = "_sqlite", feature = "any"))]
+mod debug {
+    use std::fmt::{self, Debug, Write};
+    use std::hash::{DefaultHasher, Hasher};
+
+    use super::{Identity, MAX_BYTES, hasher};
+
+    /// As [`MAX_BYTES`]. In this form, a byte of a blob takes up to five.
+    const MAX_DEBUG_BYTES: usize = 4 * MAX_BYTES;
+
+    /// The identity of a value by its debug form, which is hashed piece by piece and kept nowhere.
+    pub(super) fn identity(value: &impl Debug) -> Identity {
+        let mut hashing = Hashing {
+            hasher: hasher(),
+            left: MAX_DEBUG_BYTES,
+        };
+        match write!(hashing, "{value:?}") {
+            Ok(()) => Identity::Known(hashing.hasher.finish()),
+            Err(fmt::Error) => Identity::Unknown,
+        }
     }
-}
 
-/// Hashes the text that is written to it, and fails at the first byte that is too much.
-struct Hashing {
-    hasher: DefaultHasher,
-    left: usize,
-}
+    /// Hashes the text that is written to it, and fails at the first byte that is too much.
+    struct Hashing {
+        hasher: DefaultHasher,
+        left: usize,
+    }
 
-impl Write for Hashing {
-    #[inline]
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.left = self.left.checked_sub(text.len()).ok_or(fmt::Error)?;
-        self.hasher.write(text.as_bytes());
-        Ok(())
+    impl Write for Hashing {
+        #[inline]
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.left = self.left.checked_sub(text.len()).ok_or(fmt::Error)?;
+            self.hasher.write(text.as_bytes());
+            Ok(())
+        }
     }
 }
 
@@ -198,7 +209,7 @@ mod encoded {
             &self,
             buffer: &mut sqlx::sqlite::SqliteArgumentsBuffer,
         ) -> Result<IsNull, BoxDynError> {
-            self.read(super::debugged(buffer))
+            self.read(super::debug::identity(buffer))
         }
     }
 }
