@@ -22,6 +22,7 @@ pub(crate) mod endpoint;
 pub(crate) mod episode;
 pub(crate) mod full_server;
 pub(crate) mod in_memory;
+mod labels;
 pub(crate) mod newcomers;
 pub(crate) mod openers;
 mod permits;
@@ -37,6 +38,7 @@ use counters::PoolCounters;
 use demand::Demand;
 use endpoint::{Endpoint, Hooks, Limits, System};
 use episode::Episodes;
+use labels::Named;
 use openers::Openers;
 use permits::Permits;
 use renewed::Renewed;
@@ -48,7 +50,7 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 #[derive(Debug)]
 pub(crate) struct PoolState {
     id: u64,
-    name: RwLock<Arc<str>>,
+    named: RwLock<Named>,
     pub(crate) endpoint: Endpoint,
     pub(crate) connected: Place,
     pub(crate) made: Instant,
@@ -95,19 +97,20 @@ impl PoolState {
         limits: Limits,
         connections: Arc<Connections>,
     ) -> Arc<Self> {
-        Arc::new(Self::build(endpoint, connected, limits, connections))
+        let named = Named::take(endpoint.to_string().into());
+        Arc::new(Self::build(named, endpoint, connected, limits, connections))
     }
 
     fn build(
+        named: Named,
         endpoint: Endpoint,
         connected: Place,
         limits: Limits,
         connections: Arc<Connections>,
     ) -> Self {
-        let name = endpoint.to_string().into();
         Self {
             id: NEXT_ID.fetch_add(1, Relaxed),
-            name: RwLock::new(name),
+            named: RwLock::new(named),
             endpoint,
             connected,
             made: Instant::now(),
@@ -154,9 +157,10 @@ impl PoolState {
                     tests_before_acquire: false,
                     hooks: Hooks::Unknown,
                 };
+                let named = Named::apart(endpoint.to_string().into());
                 Arc::new(PoolState {
                     is_none: true,
-                    ..PoolState::build(endpoint, Place::UNKNOWN, limits, Arc::default())
+                    ..PoolState::build(named, endpoint, Place::UNKNOWN, limits, Arc::default())
                 })
             })
         });
@@ -176,11 +180,24 @@ impl PoolState {
     }
 
     pub(crate) fn name(&self) -> Arc<str> {
-        Arc::clone(&sync::read(&self.name))
+        Arc::clone(&sync::read(&self.named).name)
+    }
+
+    /// The name, with a number where an older living pool has the same one: `main #2`. No two living pools have the same.
+    pub(crate) fn label(&self) -> Arc<str> {
+        Arc::clone(&sync::read(&self.named).label)
     }
 
     pub(crate) fn rename(&self, name: &str) {
-        *sync::write(&self.name) = name.into();
+        let mut named = sync::write(&self.named);
+        if *named.name != *name {
+            *named = Named::take(name.into());
+        }
+    }
+
+    /// The pool ends, or another state takes its place. The next pool of its name may have its label.
+    pub(crate) fn give_label_back(&self) {
+        sync::write(&self.named).give_back();
     }
 
     /// Whether this is the first use of the pool. From then on its name is settled.

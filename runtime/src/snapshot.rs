@@ -312,6 +312,9 @@ pub struct PoolStats {
     /// The name that [`PoolExt::named`](crate::leash::PoolExt::named) has set; else its address and database, without
     /// the password.
     pub name: String,
+    /// The name, with ` #2`, ` #3` and so on where an older living pool has the same one. It is decided when the pool gets
+    /// its name: the lowest number that is free then. No two living pools have the same label.
+    pub label: String,
     /// The name of the database system in OpenTelemetry: `postgresql`, `mysql`, `sqlite`.
     pub system: String,
     /// Where it was connected.

@@ -48,8 +48,9 @@ pub(crate) fn pool_made(pool: Weak<dyn ErasedPool>, state: &PoolState) {
 }
 
 /// Unregisters a pool that is being dropped.
-pub(crate) fn pool_gone(id: u64) {
-    registry::unregister(id);
+pub(crate) fn pool_gone(state: &PoolState) {
+    registry::unregister(state.id());
+    state.give_label_back();
     // The watchdog ends with the last pool and the last handle, and must wake to see that.
     if registry::number() == 0 {
         pace::wake();

@@ -14,6 +14,7 @@ impl PoolState {
         PoolStats {
             id: self.id,
             name: self.name().to_string(),
+            label: self.label().to_string(),
             system: self.endpoint.system.name().to_owned(),
             site: self.connected.to_call_site(),
             max_connections: self.limits.max_connections,

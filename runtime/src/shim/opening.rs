@@ -209,6 +209,8 @@ async fn open<DB: Database>(
     let opened = Opening::new(Arc::clone(&state), Origin::UnlessPolled(place), connect)
         .await
         .map_err(|error| NotMade::failed(error, &state))?;
+    // The pool takes the place of the stand-in, and its label.
+    state.give_label_back();
     let pool = Pool::track(opened, place, made);
     drop(stand_in);
     let judged = making::judge(pool.state(), database);
@@ -257,6 +259,6 @@ impl<DB: Database> ErasedPool for StandIn<DB> {
 
 impl<DB: Database> Drop for StandIn<DB> {
     fn drop(&mut self) {
-        startup::pool_gone(self.state.id());
+        startup::pool_gone(&self.state);
     }
 }

@@ -21,6 +21,7 @@ mod counters;
 mod demand;
 mod doctor;
 mod events;
+mod labels;
 mod leaks;
 mod live;
 mod memory;

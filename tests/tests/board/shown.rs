@@ -339,3 +339,21 @@ async fn connections_that_were_opened_and_closed() {
     assert_eq!(connections["closed_by"][0][0], 1, "{connections}");
     assert_eq!(connections["closed_by"][0][1], "by the program");
 }
+
+#[tokio::test]
+async fn two_pools_of_one_name_are_told_apart() {
+    let board = Board::new();
+    let first = pool("twins", 1).await;
+    let second = pool("twins", 1).await;
+    let held = second.acquire().await.unwrap();
+    let state = state_of(&board);
+    let [only] = &rows(&state, "holders", "twins #2")[..] else {
+        panic!("one permit is held: {}", state["holders"]);
+    };
+    let [pool] = &rows(&state, "pools", "twins #2")[..] else {
+        panic!("the younger has a number: {}", state["pools"]);
+    };
+    assert_eq!(only["pool_id"], pool["id"]);
+    assert_eq!(rows(&state, "pools", "twins").len(), 1);
+    drop((first, held));
+}

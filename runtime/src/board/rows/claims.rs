@@ -108,7 +108,7 @@ impl Holder {
                 waiter: waiter.id(),
                 certainty: name_of(certainty),
             }),
-            pool: info.pool,
+            pool: handle.pool.label().to_string(),
             function: info.scope.or(info.site.function),
             reserved: info.reserved,
         }
@@ -121,7 +121,7 @@ impl Waiter {
         let function = scope.as_ref().map(|scope| scope.function());
         Self {
             id: waiter.id(),
-            pool: waiter.pool.name().to_string(),
+            pool: waiter.pool.label().to_string(),
             pool_id: waiter.pool.id(),
             age_ms: millis(waiter.has_waited(now)),
             acquire_timeout_ms: millis(waiter.pool.limits.acquire_timeout),

@@ -135,7 +135,7 @@ impl Pool {
         };
         Self {
             id: stats.id,
-            name: stats.name.clone(),
+            name: stats.label.clone(),
             system: stats.system.clone(),
             at: place(&stats.site),
             closed: stats.closed,
