@@ -98,29 +98,34 @@ impl Board {
         path: &str,
         host: impl Into<Option<&'h str>>,
     ) -> Response {
-        if !self.hosts.include(host.into()) {
+        let response = self.answer(method, path, host.into());
+        if method == "HEAD" {
+            return response.without_body();
+        }
+        response
+    }
+
+    fn answer(&self, method: &str, path: &str, host: Option<&str>) -> Response {
+        if !self.hosts.include(host) {
             return Response::refused(
                 403,
                 "this page answers to localhost; for another name, `Board::allow_host`",
             );
         }
-        let target = Target::read(path);
-        match method {
-            "GET" => self.answer(target),
-            "HEAD" => self.answer(target).without_body(),
-            _ => Response::method_not_allowed(),
+        if !["GET", "HEAD"].contains(&method) {
+            return Response::method_not_allowed();
         }
-    }
-
-    fn answer(&self, target: Option<Target>) -> Response {
-        let Some(target) = target else {
+        let Some(target) = Target::read(path) else {
             return Response::refused(404, "there are `/` and `/state.json`");
         };
-        let state = || State::read(target.sort, self.summaries_only, self.exposed.as_deref());
         match target.answer {
             Answer::Page => Response::page(),
-            Answer::Json => Response::json(&state()),
-            Answer::Text => Response::text(&text::written(&state())),
+            Answer::Json => Response::json(&State::read(
+                target.sort,
+                self.summaries_only,
+                self.exposed.as_deref(),
+            )),
+            Answer::Text => Response::text(&text::written(self.summaries_only)),
         }
     }
 }

@@ -9,7 +9,7 @@ const PAGE: &str = include_str!("page.html");
 /// The hashes are those of the script and the style in `page.html`; a test computes them. With trusted types, a browser
 /// refuses to make elements of text, should a script ever try.
 const POLICY: &str = "default-src 'none'; \
-    script-src 'sha256-yTS/0UaDdumv79q3DaRraMm9q79b9kej8sZXF+N3nZk='; \
+    script-src 'sha256-V39M/0f3RUD8cHTSXN3bFLFx4aVCOJZ/M6IHeIC+f9k='; \
     style-src 'sha256-KINtpdOM3MU0Os7NrIx/LvZiNZyXRpRGO/0K6KAdA5k='; \
     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";

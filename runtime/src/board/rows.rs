@@ -1,5 +1,6 @@
 //! The rows of the page, read from the tracker: a bounded number of each kind.
 
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use serde::Serialize;
@@ -12,11 +13,12 @@ mod sites;
 mod words;
 
 use super::request::Sort;
-use crate::handle::live;
+use crate::handle::{Handle, live};
 use crate::lint::Waiting;
 use crate::measure::units::millis;
 use crate::report::collect;
-use crate::snapshot::{LintStats, TrackerStats};
+use crate::snapshot::{LintStats, Snapshot, TrackerStats};
+use crate::sync;
 use claims::{Holder, Waiter};
 use findings::Told;
 use parts::Rows;
@@ -66,21 +68,58 @@ struct Tracker {
     read_ms: f64,
 }
 
+/// What a reading begins with.
+pub(super) struct Reading {
+    begun: Instant,
+    claims: Vec<Arc<Handle>>,
+    pub(super) snapshot: Snapshot,
+}
+
+impl Reading {
+    /// Hands a reading of everything that lives to `read`.
+    ///
+    /// One at a time: each copies all rows of counters, and there may be many requests at once.
+    pub(super) fn with<T>(read: impl FnOnce(Reading) -> T) -> T {
+        static ONE: Mutex<()> = Mutex::new(());
+        let _one = sync::lock(&ONE);
+        read(Self {
+            begun: Instant::now(),
+            claims: live::all(),
+            snapshot: collect::snapshot(),
+        })
+    }
+
+    pub(super) fn pools(&self) -> Rows<Pool> {
+        let pools = &self.snapshot.pools;
+        let waited_for = pools.iter().filter(|pool| pool.waiting > 0);
+        let asked: Vec<u64> = waited_for.take(DIAGNOSED).map(|pool| pool.id).collect();
+        Rows::first(pools, |pool| {
+            Pool::read(pool, asked.contains(&pool.id), &self.claims, self.begun)
+        })
+    }
+
+    pub(super) fn findings(&self, summaries_only: bool) -> Rows<Told> {
+        findings::read(summaries_only, self.begun)
+    }
+}
+
 impl Seen {
     pub(super) fn read(sort: Sort, summaries_only: bool) -> Self {
-        let begun = Instant::now();
-        let claims = live::all();
-        let snapshot = collect::snapshot();
+        Reading::with(|reading| Self::of(reading, sort, summaries_only))
+    }
+
+    fn of(reading: Reading, sort: Sort, summaries_only: bool) -> Self {
+        let pools = reading.pools();
+        let findings = reading.findings(summaries_only);
+        let Reading {
+            begun,
+            claims,
+            snapshot,
+        } = reading;
         let waiting = Waiting::among(&claims);
         let held: Vec<_> = claims.iter().filter(|claim| claim.is_held()).collect();
         let waiters: Vec<_> = claims.iter().filter(|claim| claim.is_waiting()).collect();
         let holders = Rows::first(&held, |held| Holder::read(held, &waiting, begun));
-        let waited_for = snapshot.pools.iter().filter(|pool| pool.waiting > 0);
-        let asked: Vec<u64> = waited_for.take(DIAGNOSED).map(|pool| pool.id).collect();
-        let pools = Rows::first(&snapshot.pools, |pool| {
-            Pool::read(pool, asked.contains(&pool.id), &claims, begun)
-        });
-        let findings = findings::read(summaries_only, begun);
         let time = snapshot.sites.iter().map(|site| millis(site.time.total));
         Self {
             waiters: Rows::first(&waiters, |waiter| Waiter::read(waiter, begun)),
@@ -117,5 +156,30 @@ impl Tracker {
             bytes: tracker.bytes,
             read_ms: millis(begun.elapsed()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn there_is_one_reading_at_a_time() {
+        let readings = AtomicU32::new(0);
+        let reads = || {
+            Reading::with(|_| {
+                assert_eq!(readings.fetch_add(1, SeqCst), 0);
+                thread::yield_now();
+                readings.fetch_sub(1, SeqCst);
+            });
+        };
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..20).for_each(|_| reads()));
+            }
+        });
     }
 }

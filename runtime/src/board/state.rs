@@ -17,12 +17,12 @@ pub(super) struct State {
     /// Why the page is shown to everybody, if it is.
     exposed: Option<String>,
     /// Why nothing is tracked, if nothing is.
-    pub(super) untracked: Option<&'static str>,
+    untracked: Option<&'static str>,
     /// Whether texts of statements and lines of source are left out.
     summaries_only: bool,
     #[cfg(feature = "track")]
     #[serde(flatten)]
-    pub(super) seen: Seen,
+    seen: Seen,
 }
 
 impl State {
@@ -40,14 +40,15 @@ impl State {
             seen: Seen::read(sort, summaries_only),
         }
     }
+}
 
-    /// The program and its process, in a line.
-    pub(super) fn title(&self) -> String {
-        format!(
-            "{} (process {}), sqlx-leash {}",
-            self.program, self.process, self.version
-        )
-    }
+/// The program and its process, in a line.
+pub(super) fn title() -> String {
+    let (program, process) = (program(), std::process::id());
+    format!(
+        "{program} (process {process}), sqlx-leash {}",
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 fn program() -> String {
@@ -60,7 +61,7 @@ fn program() -> String {
 }
 
 #[cfg(feature = "track")]
-fn untracked() -> Option<&'static str> {
+pub(super) fn untracked() -> Option<&'static str> {
     crate::config::is_off().then_some("sqlx-leash is switched off: nothing is tracked")
 }
 
@@ -69,6 +70,6 @@ fn untracked() -> Option<&'static str> {
     clippy::unnecessary_wraps,
     reason = "with `track`, there is a reason only where it is switched off"
 )]
-fn untracked() -> Option<&'static str> {
+pub(super) fn untracked() -> Option<&'static str> {
     Some("sqlx-leash tracks nothing: its feature `track` is off")
 }

@@ -93,6 +93,10 @@ fn it_shows_and_does_nothing() {
     let head = board.respond("HEAD", "/", "localhost");
     assert_eq!((head.status, &head.headers), (200, &page.headers));
     assert!(head.body.is_empty() && !page.body.is_empty());
+    for (path, host, status) in [("/nothing", "localhost", 404), ("/", "evil.example", 403)] {
+        let head = board.respond("HEAD", path, host);
+        assert_eq!((head.status, head.body.len()), (status, 0), "{path}");
+    }
 }
 
 #[test]

@@ -197,6 +197,10 @@ async fn rows_are_bounded_and_the_order_decides_which_are_shown() {
             .unwrap()
     );
     assert!(rows.iter().any(|row| row["sql"] == "SELECT 'often'"));
+    let text = body(&board::respond("GET", "/?format=text", "localhost"));
+    let left_out =
+        |line: &str| line.starts_with("not shown: ") && line.ends_with(" more call sites");
+    assert!(text.lines().any(left_out), "{text}");
 }
 
 #[tokio::test]

@@ -32,37 +32,72 @@ pub(super) fn cut(text: &str, bytes: usize) -> String {
     format!("{}…", &text[..end])
 }
 
-/// The text without the names of database users. An error of a server may hold one: `password authentication failed for user
-/// "clinic"`, `Access denied for user 'clinic'@'localhost'`.
+/// What sqlx writes before an error of a server.
+const FROM_SERVER: &str = "error returned from database: ";
+/// A server's quotes, as they open and as they close. Those of other languages than English come from a server that speaks
+/// one.
+const QUOTES: [(char, &[char]); 7] = [
+    ('"', &['"']),
+    ('\'', &['\'']),
+    ('`', &['`']),
+    ('«', &['»']),
+    ('»', &['«', '»']),
+    ('„', &['“', '”', '"']),
+    ('”', &['”']),
+];
+/// What MySQL and MariaDB quote and is no name.
+const LIMIT: &str = "max_user_connections";
+/// What MySQL says behind a user that it does not quote.
+const TOO_MANY: &str = " already has more than ";
+
+/// The text without the names of database users.
+///
+/// An error of a server may hold one, in the language of the server: `password authentication failed for user "clinic"`. So
+/// what a server quotes is left out.
 pub(super) fn without_users(text: &str) -> String {
     let text = cut(text, TEXT);
-    let mut shown = String::with_capacity(text.len());
-    let mut rest = &*text;
-    while let Some((before, quote, after)) = next_user(rest) {
-        shown.push_str(before);
-        shown.push('…');
-        shown.push(quote);
-        rest = after;
-    }
-    shown + rest
+    let lines = text.split_inclusive('\n');
+    let shown = lines.map(|line| match line.split_once(FROM_SERVER) {
+        Some((before, error)) => format!("{before}{FROM_SERVER}{}", without_names(error)),
+        None => line.to_owned(),
+    });
+    shown.collect()
 }
 
-/// The text up to the next name of a user with the quote before it, that quote, and the text after the quote behind it.
-fn next_user(text: &str) -> Option<(&str, char, &str)> {
-    ["user ", "role "]
-        .into_iter()
-        .flat_map(|word| text.match_indices(word))
-        .filter_map(|(at, word)| {
-            let name = at + word.len();
-            let quote = text[name..]
-                .chars()
-                .next()
-                .filter(|it| "\"'`".contains(*it))?;
-            let begin = name + quote.len_utf8();
-            let end = begin + text[begin..].find(quote)?;
-            Some((&text[..begin], quote, &text[end + quote.len_utf8()..]))
-        })
-        .min_by_key(|(before, ..)| before.len())
+/// The error of a server without what it quotes.
+fn without_names(error: &str) -> String {
+    let error = match error.split_once(TOO_MANY) {
+        Some((user, rest)) => {
+            let kept = user.rfind(' ').map_or("", |space| &user[..=space]);
+            format!("{kept}…{TOO_MANY}{rest}")
+        }
+        None => error.to_owned(),
+    };
+    let mut shown = String::with_capacity(error.len());
+    let mut rest = &*error;
+    while let Some(open) = rest.chars().next() {
+        let is_apostrophe = open == '\'' && shown.ends_with(char::is_alphanumeric);
+        let quoted = (!is_apostrophe).then(|| quoted(rest)).flatten();
+        rest = if let Some((name, close, after)) = quoted {
+            let name = if name == LIMIT { name } else { "…" };
+            shown.extend([open.to_string().as_str(), name, close]);
+            after
+        } else {
+            shown.push(open);
+            &rest[open.len_utf8()..]
+        };
+    }
+    shown
+}
+
+/// What is quoted where `text` begins, the quote that closes it, and the rest.
+fn quoted(text: &str) -> Option<(&str, &str, &str)> {
+    let (open, closes) = QUOTES.iter().find(|(open, _)| text.starts_with(*open))?;
+    let inside = &text[open.len_utf8()..];
+    let end = inside.find(*closes)?;
+    let (name, rest) = inside.split_at(end);
+    let (close, after) = rest.split_at(rest.chars().next()?.len_utf8());
+    Some((name, close, after))
 }
 
 #[cfg(test)]
@@ -78,21 +113,43 @@ mod tests {
             ),
             (
                 "Access denied for user 'clinic'@'localhost' (using password: YES)",
-                "Access denied for user '…'@'localhost' (using password: YES)",
+                "Access denied for user '…'@'…' (using password: YES)",
             ),
             (
-                "no pg_hba.conf entry for host \"::1\", user \"clinic\", database \"eyes\"",
-                "no pg_hba.conf entry for host \"::1\", user \"…\", database \"eyes\"",
+                "User 'clinic' has exceeded the 'max_user_connections' resource (current value: 5)",
+                "User '…' has exceeded the 'max_user_connections' resource (current value: 5)",
             ),
             (
-                "too many connections for role \"a\", or for user \"b\"",
-                "too many connections for role \"…\", or for user \"…\"",
+                "User clinic already has more than 'max_user_connections' active connections",
+                "User … already has more than 'max_user_connections' active connections",
             ),
-            ("the user 's own \" quote", "the user 's own \" quote"),
-            ("SELECT user FROM exam", "SELECT user FROM exam"),
+            (
+                "Passwort-Authentifizierung für Benutzer »clinic« fehlgeschlagen",
+                "Passwort-Authentifizierung für Benutzer »…« fehlgeschlagen",
+            ),
+            (
+                "l'authentification par mot de passe a échoué pour l'utilisateur « clinic »",
+                "l'authentification par mot de passe a échoué pour l'utilisateur «…»",
+            ),
+            (
+                "ユーザー\"clinic\"のパスワード認証に失敗しました",
+                "ユーザー\"…\"のパスワード認証に失敗しました",
+            ),
+            (
+                "misslyckades för användare ”clinic”",
+                "misslyckades för användare ”…”",
+            ),
+            ("the server's own \" quote", "the server's own \" quote"),
         ] {
-            assert_eq!(without_users(error), shown);
+            let said = |error| format!("connecting fails: {FROM_SERVER}{error}\n  \"ours\"");
+            assert_eq!(without_users(&said(error)), said(shown));
         }
+    }
+
+    #[test]
+    fn what_no_server_said_is_left_as_it_is() {
+        let ours = "set `application_name` of user \"clinic\"";
+        assert_eq!(without_users(ours), ours);
     }
 
     #[test]
