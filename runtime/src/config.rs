@@ -3,6 +3,7 @@
 #[cfg(feature = "track")]
 mod entry;
 mod error;
+mod events;
 #[cfg(feature = "track")]
 mod in_force;
 #[cfg(feature = "track")]
@@ -15,6 +16,7 @@ mod print;
 mod rules;
 
 pub use error::ConfigError;
+pub use events::Events;
 #[cfg(feature = "track")]
 pub(crate) use in_force::*;
 #[cfg(feature = "track")]

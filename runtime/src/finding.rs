@@ -9,6 +9,7 @@ pub(crate) mod collector;
 mod level;
 mod limit;
 mod lint;
+mod numbers;
 #[cfg(all(feature = "track", feature = "board"))]
 pub(crate) mod recent;
 #[cfg(feature = "track")]
@@ -22,6 +23,7 @@ pub(crate) use limit::Unit;
 #[cfg(feature = "track")]
 pub(crate) use lint::{Group, Stance};
 pub use lint::{Lint, explain};
+pub use numbers::Numbers;
 pub use verdict::Verdict;
 
 /// A place in the source that runs a query or takes a handle.
@@ -96,6 +98,13 @@ pub struct Finding {
     pub function: Option<String>,
     /// The name of the pool, if it is about a pool.
     pub pool: Option<String>,
+    /// Where the permit, the transaction or the lock that it is about is held, or where the holder took it. Of several, the
+    /// first to look at; `related` has the others.
+    pub holder: Option<CallSite>,
+    /// Where an acquire, or the close of a pool, waits. Of several, the first to look at.
+    pub waiter: Option<CallSite>,
+    /// Its numbers, for programs.
+    pub numbers: Numbers,
     /// Other places that belong to the finding, each with its part in it.
     pub related: Vec<Related>,
     /// The evidence: names and values, in the order in which they are shown.

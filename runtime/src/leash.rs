@@ -61,9 +61,10 @@ pub mod guide {
     pub mod versions {}
 }
 
-pub use crate::config::ConfigError;
+pub use crate::config::{ConfigError, Events};
 pub use crate::finding::{
-    CallSite, Certainty, Fact, Finding, Level, Limit, Lint, Related, UnknownName, Verdict, explain,
+    CallSite, Certainty, Fact, Finding, Level, Limit, Lint, Numbers, Related, UnknownName, Verdict,
+    explain,
 };
 pub use crate::snapshot::{
     AcquireStats, Activity, Bucket, Check, CheckVerdict, ClosedBy, ConnectionStats, ControlStats,

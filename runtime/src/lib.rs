@@ -44,6 +44,8 @@ mod lint;
 mod log;
 #[cfg(feature = "track")]
 mod measure;
+#[cfg(any(feature = "track", feature = "serde"))]
+mod millis;
 // Not `pool`: that is the name of sqlx's module.
 #[cfg(feature = "track")]
 mod pool_state;

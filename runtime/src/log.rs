@@ -8,7 +8,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Level, Span, event, event_enabled};
 
 use crate::config::ConfigError;
-use crate::finding::{self, Finding, Lint};
+use crate::finding::Lint;
 use crate::measure::units::{millis, short};
 use crate::pool_state::PoolState;
 use crate::pool_state::counters::Hold;
@@ -19,6 +19,7 @@ use crate::snapshot::{PoolStats, SiteStats};
 use crate::source::function::Function;
 use crate::source::place::Place;
 
+pub(crate) mod finding;
 pub(crate) mod print;
 
 const QUERY: &str = "sqlx_leash::query";
@@ -100,39 +101,6 @@ fn error_type(error: &sqlx::Error) -> String {
         .next()
         .unwrap_or_default()
         .to_owned()
-}
-
-/// Emits one event for a finding, inside `span`. Returns whether a subscriber takes it.
-pub(crate) fn finding(finding: &Finding, span: &Span, text: &str) -> bool {
-    macro_rules! emit {
-        ($level:expr) => {{
-            let enabled = event_enabled!(target: FINDING, $level);
-            if enabled {
-                event!(
-                    target: FINDING,
-                    $level,
-                    lint = finding.lint.name(),
-                    level = finding.level.name(),
-                    certainty = %finding.certainty,
-                    code.function.name = finding.function.as_deref(),
-                    code.file.path = finding.primary.file,
-                    code.line.number = finding.primary.line,
-                    code.column.number = finding.primary.column,
-                    db.client.connection.pool.name = finding.pool.as_deref(),
-                    "{text}"
-                );
-            }
-            enabled
-        }};
-    }
-    let emit = || {
-        if finding.level == finding::Level::Deny {
-            emit!(Level::ERROR)
-        } else {
-            emit!(Level::WARN)
-        }
-    };
-    foreign::subscriber(|| span.in_scope(emit)).unwrap_or(false)
 }
 
 /// Prints a finding on stderr, in a debug build where no subscriber takes it.
@@ -222,7 +190,7 @@ pub(crate) fn return_cut(place: Place, pool: &PoolState, limit: Duration) {
 
 /// A thread of the tracker could not be started.
 pub(crate) fn no_thread(what: &str, error: &std::io::Error) {
-    say!(target: GENERAL, Level::ERROR, %error, "the thread of the {what} could not be started");
+    say!(target: GENERAL, Level::ERROR, error.message = %error, "the thread of the {what} could not be started");
 }
 
 /// The first line of a process that is tracked.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sqlx::{Database, Pool};
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Events};
 use crate::finding::{Finding, Level, Limit, Lint};
 use crate::snapshot::{Diagnosis, Snapshot};
 
@@ -180,6 +180,13 @@ impl Config {
     #[inline]
     #[must_use]
     pub fn print_to_file(self, _path: impl Into<PathBuf>) -> Self {
+        self
+    }
+
+    /// Sets what the event of a finding has. Without `track`, there is none.
+    #[inline]
+    #[must_use]
+    pub fn events(self, _events: Events) -> Self {
         self
     }
 

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::ConfigError;
 use super::entry::{Entry, Selector};
 use super::print::Print;
+use super::{ConfigError, Events};
 use crate::finding::{Level, Limit, Lint, Unit};
 
 /// Levels, limits and settings, from code or from text.
@@ -26,6 +26,7 @@ use crate::finding::{Level, Limit, Lint, Unit};
 /// | `return_timeout=10s` | a connection whose return to its pool takes longer is closed, which frees its permit |
 /// | `connect_probe=off` | an acquire that waits for a server makes no connect of its own to learn why |
 /// | `print=stderr`, `print=FILE` | every finding is written there as well; `print=off` for nowhere |
+/// | `events=fields` | a finding's event has its parts as fields and a message of one line; `events=drawing`, `events=both`: see [`Events`] |
 /// | `fail=likely` | for tests: a finding at `deny` also panics where it is not certain (`fail=certain`: the default) |
 /// | `off` | the tracker is off |
 ///
@@ -38,6 +39,7 @@ pub struct Config {
     pub(super) return_timeout: Option<Duration>,
     pub(super) connect_probe: Option<bool>,
     pub(super) print: Option<Print>,
+    pub(super) events: Option<Events>,
     pub(super) fail_likely: Option<bool>,
     pub(super) off: bool,
 }
@@ -133,6 +135,13 @@ impl Config {
     #[must_use]
     pub fn print_to_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.print = Some(Print::File(path.into()));
+        self
+    }
+
+    /// Sets what the event of a finding has: its parts as fields, its drawing as the message, or both, which is the default.
+    #[must_use]
+    pub fn events(mut self, events: Events) -> Self {
+        self.events = Some(events);
         self
     }
 

@@ -3,18 +3,19 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::ConfigError;
 use super::entry::{Entry, Selector};
 use super::layer::Config;
 use super::print::Print;
+use super::{ConfigError, Events};
 use crate::finding::{Group, Level, Limit, Lint, Unit};
 
-const SETTINGS: [&str; 7] = [
+const SETTINGS: [&str; 8] = [
     "cap",
     "report",
     "return_timeout",
     "connect_probe",
     "print",
+    "events",
     "fail",
     "off",
 ];
@@ -161,6 +162,10 @@ fn apply(config: &mut Config, entry: &str) -> Result<(), ConfigError> {
         ("print", None) => {
             config.print = Some(Print::of(value).ok_or_else(|| bad(A_PLACE))?);
         }
+        ("events", None) => {
+            let expected = "a form of events; write `fields`, `drawing` or `both`";
+            config.events = Some(Events::of(value).ok_or_else(|| bad(expected))?);
+        }
         ("fail", None) => {
             config.fail_likely = Some(match value {
                 "certain" => false,
@@ -267,6 +272,7 @@ mod tests {
         check("held_idle[a, b=c]=1h,", "");
         check("print=stderr,print=logs/a=b.txt,print=off", "");
         check("fail=likely,fail=certain", "");
+        check("events=fields,events=drawing,events=both", "");
     }
 
     #[test]
@@ -326,6 +332,18 @@ mod tests {
         check(
             "query_budget[x]=3",
             "`query_budget[x]=3`: `query_budget` cannot be set for a single pool; write `query_budget=3`",
+        );
+        check(
+            "events=json",
+            "`events=json`: `json` is not a form of events; write `fields`, `drawing` or `both`",
+        );
+        check(
+            "events[x]=both",
+            "`events[x]=both`: `events` cannot be set for a single pool; write `events=both`",
+        );
+        check(
+            "event=both",
+            "`event=both`: there is no lint, group or setting `event`; did you mean `events`?",
         );
         check(
             "fail=maybe",

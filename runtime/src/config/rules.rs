@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Events;
 use super::entry::Selector;
 use super::layer::Config;
 use super::print::Print;
@@ -191,6 +192,11 @@ impl Rules {
     pub(crate) fn print(&self) -> Print {
         let set = self.set(|layer| layer.print.clone());
         set.unwrap_or(Print::Off)
+    }
+
+    /// What the event of a finding has.
+    pub(crate) fn events(&self) -> Events {
+        self.set(|layer| layer.events).unwrap_or_default()
     }
 
     /// Whether a finding at `deny` fails also where it is not certain.

@@ -9,7 +9,7 @@
 //!     .help("ask the database why: `EXPLAIN SELECT …`")
 //! ```
 
-use super::{CallSite, Certainty, Fact, Finding, Level, Lint, Related, Verdict};
+use super::{CallSite, Certainty, Fact, Finding, Level, Lint, Numbers, Related, Verdict};
 
 impl Finding {
     /// A finding at the place `primary`. The function around it is at fault, unless [`at_fault`](Self::at_fault) names
@@ -27,6 +27,9 @@ impl Finding {
             primary,
             label: String::new(),
             pool: None,
+            holder: None,
+            waiter: None,
+            numbers: Numbers::default(),
             related: Vec::new(),
             facts: Vec::new(),
             help: Vec::new(),
@@ -74,6 +77,34 @@ impl Finding {
     pub(crate) fn cause(mut self, certainty: Certainty, cause: impl Into<String>) -> Self {
         self.certainty = certainty;
         self.cause = cause.into();
+        self
+    }
+
+    /// Where the holder has taken what the finding is about.
+    pub(crate) fn holder(mut self, site: impl Into<CallSite>) -> Self {
+        self.holder = Some(site.into());
+        self
+    }
+
+    /// The same, where there may be none.
+    pub(crate) fn holder_if_any(mut self, site: Option<impl Into<CallSite>>) -> Self {
+        self.holder = site.map(Into::into);
+        self
+    }
+
+    pub(crate) fn waiter(mut self, site: impl Into<CallSite>) -> Self {
+        self.waiter = Some(site.into());
+        self
+    }
+
+    /// The same, where there may be none.
+    pub(crate) fn waiter_if_any(mut self, site: Option<impl Into<CallSite>>) -> Self {
+        self.waiter = site.map(Into::into);
+        self
+    }
+
+    pub(crate) fn numbers(mut self, numbers: Numbers) -> Self {
+        self.numbers = numbers;
         self
     }
 

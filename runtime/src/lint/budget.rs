@@ -7,7 +7,7 @@ use super::describe::closing_notes;
 use super::emit::{Audience, Log};
 use super::judge::judge;
 use crate::config::{self, Rules};
-use crate::finding::{Finding, Lint, Related};
+use crate::finding::{Finding, Lint, Numbers, Related};
 use crate::measure::units::count;
 use crate::scope::Scope;
 use crate::site::Site;
@@ -76,6 +76,11 @@ fn of_scope(
             let label = format!("{} sent here", count(*times, "statement"));
             Some(Related::new(label, tally.place()?))
         }))
+        .numbers(Numbers {
+            count: Some(limit + 1),
+            limit: Some(limit),
+            ..Numbers::default()
+        })
         .fact("budget", limit.to_string())
         .fact("this statement", tally.summary.clone())
         .helps(most.and_then(|(most, times)| in_one_statement(most, times)))

@@ -6,7 +6,7 @@ use std::time::Instant;
 use tracing::Span;
 
 use super::Reaction;
-use super::describe::taker;
+use super::describe::{numbers_of, taker};
 use super::emit::{Audience, Log};
 use super::judge::judge;
 use super::places::LISTED;
@@ -106,6 +106,7 @@ fn report(words: &Words<'_>, level: Level) {
         .title(words.title())
         .pool(&name)
         .cause(certainty, cause)
+        .numbers(numbers_of(pool))
         .facts(words.facts())
         .helps(words.helps())
         .notes(words.notes())

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Reaction;
-use super::describe::{closing_notes, permits};
+use super::describe::{closing_notes, numbers_of, permits};
 use super::emit::{Audience, Log};
 use super::judge::judge;
 use super::places::holders;
 use super::unread;
 use crate::config::Rules;
-use crate::finding::{Certainty, Finding, Lint};
+use crate::finding::{Certainty, Finding, Lint, Numbers};
 use crate::handle::Handle;
 use crate::measure::units::{count, short};
 use crate::pool_state::PoolState;
@@ -29,7 +29,8 @@ pub(crate) fn close_blocked(
     let Some(level) = judge(rules, Lint::CloseBlocked, function, Some(&name)) else {
         return;
     };
-    let waited = short(now.saturating_duration_since(closing.since));
+    let time = now.saturating_duration_since(closing.since);
+    let waited = short(time);
     let (held, returning) = (pool.held(), pool.permits.returning());
     let reads = |claim: &Arc<Handle>| claim.reads_on(now).or_else(|| claim.runs_on());
     let unread = claims.iter().filter(|_| held == 0).find_map(reads);
@@ -48,6 +49,12 @@ pub(crate) fn close_blocked(
         .cause(certainty, cause)
         .all_related(unread.as_ref().and_then(unread::place))
         .all_related(holders(claims))
+        .holder_if_any(claims.iter().find(|it| it.is_held()).map(|it| it.place))
+        .waiter(closing.place)
+        .numbers(Numbers {
+            waited: Some(time),
+            ..numbers_of(pool)
+        })
         .fact("waited", waited)
         .facts([permits(pool)])
         .help("end the tasks that hold the handles, and await them, before `pool.close().await`")

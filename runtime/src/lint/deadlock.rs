@@ -1,17 +1,17 @@
 //! Every permit is held by a scope that waits for one.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Reaction;
 use super::advice::{Second, release_before};
 use super::demand::note_nesting;
-use super::describe::{closing_notes, holder, taker};
+use super::describe::{closing_notes, holder, numbers_of, taker};
 use super::emit::Audience;
 use super::judge::judge_handle;
 use super::places::{Group, LISTED};
 use super::wait_for::{Deadlock, Edge};
 use crate::config::Rules;
-use crate::finding::{Certainty, Fact, Finding, Lint, Related};
+use crate::finding::{Certainty, Fact, Finding, Lint, Numbers, Related};
 use crate::handle::Handle;
 use crate::measure::units::{count, short};
 
@@ -31,6 +31,12 @@ pub(crate) fn pool_deadlock(rules: &Rules, deadlock: &Deadlock) -> Reaction {
         .cause(deadlock.certainty, cause(deadlock))
         .all_related(places(deadlock))
         .facts(facts(deadlock, last))
+        .holder_if_any(deadlock.holders().next().map(|held| held.place))
+        .waiter(last.place)
+        .numbers(Numbers {
+            waited: Some(longest_wait(deadlock)),
+            ..numbers_of(&last.pool)
+        })
         .helps(help(deadlock))
         .notes(closing_notes(
             Lint::PoolDeadlock,
@@ -141,18 +147,18 @@ pub(super) fn places(deadlock: &Deadlock) -> Vec<Related> {
 }
 
 fn facts(deadlock: &Deadlock, last: &Handle) -> [Fact; 4] {
-    let now = Instant::now();
-    let longest = deadlock
-        .waiters
-        .iter()
-        .map(|waiter| waiter.has_waited(now))
-        .max();
     [
         Fact::new("permits", deadlock.edges.len().to_string()),
         Fact::new("waiters", deadlock.waiters.len().to_string()),
-        Fact::new("longest wait", short(longest.unwrap_or_default())),
+        Fact::new("longest wait", short(longest_wait(deadlock))),
         Fact::new("acquire_timeout", short(last.pool.limits.acquire_timeout)),
     ]
+}
+
+fn longest_wait(deadlock: &Deadlock) -> Duration {
+    let now = Instant::now();
+    let waits = deadlock.waiters.iter().map(|waiter| waiter.has_waited(now));
+    waits.max().unwrap_or_default()
 }
 
 pub(super) fn help(deadlock: &Deadlock) -> Vec<String> {

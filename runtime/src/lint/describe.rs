@@ -1,6 +1,6 @@
 //! How findings describe handles, permits and places.
 
-use crate::finding::{Fact, Lint};
+use crate::finding::{Fact, Lint, Numbers};
 use crate::handle::Handle;
 use crate::measure::units::{count, short};
 use crate::pool_state::PoolState;
@@ -173,6 +173,24 @@ pub(super) fn closing_notes(
     vec![format!(
         "to allow this, `{allow}`; read more: `leash::explain(Lint::{lint:?})`"
     )]
+}
+
+/// The numbers of a pool, for programs.
+pub(super) fn numbers_of(pool: &PoolState) -> Numbers {
+    Numbers {
+        waiting: Some(pool.permits.waiting()),
+        max_connections: Some(pool.limits.max_connections),
+        ..Numbers::default()
+    }
+}
+
+/// The numbers of a handle and its pool, for programs.
+pub(super) fn numbers_of_handle(info: &HandleInfo, pool: &PoolState) -> Numbers {
+    Numbers {
+        held: Some(info.age),
+        idle: info.idle,
+        ..numbers_of(pool)
+    }
 }
 
 /// The permits of a pool, as one fact.

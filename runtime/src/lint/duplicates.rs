@@ -12,7 +12,7 @@ use super::describe::{closing_notes, taker};
 use super::emit::{Audience, Log};
 use super::judge::judge;
 use crate::config::Rules;
-use crate::finding::{Fact, Finding, Level, Lint};
+use crate::finding::{Fact, Finding, Level, Lint, Numbers};
 use crate::measure::units::{count, short};
 use crate::pool_state::PoolState;
 use crate::pool_state::endpoint::Limits;
@@ -150,6 +150,12 @@ fn report(group: &Group<'_>, limit: usize, level: Level, newcomer: &Newcomer) {
             number * u64::from(max),
             last.endpoint
         ))
+        .numbers(Numbers {
+            count: Some(number),
+            limit: Some(limit as u64),
+            max_connections: Some(max),
+            ..Numbers::default()
+        })
         .facts(facts(group, first, last))
         .helps(helps(last.endpoint.connection))
         .note("pools that must be apart, such as one for each runtime, are told apart by their names: `pool.named(\"…\")`")

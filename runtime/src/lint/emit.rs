@@ -1,5 +1,6 @@
 //! How a finding is reported: to callbacks, a test's collector, the log, or as a panic; and how often.
 
+use std::cell::LazyCell;
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, RwLock};
@@ -15,6 +16,7 @@ use crate::finding::collector::Collector;
 use crate::finding::recent;
 use crate::finding::{Certainty, Finding, Level, Lint};
 use crate::handle::Handle;
+use crate::log::finding::Telling;
 use crate::measure::freeze;
 use crate::scope::failures::{self, Failure};
 use crate::scope::foreign::{self, Panicked};
@@ -144,8 +146,8 @@ impl Finding {
         let fails = self.fails();
         if fails && audience.may_panic && !std::thread::panicking() {
             let rendered = self.render();
-            // One line is enough here: the panic has the whole text.
-            log::finding(&self, span, &self.to_string());
+            let drawn = || rendered.clone() + "\n";
+            log::finding::emit(&self, span, Telling::InFull, drawn);
             log::print::finding(|| rendered.clone());
             return Reaction::Panic(rendered);
         }
@@ -169,16 +171,17 @@ impl Finding {
     }
 
     fn log(&self, span: &Span, how: Log) {
-        let text = self.text(how);
-        let is_on_stderr = log::print::finding(|| text.clone().unwrap_or_else(|| self.to_string()));
-        match text {
-            None => _ = SUPPRESSED[self.lint as usize].fetch_add(1, Relaxed),
-            Some(text) => {
-                let is_taken = log::finding(self, span, &text);
-                if !is_taken && !is_on_stderr && cfg!(debug_assertions) {
-                    log::printed(&text);
-                }
-            }
+        let Some(telling) = self.telling(how) else {
+            log::print::finding(|| self.to_string());
+            SUPPRESSED[self.lint as usize].fetch_add(1, Relaxed);
+            return;
+        };
+        // Drawn once, and only where somebody looks at it: that reads source files.
+        let text = LazyCell::new(|| self.told(telling));
+        let is_on_stderr = log::print::finding(|| text.clone());
+        let is_taken = log::finding::emit(self, span, telling, || text.clone());
+        if !is_taken && !is_on_stderr && cfg!(debug_assertions) {
+            log::printed(&text);
         }
     }
 
@@ -199,31 +202,24 @@ impl Finding {
         }
     }
 
-    /// What of the finding is logged; `None` if it is suppressed.
-    fn text(&self, log: Log) -> Option<String> {
+    /// How the finding is told; `None` if it is suppressed.
+    fn telling(&self, log: Log) -> Option<Telling> {
         match log {
-            Log::PerCause => self.unless_repeated(self.cause_by_places()),
+            Log::PerCause => count(self.cause_by_places(), Instant::now()),
             Log::PerServer(server) => {
-                self.unless_repeated(FxBuildHasher.hash_one((self.lint, server)))
+                count(FxBuildHasher.hash_one((self.lint, server)), Instant::now())
             }
-            Log::Full => Some(self.in_full()),
-            Log::Line => Some(self.to_string()),
+            Log::Full => Some(Telling::InFull),
+            Log::Line => Some(Telling::InALine),
             Log::Quiet => None,
         }
     }
 
-    fn in_full(&self) -> String {
-        // The line break puts the event's fields on a line of their own.
-        self.render() + "\n"
-    }
-
-    fn unless_repeated(&self, cause: u64) -> Option<String> {
-        match count(cause) {
-            Repetition::First => Some(self.in_full()),
-            Repetition::Again { suppressed } => Some(format!(
-                "{self} (again; {suppressed} suppressed since the last report)"
-            )),
-            Repetition::TooSoon => None,
+    fn told(&self, telling: Telling) -> String {
+        match telling {
+            // The line break puts the event's fields on a line of their own.
+            Telling::InFull => self.render() + "\n",
+            Telling::InALine | Telling::Again { .. } => self.line(telling),
         }
     }
 
@@ -235,42 +231,31 @@ impl Finding {
     }
 }
 
-/// Counts a finding of this cause.
-fn count(mut cause: u64) -> Repetition {
+/// Counts a finding of this cause. Returns how it is told; `None` if the last one was told less than [`QUIET`] ago.
+fn count(mut cause: u64, now: Instant) -> Option<Telling> {
     if LOGGED.len() as u64 >= CAUSES && !LOGGED.contains_key(&cause) {
         cause %= CAUSES;
     }
-    let now = Instant::now();
     match LOGGED.entry(cause) {
         Entry::Vacant(entry) => {
             entry.insert(Logged {
                 when: now,
                 suppressed: 0,
             });
-            Repetition::First
+            Some(Telling::InFull)
         }
         Entry::Occupied(mut entry) => {
             let logged = entry.get_mut();
             if now.saturating_duration_since(logged.when) < QUIET {
                 logged.suppressed += 1;
-                return Repetition::TooSoon;
+                return None;
             }
             logged.when = now;
-            Repetition::Again {
+            Some(Telling::Again {
                 suppressed: std::mem::take(&mut logged.suppressed),
-            }
+            })
         }
     }
-}
-
-/// How a finding follows the others of its cause.
-enum Repetition {
-    First,
-    /// The last one was logged long enough ago; `suppressed` came in between.
-    Again {
-        suppressed: u64,
-    },
-    TooSoon,
 }
 
 /// Calls `callback` with every finding that is not allowed, before any panic.
@@ -298,4 +283,85 @@ pub(crate) fn read_all() -> Vec<LintStats> {
             suppressed: SUPPRESSED[lint as usize].load(Relaxed),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+    use std::sync::Mutex;
+
+    use tracing::field::{Field, Visit};
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata, Subscriber};
+
+    use super::*;
+    use crate::source::place::Place;
+
+    #[test]
+    fn a_cause_is_told_once_and_then_once_a_minute_with_what_was_suppressed() {
+        let (cause, begun) = (u64::MAX - 7, Instant::now());
+        let told = |seconds| count(cause, begun + Duration::from_secs(seconds));
+        assert_eq!(told(0), Some(Telling::InFull));
+        assert_eq!(told(1), None);
+        assert_eq!(told(59), None);
+        assert_eq!(told(60), Some(Telling::Again { suppressed: 2 }));
+        assert_eq!(told(119), None);
+        assert_eq!(told(180), Some(Telling::Again { suppressed: 1 }));
+        assert_eq!(told(240), Some(Telling::Again { suppressed: 0 }));
+    }
+
+    /// Keeps the fields of each event.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<(String, String)>>>);
+
+    impl Visit for Kept {
+        fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+            let entry = (field.name().to_owned(), format!("{value:?}"));
+            sync::lock(&self.0).push(entry);
+        }
+    }
+
+    impl Subscriber for Kept {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, event: &Event<'_>) {
+            event.record(&mut self.clone());
+        }
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn the_event_of_a_repeated_finding_has_the_number_of_those_that_were_suppressed() {
+        let finding = Finding::of(Lint::SlowQuery, Level::Warn, Place::UNKNOWN)
+            .title("a test of what is repeated")
+            .certain("a test");
+        let a_while_ago = Instant::now().checked_sub(QUIET).expect("the clock runs");
+        let cause = finding.cause_by_places();
+        let logged = Logged {
+            when: a_while_ago,
+            suppressed: 7,
+        };
+        LOGGED.insert(cause, logged);
+        let kept = Kept::default();
+        tracing::subscriber::with_default(kept.clone(), || finding.log_unseen());
+        let fields = sync::lock(&kept.0);
+        let of = |name: &str| {
+            let field = fields.iter().find(|(field, _)| field == name);
+            field.map(|(_, value)| &**value)
+        };
+        assert_eq!(of("suppressed"), Some("7"), "{fields:?}");
+        let message = of("message").expect("a message");
+        assert!(
+            message.ends_with("(again; 7 suppressed since the last report)"),
+            "{message}"
+        );
+        assert_eq!(of("title"), Some("\"a test of what is repeated\""));
+    }
 }

@@ -58,6 +58,7 @@ pub(crate) fn failed_transaction(
         .pool_if_any(pool.as_deref())
         .cause(certainty(failed), words.cause)
         .all_related(related(failed, step))
+        .holder(transaction.place)
         .facts(facts(failure, system))
         .facts(since(failed))
         .helps(words.helps)

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use super::Reaction;
 use super::advice::{LONG_LIVED, READ_ALL};
 use super::describe::{
-    closing_notes, definite, doing, holder, is_begun_by_statement, last, lent, noun, permit, split,
-    states, taker,
+    closing_notes, definite, doing, holder, is_begun_by_statement, last, lent, noun,
+    numbers_of_handle, permit, split, states, taker,
 };
 use super::emit::Audience;
 use super::judge::judge;
 use super::own_wait::{OwnWait, Waiting};
 use crate::config::Rules;
-use crate::finding::{Certainty, Fact, Finding, Lint, Related};
+use crate::finding::{Certainty, Fact, Finding, Lint, Numbers, Related};
 use crate::handle::Handle;
 use crate::measure::units::{count, percent, short};
 use crate::snapshot::{Activity, HandleInfo};
@@ -65,6 +65,13 @@ pub(crate) fn held_idle(
         .cause(certainty, cause)
         .all_related(now_at(handle, &info))
         .all_related(own_wait.as_ref().map(OwnWait::related))
+        .holder(handle.place)
+        .waiter_if_any(own_wait.as_ref().map(|own_wait| own_wait.waiter.place))
+        .numbers(Numbers {
+            limit_time: Some(limit),
+            idle: Some(quiet),
+            ..numbers_of_handle(&info, &handle.pool)
+        })
         .fact("held for", short(info.age))
         .facts(unused(&info, copies, quiet))
         .facts(states(&info))
@@ -135,6 +142,11 @@ pub(crate) fn held_too_long(rules: &Rules, handle: &Handle, held: Duration) {
         .pool(&pool)
         .certain(format!("{} has not been released since", definite(what)))
         .all_related(now_at(handle, &info))
+        .holder(handle.place)
+        .numbers(Numbers {
+            limit_time: Some(limit),
+            ..numbers_of_handle(&info, &handle.pool)
+        })
         .fact("held for", short(held))
         .facts([doing(&info)])
         .facts(states(&info))

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Reaction;
 use super::advice::LONG_LIVED;
-use super::describe::{definite, facts, is_begun_by_statement, noun};
+use super::describe::{definite, facts, is_begun_by_statement, noun, numbers_of_handle};
 use super::emit::Audience;
 use super::judge::judge;
 use crate::config;
@@ -63,6 +63,8 @@ pub(crate) fn outlived_scope(scope: &Scope, handle: &Handle, ending: Ending) -> 
         .cause(certainty, format!("{} {cause}", definite(what)))
         .related(label, function.place())
         .all_related(handed_up_through(handle, function))
+        .holder(handle.place)
+        .numbers(numbers_of_handle(&info, &handle.pool))
         .facts(facts(&info, handle.pool.limits.max_connections))
         .helps(declared(ending, name))
         .helps(help(&info))

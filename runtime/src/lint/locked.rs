@@ -14,7 +14,7 @@ use super::describe::{closing_notes, taker};
 use super::emit::{Audience, Log};
 use super::judge::judge;
 use crate::config;
-use crate::finding::{Fact, Finding, Lint};
+use crate::finding::{Fact, Finding, Lint, Numbers};
 use crate::handle::begun::OpenTransaction;
 use crate::handle::{Handle, live};
 use crate::measure::units::{count, short};
@@ -70,7 +70,12 @@ pub(crate) fn database_locked(
         .label("refused here")
         .pool_if_any(pool.as_deref())
         .cause(certainty, text)
+        .holder_if_any(related.first().map(|holder| holder.site.clone()))
         .all_related(related)
+        .numbers(Numbers {
+            elapsed: time,
+            ..Numbers::default()
+        })
         .fact("code", code.to_string())
         .facts(time.map(|time| Fact::new("refused after", short(time))))
         .facts(

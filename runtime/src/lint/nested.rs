@@ -5,12 +5,12 @@ use std::time::Instant;
 use super::Reaction;
 use super::advice::Second;
 use super::demand::{Demand, note_tasks_at_peak};
-use super::describe::{closing_notes, holder, noun, taker};
+use super::describe::{closing_notes, holder, noun, numbers_of, numbers_of_handle, taker};
 use super::emit::Audience;
 use super::holdings::{Holding, holdings};
 use super::judge::judge_handle;
 use crate::config::{self, Rules};
-use crate::finding::{Finding, Lint, Related};
+use crate::finding::{Finding, Lint, Numbers, Related};
 use crate::handle::Handle;
 use crate::handle::begun::OpenTransaction;
 use crate::measure::units::{count, short};
@@ -87,6 +87,11 @@ fn outside_transaction(
         )
         .related("the transaction begins here", transaction.place)
         .all_related(through(holding))
+        .holder(holding.handle.place)
+        .numbers(Numbers {
+            held: Some(holding.handle.read(Instant::now()).age),
+            ..numbers_of(&second.pool)
+        })
         .fact("transaction open for", short(open_for))
         .fact("after", count(transaction.statements, "statement"))
         .help(instead)
@@ -136,6 +141,8 @@ fn nested_acquire(
             holding.handle.place,
         )
         .all_related(through(holding))
+        .holder(holding.handle.place)
+        .numbers(numbers_of_handle(&first, &second.pool))
         .fact("first held for", short(first.age))
         .facts(demand.facts())
         .helps(of(second, holding).helps(&first))

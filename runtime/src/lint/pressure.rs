@@ -6,7 +6,7 @@ use std::time::Instant;
 use tracing::Span;
 
 use super::Reaction;
-use super::describe::permits;
+use super::describe::{numbers_of, permits};
 use super::emit::Audience;
 use super::judge::judge;
 use super::places::holders;
@@ -75,6 +75,8 @@ pub(crate) fn pool_pressure(
         .pool(&name)
         .certain("the handles listed here hold the permits")
         .all_related(holders(claims))
+        .holder_if_any(claims.iter().find(|it| it.is_held()).map(|it| it.place))
+        .numbers(numbers_of(pool))
         .facts([permits(pool)])
         .facts(mean_hold(pool, claims, now))
         .help(Lately::of(pool, claims, now).shorter_holds())

@@ -12,7 +12,7 @@ use super::Reaction;
 use super::describe::{closing_notes, taker};
 use super::emit::{Audience, Log};
 use crate::config::{self, Rules};
-use crate::finding::{Certainty, Finding, Level, Lint, Related};
+use crate::finding::{Certainty, Finding, Level, Lint, Numbers, Related};
 use crate::measure::units::{count, short};
 use crate::pool_state::endpoint::System;
 use crate::scope::Scope;
@@ -70,6 +70,7 @@ pub(crate) fn repeated(root: &Arc<Scope>, may_panic: bool) -> Option<Stop> {
 struct Repetition<'a> {
     lint: Lint,
     level: Level,
+    limit: Option<u64>,
     root: &'a Scope,
     closed: &'a Closed,
     line: &'a Line,
@@ -93,17 +94,19 @@ impl<'a> Repetition<'a> {
         let own = line.tally.place().and_then(|place| place.function);
         let functions = [own, line.common.function(), Some(root.function())];
         let pool = line.database.pool.as_deref();
-        let broken = broken(line, &around, read_before.is_some(), |lint| {
+        let limit = |lint| {
             let setting = functions.into_iter().flatten();
             let setting = setting
                 .clone()
                 .find(|function| function.limit(lint).is_some());
             rules.count(lint, setting, pool)
-        })?;
+        };
+        let broken = broken(line, &around, read_before.is_some(), limit)?;
         let level = level(rules, broken, &functions, pool)?;
         Some(Self {
             lint: broken,
             level,
+            limit: limit(broken),
             root,
             closed,
             line,
@@ -133,6 +136,12 @@ impl<'a> Repetition<'a> {
                 };
                 Some(Related::new(label, read.tally.place()?))
             }))
+            .numbers(Numbers {
+                count: Some(line.calls),
+                limit: self.limit,
+                elapsed: Some(line.time),
+                ..Numbers::default()
+            })
             .facts(self.facts())
             .helps(instead::helps(
                 self.lint,

@@ -59,6 +59,7 @@ pub(crate) fn implicit_rollback(scope: &Arc<Scope>, lost: &Lost, may_panic: bool
             format!("the {what} is dropped in here, and no error is returned"),
             function.place(),
         )
+        .holder(lost.begun)
         .fact("last write", lost.wrote.summary.clone())
         .help("commit it before returning: `tx.commit().await?`")
         .help("or, if its changes are to be discarded, roll back explicitly: `tx.rollback().await?`")

@@ -7,7 +7,7 @@ use tracing::Span;
 mod limits;
 
 use super::Reaction;
-use super::describe::closing_notes;
+use super::describe::{closing_notes, numbers_of};
 use super::emit::{Audience, Log};
 use super::judge::judge;
 use crate::config;
@@ -78,6 +78,7 @@ impl Made<'_> {
     fn finding(&self) -> Finding {
         Finding::of(Lint::PoolSettings, self.level, self.pool.connected)
             .label("connected here")
+            .numbers(numbers_of(self.pool))
             .pool(&self.pool.name())
     }
 

@@ -12,7 +12,7 @@ use super::describe::{closing_notes, states};
 use super::emit::{Audience, Log};
 use super::judge::judge;
 use crate::config::{self, Rules};
-use crate::finding::{Certainty, Finding, Lint};
+use crate::finding::{Certainty, Finding, Lint, Numbers};
 use crate::handle::Handle;
 use crate::measure::units::short;
 use crate::pool_state::endpoint::System;
@@ -86,6 +86,11 @@ fn slow_query(
     }
     let (state, cause, name) = words(outcome);
     let within = function.map_or_else(String::new, |function| format!(" in {}", function.name()));
+    let numbers = Numbers {
+        elapsed: Some(time),
+        limit_time: Some(limit),
+        ..Numbers::default()
+    };
     let (time, limit) = (short(time), short(limit));
     let system = handle.map_or(System::Other, |handle| handle.pool.endpoint.system);
     let longer = match function {
@@ -100,6 +105,7 @@ fn slow_query(
             tally.summary
         ))
         .label("sent here")
+        .numbers(numbers)
         .fact(name, time)
         .fact("limit", limit)
         .fact("text", one_line(tally.sql()))
@@ -111,6 +117,7 @@ fn slow_query(
     finding = match waits {
         Some(waits) => finding
             .cause(Certainty::Likely, waits.cause)
+            .holder_if_any(waits.holder)
             .all_related(waits.related)
             .helps(waits.help),
         None => finding.certain(cause).helps(explain(tally, system)),

@@ -90,6 +90,11 @@ impl<'a> Writer<'a> {
         taker(self.transaction.place)
     }
 
+    /// Where the transaction begins.
+    pub(super) fn begun(&self) -> Place {
+        self.transaction.place
+    }
+
     /// Where the transaction begins, where it took the lock, and where it was used last.
     pub(super) fn places(&self, now: Instant) -> Vec<Related> {
         let begun = self.transaction.place;

@@ -10,11 +10,11 @@ mod holders;
 mod server;
 
 use super::Reaction;
-use super::describe::{closing_notes, taker};
+use super::describe::{closing_notes, numbers_of, taker};
 use super::emit::{Audience, Log};
 use super::judge::judge_handle;
 use crate::config;
-use crate::finding::{Finding, Lint, Related};
+use crate::finding::{Finding, Lint, Numbers, Related};
 use crate::handle::Handle;
 use crate::measure::units::short;
 #[cfg(feature = "board")]
@@ -56,7 +56,8 @@ pub(crate) fn pool_timeout(waiter: &Handle) -> Reaction {
         Novelty::Changed => Log::Line,
         Novelty::Same => Log::Quiet,
     };
-    let (name, time) = (state.name(), short(waiter.has_waited(now)));
+    let (name, has_waited) = (state.name(), waiter.has_waited(now));
+    let time = short(has_waited);
     let culprit = diagnosis.culprit.as_ref();
     let primary = culprit.map_or(waiter.place, |(place, _)| *place);
     let finding = Finding::of(Lint::PoolTimeout, level, primary)
@@ -70,6 +71,12 @@ pub(crate) fn pool_timeout(waiter: &Handle) -> Reaction {
         .cause(diagnosis.certainty, &*diagnosis.cause)
         .all_related(culprit.map(|_| Related::new(WAITED, waiter.place)))
         .all_related(diagnosis.related.iter().cloned())
+        .holder_if_any(diagnosis.holder)
+        .waiter(waiter.place)
+        .numbers(Numbers {
+            waited: Some(has_waited),
+            ..numbers_of(state)
+        })
         .fact("waited", time)
         .facts(diagnosis.facts.iter().cloned())
         .helps(diagnosis.help.iter().cloned())

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tracing::Span;
 
 use super::Reaction;
-use super::describe::{permits, taker};
+use super::describe::{numbers_of, permits, taker};
 use super::emit::Audience;
 use super::judge::judge;
 use super::places::holders;
@@ -123,6 +123,8 @@ fn hanging_return(handle: &Handle, gone: Duration, hanging: usize, level: Level)
         .title(title)
         .label(format!("taken here, in {}", taker(handle.place)))
         .pool(&name)
+        .holder(handle.place)
+        .numbers(numbers_of(&handle.pool))
         .fact("returning for", gone)
         .fact("returns that hang", hanging.to_string())
         .facts([permits(&handle.pool)]);
@@ -186,6 +188,7 @@ fn untracked_use(
         .pool(&name)
         .cause(Certainty::Likely, cause)
         .all_related(holders(claims))
+        .numbers(numbers_of(state))
         .fact("in use", in_use.to_string())
         .facts([permits(state)])
         .fact("unaccounted for", short(since))

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub(crate) use crate::millis::millis;
+
 /// `1.23 ms`: three digits and a unit.
 pub(crate) fn short(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
@@ -56,13 +58,6 @@ pub(crate) fn per_second(number: u64, over: Duration) -> String {
     let rate = number as f64 / over.as_secs_f64();
     let rate = format!("{rate:.*}", usize::from(rate < 10.0));
     rate.strip_suffix(".0").map_or(rate.clone(), str::to_owned)
-}
-
-/// Milliseconds, to the microsecond.
-pub(crate) fn millis(duration: Duration) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "exact up to 285 years")]
-    let micros = duration.as_micros() as f64;
-    micros / 1e3
 }
 
 /// Nanoseconds, at most `u64::MAX`.

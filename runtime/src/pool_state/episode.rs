@@ -19,6 +19,8 @@ pub(crate) struct Diagnosis {
     pub(crate) help: Vec<String>,
     /// The place to look at, with what happened there, if it is not the place of the acquire.
     pub(crate) culprit: Option<(Place, String)>,
+    /// Where the first permit to look at was taken.
+    pub(crate) holder: Option<Place>,
     pub(crate) related: Vec<Related>,
     pub(crate) facts: Vec<Fact>,
     /// Whether the cause is that the server is full, which concerns all pools on it alike.
@@ -33,6 +35,7 @@ impl Diagnosis {
             cause: cause.into(),
             help: Vec::new(),
             culprit: None,
+            holder: None,
             related: Vec::new(),
             facts: Vec::new(),
             server_is_full: false,

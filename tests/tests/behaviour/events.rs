@@ -1,6 +1,8 @@
 //! The events sent to `tracing`: statements, findings in the span of their handle, the start line, the report.
 
 mod findings;
+mod json;
+mod parts;
 mod reports;
 mod statements;
 

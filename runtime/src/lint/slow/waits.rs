@@ -13,11 +13,14 @@ use crate::measure::units::count;
 use crate::pool_state::PoolState;
 use crate::pool_state::endpoint::System;
 use crate::site::tally::Tally;
+use crate::source::place::Place;
 use crate::sql::{Lock, locks};
 
 /// What the statement may wait for, and what to do then.
 pub(super) struct Suspicion {
     pub(super) cause: String,
+    /// Where the transaction begins that may have the lock.
+    pub(super) holder: Option<Place>,
     pub(super) related: Vec<Related>,
     pub(super) help: Vec<String>,
 }
@@ -49,6 +52,7 @@ fn reads_first(handle: &Handle) -> Option<Suspicion> {
             "{}: the connection reads the rest of that answer before this statement",
             unread::dropped(&unread)
         ),
+        holder: None,
         related: unread::place(&unread).into_iter().collect(),
         help: unread::help(handle, &unread),
     })
@@ -98,6 +102,7 @@ fn own_transaction(tally: &Tally, lock: Option<Lock>, handle: &Handle) -> Option
              transaction while it waits here",
             count(transaction.statements, "statement")
         ),
+        holder: Some(transaction.place),
         related,
         help,
     })
@@ -122,6 +127,7 @@ fn sqlite_writer(tally: &Tally, handle: &Handle) -> Option<Suspicion> {
             "it may wait for a lock: {}",
             writer.words(handle, &claims, now)
         ),
+        holder: Some(writer.begun()),
         related: writer.places(now),
         help: writer.helps(handle, &claims),
     })
@@ -183,6 +189,7 @@ fn asks_for(lock: Lock, system: System) -> Suspicion {
     help.extend(more.map(str::to_owned));
     Suspicion {
         cause: cause.to_owned(),
+        holder: None,
         related: Vec::new(),
         help,
     }

@@ -62,6 +62,8 @@ pub(super) fn diagnose(
         diagnosis.related = holders(&claims);
         diagnosis.related.extend(waiters(&claims, waiter.place));
     }
+    let oldest = || case.held().next().map(|held| held.place);
+    diagnosis.holder = diagnosis.holder.or_else(oldest);
     let mut facts = case.facts(&waiter.pool);
     facts.append(&mut diagnosis.facts);
     Diagnosis { facts, ..diagnosis }
@@ -73,6 +75,7 @@ fn of_deadlock(deadlock: &Deadlock) -> Diagnosis {
         deadlock.certainty,
         deadlock::cause(deadlock),
     );
+    diagnosis.holder = deadlock.holders().next().map(|held| held.place);
     diagnosis.related = deadlock::places(deadlock);
     diagnosis.help = deadlock::help(deadlock);
     diagnosis

@@ -11,7 +11,7 @@ use crate::config;
 use crate::finding::{Certainty, Fact, Finding, Lint, Related, Verdict};
 use crate::handle::{Handle, live};
 use crate::lint::Reaction;
-use crate::lint::describe::{closing_notes, permits, taker};
+use crate::lint::describe::{closing_notes, numbers_of, permits, taker};
 use crate::lint::emit::{Audience, Log};
 use crate::lint::judge::judge_handle;
 use crate::lint::places::LISTED;
@@ -43,6 +43,8 @@ pub(crate) fn server_is_full(waiter: &Handle, error: &Error) -> Reaction {
         .verdict(diagnosis.verdict)
         .cause(diagnosis.certainty, diagnosis.cause)
         .all_related(diagnosis.related)
+        .waiter(waiter.place)
+        .numbers(numbers_of(&waiter.pool))
         .facts([permits(&waiter.pool)])
         .facts(diagnosis.facts)
         .helps(diagnosis.help)

@@ -62,8 +62,9 @@ impl Case<'_> {
         if let Some(own_wait) = &first.own_wait {
             cause += &format!("; {}", own_wait.words());
         }
-        let diagnosis = Diagnosis::new(Verdict::Hoarder, certainty, cause)
+        let mut diagnosis = Diagnosis::new(Verdict::Hoarder, certainty, cause)
             .fact("idle holders", hoard.len().to_string());
+        diagnosis.holder = Some(first.holder.place);
         let mut helps = first.helps(&hoard);
         if let Some(own_wait) = wait.first().and_then(|idle| idle.own_wait.as_ref()) {
             helps.extend(own_wait.helps());

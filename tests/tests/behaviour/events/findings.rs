@@ -42,7 +42,7 @@ async fn findings_stand_in_the_span_of_the_acquire() {
     assert_eq!(findings[1].spans, ["request", "takes"]);
     let place = marked("span", "begin");
     assert_eq!(findings[0].level, Level::WARN);
-    assert_eq!(findings[0].field("level"), "warn");
+    assert_eq!(findings[0].field("lint_level"), "warn");
     assert_eq!(findings[0].field("certainty"), "certain");
     assert_eq!(findings[0].field("code.file.path"), place.file);
     assert_eq!(
@@ -79,7 +79,7 @@ async fn a_denied_finding_of_a_cancelled_scope_is_an_error() {
     let findings = collected.of("sqlx_leash::finding");
     assert_eq!(findings.len(), 1, "{findings:#?}");
     assert_eq!(
-        (findings[0].level, findings[0].field("level")),
+        (findings[0].level, findings[0].field("lint_level")),
         (Level::ERROR, "deny")
     );
 }
