@@ -86,7 +86,7 @@ fn blocked_by(first: &Stall, others: &[Stall], slowest: Duration) -> Diagnosis {
     let (name, time) = (first.function.name(), short(first.time()));
     let cause = format!(
         "{name} kept its thread for {time} or longer, and let no other task run there: a task that was woken \
-         meanwhile was polled after {}",
+         meanwhile was not polled for {}",
         short(slowest)
     );
     let kept = |stall: &Stall| format!("kept its thread for {} or longer", short(stall.time()));
