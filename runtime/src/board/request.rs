@@ -29,6 +29,7 @@ pub(super) enum Sort {
     P50,
     P95,
     P99,
+    Max,
     Saved,
 }
 
@@ -68,6 +69,7 @@ impl Sort {
             "p50" => Sort::P50,
             "p95" => Sort::P95,
             "p99" => Sort::P99,
+            "max" => Sort::Max,
             "saved" => Sort::Saved,
             _ => return None,
         })

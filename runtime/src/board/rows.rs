@@ -40,6 +40,8 @@ pub(super) struct Seen {
     pub(super) findings: Rows<Told>,
     lints: Vec<LintRow>,
     sites: Rows<Site>,
+    /// The calls of all sites.
+    sites_calls: u64,
     /// The time of the statements of all sites.
     sites_time_ms: f64,
     /// The places that acquire, longest wait in all first.
@@ -124,6 +126,7 @@ impl Seen {
         Self {
             waiters: Rows::first(&waiters, |waiter| Waiter::read(waiter, begun)),
             lints: snapshot.lints.iter().map(LintRow::of).collect(),
+            sites_calls: snapshot.sites.iter().map(|site| site.calls).sum(),
             sites_time_ms: time.sum(),
             acquires: sites::acquires(&snapshot.acquires),
             sites: sites::sites(snapshot.sites, sort, summaries_only),

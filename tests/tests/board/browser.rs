@@ -210,6 +210,12 @@ fn call_sites_are_sorted_by_a_click() {
             browser.evaluate("document.querySelector('#sites th[aria-sort]').ariaSort"),
             "ascending"
         );
+        for rate in ["acquires a second", "statements a second"] {
+            browser.until(&format!("document.body.innerText.includes({rate:?})"));
+        }
+        browser.until(
+            "document.querySelector('.past .taken').getAttribute('d').split('L').length > 2",
+        );
         pictures(browser, "busy");
     });
 }

@@ -68,6 +68,7 @@ fn value(site: &SiteStats, sort: Sort) -> u128 {
         Sort::P50 => site.time.p50().as_nanos(),
         Sort::P95 => site.time.p95().as_nanos(),
         Sort::P99 => site.time.p99().as_nanos(),
+        Sort::Max => site.time.max.as_nanos(),
         Sort::Saved => site.saved.into(),
     }
 }
