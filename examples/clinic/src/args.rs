@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::time::Duration;
+
 use clap::Parser;
 use clap::builder::styling::{AnsiColor, Styles};
 
@@ -26,6 +28,7 @@ Exit codes:
   1    the service failed: the database cannot be opened, or refused a statement
   2    wrong usage
   3    all batches are stored, and a finding was reported; with --doctor, there is something to change
+       with --serve: 0 it has stopped and every connection was back, 3 one was not, or a request was not answered
   101  a finding at level deny panicked: in a debug build, outlived_scope, query_budget and a certain pool_deadlock do";
 
 /// An eye clinic's small service on sqlx: devices deliver measurements, sqlx-leash counts its statements and watches its connections.
@@ -65,6 +68,41 @@ pub(crate) struct Args {
     pub(crate) doctor: bool,
 
     /// Play a failure after the last batch, and see what is reported
+    ///
+    /// With --serve, it is played again and again, and what it holds is kept until the service stops.
     #[arg(long, value_name = "NAME")]
     pub(crate) bug: Option<Bug>,
+
+    /// Serve the clinic over HTTP, with a live page at /leash, until SIGINT or SIGTERM
+    ///
+    /// The address is a host and a port: 127.0.0.1:8080, or localhost:0 for a port that is free. Nothing panics because of
+    /// a finding then: the service starts with cap=warn, which SQLX_LEASH=cap=deny lifts.
+    #[arg(long, value_name = "ADDRESS", value_parser = address, conflicts_with_all = ["batches", "doctor"])]
+    pub(crate) serve: Option<String>,
+
+    /// Deliver to the service and read from it, from within [default: for 600 seconds]
+    #[arg(long, value_name = "SECONDS", requires = "serve", num_args = 0..=1, require_equals = true, default_missing_value = "600")]
+    pub(crate) load: Option<u64>,
+
+    /// How long the service waits for requests and connections when it is told to stop
+    #[arg(long, value_name = "SECONDS", requires = "serve", default_value_t = 5, value_parser = clap::value_parser!(u64).range(0..=600))]
+    pub(crate) grace: u64,
+}
+
+impl Args {
+    /// How long an acquire of a played failure waits. sqlx's default of 30 s is too long for an example; the service's page
+    /// is to be read meanwhile.
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_secs(if self.serve.is_some() { 20 } else { 1 })
+    }
+}
+
+/// Accepts a host and a port.
+fn address(text: &str) -> Result<String, &'static str> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+            Ok(text.to_owned())
+        }
+        _ => Err("write a host and a port: 127.0.0.1:8080"),
+    }
 }

@@ -60,6 +60,13 @@ impl Clinic {
             .find(batch.exam_id)
             .await?
             .ok_or(Error::NoExam(batch.exam_id))?;
+        if exam.kind != batch.model.kind {
+            return Err(Error::WrongKind {
+                device: batch.device.clone(),
+                exam: exam.id,
+                kind: exam.kind,
+            });
+        }
         if !self.licences.is_valid(batch.model.name, exam.year).await? {
             return Err(Error::NoLicence {
                 device: batch.device.clone(),

@@ -13,6 +13,7 @@ use sqlx::leash::PoolExt;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection, SqlSafeStr, SqlStr};
 use tempfile::TempDir;
 
+use crate::args::Args;
 use crate::error::Error;
 
 /// The clinic's pool, and how its database writes placeholders.
@@ -20,25 +21,22 @@ use crate::error::Error;
 pub(crate) struct Store {
     pub(crate) pool: AnyPool,
     placeholders: Placeholders,
+    /// How long an acquire waits in the pools of single parts of the clinic.
+    patience: Duration,
 }
 
 impl Store {
     /// Opens a separate pool for a part of the clinic, on the same database.
-    pub(crate) async fn apart(
-        &self,
-        name: &str,
-        connections: u32,
-        acquire_timeout: Duration,
-    ) -> sqlx::Result<Self> {
+    pub(crate) async fn apart(&self, name: &str, connections: u32) -> sqlx::Result<Self> {
         let options = self.pool.options().clone();
         let pool = options
             .max_connections(connections)
-            .acquire_timeout(acquire_timeout)
+            .acquire_timeout(self.patience)
             .connect_with((*self.pool.connect_options()).clone())
             .await?;
         Ok(Self {
             pool: pool.named(name),
-            placeholders: self.placeholders,
+            ..*self
         })
     }
 
@@ -89,10 +87,10 @@ pub(crate) struct Database {
 
 impl Database {
     /// Opens the database at `url`, or an embedded one in a temporary file.
-    pub(crate) async fn open(url: Option<&str>, connections: u32) -> Result<Self, Error> {
+    pub(crate) async fn open(args: &Args) -> Result<Self, Error> {
         sqlx::any::install_default_drivers();
-        let (url, directory) = if let Some(url) = url {
-            (url.to_owned(), None)
+        let (url, directory) = if let Some(url) = &args.database_url {
+            (url.clone(), None)
         } else {
             let directory = tempfile::tempdir().map_err(Error::TemporaryDirectory)?;
             let file = directory.path().join("clinic.sqlite");
@@ -102,7 +100,7 @@ impl Database {
             )
         };
         let options: AnyConnectOptions = url.parse().map_err(Error::Url)?;
-        let store = connect(&options, connections)
+        let store = connect(&options, args)
             .await
             .map_err(|source| Error::Open {
                 url: without_password(&options),
@@ -121,12 +119,12 @@ impl Database {
     }
 }
 
-async fn connect(options: &AnyConnectOptions, connections: u32) -> sqlx::Result<Store> {
+async fn connect(options: &AnyConnectOptions, args: &Args) -> sqlx::Result<Store> {
     // Once without a pool: where no server listens, a pool retries, and then reports only that it timed out.
     AnyConnection::connect_with(options).await?.close().await?;
 
     let scheme = options.database_url.scheme();
-    let mut pool = AnyPoolOptions::new().max_connections(connections);
+    let mut pool = AnyPoolOptions::new().max_connections(args.connections);
     if scheme == "sqlite" {
         pool = pool.after_connect(|connection, _| {
             Box::pin(async move {
@@ -146,6 +144,7 @@ async fn connect(options: &AnyConnectOptions, connections: u32) -> sqlx::Result<
             "mysql" | "mariadb" => Placeholders::QuestionMarks,
             _ => Placeholders::Numbered,
         },
+        patience: args.patience(),
     })
 }
 

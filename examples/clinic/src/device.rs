@@ -45,6 +45,18 @@ const KERATOMETER: Model = Model {
     typical: 43.25,
 };
 
+/// The models that deliver to this clinic.
+pub(crate) const MODELS: [Model; 4] = [TONOMETER, OCT, PERIMETER, KERATOMETER];
+
+impl Model {
+    /// The model of a device, by the device's name: a tonometer is called `tonometer-1`.
+    pub(crate) fn of(device: &str) -> Option<Self> {
+        let (name, number) = device.rsplit_once('-')?;
+        number.parse::<u16>().ok()?;
+        MODELS.into_iter().find(|model| model.name == name)
+    }
+}
+
 /// The readings that a device delivers for one exam.
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
@@ -93,9 +105,8 @@ pub(crate) async fn deliver(
     batches: u64,
     progress: &Progress,
 ) -> Result<(), Error> {
-    let models = [TONOMETER, OCT, PERIMETER, KERATOMETER];
     let mut tasks = JoinSet::new();
-    for (number, model) in (1..=devices).zip(models.into_iter().cycle()) {
+    for (number, model) in (1..=devices).zip(MODELS.into_iter().cycle()) {
         let share = batches / devices + u64::from(number <= batches % devices);
         tasks.spawn(work_through(
             Arc::clone(clinic),

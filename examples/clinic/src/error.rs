@@ -19,8 +19,18 @@ pub(crate) enum Error {
     Tables(#[from] MigrateError),
     #[error("there is no exam {0}")]
     NoExam(i64),
+    #[error("exam {exam} is for another kind of device: {device} does not measure {kind}")]
+    WrongKind {
+        device: String,
+        exam: i64,
+        kind: String,
+    },
     #[error("{device} has no licence for {year}")]
     NoLicence { device: String, year: i64 },
+    #[error("cannot listen on {address}")]
+    Listen { address: String, source: io::Error },
+    #[error("cannot be told to stop by a signal")]
+    Signal(#[source] io::Error),
     #[error("cannot talk to {with}")]
     Network {
         with: &'static str,

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use sqlx::leash::cache::{Cached, Writing};
 use sqlx::{Any, FromRow, Transaction, track};
 
 use crate::database::Store;
 
 /// An exam of a patient, on the worklist of the devices of its kind.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug, FromRow, Deserialize, Serialize)]
 pub(crate) struct Exam {
     pub(crate) id: i64,
     pub(crate) kind: String,

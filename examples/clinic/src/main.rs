@@ -16,6 +16,7 @@ mod measurement;
 mod numbering;
 mod progress;
 mod report;
+mod serve;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -35,20 +36,30 @@ use crate::report::Findings;
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
-    let progress = Progress::new(args.batches);
+    let progress = match args.serve {
+        Some(_) => Progress::hidden(),
+        None => Progress::new(args.batches),
+    };
     progress::log_above(&progress);
 
     // `SQLX_LEASH` is nearer than these. Batches wait for each other at the counter, longer on a busy machine: that is no slow
     // query here. The default of 10 s for unaccounted connections is too long for `--bug silent-peer`.
-    leash::Config::new()
+    let config = leash::Config::new()
         .limit(leash::Lint::SlowQuery, Duration::from_secs(5))
-        .limit(leash::Lint::UnaccountedConnections, Duration::from_secs(1))
-        .install();
+        .limit(leash::Lint::UnaccountedConnections, Duration::from_secs(1));
+    if args.serve.is_some() {
+        // A service goes on when there is a finding, whatever it is.
+        config.cap(leash::Level::Warn).install();
+    } else {
+        config.install();
+    }
     leash::spawn_reporter();
     let findings = Findings::listen();
 
     let outcome = if args.doctor {
         diagnose(&args).await
+    } else if let Some(address) = &args.serve {
+        serve::run(&args, address).await
     } else {
         run(&args, &progress).await.map(|()| findings.any())
     };
@@ -64,7 +75,7 @@ async fn main() -> ExitCode {
 
 /// Prints what a doctor says of the pool and its database. Returns whether there is something to change.
 async fn diagnose(args: &Args) -> Result<bool, Error> {
-    let database = Database::open(args.database_url.as_deref(), args.connections).await?;
+    let database = Database::open(args).await?;
     let diagnosis = leash::doctor(&database.store.pool).await;
     println!("{diagnosis}");
     database.close().await;
@@ -72,7 +83,7 @@ async fn diagnose(args: &Args) -> Result<bool, Error> {
 }
 
 async fn run(args: &Args, progress: &Progress) -> Result<(), Error> {
-    let database = Database::open(args.database_url.as_deref(), args.connections).await?;
+    let database = Database::open(args).await?;
     let clinic = Arc::new(Clinic::new(&database, args.cache));
 
     let day = work(args, &clinic, progress).await;

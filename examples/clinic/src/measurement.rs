@@ -2,14 +2,18 @@
 
 use std::fmt::Write;
 
-use sqlx::{Any, Transaction, track};
+use futures::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+use sqlx::{Any, FromRow, Transaction, track};
 
 use crate::database::Store;
 use crate::exam::Exam;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) enum Eye {
+    #[serde(rename = "OD")]
     Right,
+    #[serde(rename = "OS")]
     Left,
 }
 
@@ -23,10 +27,27 @@ impl Eye {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Reading {
     pub(crate) eye: Eye,
     pub(crate) value: f64,
+}
+
+/// A reading as it is stored.
+#[derive(Debug, FromRow)]
+pub(crate) struct Entry {
+    pub(crate) record_number: i64,
+    pub(crate) device: String,
+    pub(crate) eye: String,
+    pub(crate) reading: f64,
+}
+
+/// How far the readings of an eye differ from each other.
+#[derive(Debug, FromRow, Serialize)]
+pub(crate) struct Spread {
+    eye: String,
+    mean_difference: f64,
 }
 
 #[derive(Debug)]
@@ -63,6 +84,28 @@ impl MeasurementRepo {
         }
         query.execute(&mut **tx).await?;
         Ok(())
+    }
+
+    /// The records of an exam, one after the other: there may be many.
+    pub(crate) fn records(&self, exam_id: i64) -> BoxStream<'_, sqlx::Result<Entry>> {
+        sqlx::query_as(self.store.sql(
+            "SELECT record_number, device, eye, reading FROM measurement WHERE exam_id = $1 ORDER BY record_number",
+        ))
+        .bind(exam_id)
+        .fetch(&self.store.pool)
+    }
+
+    /// The mean difference between two of the last readings of a kind, for each eye. It compares each with each, which takes
+    /// the database a while.
+    pub(crate) async fn spread(&self, kind: &str) -> sqlx::Result<Vec<Spread>> {
+        sqlx::query_as(self.store.sql(
+            "WITH latest AS (SELECT eye, reading FROM measurement WHERE kind = $1 ORDER BY record_number DESC LIMIT 600) \
+             SELECT one.eye AS eye, avg(abs(one.reading - other.reading)) AS mean_difference \
+             FROM latest one JOIN latest other ON one.eye = other.eye GROUP BY one.eye ORDER BY one.eye",
+        ))
+        .bind(kind)
+        .fetch_all(&self.store.pool)
+        .await
     }
 }
 

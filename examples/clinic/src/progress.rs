@@ -19,6 +19,11 @@ impl Progress {
         Self(ProgressBar::new(batches).with_style(style))
     }
 
+    /// Shows nothing.
+    pub(crate) fn hidden() -> Self {
+        Self(ProgressBar::hidden())
+    }
+
     pub(crate) fn step(&self) {
         self.0.inc(1);
     }

@@ -136,6 +136,22 @@ fn a_deadlock_of_two_pools() {
     );
 }
 
+/// Pictures of the page of a program that runs already, for instance the README's.
+#[test]
+#[ignore = "takes pictures of the page at LEASH_PAGE"]
+fn a_page_elsewhere() {
+    let page = std::env::var("LEASH_PAGE").expect("LEASH_PAGE is the page's address");
+    let mut browser = Browser::start().expect("chromium is installed");
+    browser.look(1280, 900, false);
+    browser.open(&page);
+    browser.until("document.querySelector('#status')?.textContent === 'live'");
+    // So long that the counts of a second are there.
+    browser.evaluate("new Promise(done => setTimeout(done, 2500))");
+    browser.click("#freeze");
+    pictures(&mut browser, "page");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
 #[test]
 fn an_empty_program() {
     beside("an_empty_program", std::future::pending, |browser, _| {

@@ -21,9 +21,6 @@ use crate::exam::Exam;
 /// One for each device.
 const CONNECTIONS: u32 = 2;
 
-/// sqlx's default of 30 s is too long for an example.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// The time that a device takes to answer that its patient sits still.
 const HANDSHAKE: Duration = Duration::from_millis(200);
 
@@ -65,10 +62,7 @@ async fn examine(reception: Arc<Reception>, exam: Exam) -> Result<(), Error> {
 }
 
 pub(super) async fn play(clinic: &Clinic) -> Result<Held<'_>, Error> {
-    let store = clinic
-        .store
-        .apart("reception", CONNECTIONS, ACQUIRE_TIMEOUT)
-        .await?;
+    let store = clinic.store.apart("reception", CONNECTIONS).await?;
     let reception = Arc::new(Reception { store });
     let worklist = clinic.exams.worklist(TONOMETER.kind).await?;
     let mut devices = JoinSet::new();

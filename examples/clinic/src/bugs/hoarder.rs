@@ -4,8 +4,6 @@
 //! that it never has to wait for one, and is switched off in the evening. There are now as many screens as the pool has
 //! connections. The error comes up at the reception, which only asked.
 
-use std::time::Duration;
-
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, track};
 use tokio::task::JoinSet;
@@ -18,9 +16,6 @@ use crate::error::Error;
 
 /// One for each screen.
 const CONNECTIONS: u32 = 2;
-
-/// sqlx's default of 30 s is too long for an example.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
 
 struct Screen {
     connection: PoolConnection<Any>,
@@ -62,10 +57,7 @@ async fn screen(store: Store, exam_id: i64) -> sqlx::Result<Screen> {
 }
 
 pub(super) async fn play(clinic: &Clinic) -> Result<Held<'_>, Error> {
-    let store = clinic
-        .store
-        .apart("screens", CONNECTIONS, ACQUIRE_TIMEOUT)
-        .await?;
+    let store = clinic.store.apart("screens", CONNECTIONS).await?;
     let worklist = clinic.exams.worklist(TONOMETER.kind).await?;
     let mut switched_on = JoinSet::new();
     for (_, exam) in (0..CONNECTIONS).zip(&worklist) {

@@ -17,9 +17,6 @@ use crate::database::Store;
 use crate::device;
 use crate::error::Error;
 
-/// sqlx's default of 30 s is too long for an example.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// The time that an exam's pictures take to the archive. Fetching them back takes twice as long.
 const PICTURES: Duration = Duration::from_millis(200);
 
@@ -84,8 +81,8 @@ async fn doctor(archive: Arc<Archive>) -> Result<(), Error> {
 
 pub(super) async fn play(clinic: &Clinic) -> Result<Held<'_>, Error> {
     let archive = Arc::new(Archive {
-        exams: clinic.store.apart("exams", 1, ACQUIRE_TIMEOUT).await?,
-        records: clinic.store.apart("archive", 1, ACQUIRE_TIMEOUT).await?,
+        exams: clinic.store.apart("exams", 1).await?,
+        records: clinic.store.apart("archive", 1).await?,
     });
     let mut tasks = JoinSet::new();
     tasks.spawn(night_run(Arc::clone(&archive)));
