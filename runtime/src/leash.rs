@@ -10,6 +10,7 @@
 //! | [`snapshot`], [`report`] | the list of statements' counters | it is copied | a statement with a new text |
 //! | | one of 128 shards of the live handles at a time | it is copied | an acquire, or a return to a pool |
 //! | | a handle | it is read | an operation on that handle |
+//! | [`prometheus`] | the same | it is copied | the same |
 //! | `board::Board::respond` | the same, and the list of the last findings | it is copied | a finding that is being reported |
 //! | [`doctor()`] | the list of pools | it is copied | a pool that is being made or dropped |
 //! | [`on_finding`] | the list of callbacks | one is added | a finding that is being reported |
@@ -42,6 +43,9 @@ pub mod guide {
 
     #[doc = include_str!("guide/size.md")]
     pub mod size {}
+
+    #[doc = include_str!("guide/metrics.md")]
+    pub mod metrics {}
 
     #[doc = include_str!("guide/cost.md")]
     pub mod cost {}
@@ -97,6 +101,7 @@ pub use crate::{
     lint::on_finding,
     report::{
         collect::snapshot,
+        prometheus::prometheus,
         reporter::{report, spawn_reporter},
     },
     shim::{Acquired, AnyConn, Backend, Conn, HandleExt, PoolExt, doctor},

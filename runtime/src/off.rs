@@ -227,6 +227,13 @@ pub fn snapshot() -> Snapshot {
     Snapshot::default()
 }
 
+/// Returns the tracker's numbers for Prometheus. Without `track`, it is a comment, which Prometheus takes for an empty
+/// scrape.
+#[inline]
+pub fn prometheus() -> String {
+    "# sqlx-leash counts nothing: its feature `track` is off\n".to_owned()
+}
+
 /// Compares a pool's options with the limits of its server. Without `track`, it asks nothing, and the diagnosis has no
 /// checks.
 pub fn doctor<DB: Backend>(_pool: &Pool<DB>) -> impl Future<Output = Diagnosis> + Send + use<DB> {

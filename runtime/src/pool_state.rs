@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use once_cell::sync::{Lazy, OnceCell};
 use rustc_hash::FxBuildHasher;
 
-use crate::site::tally::Tally;
+use crate::site::tally::{Outcome, Tally};
 use crate::source::place::Place;
 use crate::sync;
 
@@ -25,6 +25,7 @@ pub(crate) mod in_memory;
 mod labels;
 pub(crate) mod newcomers;
 pub(crate) mod openers;
+pub(crate) mod operations;
 mod permits;
 pub(crate) mod read;
 pub(crate) mod registry;
@@ -40,6 +41,7 @@ use endpoint::{Endpoint, Hooks, Limits, System};
 use episode::Episodes;
 use labels::Named;
 use openers::Openers;
+use operations::Operations;
 use permits::Permits;
 use renewed::Renewed;
 use too_long::TooLong;
@@ -65,6 +67,7 @@ pub(crate) struct PoolState {
     used: AtomicBool,
     pub(crate) permits: Permits,
     pub(crate) counters: PoolCounters,
+    pub(crate) operations: Operations,
     /// Shared with the hooks of the pool, which exist before it does.
     pub(crate) connections: Arc<Connections>,
     /// For whose acquires it has opened connections lately.
@@ -128,6 +131,7 @@ impl PoolState {
             renewed: Renewed::default(),
             demand: Demand::new(),
             counters: PoolCounters::new(),
+            operations: Operations::new(),
             connections,
             is_none: false,
         }
@@ -135,14 +139,8 @@ impl PoolState {
 
     /// Stands for the pool of connections that belong to none. It is not registered, and nothing is read from it.
     pub(crate) fn none(system: System) -> Arc<Self> {
-        const SYSTEMS: [System; 4] = [
-            System::Postgres,
-            System::MySql,
-            System::Sqlite,
-            System::Other,
-        ];
         static NONE: Lazy<[Arc<PoolState>; 4]> = Lazy::new(|| {
-            SYSTEMS.map(|system| {
+            System::ALL.map(|system| {
                 let endpoint = Endpoint {
                     system,
                     ..Endpoint::default()
@@ -164,10 +162,10 @@ impl PoolState {
                 })
             })
         });
-        let mut all = SYSTEMS.iter().zip(NONE.iter());
+        let mut all = System::ALL.iter().zip(NONE.iter());
         let (_, none) = all
             .find(|(of, _)| **of == system)
-            .expect("BUG: `SYSTEMS` has every system");
+            .expect("BUG: `ALL` has every system");
         Arc::clone(none)
     }
 
@@ -217,9 +215,16 @@ impl PoolState {
         self.lent.get().copied()
     }
 
-    /// Records how long a statement took.
+    /// Records a statement that has ended.
     #[inline]
-    pub(crate) fn note_time(&self, tally: &'static Tally, time: Duration) {
+    pub(crate) fn note_end(
+        &self,
+        tally: &'static Tally,
+        outcome: Outcome,
+        time: Duration,
+        rows: u64,
+    ) {
+        self.operations.count(tally.operation, outcome, time, rows);
         if time > self.limits.acquire_timeout {
             self.too_long.note(tally, time);
         }

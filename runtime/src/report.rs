@@ -4,5 +4,6 @@ pub(crate) mod collect;
 pub(crate) mod diagnosis;
 pub(crate) mod line;
 mod live;
+pub(crate) mod prometheus;
 pub(crate) mod reporter;
 mod table;

@@ -113,7 +113,7 @@ pub struct AcquireStats {
 
 /// How long the permits of a pool were held, by activity. The times are sums over the handles that have ended, without
 /// those that were meant to live long.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct HoldStats {
@@ -127,6 +127,8 @@ pub struct HoldStats {
     pub lent: Duration,
     /// How long the handles that were meant to live long were held. It is no part of the times above.
     pub reserved: Duration,
+    /// How long each handle was held, without those that were meant to live long.
+    pub time: Timing,
 }
 
 impl HoldStats {
@@ -321,6 +323,8 @@ pub struct PoolStats {
     pub site: CallSite,
     /// The largest number of connections that it may have.
     pub max_connections: u32,
+    /// The number of connections that it keeps open also while nobody uses them.
+    pub min_connections: u32,
     /// Connections that are open or being opened, idle ones included.
     pub size: u32,
     /// Connections that are idle in the pool.
@@ -494,6 +498,8 @@ pub struct LintStats {
     pub level: Level,
     /// The number of findings. Allowed ones do not count.
     pub found: u64,
+    /// Those among them whose level was deny when they were found. The others were at warn.
+    pub denied: u64,
     /// The number of findings that were not logged, because a similar one had just been logged.
     pub suppressed: u64,
 }

@@ -11,6 +11,7 @@ mod effects;
 mod explain;
 mod locks;
 mod one_line;
+mod operation;
 #[cfg(test)]
 mod properties;
 mod scan;
@@ -31,6 +32,7 @@ pub(crate) use effects::{
 pub(crate) use explain::{explainable, has_numbered_parameters};
 pub(crate) use locks::{Lock, locks};
 pub(crate) use one_line::one_line;
+pub(crate) use operation::OperationName;
 use scan::Scan;
 pub(crate) use scan::Schema;
 pub(crate) use shape::{Shape, shape};

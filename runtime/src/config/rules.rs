@@ -64,7 +64,7 @@ impl Rules {
         self.layers().find_map(of)
     }
 
-    pub(super) fn is_off(&self) -> bool {
+    pub(crate) fn is_off(&self) -> bool {
         self.layers().any(|layer| layer.off)
     }
 

@@ -11,6 +11,7 @@ use crate::handle::begun::Ran;
 use crate::handle::unread::Unread;
 use crate::lint;
 use crate::log;
+use crate::pool_state::PoolState;
 use crate::pool_state::connections::Shown;
 use crate::pool_state::endpoint::System;
 use crate::scope::ledger::{Around, Call, Database, Identity};
@@ -456,7 +457,10 @@ impl Running {
         };
         if let Some(handle) = &self.handle {
             self.note(handle, tally, outcome, error, time);
-            handle.pool.note_time(tally, time);
+        }
+        match &self.handle {
+            Some(handle) => handle.pool.note_end(tally, outcome, time, self.rows),
+            None => PoolState::none(self.system).note_end(tally, outcome, time, self.rows),
         }
         tally.finish(outcome, time, self.rows, self.affected);
         if outcome == Outcome::Ok

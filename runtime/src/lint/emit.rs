@@ -33,6 +33,7 @@ type Callback = Arc<dyn Fn(&Finding) + Send + Sync>;
 
 static CALLBACKS: RwLock<Vec<Callback>> = RwLock::new(Vec::new());
 static FOUND: [AtomicU64; Lint::ALL.len()] = [const { AtomicU64::new(0) }; Lint::ALL.len()];
+static DENIED: [AtomicU64; Lint::ALL.len()] = [const { AtomicU64::new(0) }; Lint::ALL.len()];
 static SUPPRESSED: [AtomicU64; Lint::ALL.len()] = [const { AtomicU64::new(0) }; Lint::ALL.len()];
 static LOGGED: Lazy<DashMap<u64, Logged, FxBuildHasher>> = Lazy::new(DashMap::default);
 
@@ -133,6 +134,9 @@ impl Finding {
 
     fn tell(self, audience: Audience<'_>) -> Reaction {
         FOUND[self.lint as usize].fetch_add(1, Relaxed);
+        if self.level == Level::Deny {
+            DENIED[self.lint as usize].fetch_add(1, Relaxed);
+        }
         #[cfg(feature = "board")]
         recent::note(&self, || self.cause_by_places());
         if let Some(collector) = audience.collector {
@@ -279,6 +283,8 @@ pub(crate) fn read_all() -> Vec<LintStats> {
         .map(|lint| LintStats {
             lint,
             level: config::level_of_process(lint),
+            // In this order, there are never more denied ones than found ones.
+            denied: DENIED[lint as usize].load(Relaxed),
             found: FOUND[lint as usize].load(Relaxed),
             suppressed: SUPPRESSED[lint as usize].load(Relaxed),
         })

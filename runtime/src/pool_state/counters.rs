@@ -3,19 +3,22 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use crate::measure::histogram::Histogram;
 use crate::measure::units::{nanos, short};
 use crate::measure::waits::Waits;
 use crate::snapshot::{ControlStats, HoldStats};
 
 /// How long permits were held, by kind of activity: sums over the handles that have ended. Those that were meant to live
 /// long count apart, because they are held idle for a reason.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Holds {
     ended: AtomicU64,
     busy: AtomicU64,
     idle: AtomicU64,
     lent: AtomicU64,
     reserved: AtomicU64,
+    /// Without those.
+    times: Histogram,
 }
 
 /// How long one permit was held, by kind of activity.
@@ -46,6 +49,17 @@ impl Hold {
 }
 
 impl Holds {
+    const fn new() -> Self {
+        Self {
+            ended: AtomicU64::new(0),
+            busy: AtomicU64::new(0),
+            idle: AtomicU64::new(0),
+            lent: AtomicU64::new(0),
+            reserved: AtomicU64::new(0),
+            times: Histogram::new(),
+        }
+    }
+
     pub(crate) fn add(&self, hold: Hold) {
         let parts = [
             (&self.busy, hold.busy),
@@ -57,6 +71,7 @@ impl Holds {
                 sum.fetch_add(nanos(part), Relaxed);
             }
         }
+        self.times.record(hold.total());
         self.ended.fetch_add(1, Relaxed);
     }
 
@@ -78,6 +93,7 @@ impl Holds {
             idle: time(&self.idle),
             lent: time(&self.lent),
             reserved: time(&self.reserved),
+            time: self.times.read(),
         }
     }
 }
@@ -114,7 +130,7 @@ impl PoolCounters {
             leaked: AtomicU64::new(0),
             returns_cut: AtomicU64::new(0),
             waits: Waits::new(),
-            holds: Holds::default(),
+            holds: Holds::new(),
             begins: AtomicU64::new(0),
             savepoints: AtomicU64::new(0),
             commits: AtomicU64::new(0),

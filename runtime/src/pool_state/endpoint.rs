@@ -14,6 +14,8 @@ pub(crate) enum System {
 }
 
 impl System {
+    pub(crate) const ALL: [Self; 4] = [Self::Postgres, Self::MySql, Self::Sqlite, Self::Other];
+
     /// The system of a driver's name or a URL's scheme.
     pub(crate) fn named(name: &str) -> Self {
         match name {

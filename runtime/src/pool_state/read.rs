@@ -1,9 +1,12 @@
 //! A pool as plain data.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use super::PoolState;
+use super::endpoint::System;
+use super::operations::Ended;
 use super::registry::{self, ErasedPool};
 use crate::snapshot::{ConnectionStats, DemandStats, PoolStats};
 
@@ -18,6 +21,7 @@ impl PoolState {
             system: self.endpoint.system.name().to_owned(),
             site: self.connected.to_call_site(),
             max_connections: self.limits.max_connections,
+            min_connections: self.limits.min_connections,
             size: pool.size(),
             idle: pool.idle(),
             handles: self.held(),
@@ -74,6 +78,26 @@ impl PoolState {
             per_task: self.demand.nesting().max(granted.min(1)),
         }
     }
+}
+
+/// Every pool that is alive, with its ended statements.
+pub(crate) fn operations() -> Vec<(Arc<PoolState>, Vec<Ended>)> {
+    let pools = registry::all();
+    let states = pools.iter().map(|pool| Arc::clone(pool.state()));
+    states
+        .map(|state| {
+            let ended = state.operations.read();
+            (state, ended)
+        })
+        .collect()
+}
+
+/// The ended statements on connections that belong to no pool, by database system.
+pub(crate) fn operations_without_pool() -> Vec<(&'static str, Vec<Ended>)> {
+    let systems = System::ALL.into_iter();
+    systems
+        .map(|system| (system.name(), PoolState::none(system).operations.read()))
+        .collect()
 }
 
 /// Every pool that is alive, in the order of their ids. The times of `demand` are without the handles that live.

@@ -20,6 +20,15 @@ use crate::snapshot::{HandleInfo, PoolStats, Snapshot, TrackerStats};
 pub fn snapshot() -> Snapshot {
     let mut sites = tally::read_all();
     sites.sort_by_key(|site| Reverse(site.time.total));
+    Snapshot {
+        sites,
+        acquires: acquires::read_all(),
+        ..without_sites()
+    }
+}
+
+/// The same without the rows of sites and places.
+pub(super) fn without_sites() -> Snapshot {
     let claims = live::all();
     lint::note_demand(&claims);
     let mut pools = read::read_all();
@@ -29,8 +38,8 @@ pub fn snapshot() -> Snapshot {
     let (live, live_bytes) = live::size();
     let scopes = Scope::alive();
     Snapshot {
-        sites,
-        acquires: acquires::read_all(),
+        sites: Vec::new(),
+        acquires: Vec::new(),
         handles,
         waiters,
         lints: emit::read_all(),

@@ -13,7 +13,7 @@ use crate::measure::distinct::Distinct;
 use crate::measure::histogram::Histogram;
 use crate::snapshot::SiteStats;
 use crate::source::place::Place;
-use crate::sql::{Effect, Ends, Schema, Undo, effects, may_have_effects, summarise};
+use crate::sql::{Effect, Ends, OperationName, Schema, Undo, effects, may_have_effects, summarise};
 use crate::sync;
 
 /// A call site or a function has a tally for each of this many texts. Further texts share some.
@@ -38,6 +38,7 @@ pub(crate) struct Tally {
     place: Option<Place>,
     text: Text,
     pub(crate) summary: String,
+    pub(crate) operation: OperationName,
     /// The hash of the place and the summary; without a place, of the text.
     line: u64,
     /// The tables that the text names, as hashes.
@@ -83,6 +84,7 @@ impl Tally {
                 }) => FxBuildHasher.hash_one((file, line, column, &summary.text)),
                 None => hash(sql),
             },
+            operation: OperationName::of(&summary.text),
             tables: summary.tables,
             summary: summary.text,
             writes: summary.writes,
@@ -118,6 +120,7 @@ impl Tally {
             place,
             text: Text::new(""),
             summary: "(other statements)".to_owned(),
+            operation: like.map_or(OperationName::UNKNOWN, |like| like.operation),
             line: like.map_or(0, |like| like.line),
             tables: Box::default(),
             // Otherwise unknown, so the number of affected rows that the driver reports is taken as it is.
@@ -545,6 +548,12 @@ pub(crate) fn read_all() -> Vec<SiteStats> {
         .map(|tally| tally.read())
         .filter(|row| row.calls > 0)
         .collect()
+}
+
+/// The number of statements that were not sent, because a cache had their results.
+pub(crate) fn saved() -> u64 {
+    let all = sync::lock(&ALL).clone();
+    all.iter().map(|tally| tally.saved.load(Relaxed)).sum()
 }
 
 /// The number of tallies, and their bytes.

@@ -37,6 +37,7 @@ impl Snapshot {
         for row in &mut delta.lints {
             if let Some(before) = earlier.lints.iter().find(|before| before.lint == row.lint) {
                 row.found = row.found.saturating_sub(before.found);
+                row.denied = row.denied.saturating_sub(before.denied);
                 row.suppressed = row.suppressed.saturating_sub(before.suppressed);
             }
         }
@@ -94,7 +95,7 @@ impl PoolStats {
             *now = now.saturating_sub(then);
         }
         self.wait = self.wait.since(&before.wait);
-        self.holds = self.holds.since(before.holds);
+        self.holds = self.holds.since(&before.holds);
         self.demand = self.demand.since(before.demand);
         if let (Some(now), Some(then)) = (&mut self.connections, &before.connections) {
             now.subtract(then);
@@ -139,13 +140,14 @@ impl AcquireStats {
 }
 
 impl HoldStats {
-    fn since(self, earlier: Self) -> Self {
+    fn since(&self, earlier: &Self) -> Self {
         Self {
             ended: self.ended.saturating_sub(earlier.ended),
             busy: self.busy.saturating_sub(earlier.busy),
             idle: self.idle.saturating_sub(earlier.idle),
             lent: self.lent.saturating_sub(earlier.lent),
             reserved: self.reserved.saturating_sub(earlier.reserved),
+            time: self.time.since(&earlier.time),
         }
     }
 }

@@ -25,6 +25,7 @@ mod labels;
 mod leaks;
 mod live;
 mod memory;
+mod metrics;
 mod model;
 mod panics;
 mod pinned;
