@@ -99,7 +99,8 @@ fn announce(address: SocketAddr) {
     let _ = writeln!(
         out,
         "the clinic listens on http://{address}\n  \
-         http://{address}/leash  who holds the connections, who waits for whom, and why"
+         http://{address}/leash    who holds the connections, who waits for whom, and why\n  \
+         http://{address}/metrics  the same as numbers, for Prometheus"
     );
     let _ = out.flush();
 }

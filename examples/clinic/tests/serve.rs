@@ -393,6 +393,39 @@ fn the_page_is_at_leash() {
     assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
 }
 
+#[test]
+fn prometheus_reads_metrics() {
+    let service = Service::start(&[]);
+    for _ in 0..3 {
+        assert_eq!(service.deliver("tonometer-1", &batch(1)).status, 201);
+    }
+    let metrics = service.get("/metrics");
+    assert!(
+        metrics
+            .head
+            .contains("content-type: text/plain; version=0.0.4"),
+        "{metrics:?}"
+    );
+    let counted = metrics.body.lines().find(|line| {
+        line.starts_with("db_client_operation_duration_seconds_count{")
+            && line.contains("\"INSERT\"")
+    });
+    if cfg!(feature = "leash") {
+        assert!(
+            counted.is_some_and(|line| line.ends_with("} 3")),
+            "{}",
+            metrics.body
+        );
+    } else {
+        assert!(
+            metrics.body.lines().all(|line| line.starts_with("# ")),
+            "{}",
+            metrics.body
+        );
+        assert!(metrics.body.contains("`track`"), "{}", metrics.body);
+    }
+}
+
 #[cfg(feature = "leash")]
 mod tracked {
     use super::*;

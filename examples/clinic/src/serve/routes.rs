@@ -12,8 +12,8 @@ use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
-use sqlx::leash::ScopeExt;
 use sqlx::leash::board::Board;
+use sqlx::leash::{self, ScopeExt};
 use sqlx::track;
 use tokio::sync::mpsc;
 
@@ -49,13 +49,14 @@ pub(super) fn all(clinic: &Arc<Clinic>) -> Router {
     };
     Router::new()
         .route("/", get(index))
+        .route("/metrics", get(metrics))
         .route("/devices/{device}/worklist", get(worklist))
         .route("/devices/{device}/batches", post(deliver))
         .route("/exams/{id}", get(exam))
         .route("/exams/{id}/records", get(records))
         .route("/exams/{id}/letter", get(letter))
         .route("/devices/{device}/spread", get(spread))
-        .nest_service("/leash", any(leash).with_state(Board::new()))
+        .nest_service("/leash", any(page).with_state(Board::new()))
         .fallback(no_page)
         .method_not_allowed_fallback(no_method)
         .layer(DefaultBodyLimit::max(BODY))
@@ -70,7 +71,8 @@ async fn index() -> &'static str {
      GET  /exams/{id}                 an exam\n\
      GET  /exams/{id}/records         its readings, as CSV\n\
      GET  /exams/{id}/letter          the doctor's letter about it\n\
-     GET  /leash                      who holds the connections, who waits for whom, and why\n"
+     GET  /leash                      who holds the connections, who waits for whom, and why\n\
+     GET  /metrics                    the same as numbers, for Prometheus\n"
 }
 
 /// The exams that a device is to make.
@@ -171,13 +173,18 @@ async fn letter(State(desk): Service, id: Named<i64>) -> Answer<String> {
     Ok(letter.ok_or(Error::NoExam(id))?)
 }
 
-async fn leash(State(board): State<Board>, request: Request) -> impl IntoResponse {
+async fn page(State(board): State<Board>, request: Request) -> impl IntoResponse {
     let (headers, uri) = (request.headers(), request.uri());
     let host = headers.get(HOST).and_then(|it| it.to_str().ok());
     let path = uri.path_and_query().map_or("/", |it| it.as_str());
     let page = board.respond(request.method().as_str(), path, host.or(uri.host()));
     let status = StatusCode::from_u16(page.status).expect("it is a status");
     (status, AppendHeaders(page.headers), Body::from(page.body))
+}
+
+async fn metrics() -> impl IntoResponse {
+    let headers = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (headers, leash::prometheus())
 }
 
 async fn no_page() -> Refusal {
