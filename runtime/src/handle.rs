@@ -266,6 +266,10 @@ impl Handle {
         let scope = context::scope();
         if let Some(scope) = &scope {
             scope.adopt(self.id);
+            #[cfg(feature = "tower")]
+            if let Some(spent) = scope.spent() {
+                spent.waited(waited);
+            }
         }
         let mut state = self.state();
         state.standing = Standing::Held(now);
@@ -274,6 +278,16 @@ impl Handle {
         drop(state);
         // After the unlock: a scope may hold spans, and dropping a span runs the code of a subscriber.
         drop(asked_by);
+    }
+
+    /// Counts a wait that ended without a permit, in its request.
+    #[cfg(feature = "tower")]
+    fn ended_without_permit(&self) {
+        if let Some(scope) = self.scope()
+            && let Some(spent) = scope.spent()
+        {
+            spent.waited(self.asked.elapsed());
+        }
     }
 
     /// Counts connections that were opened for the claim. Of the first one it is known when its connect began, if the claim

@@ -14,6 +14,7 @@
 //! | `board::Board::respond` | the same, and the list of the last findings | it is copied | a finding that is being reported |
 //! | [`doctor()`] | the list of pools | it is copied | a pool that is being made or dropped |
 //! | [`on_finding`] | the list of callbacks | one is added | a finding that is being reported |
+//! | a request in `tower::RequestLayer` | the table of routes | a route is looked up, under a lock that readers share | a request of a new route |
 //! | [`scope()`] | the table of names | a name is looked up | a call of these |
 //! | the functions and macros of [`testing`] | the same table | a name is looked up | a call of these |
 
@@ -54,6 +55,10 @@ pub mod guide {
     #[doc = include_str!("guide/board.md")]
     pub mod board {}
 
+    #[cfg(feature = "tower")]
+    #[doc = include_str!("guide/requests.md")]
+    pub mod requests {}
+
     #[cfg(feature = "cache")]
     #[doc = include_str!("guide/caching.md")]
     pub mod caching {}
@@ -72,9 +77,10 @@ pub use crate::finding::{
 };
 pub use crate::snapshot::{
     AcquireStats, Activity, Bucket, Check, CheckVerdict, ClosedBy, ConnectionStats, ControlStats,
-    DemandStats, Diagnosis, HandleInfo, HoldStats, LentTo, LintStats, Operation, PoolStats,
-    Setting, SettingValue, SiteHandles, SiteStats, Snapshot, Timing, TrackerStats,
-    TransactionFailure, TransactionInfo, WaiterInfo, WriteLockInfo,
+    DemandStats, Diagnosis, HandleInfo, HoldStats, LentTo, LintStats, LongestStatement, Operation,
+    PoolStats, RepeatedSite, RequestStats, Setting, SettingValue, SiteHandles, SiteStats, Snapshot,
+    StatusStats, Timing, TrackerStats, TransactionFailure, TransactionInfo, WaiterInfo,
+    WriteLockInfo,
 };
 
 /// A live page. See [`guide::board`].
@@ -87,6 +93,14 @@ pub mod board {
 #[cfg(feature = "cache")]
 pub mod cache {
     pub use crate::cache::{CacheStats, Cached, Writing};
+}
+
+/// Requests, as a layer for services of tower: axum, tonic, hyper. See [`guide::requests`].
+#[cfg(feature = "tower")]
+pub mod tower {
+    #[cfg(feature = "board")]
+    pub use crate::tower::{BoardService, PageBody, board_service};
+    pub use crate::tower::{RequestLayer, RequestService, ResponseBody, ResponseFuture};
 }
 
 #[cfg(feature = "track")]

@@ -24,6 +24,8 @@ mod finding;
 pub mod leash;
 mod snapshot;
 mod test_data;
+#[cfg(feature = "tower")]
+mod tower;
 
 #[cfg(not(feature = "track"))]
 mod off;

@@ -3,6 +3,8 @@
 pub(crate) mod acquire;
 pub(crate) mod making;
 pub(crate) mod refused;
+#[cfg(feature = "tower")]
+pub(crate) mod request;
 pub(crate) mod session;
 pub(crate) mod startup;
 pub(crate) mod statement;

@@ -53,6 +53,8 @@ pub(crate) use own_wait::Waiting;
 pub(crate) use own_wait::waits_for;
 pub(crate) use pressure::{PressureSamples, pool_pressure};
 pub(crate) use repeats::repeated;
+#[cfg(feature = "tower")]
+pub(crate) use repeats::repeated_in;
 pub(crate) use rollback::implicit_rollback;
 pub(crate) use session::{
     Way, left_for, report_at_once, report_postponed, state_is_left, transaction_is_left,

@@ -21,6 +21,8 @@ use crate::source::place::Place;
 
 pub(crate) mod finding;
 pub(crate) mod print;
+#[cfg(feature = "tower")]
+pub(crate) mod request;
 
 const QUERY: &str = "sqlx_leash::query";
 const FINDING: &str = "sqlx_leash::finding";

@@ -6,4 +6,5 @@ pub(crate) mod line;
 mod live;
 pub(crate) mod prometheus;
 pub(crate) mod reporter;
+mod requests;
 mod table;

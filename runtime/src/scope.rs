@@ -25,6 +25,8 @@ mod lost;
 pub(crate) mod origin;
 mod postponed;
 pub(crate) mod record;
+#[cfg(feature = "tower")]
+pub(crate) mod spent;
 pub(crate) mod stalls;
 
 use budget::Budget;
@@ -34,6 +36,8 @@ use ledger::Ledger;
 pub(crate) use lost::Lost;
 pub(crate) use postponed::Postponed;
 use record::Record;
+#[cfg(feature = "tower")]
+use spent::Spent;
 
 /// The ids of handles. A scope rarely holds more than one or two at a time.
 pub(crate) type HandleIds = SmallVec<[u64; 4]>;
@@ -62,6 +66,9 @@ pub(crate) struct Scope {
     budget: Option<Budget>,
     /// What a root scope has sent. Other scopes write into that of theirs.
     ledger: Ledger,
+    /// What the request around it has spent.
+    #[cfg(feature = "tower")]
+    spent: Option<Arc<Spent>>,
     ended: AtomicBool,
 }
 
@@ -174,6 +181,11 @@ impl Scope {
     ) -> Arc<Self> {
         let id = MADE.fetch_add(1, Relaxed);
         let is_function = matches!(kind, Kind::Function);
+        #[cfg(feature = "tower")]
+        let spent = Spent::of(
+            is_function && function.is_request(),
+            parent.as_ref().and_then(|parent| parent.spent.as_ref()),
+        );
         let parent = if is_function && function.is_root() {
             parent.and_then(test_around)
         } else {
@@ -201,6 +213,8 @@ impl Scope {
             statements: AtomicU64::new(0),
             budget,
             ledger: Ledger::default(),
+            #[cfg(feature = "tower")]
+            spent,
             ended: AtomicBool::new(false),
         })
     }
@@ -270,6 +284,10 @@ impl Scope {
     /// `text` has its text if the tally stands for several, and [a test records it](Self::is_recorded).
     #[inline]
     pub(crate) fn count_statement(&self, tally: &'static Tally, text: Option<&str>) -> Vec<&Scope> {
+        #[cfg(feature = "tower")]
+        if let Some(spent) = &self.spent {
+            spent.statement_begins();
+        }
         // Nearly always empty: an empty vector allocates nothing.
         let mut exceeded = Vec::new();
         for scope in self.chain() {
@@ -308,6 +326,13 @@ impl Scope {
     #[inline]
     pub(crate) fn root(&self) -> &Scope {
         self.chain_to_root().last().unwrap_or(self)
+    }
+
+    /// What the request around it has spent, if there is one.
+    #[cfg(feature = "tower")]
+    #[inline]
+    pub(crate) fn spent(&self) -> Option<&Spent> {
+        self.spent.as_deref()
     }
 
     pub(crate) fn ledger(&self) -> &Ledger {

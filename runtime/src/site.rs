@@ -14,6 +14,8 @@ use crate::sync;
 pub(crate) mod acquires;
 #[cfg(feature = "cache")]
 pub(crate) mod latest;
+#[cfg(feature = "tower")]
+pub(crate) mod routes;
 pub(crate) mod tally;
 
 use acquires::Acquires;

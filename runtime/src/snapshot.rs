@@ -9,12 +9,14 @@ use crate::finding::{CallSite, Level, Lint};
 mod by_site;
 mod demand;
 mod diagnosis;
+mod requests;
 mod since;
 mod timing;
 
 pub use by_site::SiteHandles;
 pub use demand::DemandStats;
 pub use diagnosis::{Check, CheckVerdict, Diagnosis, Setting, SettingValue};
+pub use requests::{LongestStatement, RepeatedSite, RequestStats, StatusStats};
 pub use timing::{Bucket, Timing};
 
 /// The state of the tracker at one moment. [`leash::snapshot`](crate::leash::snapshot) takes it.
@@ -30,6 +32,8 @@ pub struct Snapshot {
     pub sites: Vec<SiteStats>,
     /// One row per place that takes handles: how long it waits for permits, without its statements.
     pub acquires: Vec<AcquireStats>,
+    /// One row per method and route, longest time with the database first. Empty without `leash::tower::RequestLayer`.
+    pub requests: Vec<RequestStats>,
     /// Every live handle, oldest first.
     pub handles: Vec<HandleInfo>,
     /// Every waiting acquire, longest wait first.

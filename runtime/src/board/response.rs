@@ -9,7 +9,7 @@ const PAGE: &str = include_str!("page.html");
 /// The hashes are those of the script and the style in `page.html`; a test computes them. With trusted types, a browser
 /// refuses to make elements of text, should a script ever try.
 const POLICY: &str = "default-src 'none'; \
-    script-src 'sha256-JV0PPDZmA9+Xx+1KI7fiVsQPc/WE+n0Wm9gdIZp0hhI='; \
+    script-src 'sha256-3oOVFhmWWpUwefIgV4JF0vE1vBPdWWQpAVrMmksXjPg='; \
     style-src 'sha256-BxTQrBzgBu4x+xxX66165PRA9UeQjJsfuMl+P1WM6Ts='; \
     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";

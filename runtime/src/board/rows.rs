@@ -9,6 +9,7 @@ mod claims;
 pub(super) mod findings;
 pub(super) mod parts;
 pub(super) mod pools;
+mod requests;
 mod sites;
 mod words;
 
@@ -23,6 +24,7 @@ use claims::{Holder, Waiter};
 use findings::Told;
 use parts::Rows;
 use pools::Pool;
+use requests::Request;
 use sites::{Acquires, Site};
 
 /// Of the pools that are waited for, it is asked of this many why: each answer looks at everything that is alive.
@@ -46,6 +48,8 @@ pub(super) struct Seen {
     sites_time_ms: f64,
     /// The places that acquire, longest wait in all first.
     acquires: Rows<Acquires>,
+    /// The routes, longest time with the database first.
+    requests: Rows<Request>,
     tracker: Tracker,
 }
 
@@ -129,6 +133,7 @@ impl Seen {
             sites_calls: snapshot.sites.iter().map(|site| site.calls).sum(),
             sites_time_ms: time.sum(),
             acquires: sites::acquires(&snapshot.acquires),
+            requests: requests::requests(&snapshot.requests),
             sites: sites::sites(snapshot.sites, sort, summaries_only),
             pools,
             holders,

@@ -52,6 +52,7 @@ fn shorten(snapshot: &mut Snapshot) -> Vec<String> {
         cut(&mut snapshot.sites, "call sites"),
         cut(&mut snapshot.pools, "pools"),
         cut(&mut snapshot.acquires, "places that acquire"),
+        cut(&mut snapshot.requests, "routes"),
         cut(&mut snapshot.handles, "handles"),
         cut(&mut snapshot.waiters, "acquires that wait"),
     ];

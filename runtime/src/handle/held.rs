@@ -75,6 +75,8 @@ impl Waiting {
     /// Ends a wait that failed, and was not abandoned.
     pub(crate) fn forget(mut self) {
         if let Some(handle) = self.end() {
+            #[cfg(feature = "tower")]
+            handle.ended_without_permit();
             live::remove(handle.id);
         }
     }
@@ -83,6 +85,8 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         if let Some(handle) = self.end() {
+            #[cfg(feature = "tower")]
+            handle.ended_without_permit();
             handle.pool.counters.abandoned.fetch_add(1, Relaxed);
             handle.acquires.abandoned();
             live::remove(handle.id);

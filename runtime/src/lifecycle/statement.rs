@@ -463,6 +463,10 @@ impl Running {
             None => PoolState::none(self.system).note_end(tally, outcome, time, self.rows),
         }
         tally.finish(outcome, time, self.rows, self.affected);
+        #[cfg(feature = "tower")]
+        if let Some(spent) = self.noted.as_ref().and_then(|noted| noted.scope.spent()) {
+            spent.statement_ended(tally, time);
+        }
         if outcome == Outcome::Ok
             && let Some(noted) = &self.noted
         {

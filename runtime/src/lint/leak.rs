@@ -26,6 +26,9 @@ pub(crate) enum Ending {
     },
     /// It was cancelled or panicked.
     CutShort,
+    /// It was a request, and its response and the body are gone.
+    #[cfg(feature = "tower")]
+    Request,
 }
 
 /// A scope ended, and `handle` is still alive although nothing shows that what the scope returned contains it.
@@ -67,14 +70,11 @@ pub(crate) fn outlived_scope(scope: &Scope, handle: &Handle, ending: Ending) -> 
         .numbers(numbers_of_handle(&info, &handle.pool))
         .facts(facts(&info, handle.pool.limits.max_connections))
         .helps(declared(ending, name))
-        .helps(help(&info))
+        .helps(help(&info, ending))
         .note("it is not known where it is now: in a field, a static, a collection, a channel or another task, or leaked by `mem::forget`")
-        .note(format!(
-            "if the value that {name} returns does contain it, declare that with `#[track(returns_handle)]`; to allow this, \
-             `#[track(allow(outlived_scope, reason = \"…\"))]`"
-        ))
+        .note(how_to_allow(ending, name))
         .note("read more: `leash::explain(Lint::OutlivedScope)`");
-    let may_panic = ending != Ending::CutShort;
+    let may_panic = matches!(ending, Ending::Returned { .. });
     finding.report(Audience::of(handle, scope.collector(), may_panic))
 }
 
@@ -109,6 +109,27 @@ fn said(ending: Ending, what: &str) -> Said {
             certainty: Certainty::Certain,
             cause: "was not dropped with everything else that the function held",
         },
+        #[cfg(feature = "tower")]
+        Ending::Request => Said {
+            ended: "ended",
+            label: "this layer saw the request end, with the body of its response".to_owned(),
+            certainty: Certainty::Likely,
+            cause: "was not dropped with the handler, the response and its body; a task that the request has spawned may have it",
+        },
+    }
+}
+
+/// How to allow that a handle lives on.
+fn how_to_allow(ending: Ending, name: &str) -> String {
+    match ending {
+        #[cfg(feature = "tower")]
+        Ending::Request => {
+            "to allow this, make the task's work a function of its own that takes the handle, or declare the handle with `long_lived`".to_owned()
+        }
+        Ending::Returned { .. } | Ending::CutShort => format!(
+            "if the value that {name} returns does contain it, declare that with `#[track(returns_handle)]`; to allow this, \
+             `#[track(allow(outlived_scope, reason = \"…\"))]`"
+        ),
     }
 }
 
@@ -139,7 +160,7 @@ fn handed_up_through(handle: &Handle, function: &Function) -> Vec<Related> {
         .collect()
 }
 
-fn help(info: &HandleInfo) -> Vec<String> {
+fn help(info: &HandleInfo, ending: Ending) -> Vec<String> {
     let end_it = match (info.activity, info.transaction_depth) {
         (Activity::Streaming, _) => {
             "read the stream to its end or drop it before returning; to keep its rows, collect them: `.try_collect::<Vec<_>>().await?`, with `use futures::TryStreamExt`"
@@ -154,10 +175,10 @@ fn help(info: &HandleInfo) -> Vec<String> {
             "end it where it began, before returning: `tx.commit().await?`, or `tx.rollback().await?`"
         }
     };
-    let mut help = vec![
-        end_it.to_owned(),
-        "or return it, so that the caller owns it".to_owned(),
-    ];
+    let mut help = vec![end_it.to_owned()];
+    if matches!(ending, Ending::Returned { .. } | Ending::CutShort) {
+        help.push("or return it, so that the caller owns it".to_owned());
+    }
     if info.activity != Activity::Streaming {
         help.push(format!(
             "or, if it is meant to live long, declare why: {LONG_LIVED}"

@@ -40,6 +40,16 @@ pub(crate) type Stop = (Option<&'static Site>, Option<&'static Function>, String
 /// A root scope has returned. Reports each of its sites that ran too often; returns the first that must panic.
 pub(crate) fn repeated(root: &Arc<Scope>, may_panic: bool) -> Option<Stop> {
     let closed = root.ledger().close()?;
+    repeated_in(root, &closed, &Span::current(), may_panic)
+}
+
+/// The same, of a ledger that was closed before, in `span`.
+pub(crate) fn repeated_in(
+    root: &Arc<Scope>,
+    closed: &Closed,
+    span: &Span,
+    may_panic: bool,
+) -> Option<Stop> {
     let now = Instant::now();
     if now.saturating_duration_since(closed.began) > OLDEST {
         return None;
@@ -48,11 +58,11 @@ pub(crate) fn repeated(root: &Arc<Scope>, may_panic: bool) -> Option<Stop> {
     let mut stop = None;
     // All are reported; one panic is enough.
     for line in &closed.lines {
-        let Some(finding) = Repetition::of(&rules, root, &closed, line, now) else {
+        let Some(finding) = Repetition::of(&rules, root, closed, line, now) else {
             continue;
         };
         let reaction = finding.finding().report(Audience {
-            span: &Span::current(),
+            span,
             collector: root.collector().cloned(),
             scope: Some(Arc::clone(root)),
             may_panic,

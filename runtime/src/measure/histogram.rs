@@ -93,6 +93,12 @@ impl Histogram {
     }
 }
 
+impl Default for Histogram {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 fn bucket_of(nanos: u64) -> usize {
     let nanos = nanos.clamp(1 << FIRST_OCTAVE, (1 << LAST_OCTAVE) - 1);
     let octave = nanos.ilog2();

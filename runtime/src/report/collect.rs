@@ -7,7 +7,11 @@ use crate::lint::{self, emit};
 use crate::pool_state::counters::Hold;
 use crate::pool_state::read;
 use crate::scope::Scope;
+#[cfg(feature = "tower")]
+use crate::site::routes;
 use crate::site::{acquires, tally};
+#[cfg(feature = "tower")]
+use crate::snapshot::RequestStats;
 use crate::snapshot::{HandleInfo, PoolStats, Snapshot, TrackerStats};
 
 /// Returns what the tracker knows now: counters, live handles, waiters, pools, its own size.
@@ -23,11 +27,13 @@ pub fn snapshot() -> Snapshot {
     Snapshot {
         sites,
         acquires: acquires::read_all(),
+        #[cfg(feature = "tower")]
+        requests: read_requests(),
         ..without_sites()
     }
 }
 
-/// The same without the rows of sites and places.
+/// The same without the rows of sites, places and routes.
 pub(super) fn without_sites() -> Snapshot {
     let claims = live::all();
     lint::note_demand(&claims);
@@ -37,9 +43,12 @@ pub(super) fn without_sites() -> Snapshot {
     let (rows, row_bytes) = tally::size();
     let (live, live_bytes) = live::size();
     let scopes = Scope::alive();
+    #[cfg(feature = "tower")]
+    let row_bytes = row_bytes + routes::bytes();
     Snapshot {
         sites: Vec::new(),
         acquires: Vec::new(),
+        requests: Vec::new(),
         handles,
         waiters,
         lints: emit::read_all(),
@@ -52,6 +61,17 @@ pub(super) fn without_sites() -> Snapshot {
         },
         pools,
     }
+}
+
+/// The requests by route, longest time with the database first.
+#[cfg(feature = "tower")]
+fn read_requests() -> Vec<RequestStats> {
+    let mut requests = routes::read_all();
+    requests.sort_by(|one, other| {
+        let time = other.database.total.cmp(&one.database.total);
+        time.then_with(|| (&one.route, &one.method).cmp(&(&other.route, &other.method)))
+    });
+    requests
 }
 
 /// Adds the time for which the live handles have been held to the demand on their pools.

@@ -7,6 +7,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::line::{connections_line, demand_line, place_of, pool_line, short_name};
 use super::live::{handle_lines, waiter_lines};
+use super::requests::request_lines;
 use crate::config;
 use crate::measure::units::{count, short};
 use crate::snapshot::{AcquireStats, SiteStats, Snapshot};
@@ -51,6 +52,7 @@ impl fmt::Display for Snapshot {
             .lines()
             .map(|line| line.trim_end().to_owned())
             .collect();
+        lines.extend(request_lines(&self.requests));
         if config::is_off() {
             lines.push("sqlx-leash is switched off: nothing is counted".to_owned());
         }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    AcquireStats, Bucket, ConnectionStats, HoldStats, PoolStats, SiteStats, Snapshot, Timing,
+    AcquireStats, Bucket, ConnectionStats, HoldStats, PoolStats, RequestStats, SiteStats, Snapshot,
+    Timing,
 };
 
 impl Snapshot {
@@ -25,6 +26,14 @@ impl Snapshot {
         delta.acquires.retain_mut(|row| {
             let mut before = earlier.acquires.iter();
             if let Some(before) = before.find(|before| before.site == row.site) {
+                row.subtract(before);
+            }
+            !row.is_quiet()
+        });
+        delta.requests.retain_mut(|row| {
+            let mut before = earlier.requests.iter();
+            let is_same = |it: &&RequestStats| it.method == row.method && it.route == row.route;
+            if let Some(before) = before.find(is_same) {
                 row.subtract(before);
             }
             !row.is_quiet()
@@ -153,7 +162,7 @@ impl HoldStats {
 }
 
 impl Timing {
-    fn since(&self, earlier: &Timing) -> Timing {
+    pub(super) fn since(&self, earlier: &Timing) -> Timing {
         let buckets: Vec<Bucket> = self
             .buckets
             .iter()

@@ -26,6 +26,8 @@ pub struct Function {
     column: u32,
     root: bool,
     of_test: bool,
+    #[cfg(feature = "tower")]
+    request: bool,
     returns_handle: bool,
     levels: &'static [(Lint, Level, &'static str)],
     limits: &'static [(Lint, Limit)],
@@ -60,6 +62,8 @@ impl Function {
             column,
             root: false,
             of_test: false,
+            #[cfg(feature = "tower")]
+            request: false,
             returns_handle: false,
             levels: &[],
             limits: &[],
@@ -121,6 +125,13 @@ impl Function {
     /// It stands for what a test looks at.
     pub(crate) const fn of_test(mut self) -> Self {
         self.of_test = true;
+        self
+    }
+
+    /// It stands for the requests of a route.
+    #[cfg(feature = "tower")]
+    pub(crate) const fn of_requests(mut self) -> Self {
+        self.request = true;
         self
     }
 
@@ -219,6 +230,12 @@ impl Function {
     /// Whether it is no function of the program, but stands for what a test looks at.
     pub(crate) fn is_of_test(&self) -> bool {
         self.of_test
+    }
+
+    /// Whether it is no function of the program, but stands for the requests of a route.
+    #[cfg(feature = "tower")]
+    pub(crate) fn is_request(&self) -> bool {
+        self.request
     }
 
     pub(crate) fn may_return_handle(&self) -> bool {

@@ -4,6 +4,7 @@ mod findings;
 mod json;
 mod parts;
 mod reports;
+mod requests;
 mod statements;
 
 use std::collections::BTreeMap;

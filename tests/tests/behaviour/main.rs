@@ -31,6 +31,7 @@ mod panics;
 mod pinned;
 mod places;
 mod reports;
+mod requests;
 mod scopes;
 mod silent;
 mod traits;
