@@ -64,6 +64,4 @@ pub(crate) use slow::{slow_query_ended, slow_query_running};
 #[cfg(feature = "board")]
 pub(crate) use timeout::diagnosis_so_far;
 pub(crate) use timeout::{pool_timeout, server_is_full};
-#[cfg(feature = "board")]
-pub(crate) use unaccounted::unexplained;
-pub(crate) use unaccounted::{Unaccounted, unaccounted_connections};
+pub(crate) use unaccounted::{Unaccounted, unaccounted_connections, unexplained};
