@@ -47,6 +47,7 @@ mod rows;
 pub(crate) mod session;
 mod transactions;
 pub(crate) mod unread;
+mod unserved;
 mod wait;
 mod waiter;
 

@@ -11,6 +11,8 @@
 //! | | one of 128 shards of the live handles at a time | it is copied | an acquire, or a return to a pool |
 //! | | a handle | it is read | an operation on that handle |
 //! | [`prometheus`] | the same | it is copied | the same |
+//! | [`health`] | the shards and a handle, as above | it is copied or read | an acquire, a return, an operation on that handle |
+//! | | what is known of a pool's service | it is read | an acquire of that pool that has failed |
 //! | `board::Board::respond` | the same, and the list of the last findings | it is copied | a finding that is being reported |
 //! | [`doctor()`] | the list of pools | it is copied | a pool that is being made or dropped |
 //! | [`on_finding`] | the list of callbacks | one is added | a finding that is being reported |
@@ -38,6 +40,11 @@ pub mod guide {
     #[cfg(any(not(doctest), all(feature = "track", feature = "_sqlite")))]
     #[doc = include_str!("guide/doctor.md")]
     pub mod doctor {}
+
+    // Its examples run with the feature only.
+    #[cfg(any(not(doctest), all(feature = "track", feature = "_sqlite")))]
+    #[doc = include_str!("guide/health.md")]
+    pub mod health {}
 
     #[doc = include_str!("guide/events.md")]
     pub mod events {}
@@ -77,10 +84,10 @@ pub use crate::finding::{
 };
 pub use crate::snapshot::{
     AcquireStats, Activity, Bucket, Check, CheckVerdict, ClosedBy, ConnectionStats, ControlStats,
-    DemandStats, Diagnosis, HandleInfo, HoldStats, LentTo, LintStats, LongestStatement, Operation,
-    PoolStats, RepeatedSite, RequestStats, Setting, SettingValue, SiteHandles, SiteStats, Snapshot,
-    StatusStats, Timing, TrackerStats, TransactionFailure, TransactionInfo, WaiterInfo,
-    WriteLockInfo,
+    DemandStats, Diagnosis, HandleInfo, Health, HealthStatus, HoldStats, LentTo, LintStats,
+    LongestStatement, Operation, PoolHealth, PoolStats, RepeatedSite, RequestStats, Setting,
+    SettingValue, SiteHandles, SiteStats, Snapshot, StatusStats, Timing, TrackerStats,
+    TransactionFailure, TransactionInfo, WaiterInfo, WriteLockInfo,
 };
 
 /// A live page. See [`guide::board`].
@@ -115,6 +122,7 @@ pub use crate::{
     lint::on_finding,
     report::{
         collect::snapshot,
+        health::health,
         prometheus::prometheus,
         reporter::{report, spawn_reporter},
     },

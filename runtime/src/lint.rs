@@ -61,7 +61,5 @@ pub(crate) use session::{
 };
 pub(crate) use settings::pool_settings;
 pub(crate) use slow::{slow_query_ended, slow_query_running};
-#[cfg(feature = "board")]
-pub(crate) use timeout::diagnosis_so_far;
-pub(crate) use timeout::{pool_timeout, server_is_full};
+pub(crate) use timeout::{diagnosis_so_far, pool_timeout, server_is_full};
 pub(crate) use unaccounted::{Unaccounted, unaccounted_connections, unexplained};

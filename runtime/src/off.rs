@@ -9,7 +9,7 @@ use sqlx::{Database, Pool};
 
 use crate::config::{ConfigError, Events};
 use crate::finding::{Finding, Level, Limit, Lint};
-use crate::snapshot::{Diagnosis, Snapshot};
+use crate::snapshot::{Diagnosis, Health, Snapshot};
 
 /// A database whose pools can be tracked. Code that is generic over the database needs this bound, beside sqlx's own,
 /// to execute on `&Pool<DB>`. Without `track`, every database has it.
@@ -232,6 +232,12 @@ pub fn snapshot() -> Snapshot {
 #[inline]
 pub fn prometheus() -> String {
     "# sqlx-leash counts nothing: its feature `track` is off\n".to_owned()
+}
+
+/// Returns whether each pool serves those who ask. Without `track`, that is unknown, because nothing is tracked.
+#[inline]
+pub fn health() -> Health {
+    Health::unknown("sqlx-leash tracks nothing: its feature `track` is off")
 }
 
 /// Compares a pool's options with the limits of its server. Without `track`, it asks nothing, and the diagnosis has no

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use once_cell::sync::{Lazy, OnceCell};
 use rustc_hash::FxBuildHasher;
+use sqlx::Error;
 
 use crate::site::tally::{Outcome, Tally};
 use crate::source::place::Place;
@@ -30,6 +31,7 @@ mod permits;
 pub(crate) mod read;
 pub(crate) mod registry;
 mod renewed;
+pub(crate) mod service;
 mod too_long;
 
 use closing::Closings;
@@ -44,6 +46,7 @@ use openers::Openers;
 use operations::Operations;
 use permits::Permits;
 use renewed::Renewed;
+use service::{Attempt, Refusal, Service, Shows};
 use too_long::TooLong;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -78,6 +81,8 @@ pub(crate) struct PoolState {
     pub(crate) episodes: Episodes,
     /// The calls that wait for the pool to close.
     pub(crate) closings: Arc<Closings>,
+    /// Whether it serves those who ask.
+    pub(crate) service: Service,
     /// The longest statement that took longer than `acquire_timeout`.
     pub(crate) too_long: TooLong,
     /// What every holder of a connection may set anew.
@@ -127,6 +132,7 @@ impl PoolState {
             probes: ConnectProbes::default(),
             episodes: Episodes::default(),
             closings: Arc::default(),
+            service: Service::default(),
             too_long: TooLong::default(),
             renewed: Renewed::default(),
             demand: Demand::new(),
@@ -258,6 +264,26 @@ impl PoolState {
             turns: self.lent_at().is_none().then_some(turns),
             is_under_way: waiting + self.permits.returning() > 0,
             is_closed,
+        }
+    }
+
+    /// Whether handles are known to leave a permit free. Not known of a pool that plain sqlx has as well.
+    pub(crate) fn has_free_permits(&self) -> bool {
+        let max = u64::from(self.limits.max_connections);
+        let sees_all = self.lent_at().is_none() && !self.is_shared();
+        sees_all && self.permits.taken() < max
+    }
+
+    /// Records that a connect which began at `asked`, beside a waiting acquire, has failed with `error`.
+    pub(crate) fn note_failed_connect(&self, asked: Instant, granted_before: u64, error: &Error) {
+        if let Some(refusal) = Refusal::of(error) {
+            let attempt = Attempt {
+                asked,
+                granted_before,
+                granted: self.granted(),
+                shows: Shows::Failed(refusal),
+            };
+            self.service.unserved(attempt, Instant::now());
         }
     }
 

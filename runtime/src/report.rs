@@ -2,6 +2,7 @@
 
 pub(crate) mod collect;
 pub(crate) mod diagnosis;
+pub(crate) mod health;
 pub(crate) mod line;
 mod live;
 pub(crate) mod prometheus;

@@ -9,6 +9,7 @@ use crate::finding::{CallSite, Level, Lint};
 mod by_site;
 mod demand;
 mod diagnosis;
+mod health;
 mod requests;
 mod since;
 mod timing;
@@ -16,6 +17,7 @@ mod timing;
 pub use by_site::SiteHandles;
 pub use demand::DemandStats;
 pub use diagnosis::{Check, CheckVerdict, Diagnosis, Setting, SettingValue};
+pub use health::{Health, HealthStatus, PoolHealth};
 pub use requests::{LongestStatement, RepeatedSite, RequestStats, StatusStats};
 pub use timing::{Bucket, Timing};
 

@@ -110,6 +110,11 @@ impl Handle {
         }
     }
 
+    /// Whether a statement has shown that the connection is broken.
+    pub(super) fn is_broken(&self) -> bool {
+        self.is_broken.load(Relaxed)
+    }
+
     /// The first statement that was sent on the handle.
     pub(crate) fn first_statement(&self) -> Option<&'static Tally> {
         self.state().first

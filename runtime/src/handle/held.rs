@@ -89,6 +89,7 @@ impl Drop for Waiting {
             handle.ended_without_permit();
             handle.pool.counters.abandoned.fetch_add(1, Relaxed);
             handle.acquires.abandoned();
+            handle.acquire_given_up();
             live::remove(handle.id);
         }
     }

@@ -230,6 +230,7 @@ impl Claimed {
             error if full_server::is_full(error) => lint::server_is_full(&handle, error),
             _ => Reaction::Go,
         };
+        handle.acquire_failed(error);
         waiting.forget();
         if let Reaction::Panic(message) = reaction {
             site::panic_at(handle.site, handle.place.function, &message);
@@ -285,7 +286,11 @@ fn start_probe(waiter: &Handle) -> Option<BoxFuture<'static, ()>> {
     let connect = pool.connect();
     Some(Box::pin(async move {
         let probing = probing;
+        let (granted_before, asked) = (probing.0.granted(), Instant::now());
         let result = connect.await;
+        if let Err(error) = &result {
+            probing.0.note_failed_connect(asked, granted_before, error);
+        }
         probing.0.probes.end(Instant::now(), result);
     }))
 }

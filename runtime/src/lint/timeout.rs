@@ -1,7 +1,7 @@
 //! An acquire timed out: what holds the permits, and why none was free.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 mod diagnose;
 mod full_server;
@@ -14,12 +14,10 @@ use super::describe::{closing_notes, numbers_of, taker};
 use super::emit::{Audience, Log};
 use super::judge::judge_handle;
 use crate::config;
-use crate::finding::{Finding, Lint, Numbers, Related};
+use crate::finding::{Finding, Lint, Numbers, Related, Verdict};
 use crate::handle::Handle;
 use crate::measure::units::short;
-#[cfg(feature = "board")]
-use crate::pool_state::episode::Diagnosis;
-use crate::pool_state::episode::Novelty;
+use crate::pool_state::episode::{Diagnosis, Novelty};
 use crate::pool_state::registry;
 use diagnose::{Stage, diagnose};
 use full_server::Server;
@@ -27,11 +25,23 @@ pub(crate) use full_server::server_is_full;
 
 const WAITED: &str = "waited here";
 
-/// Why `waiter` has no permit yet, by the evidence of this moment.
-#[cfg(feature = "board")]
+/// A deadlock does not pass by itself: it is told after this time.
+const A_MOMENT: Duration = Duration::from_millis(100);
+
+/// Why `waiter` has no permit yet, where the evidence of this moment shows it. Of a wait that is not long, a deadlock alone is told.
 pub(crate) fn diagnosis_so_far(waiter: &Handle, now: Instant) -> Option<Diagnosis> {
+    let time = waiter.has_waited(now);
+    if time < A_MOMENT {
+        return None;
+    }
     let pool = registry::find(waiter.pool.id())?;
-    Some(diagnose(waiter, &*pool, Stage::SoFar, now))
+    let diagnosis = diagnose(waiter, &*pool, Stage::SoFar, now);
+    let is_told = match diagnosis.verdict {
+        Verdict::Deadlock => true,
+        Verdict::Unknown => false,
+        _ => time >= waiter.pool.limits.long_wait(),
+    };
+    is_told.then_some(diagnosis)
 }
 
 /// No permit was granted to `waiter` in time; it still counts as waiting. Where the lint is at deny, the acquire must panic.

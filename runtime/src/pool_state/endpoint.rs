@@ -222,6 +222,11 @@ impl Limits {
     /// sqlx's default of `max_lifetime`.
     pub(crate) const MAX_LIFETIME: Duration = Duration::from_mins(30);
 
+    /// A wait of this time is a long one: a second, or half of `acquire_timeout` if that is less. A shorter wait says little.
+    pub(crate) fn long_wait(&self) -> Duration {
+        Duration::from_secs(1).min(self.acquire_timeout / 2)
+    }
+
     /// Whether the pool closes a connection because of its age or its idle time.
     pub(crate) fn replaces_connections(&self) -> bool {
         self.idle_timeout.is_some() || self.max_lifetime.is_some()

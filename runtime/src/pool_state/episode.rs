@@ -131,7 +131,6 @@ impl Episodes {
     }
 
     /// The diagnosis of the last timeout of the present episode.
-    #[cfg(feature = "board")]
     pub(crate) fn diagnosis(&self) -> Option<Arc<Diagnosis>> {
         let episode = sync::lock(&self.0);
         episode.as_ref().map(|it| Arc::clone(&it.diagnosis))

@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use dashmap::DashMap;
 use futures_core::future::BoxFuture;
@@ -234,6 +235,7 @@ impl<DB: Database> Pool<DB> {
         // What was closed before is not the program's doing.
         let _ = self.0.connections();
         let closed = self.0.pool.close();
+        self.0.state.service.closes(Instant::now());
         async move {
             let _waits = startup::closing_begins(&self.0.state, caller);
             closed.await;

@@ -8,18 +8,12 @@ use serde::Serialize;
 use super::claims::{name_of, of_pool, state};
 use super::parts::Times;
 use super::words::{place, without_users};
-use crate::finding::Verdict;
 use crate::handle::{Handle, Standing};
 use crate::lint;
 use crate::measure::units::millis;
 use crate::pool_state::episode::Diagnosis;
 use crate::pool_state::registry::{self, ErasedPool};
 use crate::snapshot::{ConnectionStats, PoolStats};
-
-/// After this time, or half of its own if that is less, it is said why an acquire still waits. A shorter wait says little.
-const A_WAIT: Duration = Duration::from_secs(1);
-/// A deadlock does not pass by itself: it is shown after this time.
-const A_MOMENT: Duration = Duration::from_millis(100);
 
 /// A pool.
 #[derive(Debug, Serialize)]
@@ -126,7 +120,7 @@ impl Pool {
         let timeout = known.map_or(Duration::ZERO, |state| state.limits.acquire_timeout);
         let so_far = oldest
             .filter(|_| asks)
-            .and_then(|waiter| so_far(waiter, now));
+            .and_then(|waiter| lint::diagnosis_so_far(waiter, now));
         let verdict = match so_far {
             Some(diagnosis) => Some(Cause::of(&diagnosis, true)),
             None => known
@@ -181,21 +175,6 @@ impl Pool {
             self.name, cause.verdict, cause.certainty, cause.why
         ))
     }
-}
-
-/// Why `waiter` has no permit yet, where the evidence shows that already.
-fn so_far(waiter: &Handle, now: Instant) -> Option<Diagnosis> {
-    let time = waiter.has_waited(now);
-    if time < A_MOMENT {
-        return None;
-    }
-    let diagnosis = lint::diagnosis_so_far(waiter, now)?;
-    let is_shown = match diagnosis.verdict {
-        Verdict::Deadlock => true,
-        Verdict::Unknown => false,
-        _ => time >= A_WAIT.min(waiter.pool.limits.acquire_timeout / 2),
-    };
-    is_shown.then_some(diagnosis)
 }
 
 impl Permits {

@@ -26,7 +26,6 @@ const STALL: Duration = Duration::from_millis(500);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     /// It goes on.
-    #[cfg(feature = "board")]
     SoFar,
     TimedOut,
 }
@@ -212,7 +211,6 @@ impl Case<'_> {
         let slowest = self.waiter.slowest_poll(self.now).max(late);
         // Of a wait that goes on, a part of its time so far counts.
         let whole = match self.stage {
-            #[cfg(feature = "board")]
             Stage::SoFar => self.waited.min(self.timeout()),
             Stage::TimedOut => self.timeout(),
         };

@@ -48,6 +48,8 @@ const COMMIT_STOPPED: &[&str] = &["Io UnexpectedEof", WELL];
 
 #[path = "closed.rs"]
 mod closed;
+#[path = "health.rs"]
+mod health;
 #[path = "killed.rs"]
 mod killed;
 mod limits;

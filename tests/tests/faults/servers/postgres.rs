@@ -53,6 +53,8 @@ const COMMIT_STOPPED: &[&str] = STOPPED;
 #[path = "closed.rs"]
 mod closed;
 mod copy;
+#[path = "health.rs"]
+mod health;
 #[path = "killed.rs"]
 mod killed;
 mod limits;
