@@ -103,6 +103,49 @@ fn actix() {
     check(env!("CARGO_BIN_EXE_actix"));
 }
 
+/// Answers two exams and a path that is none, and returns what the page shows then.
+#[cfg(feature = "leash")]
+#[track_caller]
+fn state_after_exams(program: &str) -> String {
+    let served = Served::start(program);
+    for id in [7, 8] {
+        let exam = served.ask("GET", &format!("/exams/{id}"), "localhost");
+        assert!(exam.starts_with("HTTP/1.1 200 OK\r\n"), "{exam}");
+        assert!(exam.ends_with(&format!("exam {id}")), "{exam}");
+    }
+    let nothing = served.ask("GET", "/of/the/client", "localhost");
+    assert!(nothing.starts_with("HTTP/1.1 404 "), "{nothing}");
+    let state = served.ask("GET", "/leash/state.json", "localhost");
+    assert!(
+        !state.contains("/of/the/client") && !state.contains("/exams/7"),
+        "{state}"
+    );
+    state
+}
+
+/// A statement of an actix handler belongs to the scope of its request.
+#[cfg(feature = "leash")]
+#[test]
+fn actix_names_its_requests() {
+    let state = state_after_exams(env!("CARGO_BIN_EXE_actix"));
+    assert!(state.contains("\"function\":\"/exams/{id}\""), "{state}");
+}
+
+#[cfg(feature = "leash")]
+#[test]
+fn requests_are_counted_by_their_routes() {
+    let state = state_after_exams(env!("CARGO_BIN_EXE_requests"));
+    let row = "\"name\":\"GET /exams/{id}\",\"requests\":2,";
+    assert!(state.contains(row), "{state}");
+    assert!(state.contains("\"name\":\"GET <unmatched>\""), "{state}");
+}
+
+/// The page as a service is the page.
+#[test]
+fn requests_have_the_page() {
+    check(env!("CARGO_BIN_EXE_requests"));
+}
+
 #[test]
 fn hyper() {
     check(env!("CARGO_BIN_EXE_hyper"));
@@ -111,14 +154,27 @@ fn hyper() {
 #[test]
 fn the_guide_shows_these_programs() {
     let folder = env!("CARGO_MANIFEST_DIR");
-    let guide = fs::read_to_string(format!("{folder}/../../runtime/src/guide/board.md")).unwrap();
-    for name in ["axum", "actix", "hyper"] {
-        let source = fs::read_to_string(format!("{folder}/src/{name}.rs")).unwrap();
-        let (_, mount) = source.split_once(&format!("// mount: {name}\n")).unwrap();
-        let (mount, _) = mount.split_once("// mount: end\n").unwrap();
+    for (page, part, program) in [
+        ("board", "mount", "axum"),
+        ("board", "mount", "actix"),
+        ("board", "mount", "hyper"),
+        ("requests", "requests", "axum"),
+        ("requests", "requests", "actix"),
+    ] {
+        let guide = format!("{folder}/../../runtime/src/guide/{page}.md");
+        let guide = fs::read_to_string(guide).unwrap();
+        let source = match (part, program) {
+            ("requests", "axum") => "requests",
+            _ => program,
+        };
+        let source = fs::read_to_string(format!("{folder}/src/{source}.rs")).unwrap();
+        let (_, shown) = source
+            .split_once(&format!("// {part}: {program}\n"))
+            .unwrap();
+        let (shown, _) = shown.split_once(&format!("// {part}: end\n")).unwrap();
         assert!(
-            guide.contains(mount),
-            "the guide's page `board` has to show, for {name}:\n{mount}"
+            guide.contains(shown),
+            "the guide's page `{page}` has to show, for {program}:\n{shown}"
         );
     }
 }
