@@ -9,8 +9,8 @@ const PAGE: &str = include_str!("page.html");
 /// The hashes are those of the script and the style in `page.html`; a test computes them. With trusted types, a browser
 /// refuses to make elements of text, should a script ever try.
 const POLICY: &str = "default-src 'none'; \
-    script-src 'sha256-3oOVFhmWWpUwefIgV4JF0vE1vBPdWWQpAVrMmksXjPg='; \
-    style-src 'sha256-BxTQrBzgBu4x+xxX66165PRA9UeQjJsfuMl+P1WM6Ts='; \
+    script-src 'sha256-aGJqz84rKqJicfDESW7rvV9S+LgBuKKHVSxnOa34wOM='; \
+    style-src 'sha256-VtiRSFQeWyPmxsZRdyhdB9E7H0j9YMNSfexobRACFZg='; \
     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";
 

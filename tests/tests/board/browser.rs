@@ -138,16 +138,18 @@ fn a_deadlock_of_two_pools() {
 
 /// Pictures of the page of a program that runs already, for instance the README's.
 #[test]
-#[ignore = "takes pictures of the page at LEASH_PAGE"]
+#[ignore = "takes pictures of the page at LEASH_PAGE, after LEASH_PAGE_AFTER seconds"]
 fn a_page_elsewhere() {
     let page = std::env::var("LEASH_PAGE").expect("LEASH_PAGE is the page's address");
     let mut browser = Browser::start().expect("chromium is installed");
     browser.look(1280, 900, false);
     browser.open(&page);
     browser.until("document.querySelector('#status')?.textContent === 'live'");
-    // So long that the counts of a second are there.
-    browser.evaluate("new Promise(done => setTimeout(done, 2500))");
-    browser.click("#freeze");
+    // So long that the counts of a second are there, and some of the past.
+    let seconds = std::env::var("LEASH_PAGE_AFTER").map_or(3, |it| it.parse().expect("seconds"));
+    browser.evaluate(&format!(
+        "new Promise(done => setTimeout(done, {seconds}000))"
+    ));
     pictures(&mut browser, "page");
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
