@@ -100,7 +100,8 @@ fn announce(address: SocketAddr) {
         out,
         "the clinic listens on http://{address}\n  \
          http://{address}/leash    who holds the connections, who waits for whom, and why\n  \
-         http://{address}/metrics  the same as numbers, for Prometheus"
+         http://{address}/metrics  the same as numbers, for Prometheus\n  \
+         http://{address}/health   whether the pools serve those who ask"
     );
     let _ = out.flush();
 }

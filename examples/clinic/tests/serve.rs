@@ -426,6 +426,21 @@ fn prometheus_reads_metrics() {
     }
 }
 
+#[test]
+fn health_says_whether_the_pool_serves() {
+    let service = Service::start(&[]);
+    let health = service.get("/health");
+    assert_eq!(health.status, 200, "{health:?}");
+    let health = health.json();
+    if cfg!(feature = "leash") {
+        assert_eq!(health["status"], "UP", "{health:#}");
+        assert_eq!(health["components"]["clinic"]["status"], "UP", "{health:#}");
+    } else {
+        assert_eq!(health["status"], "UNKNOWN", "{health:#}");
+        assert!(health.to_string().contains("track"), "{health:#}");
+    }
+}
+
 #[cfg(feature = "leash")]
 mod tracked {
     use super::*;
@@ -489,6 +504,30 @@ mod tracked {
         assert_eq!(service.stop("TERM").code, Some(0));
     }
 
+    #[test]
+    fn requests_are_counted_by_route() {
+        let service = Service::start(&[]);
+        service.deliver("tonometer-1", &batch(1));
+        service.deliver("tonometer-2", &batch(2));
+        assert_eq!(service.deliver("tonometer-2", &batch(77)).status, 404);
+        service.get("/exams/1/records");
+        service.get("/no/such/page");
+        service.get("/metrics");
+        service.get("/health");
+        let state = service.until("the end of each", |state| {
+            let rows = state["requests"]["rows"].as_array().unwrap();
+            rows.len() == 3 && rows.iter().all(|row| row["in_flight"] == 0)
+        });
+        let count = |route: &str| {
+            let rows = state["requests"]["rows"].as_array().unwrap();
+            let row = rows.iter().find(|row| row["name"] == route);
+            row.unwrap_or_else(|| panic!("{route} is not in {state:#}"))["requests"].clone()
+        };
+        assert_eq!(count("POST /devices/{device}/batches"), 3);
+        assert_eq!(count("GET /exams/{id}/records"), 1);
+        assert_eq!(count("GET <unmatched>"), 1);
+    }
+
     /// The page shows a bug with these words, while it lasts.
     #[track_caller]
     fn check_shown(bug: &str, verdict: &str, words: &[&str]) -> Service {
@@ -547,6 +586,12 @@ mod tracked {
         let waits = place(source, "deadlock", "// the finding points here");
         let service = check_shown("deadlock", "deadlock", &[&held, &waits]);
         assert_eq!(service.deliver("tonometer-1", &batch(1)).status, 201);
+        let health = service.get("/health");
+        assert_eq!(health.status, 200, "{health:?}");
+        assert_eq!(
+            health.json()["components"]["reception"]["status"],
+            "SATURATED"
+        );
         let stopped = service.stop("TERM");
         assert_eq!(stopped.code, Some(3), "{stopped:?}");
         let words = "Reception::admit holds 2 permits of pool reception";

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::rejection::{JsonRejection, PathRejection};
-use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Path, Request, State};
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_TYPE, HOST};
-use axum::response::{AppendHeaders, IntoResponse};
-use axum::routing::{any, get, post};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
-use sqlx::leash::board::Board;
-use sqlx::leash::{self, ScopeExt};
+use sqlx::leash::tower::{RequestLayer, board_service};
+use sqlx::leash::{self, Health, ScopeExt};
 use sqlx::track;
 use tokio::sync::mpsc;
 
@@ -49,17 +49,24 @@ pub(super) fn all(clinic: &Arc<Clinic>) -> Router {
     };
     Router::new()
         .route("/", get(index))
-        .route("/metrics", get(metrics))
         .route("/devices/{device}/worklist", get(worklist))
         .route("/devices/{device}/batches", post(deliver))
         .route("/exams/{id}", get(exam))
         .route("/exams/{id}/records", get(records))
         .route("/exams/{id}/letter", get(letter))
         .route("/devices/{device}/spread", get(spread))
-        .nest_service("/leash", any(page).with_state(Board::new()))
         .fallback(no_page)
         .method_not_allowed_fallback(no_method)
         .layer(DefaultBodyLimit::max(BODY))
+        .layer(RequestLayer::new(|head| {
+            head.extensions
+                .get::<MatchedPath>()
+                .map(MatchedPath::as_str)
+        }))
+        // Those who watch the service are not counted as its requests.
+        .route("/metrics", get(metrics))
+        .route("/health", get(health))
+        .nest_service("/leash", board_service())
         .with_state(Arc::new(desk))
 }
 
@@ -72,7 +79,8 @@ async fn index() -> &'static str {
      GET  /exams/{id}/records         its readings, as CSV\n\
      GET  /exams/{id}/letter          the doctor's letter about it\n\
      GET  /leash                      who holds the connections, who waits for whom, and why\n\
-     GET  /metrics                    the same as numbers, for Prometheus\n"
+     GET  /metrics                    the same as numbers, for Prometheus\n\
+     GET  /health                     whether the pools serve those who ask\n"
 }
 
 /// The exams that a device is to make.
@@ -173,18 +181,16 @@ async fn letter(State(desk): Service, id: Named<i64>) -> Answer<String> {
     Ok(letter.ok_or(Error::NoExam(id))?)
 }
 
-async fn page(State(board): State<Board>, request: Request) -> impl IntoResponse {
-    let (headers, uri) = (request.headers(), request.uri());
-    let host = headers.get(HOST).and_then(|it| it.to_str().ok());
-    let path = uri.path_and_query().map_or("/", |it| it.as_str());
-    let page = board.respond(request.method().as_str(), path, host.or(uri.host()));
-    let status = StatusCode::from_u16(page.status).expect("it is a status");
-    (status, AppendHeaders(page.headers), Body::from(page.body))
-}
-
 async fn metrics() -> impl IntoResponse {
     let headers = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (headers, leash::prometheus())
+}
+
+/// Whether the service is ready. It asks no database, so that it answers also while one is gone.
+async fn health() -> (StatusCode, Json<Health>) {
+    let health = leash::health();
+    let status = StatusCode::from_u16(health.http_status()).expect("it is a status");
+    (status, Json(health))
 }
 
 async fn no_page() -> Refusal {
