@@ -45,6 +45,8 @@ async fn main() -> ExitCode {
     // `SQLX_LEASH` is nearer than these. Batches wait for each other at the counter, longer on a busy machine: that is no slow
     // query here. The default of 10 s for unaccounted connections is too long for `--bug silent-peer`.
     let config = leash::Config::new()
+        // The log is read by people here. A log that machines read wants the fields.
+        .events(leash::Events::Drawing)
         .limit(leash::Lint::SlowQuery, Duration::from_secs(5))
         .limit(leash::Lint::UnaccountedConnections, Duration::from_secs(1));
     if args.serve.is_some() {
