@@ -169,6 +169,13 @@ impl Config {
         self
     }
 
+    /// Sets whether the metrics have series for call sites. Without `track`, there are none.
+    #[inline]
+    #[must_use]
+    pub fn metrics_sites(self, _shown: bool) -> Self {
+        self
+    }
+
     /// Writes every finding to standard error as well. Without `track`, there is none.
     #[inline]
     #[must_use]

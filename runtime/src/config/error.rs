@@ -67,7 +67,7 @@ impl fmt::Display for ConfigError {
                 write!(f, "`{entry}`: there is no lint, group or setting `{name}`")?;
                 match suggestion {
                     Some(suggestion) => write!(f, "; did you mean `{suggestion}`?"),
-                    None => f.write_str("; the settings are `cap`, `report`, `return_timeout`, `connect_probe`, `print`, `events`, `fail` and `off`, the groups `all`, `leaks`, `pool` and `queries`"),
+                    None => f.write_str("; the settings are `cap`, `report`, `return_timeout`, `connect_probe`, `metrics_sites`, `print`, `events`, `fail` and `off`, the groups `all`, `leaks`, `pool` and `queries`"),
                 }
             }
             ConfigError::BadValue {

@@ -25,6 +25,7 @@ use crate::finding::{Level, Limit, Lint, Unit};
 /// | `report=30s` | how often the reporter reports |
 /// | `return_timeout=10s` | a connection whose return to its pool takes longer is closed, which frees its permit |
 /// | `connect_probe=off` | an acquire that waits for a server makes no connect of its own to learn why |
+/// | `metrics_sites=on` | `leash::prometheus()` has series for call sites |
 /// | `print=stderr`, `print=FILE` | every finding is written there as well; `print=off` for nowhere |
 /// | `events=fields` | a finding's event has its parts as fields and a message of one line; `events=drawing`, `events=both`: see [`Events`] |
 /// | `fail=likely` | for tests: a finding at `deny` also panics where it is not certain (`fail=certain`: the default) |
@@ -38,6 +39,7 @@ pub struct Config {
     pub(super) report: Option<Duration>,
     pub(super) return_timeout: Option<Duration>,
     pub(super) connect_probe: Option<bool>,
+    pub(super) metrics_sites: Option<bool>,
     pub(super) print: Option<Print>,
     pub(super) events: Option<Events>,
     pub(super) fail_likely: Option<bool>,
@@ -116,6 +118,15 @@ impl Config {
     #[must_use]
     pub fn connect_probe(mut self, allowed: bool) -> Self {
         self.connect_probe = Some(allowed);
+        self
+    }
+
+    /// Sets whether [`prometheus`](crate::leash::prometheus) has series for call sites: off by default.
+    ///
+    /// They are named by function and summary. The busiest 500 have series of their own; the others count as `other`.
+    #[must_use]
+    pub fn metrics_sites(mut self, shown: bool) -> Self {
+        self.metrics_sites = Some(shown);
         self
     }
 

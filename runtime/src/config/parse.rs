@@ -9,11 +9,12 @@ use super::print::Print;
 use super::{ConfigError, Events};
 use crate::finding::{Group, Level, Limit, Lint, Unit};
 
-const SETTINGS: [&str; 8] = [
+const SETTINGS: [&str; 9] = [
     "cap",
     "report",
     "return_timeout",
     "connect_probe",
+    "metrics_sites",
     "print",
     "events",
     "fail",
@@ -21,7 +22,16 @@ const SETTINGS: [&str; 8] = [
 ];
 const A_TIME: &str = "a time above zero; write `30s`";
 const A_PLACE: &str = "a place; write `stderr`, `off`, or a file's path like `./findings.txt`";
+const A_SWITCH: &str = "a switch; write `on` or `off`";
 const A_LEVEL: &str = "a level; write `allow`, `warn` or `deny`";
+
+fn switch(text: &str) -> Option<bool> {
+    match text {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
+}
 
 fn expected(unit: Unit) -> &'static str {
     match unit {
@@ -153,11 +163,10 @@ fn apply(config: &mut Config, entry: &str) -> Result<(), ConfigError> {
             config.return_timeout = Some(time(value).ok_or_else(|| bad(A_TIME))?);
         }
         ("connect_probe", None) => {
-            config.connect_probe = Some(match value {
-                "on" => true,
-                "off" => false,
-                _ => return Err(bad("a switch; write `on` or `off`")),
-            });
+            config.connect_probe = Some(switch(value).ok_or_else(|| bad(A_SWITCH))?);
+        }
+        ("metrics_sites", None) => {
+            config.metrics_sites = Some(switch(value).ok_or_else(|| bad(A_SWITCH))?);
         }
         ("print", None) => {
             config.print = Some(Print::of(value).ok_or_else(|| bad(A_PLACE))?);
@@ -365,6 +374,14 @@ mod tests {
         check(
             "connect_probe=maybe",
             "`connect_probe=maybe`: `maybe` is not a switch; write `on` or `off`",
+        );
+        check(
+            "metrics_sites=1",
+            "`metrics_sites=1`: `1` is not a switch; write `on` or `off`",
+        );
+        check(
+            "metrics_sites[x]=on",
+            "`metrics_sites[x]=on`: `metrics_sites` cannot be set for a single pool; write `metrics_sites=on`",
         );
     }
 

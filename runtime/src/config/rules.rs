@@ -209,6 +209,11 @@ impl Rules {
         self.set(|layer| layer.connect_probe).unwrap_or(true)
     }
 
+    /// Whether the metrics have series for call sites.
+    pub(crate) fn has_metrics_of_sites(&self) -> bool {
+        self.set(|layer| layer.metrics_sites).unwrap_or(false)
+    }
+
     /// The interval of the reporter.
     pub(crate) fn report_interval(&self) -> Duration {
         self.set(|layer| layer.report)

@@ -4,11 +4,13 @@ use std::collections::HashSet;
 
 use super::collect;
 use crate::config;
+use crate::site::tally;
 use crate::snapshot::{PoolStats, Snapshot};
 
 mod exposition;
 mod permits;
 mod pools;
+mod sites;
 mod statements;
 mod tracker;
 
@@ -39,6 +41,9 @@ pub fn prometheus() -> String {
     statements::write(&mut exposition, &pools);
     pools::write(&mut exposition, &pools);
     permits::write(&mut exposition, &pools, &snapshot);
+    if rules.has_metrics_of_sites() {
+        sites::write(&mut exposition, &tally::read_all());
+    }
     tracker::write(&mut exposition, &snapshot);
     exposition.into_text()
 }

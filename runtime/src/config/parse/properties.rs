@@ -22,6 +22,7 @@ enum Meant {
     Report(Duration),
     ReturnTimeout(Duration),
     ConnectProbe(bool),
+    MetricsSites(bool),
     Print(Print),
     FailLikely(bool),
     Off,
@@ -35,6 +36,7 @@ impl Meant {
             Meant::Report(interval) => config.report = Some(interval),
             Meant::ReturnTimeout(limit) => config.return_timeout = Some(limit),
             Meant::ConnectProbe(allowed) => config.connect_probe = Some(allowed),
+            Meant::MetricsSites(shown) => config.metrics_sites = Some(shown),
             Meant::Print(print) => config.print = Some(print),
             Meant::FailLikely(fail) => config.fail_likely = Some(fail),
             Meant::Off => config.off = true,
@@ -149,6 +151,9 @@ fn right() -> impl Strategy<Value = Written> {
         }),
         1 => any::<bool>().prop_map(|on| {
             (Meant::ConnectProbe(on), format!("connect_probe={}", if on { "on" } else { "off" }))
+        }),
+        1 => any::<bool>().prop_map(|on| {
+            (Meant::MetricsSites(on), format!("metrics_sites={}", if on { "on" } else { "off" }))
         }),
         1 => "[a-z/=: .]{0,9}[a-z]".prop_map(|text| {
             let text = format!("/{text}");

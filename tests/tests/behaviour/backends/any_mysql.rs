@@ -19,3 +19,5 @@ async fn pool_of(max_connections: u32) -> Option<TestPool<Db>> {
 mod counters;
 #[path = "findings.rs"]
 mod findings;
+#[path = "metrics.rs"]
+mod metrics;

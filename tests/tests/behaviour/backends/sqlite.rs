@@ -38,6 +38,8 @@ mod cancel;
 mod counters;
 #[path = "findings.rs"]
 mod findings;
+#[path = "metrics.rs"]
+mod metrics;
 #[path = "shared.rs"]
 mod shared;
 #[path = "statements.rs"]

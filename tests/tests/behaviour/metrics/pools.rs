@@ -166,3 +166,20 @@ async fn a_name_is_written_as_it_is() {
     let max = scrape().get("db_client_connection_max", &[of(name)]);
     assert_eq!(max, Some(f64::from(pool.options().get_max_connections())));
 }
+
+#[tokio::test]
+async fn a_pool_that_is_made_again_begins_at_zero() {
+    let count = |of: &str| {
+        let labels = [super::of(of), ("outcome", "granted")];
+        scrape().get("sqlx_leash_acquires_total", &labels)
+    };
+    for _ in 0..2 {
+        let pool = pool("metrics: again", 1).await;
+        for _ in 0..2 {
+            drop(pool.acquire().await.unwrap());
+        }
+        assert_eq!(count("metrics: again"), Some(2.0));
+        drop(pool);
+        assert_eq!(count("metrics: again"), None);
+    }
+}
