@@ -67,7 +67,7 @@ fn emit_query(query: &Query<'_>) {
     }
     let place = query.tally.place();
     let function = place.and_then(|place| place.function).map(Function::name);
-    let pool = query.pool.map(|pool| pool.name());
+    let pool = query.pool.map(|pool| pool.label());
     let writes = query.tally.writes();
     event!(
         target: QUERY,
@@ -154,6 +154,10 @@ pub(crate) fn idle_handle_returned(place: Place, pool: &PoolState, span: &Span, 
             code.file.path = place.file,
             code.line.number = place.line,
             code.column.number = place.column,
+            held_ms = millis(hold.total()),
+            busy_ms = millis(hold.busy),
+            idle_ms = millis(hold.idle),
+            lent_ms = millis(hold.lent),
             "held_idle: the handle taken at {}:{}:{} was released after {}: {}",
             place.file,
             place.line,
@@ -170,7 +174,7 @@ pub(crate) fn pool_recovered(pool: &PoolState, how: &str) {
     say!(
         target: POOL,
         Level::INFO,
-        db.client.connection.pool.name = &*pool.name(),
+        db.client.connection.pool.name = &*pool.label(),
         "pool {} has recovered: {how}",
         pool.name()
     );
@@ -181,9 +185,10 @@ pub(crate) fn return_cut(place: Place, pool: &PoolState, limit: Duration) {
     say!(
         target: POOL,
         Level::WARN,
-        db.client.connection.pool.name = &*pool.name(),
+        db.client.connection.pool.name = &*pool.label(),
         code.file.path = place.file,
         code.line.number = place.line,
+        limit_ms = millis(limit),
         "pool {}: a connection was closed, because its return took longer than {}; its permit is free again",
         pool.name(),
         short(limit)
@@ -209,11 +214,20 @@ pub(crate) fn process_started() {
 /// The live page is served. `exposed` is the reason for which everybody may read it.
 #[cfg(feature = "board")]
 pub(crate) fn board(address: std::net::SocketAddr, exposed: Option<&str>) {
+    let (ip, port) = (address.ip().to_string(), address.port());
     match exposed {
-        None => say!(target: GENERAL, Level::INFO, "the live page is at http://{address}/"),
+        None => say!(
+            target: GENERAL,
+            Level::INFO,
+            server.address = ip,
+            server.port = port,
+            "the live page is at http://{address}/"
+        ),
         Some(reason) => say!(
             target: GENERAL,
             Level::WARN,
+            server.address = ip,
+            server.port = port,
             "the live page is at http://{address}/, for whoever reaches it, without a login: {reason}"
         ),
     }
@@ -225,7 +239,7 @@ pub(crate) fn pool_started(pool: &PoolState) {
         target: GENERAL,
         Level::INFO,
         db.system.name = pool.endpoint.system.name(),
-        db.client.connection.pool.name = &*pool.name(),
+        db.client.connection.pool.name = &*pool.label(),
         db.namespace = pool.endpoint.namespace,
         max_connections = pool.limits.max_connections,
         code.file.path = pool.connected.file,
@@ -239,14 +253,24 @@ pub(crate) fn pool(pool: &PoolStats, line: &str) {
     say!(
         target: POOL,
         Level::INFO,
-        db.client.connection.pool.name = pool.name,
+        db.client.connection.pool.name = pool.label,
+        db.system.name = pool.system,
+        interval_ms = millis(pool.demand.over),
         max_connections = pool.max_connections,
         size = pool.size,
         idle = pool.idle,
         held = pool.handles,
+        reserved = pool.reserved,
+        returning = pool.returning,
         waiting = pool.waiting,
         acquired = pool.acquired,
         timeouts = pool.timeouts,
+        acquire_errors = pool.acquire_errors,
+        abandoned = pool.abandoned,
+        wait_p50_ms = millis(pool.wait.p50()),
+        wait_p95_ms = millis(pool.wait.p95()),
+        wait_p99_ms = millis(pool.wait.p99()),
+        wait_max_ms = millis(pool.wait.max),
         opened = pool.connections.as_ref().map(|it| it.opened),
         closed = pool.connections.as_ref().map(|it| it.closed),
         needed = pool.demand.needed(),
@@ -258,26 +282,41 @@ pub(crate) fn pool(pool: &PoolStats, line: &str) {
 }
 
 /// The pools that were not used in an interval.
-pub(crate) fn idle_pools(names: &[&str]) {
-    say!(target: POOL, Level::INFO, pools = names.len(), "idle: {}", names.join(", "));
+pub(crate) fn idle_pools(names: &[&str], interval: Duration) {
+    say!(
+        target: POOL,
+        Level::INFO,
+        pools = names.len(),
+        interval_ms = millis(interval),
+        "idle: {}",
+        names.join(", ")
+    );
 }
 
-/// What an interval added to a call site.
-pub(crate) fn site(site: &SiteStats, line: &str) {
+/// What an interval added to a call site. `in_flight` of its statements run now.
+pub(crate) fn site(site: &SiteStats, in_flight: u64, interval: Duration, line: &str) {
     say!(
         target: SITES,
         Level::INFO,
         db.query.summary = site.summary,
+        db.client.connection.pool.name = site.pool.as_deref(),
+        several_pools = site.several_pools.then_some(true),
         code.function.name = site.function.as_deref(),
         code.file.path = site.file.as_deref(),
         code.line.number = site.line,
+        interval_ms = millis(interval),
         calls = site.calls,
+        in_flight,
         saved = site.saved,
         errors = site.errors,
         cancelled = site.cancelled,
+        rows_returned = site.rows_returned,
+        rows_affected = site.rows_affected,
+        total_ms = millis(site.time.total),
         p50_ms = millis(site.time.p50()),
         p95_ms = millis(site.time.p95()),
         p99_ms = millis(site.time.p99()),
+        max_ms = millis(site.time.max),
         "{line}"
     );
 }

@@ -14,6 +14,7 @@ use crate::sync;
 pub(crate) mod acquires;
 #[cfg(feature = "cache")]
 pub(crate) mod latest;
+mod pools;
 #[cfg(feature = "tower")]
 pub(crate) mod routes;
 pub(crate) mod tally;

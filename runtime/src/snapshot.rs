@@ -1,6 +1,8 @@
 //! The state of the tracker at one moment, as plain data.
 //!
 //! Nothing here refers back to the tracker: a snapshot can be kept, compared and sent elsewhere.
+//!
+//! With the feature `serde` it can be serialised. A time is then a number of milliseconds, and its name ends in `_ms`, as in events.
 
 use std::time::Duration;
 
@@ -26,6 +28,9 @@ pub use timing::{Bucket, Timing};
 /// Counters, sums and buckets only grow. [`since`](Snapshot::since) returns what an interval added. `Display` prints
 /// tables. It lists up to 20 live handles one by one, the longest unused first, and more of them [by the place that took
 /// them](Snapshot::by_site); and so it does with waiting acquires.
+///
+/// Serialised, with the feature `serde`, a time is a number of milliseconds whose name ends in `_ms`, and a [`Timing`] has its
+/// percentiles in place of its buckets.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -83,6 +88,13 @@ pub struct SiteStats {
     /// Statements that were not sent, because a `leash::cache::Cached` had the result: reads that it answered without
     /// their loader. They count where its loader sent its last statement.
     pub saved: u64,
+    /// The [label](PoolStats::label) of the pool to which all of its statements went. `None` if they went to several, if the pool
+    /// is gone, and for connections that belong to no pool.
+    pub pool: Option<String>,
+    /// The number of that pool, also when it is gone: [`PoolStats::id`].
+    pub pool_id: Option<u64>,
+    /// Whether the statements went to more than one pool. A pool that was made anew is another one, whatever its name.
+    pub several_pools: bool,
     /// How long the statements took. The wait for a permit and the consumer's time between rows do not count.
     pub time: Timing,
 }
@@ -126,12 +138,28 @@ pub struct HoldStats {
     /// Handles that have ended, without those that were meant to live long.
     pub ended: u64,
     /// Time in which the handles used the database.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "busy_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub busy: Duration,
     /// Time in which the handles were held and did not use the database.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "idle_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub idle: Duration,
     /// Time in which plain sqlx had the connections. Their use is not seen then.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "lent_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub lent: Duration,
     /// How long the handles that were meant to live long were held. It is no part of the times above.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "reserved_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub reserved: Duration,
     /// How long each handle was held, without those that were meant to live long.
     pub time: Timing,
@@ -188,16 +216,36 @@ pub struct HandleInfo {
     /// The task that took it: an opaque number, which is the same for all handles of a task while the task lives.
     pub task: Option<u64>,
     /// Time since it was taken.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "age_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub age: Duration,
     /// What it is doing.
     pub activity: Activity,
     /// Time since it last used the database; `None` while it does, while a stream is open, and while it is lent.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "idle_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub idle: Option<Duration>,
     /// The part of its life in which it used the database.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "busy_total_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub busy_total: Duration,
     /// The part of its life in which it was held and did not use the database.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "idle_total_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub idle_total: Duration,
     /// The part of its life in which plain sqlx had the connection.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "lent_total_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub lent_total: Duration,
     /// The tracked function that was lent its connection and has used it; `None` once its holder uses it again.
     pub lent_to: Option<LentTo>,
@@ -225,6 +273,10 @@ pub struct TransactionInfo {
     /// Where it was begun.
     pub site: CallSite,
     /// Time since it was begun.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "age_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub age: Duration,
     /// Whether a statement has begun it (`BEGIN`). Otherwise a `Transaction` value stands for it.
     pub by_statement: bool,
@@ -242,6 +294,10 @@ pub struct TransactionInfo {
 #[non_exhaustive]
 pub struct WriteLockInfo {
     /// Time since the transaction got it.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "age_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub age: Duration,
     /// Whether it certainly has it. A statement that was given up, or that changes the schema, may not have needed it.
     pub certain: bool,
@@ -259,6 +315,10 @@ pub struct TransactionFailure {
     /// The code of the error: the SQLSTATE, with the number before it for MySQL and MariaDB, or SQLite's extended code.
     pub code: String,
     /// Time since it failed.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "age_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub age: Duration,
     /// Whether the database has rolled back the whole transaction, so that later statements run outside of it. Otherwise it
     /// refuses them, and turns the commit into a rollback.
@@ -286,6 +346,10 @@ pub struct Operation {
     /// Its call site, if that is known.
     pub site: Option<CallSite>,
     /// Time since it began.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "age_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub age: Duration,
 }
 
@@ -307,6 +371,10 @@ pub struct WaiterInfo {
     /// The task that waits: an opaque number, as for handles.
     pub task: Option<u64>,
     /// Time since the wait began.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "age_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub age: Duration,
 }
 
@@ -525,6 +593,13 @@ pub struct TrackerStats {
     pub pools: u64,
     /// An estimate of the bytes that all this takes.
     pub bytes: u64,
+    /// The time that the counters of the snapshot cover: since the first pool was used or the first statement was sent. After
+    /// [`since`](Snapshot::since), the time between the two snapshots.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "over_ms", serialize_with = "crate::millis::serialize")
+    )]
+    pub over: Duration,
 }
 
 /// A part as a share of the whole; 0 of nothing.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::config;
 use crate::log;
+use crate::measure::begun;
 use crate::pool_state::PoolState;
 use crate::pool_state::closing::{Closing, ClosingGuard};
 use crate::pool_state::newcomers::{self, Newcomer};
@@ -29,6 +30,7 @@ pub(crate) fn is_off() -> bool {
 /// Reads the environment if that was not done yet, and logs once what is wrong in it.
 #[cold]
 pub(crate) fn load() {
+    begun::begin();
     for (source, error) in config::load() {
         log::configuration(source, &error);
     }

@@ -457,6 +457,9 @@ impl Running {
         };
         if let Some(handle) = &self.handle {
             self.note(handle, tally, outcome, error, time);
+            if !handle.pool.is_none() {
+                tally.sent_to(handle.pool.id());
+            }
         }
         match &self.handle {
             Some(handle) => handle.pool.note_end(tally, outcome, time, self.rows),

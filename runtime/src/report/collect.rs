@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use crate::handle::live;
 use crate::lint::{self, emit};
+use crate::measure::begun;
 use crate::pool_state::counters::Hold;
 use crate::pool_state::read;
 use crate::scope::Scope;
@@ -12,7 +13,7 @@ use crate::site::routes;
 use crate::site::{acquires, tally};
 #[cfg(feature = "tower")]
 use crate::snapshot::RequestStats;
-use crate::snapshot::{HandleInfo, PoolStats, Snapshot, TrackerStats};
+use crate::snapshot::{HandleInfo, PoolStats, SiteStats, Snapshot, TrackerStats};
 
 /// Returns what the tracker knows now: counters, live handles, waiters, pools, its own size.
 ///
@@ -24,12 +25,14 @@ use crate::snapshot::{HandleInfo, PoolStats, Snapshot, TrackerStats};
 pub fn snapshot() -> Snapshot {
     let mut sites = tally::read_all();
     sites.sort_by_key(|site| Reverse(site.time.total));
+    let rest = without_sites();
+    name_pools(&mut sites, &rest.pools);
     Snapshot {
         sites,
         acquires: acquires::read_all(),
         #[cfg(feature = "tower")]
         requests: read_requests(),
-        ..without_sites()
+        ..rest
     }
 }
 
@@ -56,6 +59,7 @@ pub(super) fn without_sites() -> Snapshot {
             rows: rows as u64,
             live: live as u64,
             scopes,
+            over: begun::counted_for(),
             pools: pools.len() as u64,
             bytes: (row_bytes + live_bytes) as u64 + scopes * size_of::<Scope>() as u64,
         },
@@ -72,6 +76,15 @@ fn read_requests() -> Vec<RequestStats> {
         time.then_with(|| (&one.route, &one.method).cmp(&(&other.route, &other.method)))
     });
     requests
+}
+
+/// Sets the pools of the call sites whose statements all went to one that lives.
+fn name_pools(sites: &mut [SiteStats], pools: &[PoolStats]) {
+    for site in sites {
+        let id = site.pool_id;
+        let found = pools.binary_search_by_key(&id, |pool| Some(pool.id));
+        site.pool = found.ok().map(|index| pools[index].label.clone());
+    }
 }
 
 /// Adds the time for which the live handles have been held to the demand on their pools.

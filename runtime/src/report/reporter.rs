@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::collect::snapshot;
 use super::line::{connections_line, demand_line, pool_line, site_line};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{SiteStats, Snapshot};
 use crate::{config, log, sync};
 
 /// The last snapshot that was reported; the next report shows the difference.
@@ -31,11 +31,15 @@ pub fn report() {
         log::pool(pool, &parts.join("; "));
     }
     if !idle.is_empty() {
-        let names: Vec<_> = idle.iter().map(|pool| pool.name.as_str()).collect();
-        log::idle_pools(&names);
+        let names: Vec<_> = idle.iter().map(|pool| pool.label.as_str()).collect();
+        log::idle_pools(&names, interval.tracker.over);
     }
+    // The rows of an interval are some of those of now, in the same order.
+    let mut all = now.sites.iter();
     for site in &interval.sites {
-        log::site(site, &site_line(site));
+        let running = all.find(|it| it.is_same_row(site));
+        let running = running.map_or(0, SiteStats::in_flight);
+        log::site(site, running, interval.tracker.over, &site_line(site));
     }
 }
 

@@ -9,6 +9,7 @@ use dashmap::DashMap;
 use once_cell::sync::{Lazy, OnceCell};
 use rustc_hash::FxBuildHasher;
 
+use super::pools::Pools;
 use crate::measure::distinct::Distinct;
 use crate::measure::histogram::Histogram;
 use crate::snapshot::SiteStats;
@@ -61,6 +62,7 @@ pub(crate) struct Tally {
     rows_returned: AtomicU64,
     rows_affected: AtomicU64,
     saved: AtomicU64,
+    pools: Pools,
     time: Histogram,
 }
 
@@ -101,6 +103,7 @@ impl Tally {
             rows_returned: AtomicU64::new(0),
             rows_affected: AtomicU64::new(0),
             saved: AtomicU64::new(0),
+            pools: Pools::new(),
             time: Histogram::new(),
         })
     }
@@ -138,6 +141,7 @@ impl Tally {
             rows_returned: AtomicU64::new(0),
             rows_affected: AtomicU64::new(0),
             saved: AtomicU64::new(0),
+            pools: Pools::new(),
             time: Histogram::new(),
         };
         tally.text.kept = "(further texts of this place)".into();
@@ -278,6 +282,12 @@ impl Tally {
         self.saved.fetch_add(1, Relaxed);
     }
 
+    /// Notes to which pool a statement went.
+    #[inline]
+    pub(crate) fn sent_to(&self, pool: u64) {
+        self.pools.note(pool);
+    }
+
     /// Counts a statement as ended.
     pub(crate) fn finish(
         &self,
@@ -328,6 +338,9 @@ impl Tally {
             rows_returned: self.rows_returned.load(Relaxed),
             rows_affected: self.rows_affected.load(Relaxed),
             saved: self.saved.load(Relaxed),
+            pool: None,
+            pool_id: self.pools.only(),
+            several_pools: self.pools.are_several(),
             time: self.time.read(),
         }
     }

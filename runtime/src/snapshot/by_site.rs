@@ -29,12 +29,28 @@ pub struct SiteHandles {
     /// How many of them are meant to live long.
     pub reserved: u64,
     /// Time since the oldest was taken.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "oldest_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub oldest: Duration,
     /// The part of their lives in which they used the database, summed up.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "busy_total_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub busy_total: Duration,
     /// The part of their lives in which they were held and did not use the database, summed up.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "idle_total_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub idle_total: Duration,
     /// The part of their lives in which plain sqlx had the connections, summed up.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "lent_total_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub lent_total: Duration,
 }
 

@@ -18,6 +18,10 @@ use super::share;
 pub struct DemandStats {
     /// The time that the counts and times here cover: since the pool was made; after [`since`](super::Snapshot::since),
     /// the time between the two snapshots.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "over_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub over: Duration,
     /// Acquires begun, whatever became of them: they were granted a permit, have failed or were given up, or still wait.
     /// An acquire that the program repeats counts each time.
@@ -25,13 +29,29 @@ pub struct DemandStats {
     /// Acquires that were granted a permit.
     pub granted: u64,
     /// Time in which handles used the database, summed over the handles that have ended and those that live.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "busy_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub busy: Duration,
     /// The same for the time in which handles were held and did not use the database: they were idle in hand. The wait
     /// of a task that asks for a second permit is such a time.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "idle_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub idle: Duration,
     /// The same for the time in which plain sqlx had the connections. Their use is not seen then.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "lent_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub lent: Duration,
     /// The time for which handles were held that are meant to live long. It is not part of the three times above.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "reserved_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub reserved: Duration,
     /// The largest number of permits that were held at once since the pool was made, exactly. A permit that is on its way
     /// back no longer counts.

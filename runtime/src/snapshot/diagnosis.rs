@@ -17,6 +17,10 @@ pub struct Diagnosis {
     /// Product and version as the server reports them; `None` if it did not answer.
     pub server: Option<String>,
     /// Time from the beginning of the connect to the last answer.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "took_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub took: Duration,
     /// The checks. Each database has the same ones in the same order, whatever their results.
     pub checks: Vec<Check>,
@@ -110,6 +114,10 @@ pub struct Setting {
 #[non_exhaustive]
 pub enum SettingValue {
     /// A time.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "time_ms", serialize_with = "crate::millis::serialize")
+    )]
     Time(Duration),
     /// A number of connections.
     Count(u64),

@@ -143,6 +143,10 @@ pub struct LongestStatement {
     /// Its call site, if that is known.
     pub site: Option<CallSite>,
     /// How long it took.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "time_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub time: Duration,
 }
 

@@ -12,7 +12,7 @@ impl Snapshot {
     ///
     /// Counters, sums and buckets are the differences. States (handles, waiters, sizes of pools) are those of `self`, and so
     /// are the largest numbers that were seen.
-    /// Rows without a call in between, sent or saved, are left out. The minimum and maximum of an interval are the bounds of its
+    /// Rows in which nothing began, ended or was saved in between are left out. The minimum and maximum of an interval are the bounds of its
     /// outermost buckets.
     #[must_use]
     pub fn since(&self, earlier: &Snapshot) -> Snapshot {
@@ -21,7 +21,7 @@ impl Snapshot {
             if let Some(before) = earlier.sites.iter().find(|before| before.is_same_row(row)) {
                 row.subtract(before);
             }
-            row.calls > 0 || row.saved > 0
+            !row.is_quiet()
         });
         delta.acquires.retain_mut(|row| {
             let mut before = earlier.acquires.iter();
@@ -50,12 +50,18 @@ impl Snapshot {
                 row.suppressed = row.suppressed.saturating_sub(before.suppressed);
             }
         }
+        delta.tracker.over = delta.tracker.over.saturating_sub(earlier.tracker.over);
         delta
     }
 }
 
 impl SiteStats {
-    fn is_same_row(&self, other: &SiteStats) -> bool {
+    /// Whether nothing began or ended there, and nothing was saved.
+    fn is_quiet(&self) -> bool {
+        self.calls + self.ok + self.errors + self.cancelled + self.saved == 0
+    }
+
+    pub(crate) fn is_same_row(&self, other: &SiteStats) -> bool {
         (self.line, self.column) == (other.line, other.column)
             && self.file == other.file
             && self.function == other.function

@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "serde")]
+use crate::millis::millis;
+
 /// A distribution of durations.
 ///
 /// Durations are counted in fixed buckets, sixteen for each doubling from 1 µs to 137 s. A percentile read from them is
 /// within 3.2 % of the true one. Shorter and longer durations count in the first and the last bucket. Total, minimum
 /// and maximum are exact.
+///
+/// Serialised, it has the percentiles in place of the buckets: `count`, `total_ms`, `mean_ms`, `min_ms`, `p50_ms`, `p95_ms`,
+/// `p99_ms` and `max_ms`. Who needs the buckets serialises `buckets`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Timing {
     /// The number of durations.
@@ -29,8 +34,16 @@ pub struct Timing {
 #[non_exhaustive]
 pub struct Bucket {
     /// The lower bound, inclusive.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "from_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub from: Duration,
     /// The upper bound, exclusive.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "to_ms", serialize_with = "crate::millis::serialize")
+    )]
     pub to: Duration,
     /// The number of durations.
     pub count: u64,
@@ -109,5 +122,27 @@ impl Timing {
             }
         }
         Duration::ZERO
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Timing {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+        let times = [
+            ("total_ms", self.total),
+            ("mean_ms", self.mean()),
+            ("min_ms", self.min),
+            ("p50_ms", self.p50()),
+            ("p95_ms", self.p95()),
+            ("p99_ms", self.p99()),
+            ("max_ms", self.max),
+        ];
+        let mut timing = serializer.serialize_struct("Timing", 1 + times.len())?;
+        timing.serialize_field("count", &self.count)?;
+        for (name, time) in times {
+            timing.serialize_field(name, &millis(time))?;
+        }
+        timing.end()
     }
 }

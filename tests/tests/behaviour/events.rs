@@ -1,7 +1,9 @@
 //! The events sent to `tracing`: statements, findings in the span of their handle, the start line, the report.
 
 mod findings;
-mod json;
+mod intervals;
+pub(crate) mod json;
+mod lent;
 mod parts;
 mod reports;
 mod requests;

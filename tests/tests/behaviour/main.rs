@@ -34,5 +34,6 @@ mod places;
 mod reports;
 mod requests;
 mod scopes;
+mod serialised;
 mod silent;
 mod traits;

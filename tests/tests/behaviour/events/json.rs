@@ -49,6 +49,11 @@ impl Log {
         log
     }
 
+    /// Forgets what was logged so far.
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap().clear();
+    }
+
     /// The events of this target. No name may occur twice in one, because readers refuse that or take one of the two.
     pub(crate) fn of(&self, target: &str) -> Vec<Line> {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
