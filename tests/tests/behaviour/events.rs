@@ -8,6 +8,7 @@ mod parts;
 mod reports;
 mod requests;
 mod statements;
+mod table;
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write as _};
