@@ -45,13 +45,12 @@ impl BoardService {
     }
 
     fn answer<B>(&self, request: &Request<B>) -> Response<PageBody> {
-        let (headers, uri) = (request.headers(), request.uri());
-        let host = headers.get(HOST).and_then(|it| it.to_str().ok());
-        let path = uri.path_and_query().map_or("/", |it| it.as_str());
+        let path = request.uri().path_and_query();
+        let path = path.map_or("/", |it| it.as_str());
         let path = path.strip_prefix(self.at).unwrap_or(path);
         let page = self
             .board
-            .respond(request.method().as_str(), path, host.or(uri.host()));
+            .respond(request.method().as_str(), path, host(request));
         let mut response = Response::new(PageBody(Some(page.body.into())));
         *response.status_mut() = StatusCode::from_u16(page.status).expect("BUG: it is a status");
         for (name, value) in page.headers {
@@ -62,6 +61,18 @@ impl BoardService {
         }
         response
     }
+}
+
+/// The host that a request names; `None` if it names several, or one that is no text.
+fn host<B>(request: &Request<B>) -> Option<&str> {
+    let target = request.uri().authority().map(|it| it.as_str());
+    let headers = request.headers().get_all(HOST).into_iter();
+    let mut hosts = target
+        .map(Some)
+        .into_iter()
+        .chain(headers.map(|it| it.to_str().ok()));
+    let host = hosts.next()??;
+    hosts.all(|other| other == Some(host)).then_some(host)
 }
 
 impl From<Board> for BoardService {
@@ -106,5 +117,40 @@ impl Body for PageBody {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.0.as_ref().map_or(0, Bytes::len) as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The host of a request with this target and these headers `Host`.
+    fn named<'h>(target: &str, hosts: &[&'h [u8]]) -> Option<String> {
+        let mut request = Request::new(());
+        *request.uri_mut() = target.parse().unwrap();
+        for value in hosts {
+            let value = HeaderValue::from_bytes(value).unwrap();
+            request.headers_mut().append(HOST, value);
+        }
+        host(&request).map(str::to_owned)
+    }
+
+    #[test]
+    fn a_request_names_one_host() {
+        let localhost = Some("localhost:80".to_owned());
+        assert_eq!(named("/", &[b"localhost:80"]), localhost);
+        assert_eq!(named("http://localhost:80/", &[]), localhost);
+        assert_eq!(named("http://localhost:80/", &[b"localhost:80"]), localhost);
+        for (target, hosts) in [
+            ("/", &[][..]),
+            ("/", &[&b"\xff"[..]]),
+            ("/", &[b"localhost", b"evil.example"]),
+            ("/", &[b"localhost", b"\xff"]),
+            ("http://localhost/", &[b"evil.example"]),
+            ("http://evil.example/", &[b"localhost"]),
+            ("http://localhost/", &[b"\xff"]),
+        ] {
+            assert_eq!(named(target, hosts), None, "{target} {hosts:?}");
+        }
     }
 }

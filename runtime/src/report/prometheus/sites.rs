@@ -253,7 +253,7 @@ mod tests {
         let (own, other) = shown(&sites);
         assert_eq!(own.len(), OWN);
         assert_eq!((own["SELECT 500"], own["SELECT 999"]), (500, 999));
-        assert_eq!(other, (0..500).sum());
+        assert_eq!(other, (0..500).sum::<u64>());
     }
 
     #[test]
@@ -277,7 +277,7 @@ mod tests {
             assert!(last_other <= other);
             last_other = other;
             let all: u64 = sites.known.values().map(|site| site.shown.ok).sum();
-            assert_eq!(all + other, times.iter().sum(), "each counts once");
+            assert_eq!(all + other, times.iter().sum::<u64>(), "each counts once");
         }
         assert!(replaced > OWN, "some have changed places");
     }
