@@ -14,6 +14,7 @@ mod parse;
 mod print;
 #[cfg(feature = "track")]
 mod rules;
+mod spans;
 
 pub use error::ConfigError;
 pub use events::Events;
@@ -25,3 +26,4 @@ pub use layer::Config;
 pub(crate) use print::Print;
 #[cfg(feature = "track")]
 pub(crate) use rules::Rules;
+pub use spans::Spans;

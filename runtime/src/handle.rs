@@ -45,6 +45,7 @@ mod reported;
 mod returning;
 mod rows;
 pub(crate) mod session;
+mod spans;
 mod transactions;
 pub(crate) mod unread;
 mod unserved;
@@ -62,6 +63,7 @@ use operations::Operations;
 use reported::Reported;
 use rows::StreamRows;
 use session::Session;
+use spans::Spans;
 use unread::{Progress, Unread};
 use wait::Wait;
 
@@ -146,6 +148,8 @@ struct State {
     /// The last statement, if it was dropped before its answer was read.
     unread: Option<Unread>,
     operations: Operations,
+    /// `None` where no span was opened.
+    spans: Option<Box<Spans>>,
     reported: Reported,
     owner: Owner,
 }
@@ -214,6 +218,7 @@ impl Handle {
                 first: None,
                 unread: None,
                 operations: Operations::default(),
+                spans: None,
                 reported: Reported::default(),
                 owner: Owner {
                     scope: context::scope(),
@@ -342,7 +347,11 @@ impl Handle {
             scope.forget(self.id);
         }
         let left = state.owner.left.take();
+        let spans = state.spans.take();
         drop(state);
+        if let Some(spans) = spans {
+            spans.end();
+        }
         if left.is_some() {
             left::remove(self.id);
             // After the unlock: a waker is foreign code.

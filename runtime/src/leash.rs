@@ -49,6 +49,9 @@ pub mod guide {
     #[doc = include_str!("guide/events.md")]
     pub mod events {}
 
+    #[doc = include_str!("guide/spans.md")]
+    pub mod spans {}
+
     #[doc = include_str!("guide/size.md")]
     pub mod size {}
 
@@ -77,7 +80,7 @@ pub mod guide {
     pub mod versions {}
 }
 
-pub use crate::config::{ConfigError, Events};
+pub use crate::config::{ConfigError, Events, Spans};
 pub use crate::finding::{
     CallSite, Certainty, Fact, Finding, Level, Limit, Lint, Numbers, Related, UnknownName, Verdict,
     explain,

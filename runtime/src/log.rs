@@ -23,6 +23,7 @@ pub(crate) mod finding;
 pub(crate) mod print;
 #[cfg(feature = "tower")]
 pub(crate) mod request;
+pub(crate) mod spans;
 
 const QUERY: &str = "sqlx_leash::query";
 const FINDING: &str = "sqlx_leash::finding";

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sqlx::{Database, Pool};
 
-use crate::config::{ConfigError, Events};
+use crate::config::{ConfigError, Events, Spans};
 use crate::finding::{Finding, Level, Limit, Lint};
 use crate::snapshot::{Diagnosis, Health, Snapshot};
 
@@ -194,6 +194,13 @@ impl Config {
     #[inline]
     #[must_use]
     pub fn events(self, _events: Events) -> Self {
+        self
+    }
+
+    /// Sets what `tracing` spans are made of. Without `track`, there is none.
+    #[inline]
+    #[must_use]
+    pub fn spans(self, _spans: Spans) -> Self {
         self
     }
 

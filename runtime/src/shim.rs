@@ -12,6 +12,7 @@ mod connection;
 #[cfg(feature = "postgres")]
 mod copy;
 mod doctor;
+mod driven;
 mod executor;
 mod ext;
 mod hooks;

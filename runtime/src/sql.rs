@@ -16,6 +16,7 @@ mod operation;
 mod properties;
 mod scan;
 mod shape;
+mod sole;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -36,6 +37,7 @@ pub(crate) use operation::OperationName;
 use scan::Scan;
 pub(crate) use scan::Schema;
 pub(crate) use shape::{Shape, shape};
+pub(crate) use sole::{Sole, sole};
 pub(crate) use varies::varies;
 
 /// What a statement's text shows.

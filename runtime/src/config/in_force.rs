@@ -10,6 +10,7 @@ use super::ConfigError;
 use super::layer::Config;
 use super::parse;
 use super::rules::{Rules, nearest};
+use super::spans::Spans;
 use crate::finding::{Level, Limit, Lint};
 use crate::measure::units::nanos;
 use crate::source::function::Function;
@@ -50,6 +51,7 @@ static PUBLISHED: Published = Published {
     least_time: AtomicU64::new(u64::MAX),
     query_budget: AtomicU64::new(u64::MAX),
     return_timeout: AtomicU64::new(u64::MAX),
+    spans: AtomicU8::new(Spans::Off as u8),
 };
 
 /// Times are in nanoseconds. `u64::MAX` means that there is no limit.
@@ -64,6 +66,8 @@ struct Published {
     query_budget: AtomicU64,
     /// How long a connection may take to return to its pool.
     return_timeout: AtomicU64,
+    /// What spans are made of, as [`Spans`].
+    spans: AtomicU8,
 }
 
 /// The environment has not been read yet, or an error in a configuration has not been reported.
@@ -85,6 +89,7 @@ impl Published {
         self.query_budget.store(budget, Relaxed);
         let return_timeout = rules.return_timeout().map_or(u64::MAX, nanos);
         self.return_timeout.store(return_timeout, Relaxed);
+        self.spans.store(rules.spans() as u8, Relaxed);
     }
 
     fn switch(&self, rules: &Rules) {
@@ -201,6 +206,12 @@ pub(crate) fn query_budget(function: &Function, is_root: bool) -> Option<u64> {
 pub(crate) fn return_timeout() -> Option<Duration> {
     let limit = PUBLISHED.return_timeout.load(Relaxed);
     (limit != u64::MAX).then(|| Duration::from_nanos(limit))
+}
+
+/// Whether spans are made of `what`.
+#[inline]
+pub(crate) fn has_spans_of(what: Spans) -> bool {
+    PUBLISHED.spans.load(Relaxed) >= what as u8
 }
 
 /// Whether a handle may exceed a limit before `time`. Limits of attributes do not count.

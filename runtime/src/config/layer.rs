@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::entry::{Entry, Selector};
 use super::print::Print;
-use super::{ConfigError, Events};
+use super::{ConfigError, Events, Spans};
 use crate::finding::{Level, Limit, Lint, Unit};
 
 /// Levels, limits and settings, from code or from text.
@@ -28,6 +28,7 @@ use crate::finding::{Level, Limit, Lint, Unit};
 /// | `metrics_sites=on` | `leash::prometheus()` has series for call sites |
 /// | `print=stderr`, `print=FILE` | every finding is written there as well; `print=off` for nowhere |
 /// | `events=fields` | a finding's event has its parts as fields and a message of one line; `events=drawing`, `events=both`: see [`Events`] |
+/// | `spans=statements`, `spans=all` | `tracing` spans of statements, or of waits and transactions as well (`spans=off`: the default) |
 /// | `fail=likely` | for tests: a finding at `deny` also panics where it is not certain (`fail=certain`: the default) |
 /// | `off` | the tracker is off |
 ///
@@ -42,6 +43,7 @@ pub struct Config {
     pub(super) metrics_sites: Option<bool>,
     pub(super) print: Option<Print>,
     pub(super) events: Option<Events>,
+    pub(super) spans: Option<Spans>,
     pub(super) fail_likely: Option<bool>,
     pub(super) off: bool,
 }
@@ -153,6 +155,15 @@ impl Config {
     #[must_use]
     pub fn events(mut self, events: Events) -> Self {
         self.events = Some(events);
+        self
+    }
+
+    /// Sets what `tracing` spans are made of: nothing by default.
+    ///
+    /// Their names, fields and parents are in [`leash::guide::spans`](crate::leash::guide::spans).
+    #[must_use]
+    pub fn spans(mut self, spans: Spans) -> Self {
+        self.spans = Some(spans);
         self
     }
 

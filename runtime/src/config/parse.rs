@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::entry::{Entry, Selector};
 use super::layer::Config;
 use super::print::Print;
-use super::{ConfigError, Events};
+use super::{ConfigError, Events, Spans};
 use crate::finding::{Group, Level, Limit, Lint, Unit};
 
-const SETTINGS: [&str; 9] = [
+const SETTINGS: [&str; 10] = [
     "cap",
     "report",
     "return_timeout",
@@ -17,12 +17,14 @@ const SETTINGS: [&str; 9] = [
     "metrics_sites",
     "print",
     "events",
+    "spans",
     "fail",
     "off",
 ];
 const A_TIME: &str = "a time above zero; write `30s`";
 const A_PLACE: &str = "a place; write `stderr`, `off`, or a file's path like `./findings.txt`";
 const A_SWITCH: &str = "a switch; write `on` or `off`";
+const SPANS: &str = "what spans are made of; write `off`, `statements` or `all`";
 const A_LEVEL: &str = "a level; write `allow`, `warn` or `deny`";
 
 fn switch(text: &str) -> Option<bool> {
@@ -175,6 +177,9 @@ fn apply(config: &mut Config, entry: &str) -> Result<(), ConfigError> {
             let expected = "a form of events; write `fields`, `drawing` or `both`";
             config.events = Some(Events::of(value).ok_or_else(|| bad(expected))?);
         }
+        ("spans", None) => {
+            config.spans = Some(Spans::of(value).ok_or_else(|| bad(SPANS))?);
+        }
         ("fail", None) => {
             config.fail_likely = Some(match value {
                 "certain" => false,
@@ -282,6 +287,7 @@ mod tests {
         check("print=stderr,print=logs/a=b.txt,print=off", "");
         check("fail=likely,fail=certain", "");
         check("events=fields,events=drawing,events=both", "");
+        check("spans=all,spans=statements,spans=off", "");
     }
 
     #[test]
@@ -357,6 +363,14 @@ mod tests {
         check(
             "fail=maybe",
             "`fail=maybe`: `maybe` is not a certainty; write `certain` or `likely`",
+        );
+        check(
+            "spans=on",
+            "`spans=on`: `on` is not what spans are made of; write `off`, `statements` or `all`",
+        );
+        check(
+            "spans[x]=all",
+            "`spans[x]=all`: `spans` cannot be set for a single pool; write `spans=all`",
         );
         check("print=./stdout", "");
         check(

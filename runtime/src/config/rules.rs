@@ -7,6 +7,7 @@ use super::Events;
 use super::entry::Selector;
 use super::layer::Config;
 use super::print::Print;
+use super::spans::Spans;
 use crate::finding::{Level, Limit, Lint, Stance};
 use crate::source::function::Function;
 
@@ -197,6 +198,11 @@ impl Rules {
     /// What the event of a finding has.
     pub(crate) fn events(&self) -> Events {
         self.set(|layer| layer.events).unwrap_or_default()
+    }
+
+    /// What spans are made of.
+    pub(super) fn spans(&self) -> Spans {
+        self.set(|layer| layer.spans).unwrap_or_default()
     }
 
     /// Whether a finding at `deny` fails also where it is not certain.

@@ -7,6 +7,7 @@ use super::operations::What;
 use super::rows::StreamRows;
 use super::unread::Unread;
 use super::{Handle, State};
+use crate::log::spans::OpenSpan;
 use crate::pool_state::connections::Shown;
 use crate::pool_state::counters::{Control, Hold};
 use crate::scope::context;
@@ -66,6 +67,18 @@ impl Handle {
         state.operations.note(What::Statement(tally), now);
         self.stream.open_awaited();
         now
+    }
+
+    /// Records the span of a statement that is about to be sent.
+    pub(crate) fn begin_span(&self, span: &Arc<OpenSpan>) {
+        let mut state = self.state();
+        let spans = state.spans.get_or_insert_default();
+        let leaked = spans.begin_statement(Arc::clone(span));
+        drop(state);
+        // After the unlock: a subscriber is called.
+        if let Some(leaked) = leaked {
+            leaked.end_given_up();
+        }
     }
 
     /// Records that a control operation begins. It ends when the guard is dropped.

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 use sqlx::error::ErrorKind;
 
 use super::{refused, session, startup, transaction};
+use crate::config::Spans;
 use crate::handle::Handle;
 use crate::handle::begun::Ran;
 use crate::handle::unread::Unread;
 use crate::lint;
 use crate::log;
+use crate::log::spans::{self, Entered, OpenSpan};
 use crate::pool_state::PoolState;
 use crate::pool_state::connections::Shown;
 use crate::pool_state::endpoint::System;
@@ -47,7 +49,7 @@ pub(crate) struct PreparedRows {
 #[derive(Debug)]
 pub(crate) struct Ready {
     tally: &'static Tally,
-    /// The text, where a test records it and the tally stands for several.
+    /// The text, where a test records it or a span has it, and the tally stands for several.
     text: Option<Box<str>>,
     /// The call site, where it is known already.
     site: Option<&'static Site>,
@@ -181,7 +183,8 @@ impl Ready {
     ) -> Self {
         let text = query.text();
         let tally = look_up(site, text);
-        let is_recorded = tally.is_shared() && scope.is_some_and(Scope::is_recorded);
+        let is_recorded = tally.is_shared()
+            && (scope.is_some_and(Scope::is_recorded) || spans::are_made_of(Spans::Statements));
         Self {
             tally,
             text: is_recorded.then(|| text.into()),
@@ -220,6 +223,9 @@ impl Ready {
         if let Some(handle) = &handle {
             transaction::judge_statement(handle, tally);
         }
+        let span = (layer.counts() && spans::are_made_of(Spans::Statements))
+            .then(|| open_span(tally, self.text.as_deref(), system, handle.as_ref()))
+            .flatten();
         let counted = layer.counts().then(|| (tally, tally.begin()));
         #[cfg(feature = "cache")]
         if layer.counts() {
@@ -236,8 +242,36 @@ impl Ready {
             }),
             Layer::Counts(None) | Layer::Covered => None,
         };
-        Running::new(handle, system, counted, noted, began)
+        let mut running = Running::new(handle, system, counted, noted, began);
+        running.span = span;
+        running
     }
+}
+
+/// Opens the span of a statement, if a subscriber wants it.
+#[cold]
+fn open_span(
+    tally: &'static Tally,
+    text: Option<&str>,
+    system: System,
+    handle: Option<&Arc<Handle>>,
+) -> Option<Arc<OpenSpan>> {
+    let pool = handle.map(|handle| &*handle.pool);
+    // Where a query to the pool takes its permit, it is sent.
+    let sent_at = handle
+        .filter(|handle| handle.purpose.is_query())
+        .map(|handle| handle.place);
+    let opening = spans::Opening {
+        // The type `Any` does not show the database system. The handle's pool knows it.
+        system: pool.map_or(system, |pool| pool.endpoint.system),
+        pool: pool.filter(|pool| !pool.is_none()),
+        place: tally.place().or(sent_at),
+    };
+    let span = spans::statement(tally, text, &opening)?;
+    if let Some(handle) = handle {
+        handle.begin_span(&span);
+    }
+    Some(span)
 }
 
 /// What is noted of a statement in the ledger of its root scope when it has ended.
@@ -255,6 +289,8 @@ pub(crate) struct Running {
     counted: Option<(&'static Tally, u64)>,
     noted: Option<Noted>,
     handle: Option<Arc<Handle>>,
+    /// Its span, where spans are made of statements and a subscriber wants it.
+    span: Option<Arc<OpenSpan>>,
     system: System,
     /// When it was sent. Of a query to the pool, when its permit was granted.
     sent: Instant,
@@ -300,6 +336,7 @@ impl Running {
             counted,
             noted,
             handle,
+            span: None,
             system,
             sent,
             began: sent,
@@ -317,6 +354,12 @@ impl Running {
     /// A statement that is not counted, because everything is switched off.
     fn uncounted(handle: Option<Arc<Handle>>, system: System) -> Self {
         Self::new(handle, system, None, None, Instant::now())
+    }
+
+    /// Enters the span of the statement until the guard is dropped: what the driver logs is in it.
+    #[inline]
+    pub(crate) fn enter_span(&self) -> Option<Entered<'_>> {
+        self.span.as_ref()?.enter()
     }
 
     #[inline]
@@ -466,6 +509,14 @@ impl Running {
             None => PoolState::none(self.system).note_end(tally, outcome, time, self.rows),
         }
         tally.finish(outcome, time, self.rows, self.affected);
+        if let Some(span) = &self.span {
+            span.end(&spans::Ended {
+                outcome,
+                error,
+                rows: (self.rows > 0 || !tally.writes()).then_some(self.rows),
+                affected: tally.writes().then_some(self.affected),
+            });
+        }
         #[cfg(feature = "tower")]
         if let Some(spent) = self.noted.as_ref().and_then(|noted| noted.scope.spent()) {
             spent.statement_ended(tally, time);

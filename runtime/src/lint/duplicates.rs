@@ -93,7 +93,7 @@ fn groups<'a>(rules: &Rules, pools: &'a [Arc<dyn ErasedPool>]) -> Vec<Group<'a>>
 fn common(rules: &Rules, pool: &dyn ErasedPool) -> Option<Common> {
     let state = pool.state();
     let place = state.connected;
-    if pool.is_closed() || place.is_same(Place::UNKNOWN) {
+    if pool.is_closed() || place.is_unknown() {
         return None;
     }
     let name = state.name();

@@ -160,6 +160,18 @@ impl Endpoint {
         self.system == other.system && self.server() == other.server()
     }
 
+    /// The host or socket of the server, and its port. `None` for a database that has no server.
+    pub(crate) fn server_address(&self) -> Option<(&str, Option<u16>)> {
+        if self.system.is_embedded() || self.address.is_empty() {
+            return None;
+        }
+        let split = self.address.rsplit_once(':');
+        let (host, port) = split
+            .and_then(|(host, port)| Some((host, Some(port.parse().ok()?))))
+            .unwrap_or((&self.address, None));
+        Some((host.trim_matches(['[', ']']), port))
+    }
+
     /// The address in one notation.
     fn server(&self) -> String {
         let default_port = match self.system {

@@ -14,6 +14,7 @@ use sqlx::{Describe, Either, Error, Execute, Executor, SqlStr};
 use super::any_conn::AnyConn;
 use super::backend::Backend;
 use super::conn::Conn;
+use super::driven::Driven;
 use super::in_use::Tracked;
 use super::known;
 use super::pool::Pool;
@@ -23,6 +24,7 @@ use crate::handle::asked::Purpose;
 use crate::handle::{ControlGuard, Handle};
 use crate::lifecycle::statement::{Prepared, PreparedRows, Running};
 use crate::lifecycle::transaction;
+use crate::log::spans;
 use crate::pool_state::counters::Control;
 use crate::scope::origin::Origin;
 
@@ -34,23 +36,24 @@ impl<'e, DB: Backend> Tracked<'e, DB> {
         mut sent: Sent<DB>,
         take: impl Fn(&mut T, Step<DB>) + Send,
     ) -> Result<T, Error> {
-        let mut running = prepared.begin(&mut sent, known::system::<DB>(), self.handle);
-        let mut steps = DB::fetch_many(self.connection, sent);
+        let running = prepared.begin(&mut sent, known::system::<DB>(), self.handle);
+        let steps = spans::outside(|| DB::fetch_many(self.connection, sent));
+        let mut driven = Driven::new(running, steps);
         let mut taken = T::default();
         loop {
-            match steps.try_next().await {
+            match driven.next().await.transpose() {
                 Ok(None) => break,
                 Ok(Some(step)) => {
-                    count::<DB>(&mut running, &step);
+                    count::<DB>(&mut driven.running, &step);
                     take(&mut taken, step);
                 }
                 Err(error) => {
-                    running.end(Some(&error));
+                    driven.running.end(Some(&error));
                     return Err(error);
                 }
             }
         }
-        running.end(None);
+        driven.running.end(None);
         Ok(taken)
     }
 
@@ -75,17 +78,20 @@ impl<'e, DB: Backend> Tracked<'e, DB> {
     ) -> Result<Option<DB::Row>, Error> {
         let mut running = prepared.begin(&mut sent, known::system::<DB>(), self.handle);
         running.shows_no_steps();
-        let result = DB::fetch_optional(self.connection, sent).await;
+        let future = spans::outside(|| DB::fetch_optional(self.connection, sent));
+        let mut driven = Driven::new(running, future);
+        let result = driven.output().await;
         if let Ok(Some(_)) = result {
-            running.first_row();
+            driven.running.first_row();
         }
-        running.end(result.as_ref().err());
+        driven.running.end(result.as_ref().err());
         result
     }
 
     fn stream(self, prepared: PreparedRows, mut sent: Sent<DB>) -> Counted<'e, DB> {
         let ready = prepared.look_up(&mut sent);
-        Counted::new(ready, self.handle, DB::fetch_many(self.connection, sent))
+        let steps = spans::outside(|| DB::fetch_many(self.connection, sent));
+        Counted::new(ready, self.handle, steps)
     }
 
     async fn prepare(

@@ -10,9 +10,10 @@ use pin_project_lite::pin_project;
 use sqlx::{Database, Either, Error};
 use tracing::Span;
 
+use super::driven::Driven;
 use super::known;
 use crate::handle::Handle;
-use crate::lifecycle::statement::{Ready, Running};
+use crate::lifecycle::statement::Ready;
 use crate::scope::counted;
 
 /// One item of a statement's stream: a result or a row.
@@ -20,28 +21,40 @@ pub(super) type Step<DB> = Either<<DB as Database>::QueryResult, <DB as Database
 
 /// A stream that counts as a statement, which begins with the first poll.
 pub(super) struct Counted<'e, DB: Database> {
-    stream: BoxStream<'e, Result<Step<DB>, Error>>,
-    statement: Statement,
+    statement: Statement<'e, DB>,
     /// Whether the inner stream may count the statement as well. It must not, because this stream does.
     covers: bool,
 }
 
-enum Statement {
+type Steps<'e, DB> = BoxStream<'e, Result<Step<DB>, Error>>;
+
+enum Statement<'e, DB: Database> {
     /// Not begun; `None` only while it begins.
-    Ready(Option<Ready>, Option<Arc<Handle>>),
-    Running(Running),
+    Ready(Option<(Ready, Steps<'e, DB>)>, Option<Arc<Handle>>),
+    Running(Driven<Steps<'e, DB>>),
+}
+
+impl<'e, DB: Database> Statement<'e, DB> {
+    /// The running statement, which begins if it has not.
+    #[inline]
+    fn running(&mut self) -> &mut Driven<Steps<'e, DB>> {
+        if let Statement::Ready(ready, handle) = self {
+            let (ready, steps) = ready.take().expect("BUG: a statement begins once");
+            let running = ready.begin(known::system::<DB>(), handle.take());
+            *self = Statement::Running(Driven::new(running, steps));
+        }
+        match self {
+            Statement::Running(running) => running,
+            Statement::Ready(..) => unreachable!("BUG: it has begun"),
+        }
+    }
 }
 
 impl<'e, DB: Database> Counted<'e, DB> {
     /// Counts a driver's stream on a connection.
-    pub(super) fn new(
-        ready: Ready,
-        handle: Option<Arc<Handle>>,
-        stream: BoxStream<'e, Result<Step<DB>, Error>>,
-    ) -> Self {
+    pub(super) fn new(ready: Ready, handle: Option<Arc<Handle>>, stream: Steps<'e, DB>) -> Self {
         Self {
-            stream,
-            statement: Statement::Ready(Some(ready), handle),
+            statement: Statement::Ready(Some((ready, stream)), handle),
             covers: false,
         }
     }
@@ -50,7 +63,7 @@ impl<'e, DB: Database> Counted<'e, DB> {
     pub(super) fn covering(
         ready: Ready,
         handle: Option<Arc<Handle>>,
-        stream: BoxStream<'e, Result<Step<DB>, Error>>,
+        stream: Steps<'e, DB>,
     ) -> Self {
         Self {
             covers: true,
@@ -63,22 +76,12 @@ impl<DB: Database> Stream for Counted<'_, DB> {
     type Item = Result<Step<DB>, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        let running = match &mut this.statement {
-            Statement::Running(running) => running,
-            Statement::Ready(ready, handle) => {
-                let ready = ready.take().expect("BUG: a statement begins once");
-                let running = ready.begin(known::system::<DB>(), handle.take());
-                this.statement = Statement::Running(running);
-                let Statement::Running(running) = &mut this.statement else {
-                    unreachable!("BUG: just put there")
-                };
-                running
-            }
-        };
-        let covered = this.covers.then(counted::mark_counted);
-        let step = this.stream.as_mut().poll_next(cx);
+        let covers = self.covers;
+        let driven = self.statement.running();
+        let covered = covers.then(counted::mark_counted);
+        let step = driven.poll_next(cx);
         drop(covered);
+        let running = &mut driven.running;
         match step {
             Poll::Pending => {
                 running.resume();
@@ -161,11 +164,18 @@ impl<S: Stream> Stream for InSpan<S> {
     type Item = S::Item;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        let this = self.project();
-        let _entered = this.span.enter();
-        match this.stream.as_pin_mut() {
-            Some(stream) => stream.poll_next(cx),
-            None => Poll::Ready(None),
+        let mut this = self.project();
+        let entered = this.span.enter();
+        let Some(stream) = this.stream.as_mut().as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        let item = stream.poll_next(cx);
+        if let Poll::Ready(None) = item {
+            // A stream that is stored after its end keeps no span open.
+            this.stream.set(None);
+            drop(entered);
+            *this.span = Span::none();
         }
+        item
     }
 }

@@ -2,18 +2,22 @@
 
 use std::any::type_name;
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Context;
 
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use sqlx::{Database, Describe, Either, Error, Execute, Executor, SqlStr};
 
+use super::driven::Driven;
 use super::known;
 use super::lent::{self, Written};
 use super::sent::{Passed, Sent};
 use super::stream::{Counted, Step};
 use crate::handle::Handle;
 use crate::lifecycle::statement::{self, Prepared, PreparedRows, Running};
+use crate::log::spans;
 use crate::scope::ledger::Identity;
 use crate::scope::{context, counted};
 use crate::site::{Site, TrackedFn};
@@ -255,7 +259,14 @@ impl<'c, X: Executor<'c>, S: KnownSite> Tap<X, S> {
                 Identity::Unseen
             },
         };
-        let (called, counted) = counted::ask_whether_counted(|| call(self.executor, sent));
+        let is_plain = self.connection.is_plain::<X>();
+        let (called, counted) = counted::ask_whether_counted(|| {
+            if is_plain {
+                spans::outside(|| call(self.executor, sent))
+            } else {
+                call(self.executor, sent)
+            }
+        });
         if counted {
             called
         } else {
@@ -276,36 +287,24 @@ fn count<'e, DB: Database, T: Send + 'e>(
     Box::pin(async move {
         let mut running = prepared.begin(&mut passed, known::system::<DB>(), handle);
         running.shows_no_steps();
+        let mut driven = Driven::new(running, future);
         // The executor may pass the statement on to one that is tracked. That one must not count it again.
-        let result = Covered { future }.await;
+        let covered = |cx: &mut Context<'_>| {
+            let _covered = counted::mark_counted();
+            driven.poll_output(cx)
+        };
+        let result = poll_fn(covered).await;
         let error = match &result {
             // A missing row is no failure of the statement.
             Ok(_) | Err(Error::RowNotFound) => None,
             Err(error) => Some(error),
         };
         if let Ok(output) = &result {
-            note(&mut running, output);
+            note(&mut driven.running, output);
         }
-        running.end(error);
+        driven.running.end(error);
         result
     })
-}
-
-/// A future during whose polls no statement counts, because it is counted already.
-struct Covered<'e, T> {
-    future: BoxFuture<'e, T>,
-}
-
-impl<T> Future for Covered<'_, T> {
-    type Output = T;
-
-    fn poll(
-        mut self: std::pin::Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<T> {
-        let _covered = counted::mark_counted();
-        self.future.as_mut().poll(cx)
-    }
 }
 
 impl<'c, X: Executor<'c>, S: KnownSite> Executor<'c> for Tap<X, S> {

@@ -14,7 +14,9 @@ use crate::measure::distinct::Distinct;
 use crate::measure::histogram::Histogram;
 use crate::snapshot::SiteStats;
 use crate::source::place::Place;
-use crate::sql::{Effect, Ends, OperationName, Schema, Undo, effects, may_have_effects, summarise};
+use crate::sql::{
+    Effect, Ends, OperationName, Schema, Sole, Undo, effects, may_have_effects, sole, summarise,
+};
 use crate::sync;
 
 /// A call site or a function has a tally for each of this many texts. Further texts share some.
@@ -42,6 +44,8 @@ pub(crate) struct Tally {
     pub(crate) operation: OperationName,
     /// The hash of the place and the summary; without a place, of the text.
     line: u64,
+    /// What spans name; read when the first span is made.
+    sole: OnceCell<Sole>,
     /// The tables that the text names, as hashes.
     tables: Box<[u64]>,
     /// Whether the text may write. Drivers report "affected" rows for reads as well.
@@ -87,6 +91,7 @@ impl Tally {
                 None => hash(sql),
             },
             operation: OperationName::of(&summary.text),
+            sole: OnceCell::new(),
             tables: summary.tables,
             summary: summary.text,
             writes: summary.writes,
@@ -125,6 +130,7 @@ impl Tally {
             summary: "(other statements)".to_owned(),
             operation: like.map_or(OperationName::UNKNOWN, |like| like.operation),
             line: like.map_or(0, |like| like.line),
+            sole: OnceCell::new(),
             tables: Box::default(),
             // Otherwise unknown, so the number of affected rows that the driver reports is taken as it is.
             writes: !is_control,
@@ -161,6 +167,19 @@ impl Tally {
 
     pub(crate) fn sql(&self) -> &str {
         &self.text.kept
+    }
+
+    /// The operation and the table of the text, where it has one of each for certain.
+    pub(crate) fn sole(&self) -> &Sole {
+        self.sole.get_or_init(|| {
+            // Of a text that is not kept whole, the rest may name others.
+            let is_known = self.others.is_none() && self.text.hash.is_none();
+            if is_known {
+                sole(self.sql())
+            } else {
+                Sole::default()
+            }
+        })
     }
 
     pub(crate) fn writes(&self) -> bool {

@@ -37,6 +37,11 @@ impl Place {
         function: None,
     };
 
+    /// Whether it is in code that calls through sqlx, without `#[track]`.
+    pub(crate) fn is_unknown(self) -> bool {
+        self.is_same(Self::UNKNOWN)
+    }
+
     /// Whether it is the same place in the source.
     pub(crate) fn is_same(self, other: Place) -> bool {
         (self.line, self.column, self.file) == (other.line, other.column, other.file)

@@ -36,4 +36,5 @@ mod requests;
 mod scopes;
 mod serialised;
 mod silent;
+mod spans;
 mod traits;

@@ -45,6 +45,8 @@ mod findings;
 mod metrics;
 #[path = "shared.rs"]
 mod shared;
+#[path = "spans.rs"]
+mod spans;
 #[path = "statements.rs"]
 mod statements;
 

@@ -1,0 +1,25 @@
+//! The spans of what runs on a handle. They end with the handle at the latest, also where a future was leaked.
+
+use std::sync::Arc;
+
+use crate::log::spans::OpenSpan;
+
+/// The spans of a handle that may be open.
+#[derive(Debug, Default)]
+pub(super) struct Spans {
+    statement: Option<Arc<OpenSpan>>,
+}
+
+impl Spans {
+    /// Adds the span of a statement. Returns the one before: if it is open, it belongs to a future that was leaked.
+    pub(super) fn begin_statement(&mut self, span: Arc<OpenSpan>) -> Option<Arc<OpenSpan>> {
+        self.statement.replace(span)
+    }
+
+    /// Ends what is still open. Calls the subscriber.
+    pub(super) fn end(self) {
+        if let Some(open) = self.statement {
+            open.end_given_up();
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Spans, as OpenTelemetry exports them. What is the same on every database is in `backends/spans.rs`.
+
+mod exported;
+mod fields;
+mod off;
+
+use sqlx::track;
+
+use crate::common::pool_of;
+
+pub(crate) use exported::{Exported, attribute, time};
+
+/// Makes a span of each kind.
+#[track]
+async fn every_kind() {
+    let pool = pool_of(1).await;
+    sqlx::query("SELECT * FROM exam")
+        .fetch_all(&*pool)
+        .await
+        .unwrap();
+}
