@@ -52,6 +52,11 @@ impl Histogram {
         }
     }
 
+    /// The sum of the durations.
+    pub(crate) fn total(&self) -> Duration {
+        Duration::from_nanos(self.total.load(Relaxed))
+    }
+
     pub(crate) fn read(&self) -> Timing {
         self.read_with_zeros(0)
     }
@@ -74,7 +79,7 @@ impl Histogram {
                 });
             }
         }
-        timing.total = Duration::from_nanos(self.total.load(Relaxed));
+        timing.total = self.total();
         timing.min = Duration::from_nanos(match self.min.load(Relaxed) {
             _ if zeros > 0 => 0,
             u64::MAX => 0,

@@ -182,7 +182,9 @@ mod tests {
         let mut pools = Pools::default();
         for _ in 0..3 {
             let made: Vec<_> = (0..1_000).map(|_| pools.make("main")).collect();
-            made.iter().for_each(|label| pools.end(label));
+            for label in &made {
+                pools.end(label);
+            }
         }
         for tenant in 0..1_000 {
             let made = pools.make(&format!("tenant {tenant}"));

@@ -42,7 +42,7 @@ pub fn prometheus() -> String {
     pools::write(&mut exposition, &pools);
     permits::write(&mut exposition, &pools, &snapshot);
     if rules.has_metrics_of_sites() {
-        sites::write(&mut exposition, &tally::read_all());
+        sites::write(&mut exposition, &tally::sums());
     }
     tracker::write(&mut exposition, &snapshot);
     exposition.into_text()

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::exposition::{Exposition, Family, Label};
 use super::pools::{counter, gauge};
 use crate::measure::units::nanos;
-use crate::snapshot::SiteStats;
+use crate::site::tally::Sums;
 use crate::sync;
 
 /// So many sites have series of their own.
@@ -42,7 +42,7 @@ const FOLDED: Family = gauge(
 
 static SITES: Mutex<Sites> = Mutex::new(Sites::new());
 
-pub(super) fn write(exposition: &mut Exposition, sites: &[SiteStats]) {
+pub(super) fn write(exposition: &mut Exposition, sites: &[Sums]) {
     let mut known = sync::lock(&SITES);
     known.count(&totals(sites));
     write_all(exposition, &known);
@@ -50,7 +50,7 @@ pub(super) fn write(exposition: &mut Exposition, sites: &[SiteStats]) {
 
 fn write_all(exposition: &mut Exposition, sites: &Sites) {
     let own = sites.known.iter().filter(|(_, site)| site.has_series);
-    let rows = own.map(|((function, summary), site)| ((&**function, &**summary), &site.shown));
+    let rows = own.map(|(name, site)| (*name, &site.shown));
     let folded = sites.known.values().filter(|site| !site.has_series).count();
     let other = (folded > 0 || sites.other != Counts::default()).then_some((OTHER, &sites.other));
     let rows: Vec<_> = rows.chain(other).collect();
@@ -91,7 +91,7 @@ fn labels_of<'a>((function, summary): &(&'a str, &'a str)) -> [Label<'a>; 2] {
 }
 
 /// Function and summary. Of untracked code, the function is empty.
-type Name = (String, String);
+type Name = (&'static str, &'static str);
 
 /// What is counted of sites.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,20 +121,17 @@ struct Site {
     shown: Counts,
 }
 
-fn totals(sites: &[SiteStats]) -> BTreeMap<Name, Counts> {
+fn totals(sites: &[Sums]) -> BTreeMap<Name, Counts> {
     let mut totals: BTreeMap<Name, Counts> = BTreeMap::new();
     for site in sites {
-        let name = (
-            site.function.clone().unwrap_or_default(),
-            site.summary.clone(),
-        );
-        totals.entry(name).or_default().add(Counts {
+        let of_name = totals.entry((site.function, site.summary)).or_default();
+        of_name.add(Counts {
             ok: site.ok,
             errors: site.errors,
             cancelled: site.cancelled,
-            rows: site.rows_returned,
+            rows: site.rows,
             saved: site.saved,
-            nanos: nanos(site.time.total),
+            nanos: nanos(site.time),
         });
     }
     totals
@@ -158,9 +155,7 @@ impl Sites {
     /// Counts what came since the last time, and decides before which sites have series of their own.
     fn count(&mut self, totals: &BTreeMap<Name, Counts>) {
         for name in totals.keys() {
-            if !self.known.contains_key(name) {
-                self.known.insert(name.clone(), Site::default());
-            }
+            self.known.entry(*name).or_default();
         }
         self.choose(totals);
         for (name, total) in totals {
@@ -181,7 +176,7 @@ impl Sites {
     fn choose(&mut self, totals: &BTreeMap<Name, Counts>) {
         let time = |name: &Name| totals.get(name).map_or(0, |counts| counts.nanos);
         let mut without: Vec<_> = self.known.iter_mut().collect();
-        without.retain(|((function, summary), _)| (&**function, &**summary) != OTHER);
+        without.retain(|(name, _)| **name != OTHER);
         let (mut own, mut without): (Vec<_>, Vec<_>) =
             without.into_iter().partition(|(_, site)| site.has_series);
         without.sort_by_key(|(name, _)| Reverse(time(name)));
@@ -227,7 +222,14 @@ impl Counts {
 
 #[cfg(test)]
 mod tests {
+    use once_cell::sync::Lazy;
+
     use super::*;
+
+    static NAMES: Lazy<Vec<&'static str>> = Lazy::new(|| {
+        let names = (0..1_000).map(|site| &*format!("SELECT {site}").leak());
+        names.collect()
+    });
 
     fn totals(sites: impl IntoIterator<Item = (usize, u64)>) -> BTreeMap<Name, Counts> {
         let counts = |time: u64| Counts {
@@ -235,14 +237,14 @@ mod tests {
             nanos: time,
             ..Counts::default()
         };
-        let named = |(site, time)| (("f".to_owned(), format!("SELECT {site}")), counts(time));
+        let named = |(site, time): (usize, u64)| (("f", NAMES[site]), counts(time));
         sites.into_iter().map(named).collect()
     }
 
     /// The number of shown statements by site, and those of the others.
     fn shown(sites: &Sites) -> (BTreeMap<&str, u64>, u64) {
         let own = sites.known.iter().filter(|(_, site)| site.has_series);
-        let own = own.map(|((_, summary), site)| (&**summary, site.shown.ok));
+        let own = own.map(|((_, summary), site)| (*summary, site.shown.ok));
         (own.collect(), sites.other.ok)
     }
 
@@ -307,12 +309,11 @@ mod tests {
     #[test]
     fn a_site_that_is_called_like_the_others_is_one_of_them() {
         let mut sites = Sites::new();
-        let name = (OTHER.0.to_owned(), OTHER.1.to_owned());
         let counts = Counts {
             ok: 3,
             ..Counts::default()
         };
-        sites.count(&BTreeMap::from([(name, counts)]));
+        sites.count(&BTreeMap::from([(OTHER, counts)]));
         assert_eq!(shown(&sites), (BTreeMap::new(), 3));
     }
 }
