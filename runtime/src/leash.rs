@@ -52,6 +52,9 @@ pub mod guide {
     #[doc = include_str!("guide/spans.md")]
     pub mod spans {}
 
+    #[doc = include_str!("guide/logs.md")]
+    pub mod logs {}
+
     #[doc = include_str!("guide/size.md")]
     pub mod size {}
 

@@ -6,6 +6,7 @@ use clap::Parser;
 use clap::builder::styling::{AnsiColor, Styles};
 
 use crate::bugs::Bug;
+use crate::logs::LogArgs;
 
 /// The exit code when the service itself failed.
 pub(crate) const FAILURE: u8 = 1;
@@ -87,6 +88,9 @@ pub(crate) struct Args {
     /// How long the service waits for requests and connections when it is told to stop
     #[arg(long, value_name = "SECONDS", requires = "serve", default_value_t = 5, value_parser = clap::value_parser!(u64).range(0..=600))]
     pub(crate) grace: u64,
+
+    #[command(flatten)]
+    pub(crate) logs: LogArgs,
 }
 
 impl Args {

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::path::PathBuf;
 
 use sqlx::migrate::MigrateError;
 
@@ -17,6 +18,11 @@ pub(crate) enum Error {
     Open { url: String, source: sqlx::Error },
     #[error("cannot bring the tables up to date")]
     Tables(#[from] MigrateError),
+    #[error("cannot write log files in {}", directory.display())]
+    Logs {
+        directory: PathBuf,
+        source: io::Error,
+    },
     #[error("there is no exam {0}")]
     NoExam(i64),
     #[error("exam {exam} is for another kind of device: {device} does not measure {kind}")]

@@ -12,6 +12,7 @@ mod device;
 mod error;
 mod exam;
 mod licence;
+mod logs;
 mod measurement;
 mod numbering;
 mod progress;
@@ -36,17 +37,27 @@ use crate::report::Findings;
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
+    // Dropped last, also by a panic: what happens at the end must be in the files.
+    let (_files, layers) = match logs::open(&args.logs) {
+        Ok(opened) => opened,
+        Err(error) => return failed(&error),
+    };
     let progress = match args.serve {
         Some(_) => Progress::hidden(),
         None => Progress::new(args.batches),
     };
-    progress::log_above(&progress);
+    progress::log_above(&progress, layers);
 
+    // People read the log on stderr. Machines read the files, and want the fields.
+    let events = if args.logs.logs.is_some() {
+        leash::Events::Both
+    } else {
+        leash::Events::Drawing
+    };
     // `SQLX_LEASH` is nearer than these. Batches wait for each other at the counter, longer on a busy machine: that is no slow
     // query here. The default of 10 s for unaccounted connections is too long for `--bug silent-peer`.
     let config = leash::Config::new()
-        // The log is read by people here. A log that machines read wants the fields.
-        .events(leash::Events::Drawing)
+        .events(events)
         .limit(leash::Lint::SlowQuery, Duration::from_secs(5))
         .limit(leash::Lint::UnaccountedConnections, Duration::from_secs(1));
     if args.serve.is_some() {
@@ -68,11 +79,13 @@ async fn main() -> ExitCode {
     match outcome {
         Ok(true) => ExitCode::from(args::FINDING),
         Ok(false) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {}", error::with_causes(&error));
-            ExitCode::from(args::FAILURE)
-        }
+        Err(error) => failed(&error),
     }
+}
+
+fn failed(error: &Error) -> ExitCode {
+    eprintln!("error: {}", error::with_causes(error));
+    ExitCode::from(args::FAILURE)
 }
 
 /// Prints what a doctor says of the pool and its database. Returns whether there is something to change.
@@ -90,7 +103,7 @@ async fn run(args: &Args, progress: &Progress) -> Result<(), Error> {
 
     let day = work(args, &clinic, progress).await;
     // After a failure too: that is when the holders of the connections matter.
-    report::print(&leash::snapshot());
+    report::at_the_end(args);
 
     // Closing waits for every connection, so drop first what a bug still holds.
     let outcome = day.map(drop);

@@ -4,7 +4,11 @@ use std::env;
 use std::io::{self, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
+
+use crate::logs::FileLayer;
 
 /// Shows the number of batches stored: a bar on a terminal, elsewhere a line at the end.
 #[derive(Clone, Debug)]
@@ -39,15 +43,20 @@ impl Progress {
     }
 }
 
-/// Logs to stderr, above the bar.
-pub(crate) fn log_above(progress: &Progress) {
+/// Logs to stderr, above the bar, and into these files.
+pub(crate) fn log_above(progress: &Progress, files: Vec<FileLayer>) {
     let progress = progress.clone();
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new("warn,sqlx_leash=info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let stderr = fmt::layer()
         .with_ansi(io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none())
         .with_writer(move || AboveBar(progress.0.clone()))
+        .with_filter(filter);
+    // An empty list of layers would take no event, and let no other layer take one.
+    let files = (!files.is_empty()).then_some(files);
+    tracing_subscriber::registry()
+        .with(files)
+        .with(stderr)
         .init();
 }
 

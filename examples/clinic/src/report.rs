@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sqlx::leash::{self, Snapshot};
+use sqlx::leash;
+
+use crate::args::Args;
 
 /// Whether there was a finding.
 #[derive(Debug)]
@@ -26,6 +28,11 @@ impl Findings {
 
 /// Prints the statements of each line, the pools, and the handles that are still held. Without the feature `leash`, it
 /// prints that nothing was counted.
-pub(crate) fn print(snapshot: &Snapshot) {
-    println!("{snapshot}");
+///
+/// What happened since the reporter's last line goes into the log files, if there are any.
+pub(crate) fn at_the_end(args: &Args) {
+    println!("{}", leash::snapshot());
+    if args.logs.logs.is_some() {
+        leash::report();
+    }
 }

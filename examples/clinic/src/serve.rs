@@ -11,7 +11,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::leash;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -64,7 +63,7 @@ pub(crate) async fn run(args: &Args, address: &str) -> Result<bool, Error> {
         // It cannot fail: an error of `accept` is waited out.
         let _ = server.await;
     };
-    Ok(end(ended, database, Duration::from_secs(grace)).await)
+    Ok(end(ended, database, args).await)
 }
 
 async fn listen(address: &str) -> io::Result<(TcpListener, SocketAddr)> {
@@ -74,15 +73,15 @@ async fn listen(address: &str) -> io::Result<(TcpListener, SocketAddr)> {
 }
 
 /// Waits until `requests` have ended and every connection is back, reports, and returns whether not all of it came.
-async fn end(requests: impl Future<Output = ()>, database: Database, grace: Duration) -> bool {
+async fn end(requests: impl Future<Output = ()>, database: Database, args: &Args) -> bool {
     let asked = Instant::now();
-    let end = asked + grace;
+    let end = asked + Duration::from_secs(args.grace);
     let all = async {
         requests.await;
         stop::released(&database.store.pool).await;
     };
     let is_late = timeout_at(end, all).await.is_err();
-    report::print(&leash::snapshot());
+    report::at_the_end(args);
     if is_late {
         eprint!("{}", Left::now(&database.store.pool, asked.elapsed()));
     } else {

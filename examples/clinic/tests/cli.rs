@@ -1,6 +1,9 @@
 //! The clinic, started as its users start it.
 #![cfg(feature = "leash")]
 
+#[path = "cli/logs.rs"]
+mod logs;
+
 use std::process::{Command, Output};
 
 /// Marks the line of a bug's source to which its finding points.
