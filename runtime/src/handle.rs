@@ -10,7 +10,7 @@ use once_cell::sync::OnceCell;
 use smallvec::SmallVec;
 
 use crate::pool_state::PoolState;
-use crate::pool_state::connections::Shown;
+use crate::pool_state::connections::{Opening, Shown};
 use crate::pool_state::counters::Hold;
 use crate::pool_state::endpoint::System;
 use crate::scope::origin::Origin;
@@ -46,6 +46,7 @@ mod returning;
 mod rows;
 pub(crate) mod session;
 mod spans;
+mod told;
 mod transactions;
 pub(crate) mod unread;
 mod unserved;
@@ -284,6 +285,7 @@ impl Handle {
         drop(state);
         // After the unlock: a scope may hold spans, and dropping a span runs the code of a subscriber.
         drop(asked_by);
+        self.tell_grant(waited, has_connected);
     }
 
     /// Counts a wait that ended without a permit, in its request.
@@ -305,8 +307,15 @@ impl Handle {
         self.pool
             .openers
             .add(self.place, connections, test.as_ref());
-        if is_first && self.had_permit() {
-            self.pool.connections.connected_in(self.asked.elapsed());
+        let time = (is_first && self.had_permit()).then(|| self.asked.elapsed());
+        if let Some(time) = time {
+            self.pool.connections.connected_in(time);
+        }
+        for number in 0..connections {
+            self.pool.connections.opened_for(Opening {
+                place: self.place,
+                time: time.filter(|_| number == 0),
+            });
         }
     }
 
@@ -339,8 +348,9 @@ impl Handle {
             Instant::now()
         };
         state.enter(Activity::Idle, &self.stream, now);
-        state.standing = Standing::Returning(now);
+        let before = std::mem::replace(&mut state.standing, Standing::Returning(now));
         let (hold, was_reported) = (state.spent, state.reported.idle_ever);
+        let statements = state.statements;
         // `state` stays locked, so that no other thread hands the handle to another scope between these two steps.
         let scope = state.owner.scope.take();
         if let Some(scope) = &scope {
@@ -365,6 +375,9 @@ impl Handle {
         }
         if was_reported {
             log::idle_handle_returned(self.place, &self.pool, &self.span, hold);
+        }
+        if let Standing::Held(since) = before {
+            self.tell_hold(since, hold, statements);
         }
     }
 

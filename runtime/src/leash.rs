@@ -15,6 +15,7 @@
 //! | | what is known of a pool's service | it is read | an acquire of that pool that has failed |
 //! | `board::Board::respond` | the same, and the list of the last findings | it is copied | a finding that is being reported |
 //! | [`doctor()`] | the list of pools | it is copied | a pool that is being made or dropped |
+//! | [`observe`] | the list of pools | it is copied | a pool that is being made or dropped |
 //! | [`on_finding`] | the list of callbacks | one is added | a finding that is being reported |
 //! | a request in `tower::RequestLayer` | the table of routes | a route is looked up, under a lock that readers share | a request of a new route |
 //! | [`scope()`] | the table of names | a name is looked up | a call of these |
@@ -54,6 +55,11 @@ pub mod guide {
 
     #[doc = include_str!("guide/logs.md")]
     pub mod logs {}
+
+    // Its example runs with the feature only.
+    #[cfg(any(not(doctest), all(feature = "track", feature = "_sqlite")))]
+    #[doc = include_str!("guide/observe.md")]
+    pub mod observe {}
 
     #[doc = include_str!("guide/size.md")]
     pub mod size {}
@@ -96,6 +102,15 @@ pub use crate::snapshot::{
     TransactionFailure, TransactionInfo, WaiterInfo, WriteLockInfo,
 };
 
+/// What an [`Observer`] is told. See [`guide::observe`].
+pub mod observed {
+    pub use crate::snapshot::observed::{
+        CloseCause, Closed, Hold, Opened, Pool, Site, Statement, StatementOutcome, Wait,
+        WaitOutcome,
+    };
+}
+pub use crate::snapshot::observed::Observer;
+
 /// A live page. See [`guide::board`].
 #[cfg(feature = "board")]
 pub mod board {
@@ -126,6 +141,7 @@ pub use crate::off::*;
 pub use crate::{
     config::Config,
     lint::on_finding,
+    observe::observe,
     report::{
         collect::snapshot,
         health::health,

@@ -48,6 +48,8 @@ mod log;
 mod measure;
 #[cfg(any(feature = "track", feature = "serde"))]
 mod millis;
+#[cfg(feature = "track")]
+mod observe;
 // Not `pool`: that is the name of sqlx's module.
 #[cfg(feature = "track")]
 mod pool_state;

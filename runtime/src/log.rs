@@ -15,6 +15,7 @@ use crate::pool_state::counters::Hold;
 use crate::pool_state::endpoint::System;
 use crate::scope::foreign;
 use crate::site::tally::{Outcome, Tally};
+use crate::snapshot::observed::error_type;
 use crate::snapshot::{PoolStats, SiteStats};
 use crate::source::function::Function;
 use crate::source::place::Place;
@@ -89,21 +90,6 @@ fn emit_query(query: &Query<'_>) {
         "{}",
         query.tally.summary,
     );
-}
-
-/// The database's error code; without one, the kind of error.
-fn error_type(error: &sqlx::Error) -> String {
-    if let sqlx::Error::Database(error) = error
-        && let Some(code) = error.code()
-    {
-        return code.into_owned();
-    }
-    let debug = format!("{error:?}");
-    debug
-        .split(|c: char| !c.is_alphanumeric())
-        .next()
-        .unwrap_or_default()
-        .to_owned()
 }
 
 /// Prints a finding on stderr, in a debug build where no subscriber takes it.
@@ -194,6 +180,11 @@ pub(crate) fn return_cut(place: Place, pool: &PoolState, limit: Duration) {
         pool.name(),
         short(limit)
     );
+}
+
+/// An observer has panicked for the first time; the panic hook has the message.
+pub(crate) fn observer_panicked(observer: &str) {
+    say!(target: GENERAL, Level::ERROR, "the observer {observer} panicked; its further panics are not logged");
 }
 
 /// A thread of the tracker could not be started.

@@ -9,6 +9,7 @@ use sqlx::{Database, Pool};
 
 use crate::config::{ConfigError, Events, Spans};
 use crate::finding::{Finding, Level, Limit, Lint};
+use crate::snapshot::observed::Observer;
 use crate::snapshot::{Diagnosis, Health, Snapshot};
 
 /// A database whose pools can be tracked. Code that is generic over the database needs this bound, beside sqlx's own,
@@ -227,6 +228,10 @@ impl std::str::FromStr for Config {
 /// Calls `callback` with every finding. Without `track`, there is none.
 #[inline]
 pub fn on_finding(_callback: impl Fn(&Finding) + Send + Sync + 'static) {}
+
+/// Tells `observer` what ends. Without `track`, nothing is told.
+#[inline]
+pub fn observe(_observer: impl Observer) {}
 
 impl Finding {
     /// The whole report as text. Without `track`, there is no finding.

@@ -12,6 +12,7 @@ mod by_site;
 mod demand;
 mod diagnosis;
 mod health;
+pub(crate) mod observed;
 mod requests;
 mod since;
 mod timing;

@@ -47,6 +47,7 @@ mod received;
 mod scrape;
 mod settled;
 mod source;
+mod told;
 mod until;
 mod whole;
 
@@ -60,5 +61,6 @@ pub use received::{listen, received, take_received};
 pub use scrape::{Sample, Scrape};
 pub use settled::settled;
 pub use source::{Place, declared, marked, path_of, written};
+pub use told::{OfPool, OfSite, assert_told_of, observe, told_findings};
 pub use until::until;
 pub use whole::{IsInside, assert_whole};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use sqlx::Error;
 
@@ -70,6 +71,12 @@ impl Waiting {
             handle.pool.connections.cut();
         }
         handle.acquires.failed(error);
+        handle.tell_failure(Some(error), self.has_connected);
+    }
+
+    /// Whether a connection was opened for it.
+    pub(crate) fn has_connected(&self) -> bool {
+        self.has_connected
     }
 
     /// Ends a wait that failed, and was not abandoned.
@@ -91,6 +98,7 @@ impl Drop for Waiting {
             handle.acquires.abandoned();
             handle.acquire_given_up();
             live::remove(handle.id);
+            handle.tell_failure(None, self.has_connected);
         }
     }
 }
@@ -106,6 +114,7 @@ impl Held {
         asked.pool.permits.take();
         let handle = Handle::at_once(asked);
         live::insert(&handle);
+        handle.tell_grant(Duration::ZERO, false);
         Self::of(handle)
     }
 

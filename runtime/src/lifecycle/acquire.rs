@@ -18,6 +18,7 @@ use crate::handle::Handle;
 use crate::handle::asked::{Asked, Purpose};
 use crate::handle::held::{Held, Waiting};
 use crate::lint::{self, Reaction};
+use crate::observe;
 use crate::pool_state::connections::opened_in;
 use crate::pool_state::{PoolState, full_server, registry};
 use crate::scope::context;
@@ -252,8 +253,12 @@ fn begin_to_wait(asked: Asked) -> Waiting {
 }
 
 fn hold_after_wait(waiting: Waiting) -> Held {
+    let has_connected = waiting.has_connected();
     let held = waiting.granted();
     pace::handle_held(held.handle().place.function);
+    if has_connected && observe::are_any() {
+        observe::connections(&held.handle().pool);
+    }
     held
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use crate::config;
 use crate::log;
 use crate::measure::begun;
+use crate::observe;
 use crate::pool_state::PoolState;
 use crate::pool_state::closing::{Closing, ClosingGuard};
 use crate::pool_state::newcomers::{self, Newcomer};
@@ -50,13 +51,27 @@ pub(crate) fn pool_made(pool: Weak<dyn ErasedPool>, state: &PoolState) {
 }
 
 /// Unregisters a pool that is being dropped.
-pub(crate) fn pool_gone(state: &PoolState) {
+pub(crate) fn pool_gone(pool: &dyn ErasedPool) {
+    let state = pool.state();
     registry::unregister(state.id());
+    if observe::are_any() {
+        tell_last(pool);
+    }
     state.give_label_back();
     // The watchdog ends with the last pool and the last handle, and must wake to see that.
     if registry::number() == 0 {
         pace::wake();
     }
+}
+
+/// Tells observers what a pool that is being dropped has closed, and which connections go with it.
+fn tell_last(pool: &dyn ErasedPool) {
+    let state = pool.state();
+    // Otherwise plain sqlx may have clones of the pool.
+    if state.lent_at().is_none() && !state.is_shared() {
+        state.connections.go_with_pool(pool.idle());
+    }
+    observe::look_at_connections(pool);
 }
 
 /// Called at each use of a pool.

@@ -13,6 +13,7 @@ use crate::handle::unread::Unread;
 use crate::lint;
 use crate::log;
 use crate::log::spans::{self, Entered, OpenSpan};
+use crate::observe::{self, StatementEnd};
 use crate::pool_state::PoolState;
 use crate::pool_state::connections::Shown;
 use crate::pool_state::endpoint::System;
@@ -529,7 +530,7 @@ impl Running {
         if !reported_slow {
             lint::slow_query_ended(tally, self.handle.as_ref(), time, outcome);
         }
-        log::query(&log::Query {
+        let query = log::Query {
             tally,
             system: self.system,
             pool: (self.handle.as_ref().map(|handle| &handle.pool)).filter(|pool| !pool.is_none()),
@@ -539,6 +540,12 @@ impl Running {
             rows: self.rows,
             affected: self.affected,
             calls: *calls,
+        };
+        log::query(&query);
+        observe::statement(&StatementEnd {
+            query: &query,
+            began: self.sent,
+            ended: now,
         });
         if let Some(error) = error {
             refused::judge(

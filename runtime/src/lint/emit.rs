@@ -22,7 +22,7 @@ use crate::scope::failures::{self, Failure};
 use crate::scope::foreign::{self, Panicked};
 use crate::scope::{Scope, context};
 use crate::snapshot::LintStats;
-use crate::{config, log, sync};
+use crate::{config, log, observe, sync};
 
 /// A finding like one that was logged less than this ago is suppressed.
 const QUIET: Duration = Duration::from_mins(1);
@@ -204,6 +204,7 @@ impl Finding {
                 log::callback_panicked(self.lint);
             }
         }
+        observe::finding(self);
     }
 
     /// How the finding is told; `None` if it is suppressed.

@@ -16,7 +16,7 @@ use crate::sync;
 mod ledger;
 
 use ledger::{Ledger, Seen};
-pub(crate) use ledger::{Shown, Use};
+pub(crate) use ledger::{Opening, Shown, Untold, Use};
 
 thread_local! {
     /// The number of connections that were opened in the poll that this thread runs.
@@ -82,6 +82,7 @@ impl Connections {
     pub(crate) fn opened(&self) {
         if let Some(counted) = &self.counted {
             counted.opened.fetch_add(1, SeqCst);
+            sync::lock(&counted.ledger).opened();
         }
         OPENED.set(OPENED.get() + 1);
     }
@@ -104,6 +105,32 @@ impl Connections {
     /// A statement has shown that its connection is broken. The pool will close it.
     pub(crate) fn broke(&self) {
         self.note(Ledger::broke);
+    }
+
+    /// A connection was opened for an acquire.
+    pub(crate) fn opened_for(&self, opening: Opening) {
+        self.note(|ledger| ledger.opened_for(opening));
+    }
+
+    /// The connections that go with their pool, which is being dropped.
+    pub(crate) fn go_with_pool(&self, number: u32) {
+        for _ in 0..number {
+            self.closes(Shown::Program);
+        }
+    }
+
+    /// Takes what is not told to the program's observers yet. What was closed is known as of the last
+    /// [`look`](Self::look).
+    pub(crate) fn take_untold(&self) -> Untold {
+        let counted = self.counted.as_ref();
+        let untold = counted.map(|counted| sync::lock(&counted.ledger).take_untold());
+        untold.unwrap_or_default()
+    }
+
+    /// Whether there is something to tell, or may soon be: connections are open.
+    pub(crate) fn may_have_news(&self) -> bool {
+        let counted = self.counted.as_ref();
+        counted.is_some_and(|counted| sync::lock(&counted.ledger).may_have_news())
     }
 
     /// A connect took this long.

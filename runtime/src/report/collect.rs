@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use crate::handle::live;
 use crate::lint::{self, emit};
 use crate::measure::begun;
+use crate::observe;
 use crate::pool_state::counters::Hold;
 use crate::pool_state::read;
 use crate::scope::Scope;
@@ -41,6 +42,10 @@ pub(super) fn without_sites() -> Snapshot {
     let claims = live::all();
     lint::note_demand(&claims);
     let mut pools = read::read_all();
+    if observe::are_any() {
+        // An observer is told at once what the snapshot counts as closed.
+        observe::all_connections();
+    }
     let (handles, waiters) = live::read(&claims);
     add_holds(&mut pools, &handles);
     let (rows, row_bytes) = tally::size();

@@ -12,6 +12,7 @@ use crate::scope::context;
 thread_local! {
     static IN_SUBSCRIBER: Cell<bool> = const { Cell::new(false) };
     static IN_CALLBACK: Cell<bool> = const { Cell::new(false) };
+    static IN_OBSERVER: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Runs `emit`, which calls the subscriber.
@@ -29,6 +30,20 @@ pub(crate) fn subscriber<T>(emit: impl FnOnce() -> T) -> Option<T> {
 /// [`Panicked`], if the callback panicked.
 pub(crate) fn callback(callback: impl FnOnce()) -> Result<(), Panicked> {
     call(&IN_CALLBACK, callback).unwrap_or(Ok(()))
+}
+
+/// Calls an observer, unless one is already being called on this thread: what it sends and takes would not end.
+///
+/// # Errors
+///
+/// [`Panicked`], if the observer panicked.
+pub(crate) fn observer(tell: impl FnOnce()) -> Result<(), Panicked> {
+    call(&IN_OBSERVER, tell).unwrap_or(Ok(()))
+}
+
+/// Whether an observer is being called on this thread.
+pub(crate) fn is_in_observer() -> bool {
+    IN_OBSERVER.get()
 }
 
 /// Wakes a task. A panic of its waker goes no further.

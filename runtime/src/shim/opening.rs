@@ -259,6 +259,6 @@ impl<DB: Database> ErasedPool for StandIn<DB> {
 
 impl<DB: Database> Drop for StandIn<DB> {
     fn drop(&mut self) {
-        startup::pool_gone(&self.state);
+        startup::pool_gone(self);
     }
 }

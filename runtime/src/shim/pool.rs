@@ -351,7 +351,7 @@ fn idle(counted: usize, max_connections: u32) -> u32 {
 
 impl<DB: Database> Drop for Shared<DB> {
     fn drop(&mut self) {
-        startup::pool_gone(&self.state);
+        startup::pool_gone(self);
         // Only a dead entry is removed, because the address may belong to another pool by now.
         KNOWN.remove_if(&address(&self.pool), |_, known| known.strong_count() == 0);
     }

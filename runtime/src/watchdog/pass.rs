@@ -17,6 +17,7 @@ use crate::lint::{self, PressureSamples, Reaction, Turnover, Unaccounted};
 use crate::log;
 use crate::measure::freeze;
 use crate::measure::units::{count, short};
+use crate::observe;
 use crate::pool_state::closing::Closing;
 use crate::pool_state::newcomers;
 use crate::pool_state::registry::{self, ErasedPool};
@@ -213,7 +214,9 @@ impl Watch {
         self.pools.retain(|id, _| alive.contains(id));
         for pool in pools {
             // Each look dates what was closed since the last one.
-            let _ = pool.connections();
+            if pool.connections().is_some() && observe::are_any() {
+                observe::connections(pool.state());
+            }
             let of_pool = self.pools.entry(pool.state().id()).or_default();
             let claims = || of(claims, pool.state().id());
             lint::pool_pressure(rules, pool.state(), claims, &mut of_pool.pressure);
@@ -223,7 +226,8 @@ impl Watch {
         }
     }
 
-    /// Whether a pool must be looked at although no claim on it lives, or one is soon compared with the others.
+    /// Whether a pool must be looked at although no claim on it lives, or one is soon compared with the others. For an
+    /// observer, one must while its connections may close.
     fn has_more_to_see(&self, pools: &[Arc<dyn ErasedPool>]) -> bool {
         newcomers::oldest().is_some()
             || pools.iter().any(|pool| {
@@ -232,6 +236,7 @@ impl Watch {
                 state.episodes.is_on()
                     || !state.closings.is_empty()
                     || state.is_used()
+                    || observe::are_any() && state.connections.may_have_news()
                     || known.is_some_and(OfPool::is_on)
             })
     }

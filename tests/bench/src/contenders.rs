@@ -49,13 +49,17 @@ pub(crate) const ON_SITES: Contender = contender(
 );
 
 /// The contenders of the part `cost`. The first one is plain sqlx, on which the number of repetitions is calibrated.
-pub(crate) const ALL: [Contender; 10] = [
+pub(crate) const ALL: [Contender; 11] = [
     PLAIN,
     contender(["off", "plain"], ["sqlx_0_9", "contender-off", "off"]),
     ON,
     contender(
         ["on reporter", "plain"],
         ["sqlx_0_9", "contender-on", "on_reporter"],
+    ),
+    contender(
+        ["on observer", "plain"],
+        ["sqlx_0_9", "contender-on", "on_observer"],
     ),
     contender(
         ["on DEBUG", "plain"],

@@ -4,6 +4,7 @@ mod findings;
 mod intervals;
 pub(crate) mod json;
 mod lent;
+mod observer;
 mod parts;
 mod reports;
 mod requests;

@@ -28,6 +28,7 @@ mod live;
 mod memory;
 mod metrics;
 mod model;
+mod observed;
 mod panics;
 mod pinned;
 mod places;

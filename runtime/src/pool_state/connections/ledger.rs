@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::pool_state::endpoint::Limits;
 use crate::snapshot::ClosedBy;
+use crate::source::place::Place;
 
 /// Two looks that are no further apart than this are consecutive samples.
 const NEAR: Duration = Duration::from_secs(3);
@@ -63,7 +64,32 @@ pub(super) struct Ledger {
     looked: Option<Instant>,
     /// Since the pool was last seen at rest.
     rest: Rest,
+    untold: Untold,
+    /// What was told of `shown` and `inferred`.
+    told: ClosedBy,
 }
+
+/// What is known of connections and was not told to the program's observers yet.
+#[derive(Debug, Default)]
+pub(crate) struct Untold {
+    /// The number of connections that were opened.
+    pub(crate) opened: u64,
+    /// What is known of the first of them: no more of these than of connections.
+    pub(crate) openings: VecDeque<Opening>,
+    pub(crate) closed: ClosedBy,
+}
+
+/// A connection that was opened for an acquire.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opening {
+    /// Where the permit was requested.
+    pub(crate) place: Place,
+    /// How long it took, where it is known when it began.
+    pub(crate) time: Option<Duration>,
+}
+
+/// Of this many connections it is known for whom they were opened, until that is told.
+const OPENINGS: usize = 64;
 
 /// Counters at a time at which no acquire waited and no connection was on its way back.
 #[derive(Debug, Default)]
@@ -87,7 +113,36 @@ impl Ledger {
             broken: 0,
             looked: None,
             rest: Rest::default(),
+            untold: Untold::default(),
+            told: ClosedBy::default(),
         }
+    }
+
+    pub(super) fn opened(&mut self) {
+        self.untold.opened += 1;
+    }
+
+    /// A connection was opened for an acquire. Called after [`opened`](Self::opened), perhaps after that was told.
+    pub(super) fn opened_for(&mut self, opening: Opening) {
+        let openings = &mut self.untold.openings;
+        if (openings.len() as u64) < self.untold.opened && openings.len() < OPENINGS {
+            openings.push_back(opening);
+        }
+    }
+
+    pub(super) fn take_untold(&mut self) -> Untold {
+        let closed = self.shown.with(self.inferred, u64::saturating_add);
+        let before = std::mem::replace(&mut self.told, closed);
+        Untold {
+            closed: closed.with(before, u64::saturating_sub),
+            ..std::mem::take(&mut self.untold)
+        }
+    }
+
+    /// Whether there is something to tell, or may soon be.
+    pub(super) fn may_have_news(&self) -> bool {
+        let closed = self.shown.total() + self.inferred.total();
+        !self.births.is_empty() || self.untold.opened > 0 || closed > self.told.total()
     }
 
     pub(super) fn keeps_new(&mut self, now: Instant) {

@@ -43,6 +43,8 @@ mod counters;
 mod findings;
 #[path = "metrics.rs"]
 mod metrics;
+#[path = "observed.rs"]
+mod observed;
 #[path = "shared.rs"]
 mod shared;
 #[path = "spans.rs"]
