@@ -50,6 +50,13 @@ async fn a_request_counts_by_its_route() {
     let longest = row.longest.as_ref().unwrap();
     assert!(longest.summary.starts_with("SELECT") && longest.time <= row.database.max);
     assert!(row.repeated.is_empty(), "{row:#?}");
+    let json = serde_json::to_value(&row).unwrap();
+    let millis = json["longest"]["time_ms"].as_f64().unwrap();
+    assert!((millis - longest.time.as_secs_f64() * 1e3).abs() < 1e-3);
+    assert_eq!(
+        (&json["requests"], &json["database"]["count"]),
+        (&3.into(), &3.into())
+    );
 
     let snapshot = leash::snapshot();
     let of_it = |snapshot: &leash::Snapshot| {
