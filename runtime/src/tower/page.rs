@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{HOST, HeaderName, HeaderValue};
+use http::uri::Authority;
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tower_service::Service;
@@ -65,7 +66,7 @@ impl BoardService {
 
 /// The host that a request names; `None` if it names several, or one that is no text.
 fn host<B>(request: &Request<B>) -> Option<&str> {
-    let target = request.uri().authority().map(|it| it.as_str());
+    let target = request.uri().authority().map(Authority::as_str);
     let headers = request.headers().get_all(HOST).into_iter();
     let mut hosts = target
         .map(Some)
