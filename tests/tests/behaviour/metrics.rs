@@ -1,5 +1,7 @@
 //! What Prometheus is told.
 
+#![allow(clippy::float_cmp, reason = "the values are whole numbers")]
+
 mod pools;
 mod sites;
 mod statements;

@@ -145,6 +145,9 @@ async fn every_name_is_there() {
     assert!(snapshot.by_site().is_empty());
     let diagnosis: leash::Diagnosis = leash::doctor(&pool).await;
     assert!(diagnosis.checks.is_empty() && diagnosis.to_string().contains("`track` is off"));
+    let metrics: String = leash::prometheus();
+    assert!(metrics.lines().all(|line| line.starts_with("# ")));
+    leash::Config::new().metrics_sites(true).install();
     let health: leash::Health = leash::health();
     assert_eq!(health.status, leash::HealthStatus::Unknown);
     assert!(health.components.is_empty() && health.to_string().contains("`track` is off"));

@@ -1,5 +1,7 @@
 //! What Prometheus is told of statements, while they run and afterwards.
 
+#![allow(clippy::float_cmp, reason = "the values are whole numbers")]
+
 use futures::future::join_all;
 use leash_tests::Scrape;
 use sqlx::{leash, track};
