@@ -14,10 +14,13 @@
 //! Without a server, the test prints to the real stderr, which the test harness does not capture, that it was
 //! skipped. If `LEASH_TEST_REQUIRE=postgres,mysql` names the server, the test fails instead.
 //!
+//! [`prometheus`] starts a Prometheus, in the same way; `LEASH_TEST_REQUIRE=prometheus` requires it.
+//!
 //! [`own_postgres`] and [`own_mysql`] start a separate server for a test that stops it. They always use the installed
 //! binaries.
 
 mod install;
+mod prometheus;
 mod refused;
 mod server;
 mod watchdog;
@@ -31,6 +34,7 @@ use std::thread;
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection, PgConnection};
 use tokio::sync::OnceCell;
 
+pub use prometheus::{Prometheus, prometheus, promtool};
 pub use refused::refused;
 use server::{Own, Server};
 

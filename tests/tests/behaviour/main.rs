@@ -21,6 +21,7 @@ mod counters;
 mod demand;
 mod doctor;
 mod events;
+mod grafana;
 mod health;
 mod labels;
 mod leaks;
