@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::leash;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -85,9 +86,15 @@ async fn end(requests: impl Future<Output = ()>, database: Database, args: &Args
     if is_late {
         eprint!("{}", Left::now(&database.store.pool, asked.elapsed()));
     } else {
+        // Where nothing is tracked, the pools of single parts of the clinic are not known.
+        let whose = if leash::snapshot().pools.is_empty() {
+            " of pool clinic"
+        } else {
+            ""
+        };
         // Nobody is to take a connection any more; whoever does all the same is not waited for.
         let _ = timeout_at(end, database.close()).await;
-        eprintln!("stopped: every connection was back");
+        eprintln!("stopped: every connection{whose} was back");
     }
     is_late
 }

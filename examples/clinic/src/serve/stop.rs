@@ -149,3 +149,39 @@ fn held(f: &mut fmt::Formatter<'_>, row: &SiteHandles) -> fmt::Result {
     }
     writeln!(f)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_nothing_held(in_use: usize, is_tracked: bool, expected: &str) {
+        let left = Left {
+            after: Duration::from_millis(5020),
+            held: Vec::new(),
+            in_use,
+            is_tracked,
+        };
+        let expected = format!("stopped: after 5.0 s, not everything was back\n  {expected}\n");
+        assert_eq!(left.to_string(), expected);
+    }
+
+    #[test]
+    fn what_is_left_though_no_handle_is_known() {
+        check_nothing_held(
+            0,
+            true,
+            "no connection is in use; a request was not answered yet",
+        );
+        check_nothing_held(
+            2,
+            true,
+            "connections in use: 2; nobody is known to hold them: they are on their way back",
+        );
+        check_nothing_held(
+            1,
+            false,
+            "connections in use: 1; nobody is known to hold them: nothing is tracked",
+        );
+    }
+}
