@@ -348,6 +348,10 @@ mod tests {
             "query_budget[x]=3",
             "`query_budget[x]=3`: `query_budget` cannot be set for a single pool; write `query_budget=3`",
         );
+    }
+
+    #[test]
+    fn wrong_choices_are_reported_with_those_that_there_are() {
         check(
             "events=json",
             "`events=json`: `json` is not a form of events; write `fields`, `drawing` or `both`",

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     /// The host of a request with this target and these headers `Host`.
-    fn named<'h>(target: &str, hosts: &[&'h [u8]]) -> Option<String> {
+    fn named(target: &str, hosts: &[&[u8]]) -> Option<String> {
         let mut request = Request::new(());
         *request.uri_mut() = target.parse().unwrap();
         for value in hosts {

@@ -245,7 +245,7 @@ mod tests {
 
         /// The time that many seconds after it was made.
         fn at(&self, seconds: u64) -> Instant {
-            self.made + seconds as u32 * SECOND
+            self.made + Duration::from_secs(seconds)
         }
 
         /// An acquire has waited between these seconds and got no connection.

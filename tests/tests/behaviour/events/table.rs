@@ -254,7 +254,7 @@ async fn requests() {
     let pool = pool().await;
     for statements in [100, 1] {
         let layer = RequestLayer::new(|_| Some("/exams/{id}"));
-        let layer = layer.budget(statements, Duration::from_secs(60));
+        let layer = layer.budget(statements, Duration::from_mins(1));
         let service = ServiceBuilder::new().layer(layer);
         let service = service.service(service_fn(async |_: Request<()>| {
             reads_and_writes(&pool).await;

@@ -92,11 +92,9 @@ async fn holds_and_connections_equal_the_snapshot() {
     tx.commit().await.unwrap();
     pool.acquire().await.unwrap().close().await.unwrap();
     let stats = || {
-        let pools = leash::snapshot().pools.into_iter();
-        pools
-            .filter(|it| it.name == "metrics: holds")
-            .last()
-            .unwrap()
+        let pools = leash::snapshot().pools;
+        let mut pools = pools.into_iter();
+        pools.rfind(|it| it.name == "metrics: holds").unwrap()
     };
     until("all are back", || {
         stats().holds.ended == 7 && stats().returning == 0

@@ -51,12 +51,12 @@ impl Exported {
         let subscriber = tracing_subscriber::registry()
             .with(bridge.with_filter(filter_fn(wants)))
             .with(Beside.with_filter(LevelFilter::WARN));
-        let exported = Self {
+        let this = Self {
             exporter,
             _provider: provider,
             _guard: None,
         };
-        (exported, subscriber)
+        (this, subscriber)
     }
 
     /// All that have ended, in the order of their ends.
