@@ -221,7 +221,6 @@ mod tests {
     use super::*;
     use crate::pool_state::service::{Attempt, Refusal, Service, Shows};
 
-
     /// A pool that has served, and what its acquires have shown since.
     struct Pool {
         service: Service,
