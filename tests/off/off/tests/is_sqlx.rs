@@ -151,7 +151,10 @@ async fn every_name_is_there() {
     let health: leash::Health = leash::health();
     assert_eq!(health.status, leash::HealthStatus::Unknown);
     assert!(health.components.is_empty() && health.to_string().contains("`track` is off"));
-    assert_eq!((health.http_status(), health.strict().http_status()), (200, 200));
+    assert_eq!(
+        (health.http_status(), health.strict().http_status()),
+        (200, 200)
+    );
     leash::spawn_reporter();
     leash::report();
 }
