@@ -12,7 +12,7 @@ use crate::handle::begun::Ran;
 use crate::handle::unread::Unread;
 use crate::lint;
 use crate::log;
-use crate::log::spans::{self, Entered, OpenSpan};
+use crate::log::spans::{self, OpenSpan};
 use crate::observe::{self, StatementEnd};
 use crate::pool_state::PoolState;
 use crate::pool_state::connections::Shown;
@@ -55,6 +55,7 @@ pub(crate) struct Ready {
     /// The call site, where it is known already.
     site: Option<&'static Site>,
     activity: Activity,
+    wants_span: bool,
     arguments: Identity,
 }
 
@@ -184,15 +185,23 @@ impl Ready {
     ) -> Self {
         let text = query.text();
         let tally = look_up(site, text);
-        let is_recorded = tally.is_shared()
-            && (scope.is_some_and(Scope::is_recorded) || spans::are_made_of(Spans::Statements));
+        let wants_span = spans::are_made_of(Spans::Statements);
+        let is_recorded =
+            tally.is_shared() && (wants_span || scope.is_some_and(Scope::is_recorded));
         Self {
             tally,
             text: is_recorded.then(|| text.into()),
             site,
             activity,
+            wants_span,
             arguments: arguments(scope, tally, query),
         }
+    }
+
+    /// Whether spans are made of statements.
+    #[inline]
+    pub(crate) fn wants_span(&self) -> bool {
+        self.wants_span
     }
 
     /// Begins the statement.
@@ -224,7 +233,7 @@ impl Ready {
         if let Some(handle) = &handle {
             transaction::judge_statement(handle, tally);
         }
-        let span = (layer.counts() && spans::are_made_of(Spans::Statements))
+        let span = (self.wants_span && layer.counts())
             .then(|| open_span(tally, self.text.as_deref(), system, handle.as_ref()))
             .flatten();
         let counted = layer.counts().then(|| (tally, tally.begin()));
@@ -357,10 +366,15 @@ impl Running {
         Self::new(handle, system, None, None, Instant::now())
     }
 
-    /// Enters the span of the statement until the guard is dropped: what the driver logs is in it.
+    /// The span of the statement: what the driver logs is in it.
     #[inline]
-    pub(crate) fn enter_span(&self) -> Option<Entered<'_>> {
-        self.span.as_ref()?.enter()
+    pub(crate) fn span(&self) -> Option<&Arc<OpenSpan>> {
+        self.span.as_ref()
+    }
+
+    #[inline]
+    pub(crate) fn has_span(&self) -> bool {
+        self.span.is_some()
     }
 
     #[inline]
@@ -507,7 +521,7 @@ impl Running {
         }
         match &self.handle {
             Some(handle) => handle.pool.note_end(tally, outcome, time, self.rows),
-            None => PoolState::none(self.system).note_end(tally, outcome, time, self.rows),
+            None => self.note_end_without_pool(tally, outcome, time),
         }
         tally.finish(outcome, time, self.rows, self.affected);
         if let Some(span) = &self.span {
@@ -585,6 +599,11 @@ impl Running {
             },
         };
         noted.scope.root().ledger().record(&call, &around);
+    }
+
+    #[cold]
+    fn note_end_without_pool(&self, tally: &'static Tally, outcome: Outcome, time: Duration) {
+        PoolState::none(self.system).note_end(tally, outcome, time, self.rows);
     }
 
     /// Records what the statement did in its handle's transaction.

@@ -7,9 +7,10 @@
 use std::sync::Arc;
 
 use tracing::callsite::{DefaultCallsite, Identifier};
+use tracing::dispatcher::{self, DefaultGuard, Dispatch};
 use tracing::field::{Empty, FieldSet, Value};
 use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
-use tracing::{Dispatch, Level, Metadata, Span, dispatcher, metadata};
+use tracing::{Level, Metadata, Span, metadata};
 
 use crate::config::{self, Spans};
 use crate::pool_state::PoolState;
@@ -25,7 +26,7 @@ mod failure;
 mod open;
 
 pub(crate) use ended::Ended;
-pub(crate) use open::{Entered, OpenSpan};
+pub(crate) use open::OpenSpan;
 
 const SPAN: &str = "sqlx_leash::span";
 
@@ -90,16 +91,17 @@ pub(crate) fn are_made_of(what: Spans) -> bool {
         && Level::INFO <= LevelFilter::current()
 }
 
-/// Calls an executor, where there are spans of statements outside of the span in which the program is.
+/// Leaves, where `is_spanned`, the span in which the program is, until the guard is dropped: while an executor is called.
 ///
 /// A stream of sqlx enters, at each poll, the span in which it was made. What it logs would be in that one.
 #[inline]
-pub(crate) fn outside<T>(call: impl FnOnce() -> T) -> T {
-    if are_made_of(Spans::Statements) {
-        dispatcher::with_default(&Dispatch::none(), call)
-    } else {
-        call()
-    }
+pub(crate) fn outside(is_spanned: bool) -> Option<DefaultGuard> {
+    is_spanned.then(leave_all)
+}
+
+#[cold]
+fn leave_all() -> DefaultGuard {
+    dispatcher::set_default(&Dispatch::none())
 }
 
 /// What the program is about to do.

@@ -1,63 +1,80 @@
-//! What a driver runs for a statement: polled, and dropped, in the span of the statement.
+//! What a driver runs for a statement that has a span: polled, and dropped, in the span.
 
-use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 
-use crate::lifecycle::statement::Running;
+use crate::log::spans::OpenSpan;
 
-/// A statement that has begun, with the driver's future or stream.
-pub(super) struct Driven<D> {
-    /// `None` only while this value is dropped. Dropped before the statement ends.
+/// A driver's future or stream, with the span of its statement.
+struct Driven<D> {
+    /// `None` only while this value is dropped.
     driver: Option<D>,
-    pub(super) running: Running,
+    span: Arc<OpenSpan>,
+}
+
+/// The driver's future as it is, or where the statement has a span, in that.
+#[inline]
+pub(super) fn future<'e, T: 'e>(
+    span: Option<&Arc<OpenSpan>>,
+    driver: BoxFuture<'e, T>,
+) -> BoxFuture<'e, T> {
+    match span {
+        None => driver,
+        Some(span) => Box::pin(Driven::new(span, driver)),
+    }
+}
+
+/// The driver's stream as it is, or where the statement has a span, in that.
+#[inline]
+pub(super) fn stream<'e, T: 'e>(
+    span: Option<&Arc<OpenSpan>>,
+    driver: BoxStream<'e, T>,
+) -> BoxStream<'e, T> {
+    match span {
+        None => driver,
+        Some(span) => Box::pin(Driven::new(span, driver)),
+    }
 }
 
 impl<D> Driven<D> {
-    pub(super) fn new(running: Running, driver: D) -> Self {
+    #[cold]
+    fn new(span: &Arc<OpenSpan>, driver: D) -> Self {
         Self {
             driver: Some(driver),
-            running,
+            span: Arc::clone(span),
         }
     }
 
-    #[inline]
     fn poll<T>(&mut self, poll: impl FnOnce(&mut D) -> Poll<T>) -> Poll<T> {
-        let _in_span = self.running.enter_span();
+        let _in_span = self.span.enter();
         poll(self.driver.as_mut().expect("BUG: dropped, and polled"))
     }
 }
 
-impl<T> Driven<BoxFuture<'_, T>> {
-    /// Waits for the driver's future.
-    pub(super) async fn output(&mut self) -> T {
-        poll_fn(|cx| self.poll_output(cx)).await
-    }
+impl<T> Future for Driven<BoxFuture<'_, T>> {
+    type Output = T;
 
-    pub(super) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<T> {
-        self.poll(|future| future.as_mut().poll(cx))
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        Driven::poll(&mut self, |future| future.as_mut().poll(cx))
     }
 }
 
-impl<T> Driven<BoxStream<'_, T>> {
-    /// Waits for the next item of the driver's stream.
-    pub(super) async fn next(&mut self) -> Option<T> {
-        poll_fn(|cx| self.poll_next(cx)).await
-    }
+impl<T> Stream for Driven<BoxStream<'_, T>> {
+    type Item = T;
 
-    #[inline]
-    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        self.poll(|stream| Pin::new(stream).poll_next(cx))
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        Driven::poll(&mut self, |stream| stream.as_mut().poll_next(cx))
     }
 }
 
 impl<D> Drop for Driven<D> {
     fn drop(&mut self) {
-        let _in_span = self.running.enter_span();
+        let _in_span = self.span.enter();
         self.driver = None;
     }
 }

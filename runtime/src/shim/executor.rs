@@ -14,7 +14,7 @@ use sqlx::{Describe, Either, Error, Execute, Executor, SqlStr};
 use super::any_conn::AnyConn;
 use super::backend::Backend;
 use super::conn::Conn;
-use super::driven::Driven;
+use super::driven;
 use super::in_use::Tracked;
 use super::known;
 use super::pool::Pool;
@@ -36,24 +36,27 @@ impl<'e, DB: Backend> Tracked<'e, DB> {
         mut sent: Sent<DB>,
         take: impl Fn(&mut T, Step<DB>) + Send,
     ) -> Result<T, Error> {
-        let running = prepared.begin(&mut sent, known::system::<DB>(), self.handle);
-        let steps = spans::outside(|| DB::fetch_many(self.connection, sent));
-        let mut driven = Driven::new(running, steps);
+        let mut running = prepared.begin(&mut sent, known::system::<DB>(), self.handle);
+        let mut steps = {
+            let _outside = spans::outside(running.has_span());
+            DB::fetch_many(self.connection, sent)
+        };
+        steps = driven::stream(running.span(), steps);
         let mut taken = T::default();
         loop {
-            match driven.next().await.transpose() {
+            match steps.try_next().await {
                 Ok(None) => break,
                 Ok(Some(step)) => {
-                    count::<DB>(&mut driven.running, &step);
+                    count::<DB>(&mut running, &step);
                     take(&mut taken, step);
                 }
                 Err(error) => {
-                    driven.running.end(Some(&error));
+                    running.end(Some(&error));
                     return Err(error);
                 }
             }
         }
-        driven.running.end(None);
+        running.end(None);
         Ok(taken)
     }
 
@@ -78,19 +81,23 @@ impl<'e, DB: Backend> Tracked<'e, DB> {
     ) -> Result<Option<DB::Row>, Error> {
         let mut running = prepared.begin(&mut sent, known::system::<DB>(), self.handle);
         running.shows_no_steps();
-        let future = spans::outside(|| DB::fetch_optional(self.connection, sent));
-        let mut driven = Driven::new(running, future);
-        let result = driven.output().await;
+        let future = {
+            let _outside = spans::outside(running.has_span());
+            DB::fetch_optional(self.connection, sent)
+        };
+        let result = driven::future(running.span(), future).await;
         if let Ok(Some(_)) = result {
-            driven.running.first_row();
+            running.first_row();
         }
-        driven.running.end(result.as_ref().err());
+        running.end(result.as_ref().err());
         result
     }
 
     fn stream(self, prepared: PreparedRows, mut sent: Sent<DB>) -> Counted<'e, DB> {
         let ready = prepared.look_up(&mut sent);
-        let steps = spans::outside(|| DB::fetch_many(self.connection, sent));
+        let outside = spans::outside(ready.wants_span());
+        let steps = DB::fetch_many(self.connection, sent);
+        drop(outside);
         Counted::new(ready, self.handle, steps)
     }
 

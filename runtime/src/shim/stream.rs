@@ -1,5 +1,6 @@
 //! Row streams: counting them, picking from them, and keeping them in their span.
 
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,10 +11,10 @@ use pin_project_lite::pin_project;
 use sqlx::{Database, Either, Error};
 use tracing::Span;
 
-use super::driven::Driven;
+use super::driven;
 use super::known;
 use crate::handle::Handle;
-use crate::lifecycle::statement::Ready;
+use crate::lifecycle::statement::{Ready, Running};
 use crate::scope::counted;
 
 /// One item of a statement's stream: a result or a row.
@@ -21,40 +22,27 @@ pub(super) type Step<DB> = Either<<DB as Database>::QueryResult, <DB as Database
 
 /// A stream that counts as a statement, which begins with the first poll.
 pub(super) struct Counted<'e, DB: Database> {
-    statement: Statement<'e, DB>,
+    /// Dropped before the statement ends.
+    stream: Steps<'e, DB>,
+    statement: Statement,
     /// Whether the inner stream may count the statement as well. It must not, because this stream does.
     covers: bool,
 }
 
 type Steps<'e, DB> = BoxStream<'e, Result<Step<DB>, Error>>;
 
-enum Statement<'e, DB: Database> {
+enum Statement {
     /// Not begun; `None` only while it begins.
-    Ready(Option<(Ready, Steps<'e, DB>)>, Option<Arc<Handle>>),
-    Running(Driven<Steps<'e, DB>>),
-}
-
-impl<'e, DB: Database> Statement<'e, DB> {
-    /// The running statement, which begins if it has not.
-    #[inline]
-    fn running(&mut self) -> &mut Driven<Steps<'e, DB>> {
-        if let Statement::Ready(ready, handle) = self {
-            let (ready, steps) = ready.take().expect("BUG: a statement begins once");
-            let running = ready.begin(known::system::<DB>(), handle.take());
-            *self = Statement::Running(Driven::new(running, steps));
-        }
-        match self {
-            Statement::Running(running) => running,
-            Statement::Ready(..) => unreachable!("BUG: it has begun"),
-        }
-    }
+    Ready(Option<Ready>, Option<Arc<Handle>>),
+    Running(Running),
 }
 
 impl<'e, DB: Database> Counted<'e, DB> {
     /// Counts a driver's stream on a connection.
     pub(super) fn new(ready: Ready, handle: Option<Arc<Handle>>, stream: Steps<'e, DB>) -> Self {
         Self {
-            statement: Statement::Ready(Some((ready, stream)), handle),
+            stream,
+            statement: Statement::Ready(Some(ready), handle),
             covers: false,
         }
     }
@@ -72,16 +60,35 @@ impl<'e, DB: Database> Counted<'e, DB> {
     }
 }
 
+/// Moves a stream that has not been polled into the span of its statement, if that has one.
+fn enter_span<'e, DB: Database>(running: &Running, stream: &mut Steps<'e, DB>) {
+    if running.has_span() {
+        let plain = mem::replace(stream, Box::pin(futures_util::stream::empty()));
+        *stream = driven::stream(running.span(), plain);
+    }
+}
+
 impl<DB: Database> Stream for Counted<'_, DB> {
     type Item = Result<Step<DB>, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let covers = self.covers;
-        let driven = self.statement.running();
-        let covered = covers.then(counted::mark_counted);
-        let step = driven.poll_next(cx);
+        let this = &mut *self;
+        let running = match &mut this.statement {
+            Statement::Running(running) => running,
+            Statement::Ready(ready, handle) => {
+                let ready = ready.take().expect("BUG: a statement begins once");
+                let running = ready.begin(known::system::<DB>(), handle.take());
+                enter_span::<DB>(&running, &mut this.stream);
+                this.statement = Statement::Running(running);
+                let Statement::Running(running) = &mut this.statement else {
+                    unreachable!("BUG: just put there")
+                };
+                running
+            }
+        };
+        let covered = this.covers.then(counted::mark_counted);
+        let step = this.stream.as_mut().poll_next(cx);
         drop(covered);
-        let running = &mut driven.running;
         match step {
             Poll::Pending => {
                 running.resume();
@@ -160,21 +167,35 @@ impl<S> InSpan<S> {
     }
 }
 
+impl<S: Stream> InSpan<S> {
+    #[inline]
+    fn poll_in_span(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        let this = self.project();
+        let _entered = this.span.enter();
+        match this.stream.as_pin_mut() {
+            Some(stream) => stream.poll_next(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    /// Drops the stream and the span. A stream that is stored after its end keeps no span open.
+    #[cold]
+    fn end(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        let entered = this.span.enter();
+        this.stream.set(None);
+        drop(entered);
+        *this.span = Span::none();
+    }
+}
+
 impl<S: Stream> Stream for InSpan<S> {
     type Item = S::Item;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        let mut this = self.project();
-        let entered = this.span.enter();
-        let Some(stream) = this.stream.as_mut().as_pin_mut() else {
-            return Poll::Ready(None);
-        };
-        let item = stream.poll_next(cx);
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        let item = self.as_mut().poll_in_span(cx);
         if let Poll::Ready(None) = item {
-            // A stream that is stored after its end keeps no span open.
-            this.stream.set(None);
-            drop(entered);
-            *this.span = Span::none();
+            self.end();
         }
         item
     }

@@ -10,11 +10,12 @@ use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use sqlx::{Database, Describe, Either, Error, Execute, Executor, SqlStr};
 
-use super::driven::Driven;
+use super::driven;
 use super::known;
 use super::lent::{self, Written};
 use super::sent::{Passed, Sent};
 use super::stream::{Counted, Step};
+use crate::config::Spans;
 use crate::handle::Handle;
 use crate::lifecycle::statement::{self, Prepared, PreparedRows, Running};
 use crate::log::spans;
@@ -250,23 +251,19 @@ impl<'c, X: Executor<'c>, S: KnownSite> Tap<X, S> {
             .site
             .known()
             .map(|site| context::set_site(Some(site), None));
+        let is_plain = self.connection.is_plain::<X>();
         let passed = Passed {
             sql: sent.clone_text(),
             // An executor of another kind may count the statement itself, and then looks itself.
-            arguments: if self.connection.is_plain::<X>() {
+            arguments: if is_plain {
                 statement::arguments_of(&mut sent)
             } else {
                 Identity::Unseen
             },
         };
-        let is_plain = self.connection.is_plain::<X>();
-        let (called, counted) = counted::ask_whether_counted(|| {
-            if is_plain {
-                spans::outside(|| call(self.executor, sent))
-            } else {
-                call(self.executor, sent)
-            }
-        });
+        let outside = spans::outside(is_plain && spans::are_made_of(Spans::Statements));
+        let (called, counted) = counted::ask_whether_counted(|| call(self.executor, sent));
+        drop(outside);
         if counted {
             called
         } else {
@@ -287,11 +284,11 @@ fn count<'e, DB: Database, T: Send + 'e>(
     Box::pin(async move {
         let mut running = prepared.begin(&mut passed, known::system::<DB>(), handle);
         running.shows_no_steps();
-        let mut driven = Driven::new(running, future);
+        let mut future = driven::future(running.span(), future);
         // The executor may pass the statement on to one that is tracked. That one must not count it again.
         let covered = |cx: &mut Context<'_>| {
             let _covered = counted::mark_counted();
-            driven.poll_output(cx)
+            future.as_mut().poll(cx)
         };
         let result = poll_fn(covered).await;
         let error = match &result {
@@ -300,9 +297,9 @@ fn count<'e, DB: Database, T: Send + 'e>(
             Err(error) => Some(error),
         };
         if let Ok(output) = &result {
-            note(&mut driven.running, output);
+            note(&mut running, output);
         }
-        driven.running.end(error);
+        running.end(error);
         result
     })
 }
