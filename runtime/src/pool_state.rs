@@ -9,6 +9,7 @@ use once_cell::sync::{Lazy, OnceCell};
 use rustc_hash::FxBuildHasher;
 use sqlx::Error;
 
+use crate::measure::units::nanos;
 use crate::site::tally::{Outcome, Tally};
 use crate::source::place::Place;
 use crate::sync;
@@ -230,7 +231,8 @@ impl PoolState {
         time: Duration,
         rows: u64,
     ) {
-        self.operations.count(tally.operation, outcome, time, rows);
+        let operations = &self.operations;
+        operations.count(tally.operation, outcome, nanos(time), rows);
         if time > self.limits.acquire_timeout {
             self.too_long.note(tally, time);
         }

@@ -1,7 +1,6 @@
 //! The bounds of the buckets that the semantic conventions of OpenTelemetry name for database clients.
 
-use std::time::Duration;
-
+use crate::measure::units::nanos;
 use crate::snapshot::Timing;
 
 /// Of `db.client.operation.duration`, in milliseconds. The conventions name none for the other durations, which have the
@@ -19,17 +18,17 @@ pub(crate) type ByRows = [u64; ROWS.len() + 1];
 
 /// The index in [`ByTime`].
 #[inline]
-pub(crate) fn of_time(time: Duration) -> usize {
-    const NANOS: [Duration; MILLIS.len()] = {
-        let mut all = [Duration::ZERO; MILLIS.len()];
+pub(crate) fn of_nanos(nanos: u64) -> usize {
+    const NANOS: [u64; MILLIS.len()] = {
+        let mut all = MILLIS;
         let mut index = 0;
         while index < all.len() {
-            all[index] = Duration::from_millis(MILLIS[index]);
+            all[index] *= 1_000_000;
             index += 1;
         }
         all
     };
-    let fits = NANOS.iter().position(|bound| time <= *bound);
+    let fits = NANOS.iter().position(|bound| nanos <= *bound);
     fits.unwrap_or(MILLIS.len())
 }
 
@@ -45,24 +44,25 @@ pub(crate) fn of_rows(rows: u64) -> usize {
 pub(crate) fn fold(timing: &Timing) -> ByTime {
     let mut folded = ByTime::default();
     for bucket in &timing.buckets {
-        folded[of_time((bucket.from + bucket.to) / 2)] += bucket.count;
+        folded[of_nanos(nanos((bucket.from + bucket.to) / 2))] += bucket.count;
     }
     folded
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::measure::histogram::Histogram;
 
     #[test]
     fn bounds_are_inclusive() {
-        let millis = Duration::from_millis;
-        let nanos = Duration::from_nanos(1);
-        assert_eq!(of_time(Duration::ZERO), 0);
+        assert_eq!(of_nanos(0), 0);
         for (index, bound) in MILLIS.into_iter().enumerate() {
-            assert_eq!(of_time(millis(bound)), index);
-            assert_eq!(of_time(millis(bound) + nanos), index + 1);
+            let bound = nanos(Duration::from_millis(bound));
+            assert_eq!(of_nanos(bound), index);
+            assert_eq!(of_nanos(bound + 1), index + 1);
         }
         assert_eq!(
             [0, 1, 2, 3, 10_000, 10_001].map(of_rows),
@@ -77,7 +77,7 @@ mod tests {
             let histogram = Histogram::new();
             histogram.record(time);
             let folded = fold(&histogram.read());
-            let (is, exact) = (folded.iter().position(|it| *it == 1), of_time(time));
+            let (is, exact) = (folded.iter().position(|it| *it == 1), of_nanos(nanos(time)));
             let near = MILLIS.iter().any(|bound| {
                 let bound = Duration::from_millis(*bound);
                 (time.as_secs_f64() / bound.as_secs_f64() - 1.0).abs() < 0.032

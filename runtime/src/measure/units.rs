@@ -61,6 +61,7 @@ pub(crate) fn per_second(number: u64, over: Duration) -> String {
 }
 
 /// Nanoseconds, at most `u64::MAX`.
+#[inline]
 pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
