@@ -179,8 +179,8 @@ impl Sites {
         without.retain(|(name, _)| **name != OTHER);
         let (mut own, mut without): (Vec<_>, Vec<_>) =
             without.into_iter().partition(|(_, site)| site.has_series);
-        without.sort_by_key(|(name, _)| Reverse(time(name)));
-        own.sort_by_key(|(name, _)| time(name));
+        without.sort_by_cached_key(|(name, _)| Reverse(time(name)));
+        own.sort_by_cached_key(|(name, _)| time(name));
         let free = OWN.saturating_sub(own.len()).min(without.len());
         for (_, site) in without.drain(..free) {
             site.has_series = true;
