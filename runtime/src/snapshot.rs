@@ -50,6 +50,13 @@ pub struct Snapshot {
     pub pools: Vec<PoolStats>,
     /// One row per lint: its level and the number of its findings.
     pub lints: Vec<LintStats>,
+    /// The time that the counters cover: since the first pool was used or the first statement was sent. After
+    /// [`since`](Self::since), the time between the two snapshots.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "over_ms", serialize_with = "crate::millis::serialize")
+    )]
+    pub over: Duration,
     /// The size of the tracker itself.
     pub tracker: TrackerStats,
 }
@@ -594,13 +601,6 @@ pub struct TrackerStats {
     pub pools: u64,
     /// An estimate of the bytes that all this takes.
     pub bytes: u64,
-    /// The time that the counters of the snapshot cover: since the first pool was used or the first statement was sent. After
-    /// [`since`](Snapshot::since), the time between the two snapshots.
-    #[cfg_attr(
-        feature = "serde",
-        serde(rename = "over_ms", serialize_with = "crate::millis::serialize")
-    )]
-    pub over: Duration,
 }
 
 /// A part as a share of the whole; 0 of nothing.

@@ -60,11 +60,11 @@ pub(super) fn without_sites() -> Snapshot {
         handles,
         waiters,
         lints: emit::read_all(),
+        over: begun::counted_for(),
         tracker: TrackerStats {
             rows: rows as u64,
             live: live as u64,
             scopes,
-            over: begun::counted_for(),
             pools: pools.len() as u64,
             bytes: (row_bytes + live_bytes) as u64 + scopes * size_of::<Scope>() as u64,
         },

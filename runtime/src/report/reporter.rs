@@ -32,14 +32,14 @@ pub fn report() {
     }
     if !idle.is_empty() {
         let names: Vec<_> = idle.iter().map(|pool| pool.label.as_str()).collect();
-        log::idle_pools(&names, interval.tracker.over);
+        log::idle_pools(&names, interval.over);
     }
     // The rows of an interval are some of those of now, in the same order.
     let mut all = now.sites.iter();
     for site in &interval.sites {
         let running = all.find(|it| it.is_same_row(site));
         let running = running.map_or(0, SiteStats::in_flight);
-        log::site(site, running, interval.tracker.over, &site_line(site));
+        log::site(site, running, interval.over, &site_line(site));
     }
 }
 

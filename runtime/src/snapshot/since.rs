@@ -50,7 +50,7 @@ impl Snapshot {
                 row.suppressed = row.suppressed.saturating_sub(before.suppressed);
             }
         }
-        delta.tracker.over = delta.tracker.over.saturating_sub(earlier.tracker.over);
+        delta.over = delta.over.saturating_sub(earlier.over);
         delta
     }
 }

@@ -74,14 +74,14 @@ async fn counts_equal_those_of_the_snapshot() {
 #[tokio::test]
 async fn unknown_words_are_one_operation() {
     let pool = in_memory().await.named("metrics: words");
-    for number in 0..1_000 {
+    for number in 0..100 {
         let text = format!("FROB{number} x");
         _ = sqlx::query(sqlx::AssertSqlSafe(text)).execute(&pool).await;
     }
     let scrape = scrape();
     let labels = [of("metrics: words"), ("db_operation_name", "_OTHER")];
-    assert_eq!(scrape.get(COUNT, &labels), Some(1_000.0));
-    assert_eq!(scrape.sum(COUNT, &[of("metrics: words")]), 1_000.0);
+    assert_eq!(scrape.get(COUNT, &labels), Some(100.0));
+    assert_eq!(scrape.sum(COUNT, &[of("metrics: words")]), 100.0);
 }
 
 #[tokio::test]
