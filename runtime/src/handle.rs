@@ -32,6 +32,7 @@ pub(crate) mod failing;
 pub(crate) mod failure;
 mod glance;
 pub(crate) mod held;
+pub(crate) mod holders;
 mod holding;
 pub(crate) mod in_task;
 mod left;

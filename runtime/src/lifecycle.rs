@@ -2,6 +2,7 @@
 
 pub(crate) mod acquire;
 pub(crate) mod making;
+pub(crate) mod operation;
 pub(crate) mod refused;
 #[cfg(feature = "tower")]
 pub(crate) mod request;
@@ -9,3 +10,4 @@ pub(crate) mod session;
 pub(crate) mod startup;
 pub(crate) mod statement;
 pub(crate) mod transaction;
+mod wait_span;

@@ -23,6 +23,7 @@ mod demand;
 pub(crate) mod endpoint;
 pub(crate) mod episode;
 pub(crate) mod full_server;
+pub(crate) mod holders;
 pub(crate) mod in_memory;
 mod labels;
 pub(crate) mod newcomers;
@@ -42,6 +43,7 @@ use counters::PoolCounters;
 use demand::Demand;
 use endpoint::{Endpoint, Hooks, Limits, System};
 use episode::Episodes;
+use holders::Holders;
 use labels::Named;
 use openers::Openers;
 use operations::Operations;
@@ -89,6 +91,8 @@ pub(crate) struct PoolState {
     /// What every holder of a connection may set anew.
     pub(crate) renewed: Renewed,
     pub(crate) demand: Demand,
+    /// Who was last seen to hold its permits.
+    pub(crate) holders: Holders,
     /// Whether it stands for connections that belong to no pool.
     is_none: bool,
 }
@@ -137,6 +141,7 @@ impl PoolState {
             too_long: TooLong::default(),
             renewed: Renewed::default(),
             demand: Demand::new(),
+            holders: Holders::default(),
             counters: PoolCounters::new(),
             operations: Operations::new(),
             connections,

@@ -28,7 +28,7 @@ use crate::finding::{Level, Limit, Lint, Unit};
 /// | `metrics_sites=on` | `leash::prometheus()` has series for call sites |
 /// | `print=stderr`, `print=FILE` | every finding is written there as well; `print=off` for nowhere |
 /// | `events=fields` | a finding's event has its parts as fields and a message of one line; `events=drawing`, `events=both`: see [`Events`] |
-/// | `spans=statements`, `spans=all` | `tracing` spans of statements; `all` adds nothing yet (`spans=off`: the default) |
+/// | `spans=statements`, `spans=all` | `tracing` spans of statements, or of waits and transactions as well (`spans=off`: the default) |
 /// | `fail=likely` | for tests: a finding at `deny` also panics where it is not certain (`fail=certain`: the default) |
 /// | `off` | the tracker is off |
 ///

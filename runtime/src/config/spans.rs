@@ -9,7 +9,8 @@ pub enum Spans {
     Off,
     /// Statements.
     Statements,
-    /// All that spans can be made of: statements, so far.
+    /// Statements, transactions, the operations on connections (begin, commit, rollback, savepoint, ping, prepare, describe),
+    /// and waits for a permit that take longer than 1 ms.
     All,
 }
 

@@ -81,6 +81,13 @@ impl Handle {
         }
     }
 
+    /// Records the span of a transaction or savepoint that is about to begin.
+    pub(crate) fn begin_transaction_span(&self, span: &Arc<OpenSpan>) {
+        let mut state = self.state();
+        let spans = state.spans.get_or_insert_default();
+        spans.begin_transaction(Arc::clone(span));
+    }
+
     /// Records that a control operation begins. It ends when the guard is dropped.
     pub(crate) fn begin_control(self: &Arc<Self>, control: Control) -> ControlGuard {
         self.pool.counters.count(control);

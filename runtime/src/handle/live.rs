@@ -8,6 +8,7 @@ use once_cell::sync::Lazy;
 use rustc_hash::FxBuildHasher;
 
 use super::{Handle, Standing};
+use crate::pool_state::PoolState;
 use crate::snapshot::{HandleInfo, WaiterInfo};
 
 /// Many shards, so that a walk over a hundred thousand handles holds each lock only briefly.
@@ -33,6 +34,14 @@ pub(super) fn find(id: u64) -> Option<Arc<Handle>> {
 /// The claims of these ids that are still alive.
 pub(super) fn resolve(ids: &[u64]) -> Vec<Arc<Handle>> {
     ids.iter().filter_map(|id| find(*id)).collect()
+}
+
+/// The claims of a pool, oldest first.
+pub(super) fn of_pool(pool: &Arc<PoolState>) -> Vec<Arc<Handle>> {
+    let claims = LIVE.iter().filter(|entry| Arc::ptr_eq(&entry.pool, pool));
+    let mut claims: Vec<_> = claims.map(|entry| Arc::clone(entry.value())).collect();
+    claims.sort_unstable_by_key(|claim| claim.id);
+    claims
 }
 
 /// Every claim, oldest first.

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::log::spans::OpenSpan;
 
 /// The spans of a handle that may be open.
 #[derive(Debug, Default)]
 pub(super) struct Spans {
     statement: Option<Arc<OpenSpan>>,
+    /// Those of the transaction and its savepoints.
+    transactions: SmallVec<[Arc<OpenSpan>; 1]>,
 }
 
 impl Spans {
@@ -16,10 +20,14 @@ impl Spans {
         self.statement.replace(span)
     }
 
+    pub(super) fn begin_transaction(&mut self, span: Arc<OpenSpan>) {
+        self.transactions.retain(|span| span.is_open());
+        self.transactions.push(span);
+    }
+
     /// Ends what is still open. Calls the subscriber.
     pub(super) fn end(self) {
-        if let Some(open) = self.statement {
-            open.end_given_up();
-        }
+        let open = self.statement.into_iter().chain(self.transactions);
+        open.for_each(|span| span.end_given_up());
     }
 }

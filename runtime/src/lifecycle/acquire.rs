@@ -14,6 +14,7 @@ use pin_project_lite::pin_project;
 use sqlx::Error;
 
 use super::startup;
+use super::wait_span::WaitSpan;
 use crate::handle::Handle;
 use crate::handle::asked::{Asked, Purpose};
 use crate::handle::held::{Held, Waiting};
@@ -38,6 +39,8 @@ pin_project! {
         stage: Stage,
         // A connect that runs beside the wait and shows why no connection comes. The watchdog asks for it.
         probe: Option<BoxFuture<'static, ()>>,
+        // The span of the wait, if spans are made of waits.
+        span: Option<Box<WaitSpan>>,
     }
 }
 
@@ -64,6 +67,7 @@ impl<F> Claiming<F> {
             acquire,
             stage: Stage::New(pool, origin, purpose),
             probe: None,
+            span: None,
         }
     }
 }
@@ -102,6 +106,7 @@ impl<T, F: Future<Output = Result<T, Error>>> Claiming<F> {
                     Poll::Pending => {
                         let mut waiting = begin_to_wait(asked);
                         waiting.opens(opened);
+                        *this.span = WaitSpan::begin(waiting.handle());
                         self.go_on_waiting(waiting, cx);
                         Poll::Pending
                     }
@@ -118,11 +123,16 @@ impl<T, F: Future<Output = Result<T, Error>>> Claiming<F> {
                         *this.probe = start_probe(waiting.handle());
                     }
                 }
+                let in_span = this.span.as_ref().and_then(|span| span.enter());
                 let (acquired, opened) = opened_in(|| context::outside(|| this.acquire.poll(cx)));
+                drop(in_span);
                 waiting.opens(opened);
                 match acquired {
                     Poll::Ready(result) => {
                         *this.probe = None;
+                        if let Some(span) = this.span.take() {
+                            span.end(result.as_ref().err());
+                        }
                         Poll::Ready((Claimed::Waited(waiting), result))
                     }
                     Poll::Pending => {
@@ -148,6 +158,9 @@ impl<T, F: Future<Output = Result<T, Error>>> Claiming<F> {
             && probe.as_mut().poll(cx).is_ready()
         {
             *this.probe = None;
+        }
+        if let Some(span) = this.span {
+            span.poll(cx);
         }
         pace::acquire_waits(&waiting.handle().pool);
         *this.stage = Stage::Waiting(waiting);

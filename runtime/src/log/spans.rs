@@ -23,10 +23,11 @@ use crate::sql::{sole, summarise};
 
 mod ended;
 mod failure;
+mod holders;
 mod open;
 
 pub(crate) use ended::Ended;
-pub(crate) use open::OpenSpan;
+pub(crate) use open::{Entered, OpenSpan};
 
 const SPAN: &str = "sqlx_leash::span";
 
@@ -139,6 +140,55 @@ pub(crate) fn statement(
         "sqlx_leash.rows_affected" = Empty,
     });
     span.map(OpenSpan::new)
+}
+
+/// Opens the span of an operation on a connection that is no statement. `text` is what it prepares or describes.
+#[cold]
+pub(crate) fn operation(
+    name: &str,
+    text: Option<&str>,
+    opening: &Opening<'_>,
+) -> Option<Arc<OpenSpan>> {
+    let text = text.map(tally::kept);
+    let span = open!("operation", name, "client", opening, {
+        "db.operation.name" = name,
+        "db.query.text" = text.as_deref(),
+        "db.response.status_code" = Empty,
+    });
+    span.map(OpenSpan::new)
+}
+
+/// Opens the span of a transaction, or of a savepoint in one.
+#[cold]
+pub(crate) fn transaction(is_savepoint: bool, opening: &Opening<'_>) -> Option<Arc<OpenSpan>> {
+    let name = if is_savepoint {
+        "savepoint"
+    } else {
+        "transaction"
+    };
+    let span = open!("transaction", name, "internal", opening, {
+        "db.response.status_code" = Empty,
+        "sqlx_leash.ended_by" = Empty,
+    });
+    span.map(OpenSpan::new)
+}
+
+/// Opens the span of an acquire that waits. It follows from the spans in which `holders` took their permits.
+#[cold]
+pub(crate) fn wait(holders: &[(Place, &Span)], opening: &Opening<'_>) -> Option<Arc<OpenSpan>> {
+    let pool = opening.pool?;
+    let held_by = holders::words(holders.iter().map(|(place, _)| *place));
+    let span = open!("wait", "acquire", "internal", opening, {
+        "db.response.status_code" = Empty,
+        "sqlx_leash.held_by" = held_by,
+        "sqlx_leash.permits" = pool.limits.max_connections,
+        "sqlx_leash.permits_held" = pool.held(),
+        "sqlx_leash.waiting" = pool.permits.waiting(),
+        "sqlx_leash.waited_ms" = Empty,
+    })?;
+    let others = holders.iter().map(|(_, span)| *span);
+    holders::link(&span, others);
+    Some(OpenSpan::new(span))
 }
 
 /// The values of the fields that all spans have.

@@ -203,6 +203,21 @@ impl Control {
         }
     }
 
+    /// What is sent, as the name of a span.
+    pub(crate) fn statement(self, is_nested: bool) -> &'static str {
+        match self {
+            Control::Begin => "BEGIN",
+            Control::Savepoint => "SAVEPOINT",
+            Control::Commit if is_nested => "RELEASE SAVEPOINT",
+            Control::Commit => "COMMIT",
+            Control::Rollback | Control::ImplicitRollback if is_nested => "ROLLBACK TO SAVEPOINT",
+            Control::Rollback | Control::ImplicitRollback => "ROLLBACK",
+            Control::Ping => "PING",
+            Control::Prepare => "PREPARE",
+            Control::Describe => "DESCRIBE",
+        }
+    }
+
     /// Whether sqlx's MySQL driver, if the operation is abandoned, takes its answer for that of the next statement.
     pub(crate) fn is_answered_unseen(self) -> bool {
         matches!(self, Control::Ping | Control::Prepare | Control::Describe)

@@ -9,9 +9,11 @@ use sqlx_core::database::HasStatementCache;
 use super::any_conn::AnyConn;
 use super::conn::Conn;
 use super::in_use::Tracked;
+use super::known;
 use super::lent;
 use super::transaction::Transaction;
 use crate::handle::ControlGuard;
+use crate::lifecycle::operation::operation;
 use crate::pool_state::counters::Control;
 
 /// sqlx's `Connection`, whose `begin` returns a tracked transaction. Implemented for all of sqlx's connections.
@@ -153,8 +155,12 @@ impl<C: sqlx::Connection> Connection for C {
     fn ping(&mut self) -> impl Future<Output = Result<(), Error>> + Send + '_ {
         let handle = lent::of(self);
         async move {
-            let control = handle.map(|handle| handle.begin_control(Control::Ping));
-            let result = sqlx::Connection::ping(self).await;
+            let control = handle
+                .as_ref()
+                .map(|handle| handle.begin_control(Control::Ping));
+            let system = known::system::<Self::Database>();
+            let ping = sqlx::Connection::ping(self);
+            let result = operation(Control::Ping, None, handle.as_ref(), system, ping).await;
             ControlGuard::end(control);
             result
         }
@@ -243,8 +249,12 @@ impl<DB: Database> Connection for Conn<'_, DB> {
             handle, connection, ..
         } = self.tracked();
         async move {
-            let control = handle.map(|handle| handle.begin_control(Control::Ping));
-            let result = sqlx::Connection::ping(connection).await;
+            let control = handle
+                .as_ref()
+                .map(|handle| handle.begin_control(Control::Ping));
+            let system = known::system::<DB>();
+            let ping = sqlx::Connection::ping(connection);
+            let result = operation(Control::Ping, None, handle.as_ref(), system, ping).await;
             ControlGuard::end(control);
             result
         }

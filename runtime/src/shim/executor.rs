@@ -22,6 +22,7 @@ use super::sent::Sent;
 use super::stream::{Counted, InSpan, Step, picked};
 use crate::handle::asked::Purpose;
 use crate::handle::{ControlGuard, Handle};
+use crate::lifecycle::operation::operation;
 use crate::lifecycle::statement::{Prepared, PreparedRows, Running};
 use crate::lifecycle::transaction;
 use crate::log::spans;
@@ -111,7 +112,15 @@ impl<'e, DB: Backend> Tracked<'e, DB> {
             .as_ref()
             .map(|handle| handle.begin_control(Control::Prepare));
         let text = sql.clone();
-        let result = DB::prepare_with(self.connection, sql, parameters).await;
+        let prepared = DB::prepare_with(self.connection, sql, parameters);
+        let prepared = operation(
+            Control::Prepare,
+            Some(text.as_str()),
+            self.handle.as_ref(),
+            known::system::<DB>(),
+            prepared,
+        );
+        let result = prepared.await;
         ControlGuard::end(control);
         note_failure(self.handle.as_deref(), text.as_str(), result)
     }
@@ -122,7 +131,14 @@ impl<'e, DB: Backend> Tracked<'e, DB> {
             .as_ref()
             .map(|handle| handle.begin_control(Control::Describe));
         let text = sql.clone();
-        let result = DB::describe(self.connection, sql).await;
+        let described = operation(
+            Control::Describe,
+            Some(text.as_str()),
+            self.handle.as_ref(),
+            known::system::<DB>(),
+            DB::describe(self.connection, sql),
+        );
+        let result = described.await;
         ControlGuard::end(control);
         note_failure(self.handle.as_deref(), text.as_str(), result)
     }

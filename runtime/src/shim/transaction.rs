@@ -12,6 +12,7 @@ use super::conn::Conn;
 use super::known;
 use crate::handle::ControlGuard;
 use crate::handle::begun::End;
+use crate::lifecycle::operation::{TransactionSpan, operation};
 use crate::lifecycle::{refused, transaction};
 use crate::lint::Refused;
 use crate::pool_state::connections::Shown;
@@ -24,6 +25,7 @@ use crate::sql;
 pub struct Transaction<'c, DB: Database> {
     conn: Conn<'c, DB>,
     open: bool,
+    span: TransactionSpan,
 }
 
 impl<'c, DB: Database> Transaction<'c, DB> {
@@ -42,6 +44,7 @@ impl<'c, DB: Database> Transaction<'c, DB> {
         if let Some(handle) = conn.handle() {
             transaction::judge_begin(handle);
         }
+        let span = TransactionSpan::begin(conn.handle(), known::system::<DB>());
         let mut beginning = Beginning { conn: Some(conn) };
         let (handle, connection) = beginning
             .conn
@@ -51,14 +54,13 @@ impl<'c, DB: Database> Transaction<'c, DB> {
         let locks = statement
             .as_ref()
             .is_some_and(|text| sql::locks_for_writing(text.as_str()));
-        let control = handle.map(|handle| {
-            handle.begin_control(if handle.transaction_depth() == 0 {
-                Control::Begin
-            } else {
-                Control::Savepoint
-            })
-        });
-        let result = DB::TransactionManager::begin(connection, statement).await;
+        let kind = match handle {
+            Some(handle) if handle.transaction_depth() > 0 => Control::Savepoint,
+            _ => Control::Begin,
+        };
+        let control = handle.map(|handle| handle.begin_control(kind));
+        let begin = DB::TransactionManager::begin(connection, statement);
+        let result = operation(kind, None, handle, known::system::<DB>(), begin).await;
         let failed_after = time_if_failed(&result, control.as_ref());
         drop(control);
         let mut conn = beginning
@@ -71,9 +73,14 @@ impl<'c, DB: Database> Transaction<'c, DB> {
                 if let Some(handle) = conn.handle() {
                     handle.transaction_began(context::site(), locks);
                 }
-                Ok(Self { conn, open: true })
+                Ok(Self {
+                    conn,
+                    open: true,
+                    span,
+                })
             }
             Err(error) => {
+                span.end("begin", Some(&error));
                 if let Some(handle) = conn.handle() {
                     transaction::operation_failed(handle, "SAVEPOINT", &error);
                 }
@@ -97,7 +104,11 @@ impl<'c, DB: Database> Transaction<'c, DB> {
             transaction::judge_commit(handle);
         }
         let control = self.begin_control(Control::Commit);
-        let result = DB::TransactionManager::commit(self.conn.connection()).await;
+        let (handle, connection) = self.conn.parts();
+        let commit = DB::TransactionManager::commit(connection);
+        let system = known::system::<DB>();
+        let result = operation(Control::Commit, None, handle, system, commit).await;
+        self.span.end("commit", result.as_ref().err());
         let failed_after = time_if_failed(&result, control.as_ref());
         drop(control);
         let result = self.closed_if(result, End::Committed);
@@ -110,7 +121,11 @@ impl<'c, DB: Database> Transaction<'c, DB> {
     /// Rolls this transaction or savepoint back.
     pub async fn rollback(mut self) -> Result<(), Error> {
         let control = self.begin_control(Control::Rollback);
-        let result = DB::TransactionManager::rollback(self.conn.connection()).await;
+        let (handle, connection) = self.conn.parts();
+        let rollback = DB::TransactionManager::rollback(connection);
+        let system = known::system::<DB>();
+        let result = operation(Control::Rollback, None, handle, system, rollback).await;
+        self.span.end("rollback", result.as_ref().err());
         drop(control);
         self.closed_if(result, End::RolledBack)
     }
@@ -181,6 +196,7 @@ impl<DB: Database> Drop for Beginning<'_, DB> {
 impl<DB: Database> Drop for Transaction<'_, DB> {
     fn drop(&mut self) {
         if self.open {
+            self.span.end("drop", None);
             if let Some(handle) = self.conn.handle() {
                 let scope = context::scope();
                 let lost = handle.transaction_dropped(scope.as_deref());

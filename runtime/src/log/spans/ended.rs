@@ -1,11 +1,14 @@
 //! What a span says of its end.
 
+use std::time::Duration;
+
 use sqlx::error::DatabaseError;
 use tracing::Span;
 
 use super::failure::description;
 use super::open::OpenSpan;
 use crate::log::error_type;
+use crate::measure::units::millis;
 use crate::site::tally::Outcome;
 
 /// How a statement has ended.
@@ -35,7 +38,43 @@ impl OpenSpan {
     }
 }
 
+impl<'a> Ended<'a> {
+    /// An operation that is no statement has ended, with sqlx's error if it failed.
+    pub(crate) fn operation(error: Option<&'a sqlx::Error>) -> Self {
+        let outcome = match error {
+            Some(_) => Outcome::Error,
+            None => Outcome::Ok,
+        };
+        Self {
+            outcome,
+            error,
+            rows: None,
+            affected: None,
+        }
+    }
+}
+
 impl OpenSpan {
+    /// Ends the span of a transaction or savepoint: by what, and with sqlx's error if that failed.
+    pub(crate) fn end_transaction(&self, by: &str, error: Option<&sqlx::Error>) {
+        self.close(|span| {
+            span.record("sqlx_leash.ended_by", by);
+            if let Some(error) = error {
+                record_error(span, error);
+            }
+        });
+    }
+
+    /// Ends the span of an acquire that has waited this long, with sqlx's error if it failed.
+    pub(crate) fn end_wait(&self, waited: Duration, error: Option<&sqlx::Error>) {
+        self.close(|span| {
+            span.record("sqlx_leash.waited_ms", millis(waited));
+            if let Some(error) = error {
+                record_error(span, error);
+            }
+        });
+    }
+
     /// Ends the span of what was given up. Does nothing if it has ended.
     pub(crate) fn end_given_up(&self) {
         self.close(record_cancelled);

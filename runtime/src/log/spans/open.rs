@@ -36,6 +36,11 @@ impl OpenSpan {
         })
     }
 
+    /// Whether it has not ended.
+    pub(crate) fn is_open(&self) -> bool {
+        sync::lock(&self.span).is_some()
+    }
+
     /// Ends the span, after `record` has recorded how. Does nothing the second time.
     pub(super) fn close(&self, record: impl FnOnce(&Span)) {
         let Some(span) = sync::lock(&self.span).take() else {

@@ -354,3 +354,93 @@ fn a_statement_of_untracked_code_has_a_span() {
         },
     );
 }
+
+#[test]
+fn transactions_and_operations() {
+    #[track]
+    async fn commits(pool: &Pool) {
+        let mut tx = pool.begin().await.unwrap(); // @begins
+        let mut inner = tx.begin().await.unwrap();
+        sqlx::query(INSERT).execute(&mut *inner).await.unwrap();
+        inner.rollback().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        tx.commit().await.unwrap(); // @commits
+    }
+    #[track]
+    async fn drops(pool: &Pool) {
+        let mut tx = pool.begin().await.unwrap();
+        sqlx::query(ALL).execute(&mut *tx).await.unwrap();
+    }
+    run(
+        "transactions_and_operations",
+        "all",
+        async |pool, exported| {
+            commits(pool).instrument(info_span!("request")).await;
+            let request = exported.await_one("request").await;
+            let transaction = exported.await_one("transaction").await;
+            assert_eq!(transaction.span_kind, SpanKind::Internal);
+            assert!(time(&transaction) >= Duration::from_millis(10));
+            check(&transaction, &[("sqlx_leash.ended_by", Some("commit"))]);
+            check_place(
+                &transaction,
+                "begins",
+                "begin",
+                "transactions_and_operations::commits",
+            );
+            let savepoint = exported.await_one("savepoint").await;
+            check(&savepoint, &[("sqlx_leash.ended_by", Some("rollback"))]);
+            for name in [
+                "BEGIN",
+                "SAVEPOINT",
+                "INSERT exam",
+                "ROLLBACK TO SAVEPOINT",
+                "COMMIT",
+            ] {
+                let span = exported.await_one(name).await;
+                assert_eq!(span.span_kind, SpanKind::Client, "{span:#?}");
+                assert_eq!(span.parent_span_id, request.span_context.span_id());
+                // sqlx's SQLite thread leaves a span a moment after its operation.
+                assert!(
+                    transaction.start_time <= span.start_time
+                        && span.start_time <= transaction.end_time
+                );
+                check(
+                    &span,
+                    &[
+                        ("db.client.connection.pool.name", Some(pool.name())),
+                        ("error.type", None),
+                    ],
+                );
+            }
+            let commit = exported.await_one("COMMIT").await;
+            check_place(
+                &commit,
+                "commits",
+                "commit",
+                "transactions_and_operations::commits",
+            );
+            drops(pool).await;
+            let dropped = exported.await_named(2, "transaction").await.remove(1);
+            check(
+                &dropped,
+                &[("sqlx_leash.ended_by", Some("drop")), ("error.type", None)],
+            );
+        },
+    );
+}
+
+#[test]
+fn the_span_of_a_leaked_transaction_ends_with_its_connection() {
+    run(
+        "the_span_of_a_leaked_transaction_ends_with_its_connection",
+        "all",
+        async |pool, exported| {
+            let mut connection = pool.acquire().await.unwrap();
+            std::mem::forget(connection.begin().await.unwrap());
+            connection.close_on_drop();
+            drop(connection);
+            let leaked = exported.await_one("transaction").await;
+            check(&leaked, &[("error.type", Some("cancelled"))]);
+        },
+    );
+}

@@ -6,16 +6,14 @@ use leash_tests::until;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use tracing::level_filters::LevelFilter;
-use tracing::subscriber::DefaultGuard;
 use tracing::{Level, Subscriber};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 
-/// The spans that were exported on this thread.
+/// The spans that were exported of this process. sqlx's SQLite has threads of its own.
 pub(crate) struct Exported {
     exporter: InMemorySpanExporter,
     _provider: SdkTracerProvider,
-    _guard: Option<DefaultGuard>,
 }
 
 /// A layer that wants nothing of what is tested. Because it has a filter, so has each span an answer for each layer.
@@ -24,25 +22,15 @@ struct Beside;
 impl<S: Subscriber> Layer<S> for Beside {}
 
 impl Exported {
-    /// Exports what is at INFO, and the events of sqlx, of the whole process. sqlx's SQLite has a thread of its own.
+    /// Exports what is at INFO, and the events of sqlx.
     pub(crate) fn start() -> Self {
-        let (exported, subscriber) = Self::new(|metadata| {
+        Self::of(|metadata| {
             *metadata.level() <= Level::INFO || metadata.target().starts_with("sqlx::")
-        });
-        tracing::subscriber::set_global_default(subscriber).unwrap();
-        exported
+        })
     }
 
-    /// Exports what `wants` names, of this thread, until this value is dropped.
+    /// Exports what `wants` names.
     pub(crate) fn of(wants: fn(&tracing::Metadata<'_>) -> bool) -> Self {
-        let (exported, subscriber) = Self::new(wants);
-        Self {
-            _guard: Some(tracing::subscriber::set_default(subscriber)),
-            ..exported
-        }
-    }
-
-    fn new(wants: fn(&tracing::Metadata<'_>) -> bool) -> (Self, impl Subscriber + Send + Sync) {
         let exporter = InMemorySpanExporter::default();
         let provider = SdkTracerProvider::builder()
             .with_simple_exporter(exporter.clone())
@@ -51,12 +39,16 @@ impl Exported {
         let subscriber = tracing_subscriber::registry()
             .with(bridge.with_filter(filter_fn(wants)))
             .with(Beside.with_filter(LevelFilter::WARN));
-        let this = Self {
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+        Self {
             exporter,
             _provider: provider,
-            _guard: None,
-        };
-        (this, subscriber)
+        }
+    }
+
+    /// Forgets what was exported so far.
+    pub(crate) fn reset(&self) {
+        self.exporter.reset();
     }
 
     /// All that have ended, in the order of their ends.

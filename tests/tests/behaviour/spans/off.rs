@@ -3,7 +3,7 @@
 use leash_tests::in_child;
 use sqlx::leash::{Config, Spans};
 use sqlx::{SqlitePool, track};
-use tracing::{Instrument, Level, info_span};
+use tracing::{Instrument, Level, Metadata, info_span};
 
 use super::Exported;
 use crate::common::pool;
@@ -23,9 +23,9 @@ async fn statements(pool: &SqlitePool) {
 }
 
 /// The names of the spans that are exported of [`statements`].
-async fn exported(wants: fn(&tracing::Metadata<'_>) -> bool) -> Vec<String> {
+async fn names(exported: &Exported) -> Vec<String> {
+    exported.reset();
     let pool = pool().await;
-    let exported = Exported::of(wants);
     statements(&pool).instrument(info_span!("request")).await;
     // It is open while one of its handles is on its way back.
     exported.await_one("request").await;
@@ -35,25 +35,24 @@ async fn exported(wants: fn(&tracing::Metadata<'_>) -> bool) -> Vec<String> {
     spans.iter().map(|span| span.name.to_string()).collect()
 }
 
+fn at_info(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() <= Level::INFO
+}
+
 #[test]
 fn only_what_is_asked_for() {
     in_child("spans::off::only_what_is_asked_for", &[], |runtime| {
+        let exported = Exported::of(at_info);
         runtime.block_on(async {
-            let info = |metadata: &tracing::Metadata<'_>| *metadata.level() <= Level::INFO;
-            assert_eq!(exported(info).await, ["request"], "off is the default");
+            assert_eq!(names(&exported).await, ["request"], "off is the default");
             Config::new().spans(Spans::Statements).install();
             assert_eq!(
-                exported(info).await,
+                names(&exported).await,
                 ["SELECT exam", "SELECT exam", "request"]
-            );
-            assert_eq!(
-                exported(|metadata| metadata.name() == "request").await,
-                ["request"],
-                "no subscriber wants the others"
             );
             Config::new().install();
             assert_eq!(
-                exported(info).await,
+                names(&exported).await,
                 ["request"],
                 "the next install beats it"
             );
@@ -62,12 +61,21 @@ fn only_what_is_asked_for() {
 }
 
 #[test]
+fn none_that_no_subscriber_wants() {
+    let test = "spans::off::none_that_no_subscriber_wants";
+    in_child(test, &[("SQLX_LEASH", "spans=all")], |runtime| {
+        let exported = Exported::of(|metadata| metadata.name() == "request");
+        assert_eq!(runtime.block_on(names(&exported)), ["request"]);
+    });
+}
+
+#[test]
 fn the_environment_beats_the_code() {
     let test = "spans::off::the_environment_beats_the_code";
     in_child(test, &[("SQLX_LEASH", "spans=off")], |runtime| {
+        let exported = Exported::of(at_info);
         Config::new().spans(Spans::All).install();
-        let names = runtime.block_on(exported(|metadata| *metadata.level() <= Level::INFO));
-        assert_eq!(names, ["request"]);
+        assert_eq!(runtime.block_on(names(&exported)), ["request"]);
     });
 }
 
@@ -75,7 +83,7 @@ fn the_environment_beats_the_code() {
 fn none_while_the_tracker_is_off() {
     let test = "spans::off::none_while_the_tracker_is_off";
     in_child(test, &[("SQLX_LEASH", "spans=all,off")], |runtime| {
-        let names = runtime.block_on(exported(|metadata| *metadata.level() <= Level::INFO));
-        assert_eq!(names, ["request"]);
+        let exported = Exported::of(at_info);
+        assert_eq!(runtime.block_on(names(&exported)), ["request"]);
     });
 }

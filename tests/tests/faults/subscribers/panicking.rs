@@ -48,7 +48,7 @@ impl<S: Subscriber> Layer<S> for Panics {
 }
 
 #[track]
-async fn goes_well(pool: &SqlitePool) -> Result {
+pub(super) async fn goes_well(pool: &SqlitePool) -> Result {
     let mut tx = pool.begin().await?;
     tx.execute("INSERT INTO exam (name) VALUES ('x')").await?;
     tx.commit().await?;
@@ -59,13 +59,13 @@ async fn goes_well(pool: &SqlitePool) -> Result {
 }
 
 #[track]
-async fn fails(pool: &SqlitePool) -> Result {
+pub(super) async fn fails(pool: &SqlitePool) -> Result {
     pool.execute("SELECT * FROM nowhere").await.map(drop)
 }
 
 /// Unwinds with a running statement, an open transaction and a row stream that is half read.
 #[track]
-async fn unwinds(pool: &SqlitePool) -> Result {
+pub(super) async fn unwinds(pool: &SqlitePool) -> Result {
     let mut tx = pool.begin().await?;
     tx.execute("INSERT INTO exam (name) VALUES ('x')").await?;
     let mut rows = sqlx::query(ENDLESS).fetch(&mut *tx);
