@@ -105,7 +105,7 @@ pub use crate::snapshot::{
 /// What an [`Observer`] is told. See [`guide::observe`].
 pub mod observed {
     pub use crate::snapshot::observed::{
-        CloseCause, Closed, Hold, Opened, Pool, Site, Statement, StatementOutcome, Wait,
+        CloseCause, Closed, Hold, Opened, PoolRef, Site, Statement, StatementOutcome, Wait,
         WaitOutcome,
     };
 }

@@ -255,8 +255,8 @@ pub(crate) fn finding(finding: &Finding) {
     }
 }
 
-fn labelled<'a>(pool: &'a PoolState, label: &'a str) -> observed::Pool<'a> {
-    observed::Pool {
+fn labelled<'a>(pool: &'a PoolState, label: &'a str) -> observed::PoolRef<'a> {
+    observed::PoolRef {
         id: pool.id(),
         label,
         system: pool.endpoint.system.name(),

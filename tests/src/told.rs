@@ -84,7 +84,7 @@ fn note(note: impl FnOnce(&mut Told)) {
     note(told().get_or_insert_default());
 }
 
-fn note_of(pool: leash::observed::Pool<'_>, change: impl FnOnce(&mut OfPool)) {
+fn note_of(pool: leash::observed::PoolRef<'_>, change: impl FnOnce(&mut OfPool)) {
     assert!(
         !pool.label.is_empty() && !pool.system.is_empty(),
         "{pool:?} is named"

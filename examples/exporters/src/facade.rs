@@ -2,7 +2,7 @@
 
 use metrics::{Label, counter, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
-use sqlx::leash::observed::{Closed, Hold, Opened, Pool, Statement, Wait, WaitOutcome};
+use sqlx::leash::observed::{Closed, Hold, Opened, PoolRef, Statement, Wait, WaitOutcome};
 use sqlx::leash::{self, Finding, Observer};
 
 use crate::{ROWS, SECONDS};
@@ -22,7 +22,7 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     Ok(handle)
 }
 
-fn of(pool: &Pool<'_>) -> Label {
+fn of(pool: &PoolRef<'_>) -> Label {
     Label::new("db_client_connection_pool_name", pool.label.to_owned())
 }
 

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use opentelemetry::metrics::{Counter, Histogram, Meter};
 use opentelemetry::trace::{Span, SpanKind, Status, Tracer};
 use opentelemetry::{Context, KeyValue};
-use sqlx::leash::observed::{Hold, Opened, Pool, Statement, Wait, WaitOutcome};
+use sqlx::leash::observed::{Hold, Opened, PoolRef, Statement, Wait, WaitOutcome};
 use sqlx::leash::{self, Observer};
 
 use crate::{ROWS, SECONDS};
@@ -72,7 +72,7 @@ fn attributes(it: &Statement<'_>) -> Vec<KeyValue> {
     attributes
 }
 
-fn of(pool: &Pool<'_>) -> KeyValue {
+fn of(pool: &PoolRef<'_>) -> KeyValue {
     KeyValue::new(POOL, pool.label.to_owned())
 }
 

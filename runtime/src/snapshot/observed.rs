@@ -91,10 +91,11 @@ pub struct Site<'a> {
     pub column: u32,
 }
 
+// Not `Pool`: of two types of one name, the compiler writes out the path in each error about a pool.
 /// A pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub struct Pool<'a> {
+pub struct PoolRef<'a> {
     /// The number of the pool: [`PoolStats::id`](crate::leash::PoolStats::id).
     pub id: u64,
     /// Its name, with a number where an older living pool has the same one: `db.client.connection.pool.name`.
@@ -124,7 +125,7 @@ pub struct Statement<'a> {
     /// belongs to no tracked function.
     pub site: Option<Site<'a>>,
     /// Its pool; `None` on a connection that belongs to none.
-    pub pool: Option<Pool<'a>>,
+    pub pool: Option<PoolRef<'a>>,
     /// The database system: `db.system.name`.
     pub system: &'a str,
     /// How it ended.
@@ -182,7 +183,7 @@ impl StatementOutcome {
 #[non_exhaustive]
 pub struct Wait<'a> {
     /// Its pool.
-    pub pool: Pool<'a>,
+    pub pool: PoolRef<'a>,
     /// Where the permit was requested.
     pub site: Site<'a>,
     /// How it ended.
@@ -241,7 +242,7 @@ impl WaitOutcome {
 #[non_exhaustive]
 pub struct Hold<'a> {
     /// Its pool.
-    pub pool: Pool<'a>,
+    pub pool: PoolRef<'a>,
     /// Where the permit was requested.
     pub site: Site<'a>,
     /// When it was granted.
@@ -271,7 +272,7 @@ impl Hold<'_> {
 #[non_exhaustive]
 pub struct Opened<'a> {
     /// Its pool.
-    pub pool: Pool<'a>,
+    pub pool: PoolRef<'a>,
     /// Where the permit was requested for which it was opened. `None` where that is not known: sqlx opens the minimum of
     /// connections by itself, and plain sqlx acquires unseen.
     pub site: Option<Site<'a>>,
@@ -285,7 +286,7 @@ pub struct Opened<'a> {
 #[non_exhaustive]
 pub struct Closed<'a> {
     /// Its pool.
-    pub pool: Pool<'a>,
+    pub pool: PoolRef<'a>,
     /// Why it was closed.
     pub cause: CloseCause,
 }
