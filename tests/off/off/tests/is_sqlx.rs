@@ -199,11 +199,11 @@ fn no_dependency_but_sqlx_and_the_macro_crate() {
             "tree",
             "--offline",
             "--package",
-            "sqlx-leash",
+            "corpus-off",
             "--edges",
             "normal",
             "--depth",
-            "1",
+            "2",
             "--prefix",
             "depth",
             "--format",
@@ -220,7 +220,7 @@ fn no_dependency_but_sqlx_and_the_macro_crate() {
     let tree = String::from_utf8(tree.stdout).unwrap();
     let names: Vec<&str> = tree
         .lines()
-        .filter_map(|line| line.strip_prefix("1 ")?.split(' ').next())
+        .filter_map(|line| line.strip_prefix("2 ")?.split(' ').next())
         .collect();
     assert_eq!(names, ["sqlx", "sqlx-leash-macros"], "{tree}");
 }
