@@ -235,13 +235,20 @@ mod tests {
 
     #[test]
     fn one_that_is_opened_meanwhile_is_not_taken_for_closed() {
-        let connections = counted();
-        let size = || {
-            connections.opened();
-            1
-        };
-        let counts = connections.look(size, || UNUSED).unwrap();
-        assert_eq!((counts.opened, counts.closed()), (0, 0));
+        let connections = &counted();
+        let opened = || connections.counted.as_ref().unwrap().opened.load(SeqCst);
+        std::thread::scope(|scope| {
+            let size = || {
+                // It is counted at once, and noted in the ledger when this look is over.
+                scope.spawn(|| connections.opened());
+                while opened() == 0 {
+                    std::thread::yield_now();
+                }
+                1
+            };
+            let counts = connections.look(size, || UNUSED).unwrap();
+            assert_eq!((counts.opened, counts.closed()), (0, 0));
+        });
     }
 
     #[test]
