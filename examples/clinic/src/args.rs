@@ -85,7 +85,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", requires = "serve", num_args = 0..=1, require_equals = true, default_missing_value = "600")]
     pub(crate) load: Option<u64>,
 
-    /// How long the service waits for requests and connections when it is told to stop
+    /// How long the service waits for its requests and connections once a signal stops it
     #[arg(long, value_name = "SECONDS", requires = "serve", default_value_t = 5, value_parser = clap::value_parser!(u64).range(0..=600))]
     pub(crate) grace: u64,
 

@@ -35,7 +35,7 @@ pub(crate) enum Error {
     NoLicence { device: String, year: i64 },
     #[error("cannot listen on {address}")]
     Listen { address: String, source: io::Error },
-    #[error("cannot be told to stop by a signal")]
+    #[error("the service cannot listen for signals")]
     Signal(#[source] io::Error),
     #[error("cannot talk to {with}")]
     Network {
