@@ -49,9 +49,13 @@ pub(crate) const ON_SITES: Contender = contender(
 );
 
 /// The contenders of the part `cost`. The first one is plain sqlx, on which the number of repetitions is calibrated.
-pub(crate) const ALL: [Contender; 11] = [
+pub(crate) const ALL: [Contender; 12] = [
     PLAIN,
     contender(["off", "plain"], ["sqlx_0_9", "contender-off", "off"]),
+    contender(
+        ["on, bare", "plain"],
+        ["sqlx_0_9", "contender-on", "on_bare"],
+    ),
     ON,
     contender(
         ["on reporter", "plain"],

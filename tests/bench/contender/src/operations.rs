@@ -123,7 +123,7 @@ macro_rules! contender {
                         .build()
                         .expect("a runtime starts");
                     let (pool, held) = runtime.block_on(async {
-                        (measurements(url).await, crowd(url, surroundings).await)
+                        (measurements(url, surroundings).await, crowd(url, surroundings).await)
                     });
                     Self { runtime, pool, _held: held }
                 }
@@ -207,8 +207,9 @@ macro_rules! contender {
             }
 
             /// A pool with one connection, which has its own temporary tables.
-            async fn measurements(url: &str) -> Pool<$Db> {
-                let pool = options(1).connect(url).await.expect("the database is there");
+            async fn measurements(url: &str, surroundings: &Surroundings) -> Pool<$Db> {
+                let options = options(1).min_connections(surroundings.minimum);
+                let pool = options.connect(url).await.expect("the database is there");
                 for statement in [
                     "CREATE TEMPORARY TABLE visit (measurement BIGINT)",
                     "CREATE TEMPORARY TABLE measurement (id BIGINT, value DOUBLE PRECISION)",

@@ -80,6 +80,8 @@ pub struct Surroundings {
     pub threads: u32,
     /// The number of pairs of a call site and a text, for a contender that has several.
     pub sites: u32,
+    /// `min_connections` of the pool on which the operations run: 0 or 1.
+    pub minimum: u32,
 }
 
 impl Default for Surroundings {
@@ -89,14 +91,22 @@ impl Default for Surroundings {
             waiting: 0,
             threads: 1,
             sites: 1,
+            minimum: 0,
         }
     }
 }
 
 impl Surroundings {
     /// The arguments for a contender.
-    pub fn arguments(&self) -> [String; 4] {
-        [self.held, self.waiting, self.threads, self.sites].map(|number| number.to_string())
+    pub fn arguments(&self) -> [String; 5] {
+        [
+            self.held,
+            self.waiting,
+            self.threads,
+            self.sites,
+            self.minimum,
+        ]
+        .map(|number| number.to_string())
     }
 }
 
@@ -105,7 +115,7 @@ pub(crate) fn arguments() -> (String, Surroundings) {
     let mut arguments = std::env::args().skip(1);
     let url = arguments.next().expect("the benchmark gives a URL");
     let mut number = || {
-        let number = arguments.next().expect("the benchmark gives four numbers");
+        let number = arguments.next().expect("the benchmark gives five numbers");
         number.parse().expect("the benchmark gives numbers")
     };
     let surroundings = Surroundings {
@@ -113,6 +123,7 @@ pub(crate) fn arguments() -> (String, Surroundings) {
         waiting: number(),
         threads: number(),
         sites: number(),
+        minimum: number(),
     };
     (url, surroundings)
 }
