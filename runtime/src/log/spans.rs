@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use tracing::callsite::{DefaultCallsite, Identifier};
-use tracing::dispatcher::{self, DefaultGuard, Dispatch};
+use tracing::dispatcher::{self, Dispatch};
 use tracing::field::{Empty, FieldSet, Value};
 use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
 use tracing::{Level, Metadata, Span, metadata};
@@ -92,17 +92,16 @@ pub(crate) fn are_made_of(what: Spans) -> bool {
         && Level::INFO <= LevelFilter::current()
 }
 
-/// Leaves, where `is_spanned`, the span in which the program is, until the guard is dropped: while an executor is called.
+/// Calls an executor: where `is_spanned`, outside of the span in which the program is.
 ///
 /// A stream of sqlx enters, at each poll, the span in which it was made. What it logs would be in that one.
 #[inline]
-pub(crate) fn outside(is_spanned: bool) -> Option<DefaultGuard> {
-    is_spanned.then(leave_all)
-}
-
-#[cold]
-fn leave_all() -> DefaultGuard {
-    dispatcher::set_default(&Dispatch::none())
+pub(crate) fn outside<T>(is_spanned: bool, call: impl FnOnce() -> T) -> T {
+    if is_spanned {
+        dispatcher::with_default(&Dispatch::none(), call)
+    } else {
+        call()
+    }
 }
 
 /// What the program is about to do.

@@ -31,74 +31,89 @@ use crate::scope::origin::Origin;
 
 impl<'e, DB: Backend> Tracked<'e, DB> {
     /// Runs a statement to its end, and collects a `T` by passing it to `take` with each step.
-    async fn run<T: Default>(
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "the future of an `async fn` has each argument twice"
+    )]
+    fn run<T: Default + Send>(
         self,
         prepared: Prepared,
         mut sent: Sent<DB>,
         take: impl Fn(&mut T, Step<DB>) + Send,
-    ) -> Result<T, Error> {
-        let mut running = prepared.begin(&mut sent, known::system::<DB>(), self.handle);
-        let mut steps = {
-            let _outside = spans::outside(running.has_span());
-            DB::fetch_many(self.connection, sent)
-        };
-        steps = driven::stream(running.span(), steps);
-        let mut taken = T::default();
-        loop {
-            match steps.try_next().await {
-                Ok(None) => break,
-                Ok(Some(step)) => {
-                    count::<DB>(&mut running, &step);
-                    take(&mut taken, step);
-                }
-                Err(error) => {
-                    running.end(Some(&error));
-                    return Err(error);
+    ) -> impl Future<Output = Result<T, Error>> + Send {
+        async move {
+            let mut running = prepared.begin(&mut sent, known::system::<DB>(), self.handle);
+            let steps =
+                spans::outside(running.has_span(), || DB::fetch_many(self.connection, sent));
+            let mut steps = driven::stream(running.span(), steps);
+            let mut taken = T::default();
+            loop {
+                match steps.try_next().await {
+                    Ok(None) => break,
+                    Ok(Some(step)) => {
+                        count::<DB>(&mut running, &step);
+                        take(&mut taken, step);
+                    }
+                    Err(error) => {
+                        running.end(Some(&error));
+                        return Err(error);
+                    }
                 }
             }
+            running.end(None);
+            Ok(taken)
         }
-        running.end(None);
-        Ok(taken)
     }
 
-    async fn execute(self, prepared: Prepared, sent: Sent<DB>) -> Result<DB::QueryResult, Error> {
+    fn execute(
+        self,
+        prepared: Prepared,
+        sent: Sent<DB>,
+    ) -> impl Future<Output = Result<DB::QueryResult, Error>> + Send {
         self.run(prepared, sent, |total: &mut DB::QueryResult, step| {
             total.extend(step.left());
         })
-        .await
     }
 
-    async fn fetch_all(self, prepared: Prepared, sent: Sent<DB>) -> Result<Vec<DB::Row>, Error> {
+    fn fetch_all(
+        self,
+        prepared: Prepared,
+        sent: Sent<DB>,
+    ) -> impl Future<Output = Result<Vec<DB::Row>, Error>> + Send {
         self.run(prepared, sent, |rows: &mut Vec<DB::Row>, step| {
             rows.extend(step.right());
         })
-        .await
     }
 
-    async fn fetch_optional(
+    /// Runs a statement of which the first row is asked for, and returns what `take` makes of that.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "the future of an `async fn` has each argument twice"
+    )]
+    fn fetch_first<T>(
         self,
         prepared: Prepared,
         mut sent: Sent<DB>,
-    ) -> Result<Option<DB::Row>, Error> {
-        let mut running = prepared.begin(&mut sent, known::system::<DB>(), self.handle);
-        running.shows_no_steps();
-        let future = {
-            let _outside = spans::outside(running.has_span());
-            DB::fetch_optional(self.connection, sent)
-        };
-        let result = driven::future(running.span(), future).await;
-        if let Ok(Some(_)) = result {
-            running.first_row();
+        take: fn(Option<DB::Row>) -> Result<T, Error>,
+    ) -> impl Future<Output = Result<T, Error>> + Send {
+        async move {
+            let mut running = prepared.begin(&mut sent, known::system::<DB>(), self.handle);
+            running.shows_no_steps();
+            let future = spans::outside(running.has_span(), || {
+                DB::fetch_optional(self.connection, sent)
+            });
+            let result = driven::future(running.span(), future).await;
+            if let Ok(Some(_)) = result {
+                running.first_row();
+            }
+            running.end(result.as_ref().err());
+            take(result?)
         }
-        running.end(result.as_ref().err());
-        result
     }
 
     fn stream(self, prepared: PreparedRows, mut sent: Sent<DB>) -> Counted<'e, DB> {
         let ready = prepared.look_up(&mut sent);
-        let outside = spans::outside(ready.wants_span());
-        let steps = DB::fetch_many(self.connection, sent);
-        drop(outside);
+        let steps = spans::outside(ready.wants_span(), || DB::fetch_many(self.connection, sent));
         Counted::new(ready, self.handle, steps)
     }
 
@@ -241,8 +256,10 @@ macro_rules! executor {
                 'c: 'e,
                 E: 'q + Execute<'q, DB>,
             {
-                let (prepared, sent) = (Prepared::new(), Sent::new(query));
-                Box::pin(async move { one(self.tracked().fetch_optional(prepared, sent).await?) })
+                Box::pin(
+                    self.tracked()
+                        .fetch_first(Prepared::new(), Sent::new(query), one),
+                )
             }
 
             fn fetch_optional<'e, 'q: 'e, E>(
@@ -255,7 +272,7 @@ macro_rules! executor {
             {
                 Box::pin(
                     self.tracked()
-                        .fetch_optional(Prepared::new(), Sent::new(query)),
+                        .fetch_first(Prepared::new(), Sent::new(query), Ok),
                 )
             }
 
@@ -388,12 +405,11 @@ impl<'p, DB: Backend> Executor<'p> for &'_ Pool<DB> {
         let (prepared, sent) = (Prepared::new(), Sent::new(query));
         let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
         Box::pin(async move {
-            one(pool
-                .take(origin, Purpose::Statement)
+            pool.take(origin, Purpose::Statement)
                 .await?
                 .tracked()
-                .fetch_optional(prepared, sent)
-                .await?)
+                .fetch_first(prepared, sent, one)
+                .await
         })
     }
 
@@ -412,7 +428,7 @@ impl<'p, DB: Backend> Executor<'p> for &'_ Pool<DB> {
             pool.take(origin, Purpose::Statement)
                 .await?
                 .tracked()
-                .fetch_optional(prepared, sent)
+                .fetch_first(prepared, sent, Ok)
                 .await
         })
     }
