@@ -11,7 +11,6 @@ use smallvec::SmallVec;
 
 use crate::pool_state::PoolState;
 use crate::pool_state::connections::{Opening, Shown};
-use crate::pool_state::counters::Hold;
 use crate::pool_state::endpoint::System;
 use crate::scope::origin::Origin;
 use crate::scope::{Scope, context};
@@ -57,6 +56,7 @@ mod waiter;
 pub(crate) use glance::Glance;
 
 pub(crate) use activity::ControlGuard;
+use activity::Spent;
 use asked::{Asked, Purpose};
 use begun::Begun;
 use left::Left;
@@ -130,8 +130,7 @@ struct State {
     activity: Activity,
     /// When `activity` began.
     since: Instant,
-    /// The time spent in earlier activities.
-    spent: Hold,
+    spent: Spent,
     /// Whether the open stream carries the data of a COPY.
     copies: bool,
     /// The plain connection as it was lent last; `None` once the holder uses the handle itself.
@@ -209,7 +208,7 @@ impl Handle {
                 standing,
                 activity: Activity::Idle,
                 since: asked,
-                spent: Hold::default(),
+                spent: Spent::from(asked),
                 copies: false,
                 loan: None,
                 rows_seen: None,
@@ -282,6 +281,7 @@ impl Handle {
         let mut state = self.state();
         state.standing = Standing::Held(now);
         state.since = now;
+        state.spent = Spent::from(now);
         let asked_by = std::mem::replace(&mut state.owner.scope, scope);
         drop(state);
         // After the unlock: a scope may hold spans, and dropping a span runs the code of a subscriber.
@@ -350,7 +350,8 @@ impl Handle {
         };
         state.enter(Activity::Idle, &self.stream, now);
         let before = std::mem::replace(&mut state.standing, Standing::Returning(now));
-        let (hold, was_reported) = (state.spent, state.reported.idle_ever);
+        let hold = state.hold(&self.stream, now);
+        let was_reported = state.reported.idle_ever;
         let statements = state.statements;
         // `state` stays locked, so that no other thread hands the handle to another scope between these two steps.
         let scope = state.owner.scope.take();

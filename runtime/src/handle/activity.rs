@@ -126,8 +126,8 @@ impl Handle {
         self.state().copies
     }
 
-    /// Records that the statement has ended, whether it `failed`, and what it has left unread. `tally` is `None` where it
-    /// does not count.
+    /// Records that the statement has ended: how much `time` of the database it has taken, whether it `failed`, and what it
+    /// has left unread. `tally` is `None` where it does not count.
     ///
     /// Returns whether `slow_query` reported it while it ran.
     #[inline]
@@ -135,6 +135,7 @@ impl Handle {
         &self,
         tally: Option<&'static Tally>,
         now: Instant,
+        time: Duration,
         failed: bool,
         unread: Option<Unread>,
     ) -> bool {
@@ -148,8 +149,11 @@ impl Handle {
             unread => unread,
         };
         let slow_was_reported = state.reported.slow;
+        if matches!(state.activity, Activity::Busy | Activity::Streaming) {
+            state.spent.busy += time;
+        }
         let at_rest = state.at_rest();
-        state.enter(at_rest, &self.stream, now);
+        state.set_activity(at_rest, now);
         slow_was_reported
     }
 
@@ -191,27 +195,55 @@ impl Handle {
     }
 }
 
+/// The time of earlier activities. For the rest of the time, the handle was idle.
+#[derive(Clone, Copy)]
+pub(super) struct Spent {
+    from: Instant,
+    busy: Duration,
+    lent: Duration,
+}
+
+impl Spent {
+    pub(super) fn from(from: Instant) -> Self {
+        Self {
+            from,
+            busy: Duration::ZERO,
+            lent: Duration::ZERO,
+        }
+    }
+}
+
 impl State {
     /// The time that the handle was held, up to `now`, by kind of activity.
     pub(super) fn hold(&self, stream: &StreamRows, now: Instant) -> Hold {
-        let time = now.saturating_duration_since(self.since);
-        let mut hold = self.spent;
-        match self.activity {
-            Activity::Idle => hold.idle += time,
-            Activity::Busy => hold.busy += time,
-            Activity::Streaming => {
-                let busy = stream.busy(time);
-                hold.busy += busy;
-                hold.idle += time.saturating_sub(busy);
-            }
-            Activity::Lent => hold.lent += time,
+        let Spent { from, busy, lent } = self.spent_until(stream, now);
+        let whole = now.saturating_duration_since(from);
+        Hold {
+            busy,
+            idle: whole.saturating_sub(busy + lent),
+            lent,
         }
-        hold
+    }
+
+    fn spent_until(&self, stream: &StreamRows, now: Instant) -> Spent {
+        let mut spent = self.spent;
+        let time = || now.saturating_duration_since(self.since);
+        match self.activity {
+            Activity::Idle => {}
+            Activity::Busy => spent.busy += time(),
+            Activity::Streaming => spent.busy += stream.busy(time()),
+            Activity::Lent => spent.lent += time(),
+        }
+        spent
     }
 
     /// Ends the present activity and begins another.
     pub(super) fn enter(&mut self, activity: Activity, stream: &StreamRows, now: Instant) {
-        self.spent = self.hold(stream, now);
+        self.spent = self.spent_until(stream, now);
+        self.set_activity(activity, now);
+    }
+
+    fn set_activity(&mut self, activity: Activity, now: Instant) {
         self.activity = activity;
         self.since = now;
         self.copies = false;

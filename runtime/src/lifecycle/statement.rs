@@ -168,10 +168,12 @@ pub(crate) fn arguments_of(query: &mut dyn Query) -> Identity {
 /// The counters of a text: those at the call site, else those in the function, else those of the text alone.
 #[inline]
 fn look_up(site: Option<&'static Site>, sql: &str) -> &'static Tally {
-    match (site, context::function()) {
-        (Some(site), _) => site.tally(sql),
-        (None, Some(function)) => function.tally(sql),
-        (None, None) => tally::without_site(sql),
+    if let Some(site) = site {
+        return site.tally(sql);
+    }
+    match context::function() {
+        Some(function) => function.tally(sql),
+        None => tally::without_site(sql),
     }
 }
 
@@ -509,7 +511,7 @@ impl Running {
         let reported_slow = self
             .handle
             .as_ref()
-            .is_some_and(|handle| handle.end_statement(tally, now, failed, unread));
+            .is_some_and(|handle| handle.end_statement(tally, now, time, failed, unread));
         let Some((tally, calls)) = &self.counted else {
             return;
         };

@@ -399,8 +399,13 @@ mod tests {
                 let begun = Instant::now();
                 let held = Held::at_once(asked(Arc::clone(&pool)));
                 held.handle().begin_statement(tally, Activity::Busy);
-                held.handle()
-                    .end_statement(Some(tally), Instant::now(), false, None);
+                held.handle().end_statement(
+                    Some(tally),
+                    Instant::now(),
+                    Duration::ZERO,
+                    false,
+                    None,
+                );
                 drop(held);
                 times.push(begun.elapsed());
             }
