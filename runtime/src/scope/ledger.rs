@@ -17,7 +17,7 @@ use crate::site::Site;
 use crate::site::tally::Tally;
 use crate::sync;
 
-/// A scope has room for this many sites that were called once. Further ones take memory.
+/// A ledger of several calls has room for this many sites that were called once. Further ones take memory.
 const FIRSTS: usize = 6;
 /// A root scope keeps this many sites that were called once, and as many that were called again. Further ones are counted
 /// together.
@@ -148,8 +148,17 @@ pub(crate) struct Walked {
     pub(crate) is_open: bool,
 }
 
+/// The calls that have ended. Most scopes send one statement, and should stay small.
 #[derive(Debug, Default)]
-struct Book {
+enum Book {
+    #[default]
+    Empty,
+    One(First),
+    Several(Box<Pages>),
+}
+
+#[derive(Debug, Default)]
+struct Pages {
     firsts: Firsts,
     lines: Vec<Line>,
     /// The number of calls that belong to no line.
@@ -226,8 +235,7 @@ impl Ledger {
         } else if tally.sets() {
             book.forget();
         }
-        book.record(call, around);
-        if !book.lines.is_empty() {
+        if book.record(call, around) {
             self.has_lines.store(true, Relaxed);
         }
     }
@@ -248,11 +256,10 @@ impl Ledger {
         if !self.has_lines() {
             return None;
         }
-        let mut book = self.book();
-        let (lines, firsts) = (
-            std::mem::take(&mut book.lines),
-            std::mem::take(&mut book.firsts),
-        );
+        let Book::Several(pages) = std::mem::take(&mut *self.book()) else {
+            return None;
+        };
+        let Pages { lines, firsts, .. } = *pages;
         let began = lines.iter().map(|line| line.began);
         Some(Closed {
             began: began
@@ -269,6 +276,65 @@ impl Ledger {
 }
 
 impl Book {
+    /// Records a call. Returns whether a site was called more than once.
+    fn record(&mut self, call: &Call, around: &Around<'_>) -> bool {
+        match self {
+            Book::Empty => {
+                *self = Book::One(First::new(call));
+                false
+            }
+            Book::One(first) => {
+                let mut pages = Box::new(Pages::default());
+                pages.firsts.push(*first);
+                pages.record(call, around);
+                let has_lines = !pages.lines.is_empty();
+                *self = Book::Several(pages);
+                has_lines
+            }
+            Book::Several(pages) => {
+                pages.record(call, around);
+                !pages.lines.is_empty()
+            }
+        }
+    }
+
+    /// A statement has written: what reads the same tables afterwards may read something else.
+    fn wrote(&mut self, tally: &Tally) {
+        match self {
+            Book::Empty => {}
+            Book::One(first) => first.note_write(tally),
+            Book::Several(pages) => pages.wrote(tally),
+        }
+    }
+
+    fn forget(&mut self) {
+        match self {
+            Book::Empty => {}
+            Book::One(first) => first.stale = true,
+            Book::Several(pages) => pages.forget(),
+        }
+    }
+}
+
+impl First {
+    fn new(call: &Call) -> Self {
+        Self {
+            call: *call,
+            stale: false,
+        }
+    }
+
+    fn note_write(&mut self, tally: &Tally) {
+        self.stale |= may_read_otherwise_after(self.call.tally, tally);
+    }
+}
+
+/// Whether `reader` may have another answer after `writer`, which is no call of the same line.
+fn may_read_otherwise_after(reader: &Tally, writer: &Tally) -> bool {
+    reader.line() != writer.line() && reader.may_read_what_is_written_by(writer)
+}
+
+impl Pages {
     fn record(&mut self, call: &Call, around: &Around<'_>) {
         if let Some(line) = self.line(call) {
             line.add(call);
@@ -280,10 +346,7 @@ impl Book {
             let first = self.firsts.swap_remove(at);
             self.open(&first, call, around);
         } else if self.firsts.len() < LINES {
-            self.firsts.push(First {
-                call: *call,
-                stale: false,
-            });
+            self.firsts.push(First::new(call));
         } else {
             self.left_out += 1;
         }
@@ -308,18 +371,14 @@ impl Book {
         self.lines.push(line);
     }
 
-    /// A statement has written: what reads the same tables afterwards may read something else.
     fn wrote(&mut self, tally: &Tally) {
-        let reads_it = |other: &Tally| {
-            other.line() != tally.line() && other.may_read_what_is_written_by(tally)
-        };
         for line in &mut self.lines {
-            if reads_it(line.tally) {
+            if may_read_otherwise_after(line.tally, tally) {
                 line.arguments.forget();
             }
         }
         for first in &mut self.firsts {
-            first.stale |= reads_it(first.call.tally);
+            first.note_write(tally);
         }
     }
 
@@ -502,14 +561,17 @@ mod tests {
     }
 
     #[test]
-    fn sites_that_are_called_once_take_no_memory() {
+    fn a_few_sites_that_are_called_once_take_one_block_of_memory() {
         let scope = root();
         for site in 0..FIRSTS {
             let sql = format!("SELECT a FROM once_{site}");
             call(&scope, &sql, Identity::Unseen, 0, 1);
         }
         let book = scope.ledger().book();
-        assert!(!book.firsts.spilled() && book.lines.capacity() == 0);
+        let Book::Several(pages) = &*book else {
+            panic!("several sites: {book:?}");
+        };
+        assert!(!pages.firsts.spilled() && pages.lines.capacity() == 0);
         drop(book);
         assert!(!scope.ledger().has_lines() && scope.ledger().close().is_none());
     }
@@ -524,8 +586,11 @@ mod tests {
             }
         }
         let book = scope.ledger().book();
-        assert!(book.lines.len() <= LINES && book.firsts.len() <= LINES);
-        assert!(book.left_out > 0);
+        let Book::Several(pages) = &*book else {
+            panic!("several sites: {book:?}");
+        };
+        assert!(pages.lines.len() <= LINES && pages.firsts.len() <= LINES);
+        assert!(pages.left_out > 0);
     }
 
     #[test]
