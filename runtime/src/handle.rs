@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 use crate::pool_state::PoolState;
 use crate::pool_state::connections::{Opening, Shown};
 use crate::pool_state::endpoint::System;
+use crate::scope::kept_span::KeptSpan;
 use crate::scope::origin::Origin;
 use crate::scope::{Scope, context};
 use crate::site::Site;
@@ -84,7 +85,7 @@ pub(crate) struct Handle {
     pub(crate) awaited_at: Option<&'static Location<'static>>,
     pub(crate) purpose: Purpose,
     /// The span in which the permit was requested. Findings about the handle are emitted in it.
-    pub(crate) span: tracing::Span,
+    pub(crate) span: KeptSpan,
     task: Option<u64>,
     /// When the permit was requested.
     asked: Instant,
@@ -197,7 +198,7 @@ impl Handle {
             site,
             awaited_at: context::awaited_at(),
             purpose,
-            span: tracing::Span::current(),
+            span: KeptSpan::current(),
             task,
             asked,
             granted_before,

@@ -20,6 +20,7 @@ pub(crate) mod counted;
 pub(crate) mod failures;
 pub(crate) mod foreign;
 pub(crate) mod inside;
+pub(crate) mod kept_span;
 pub(crate) mod ledger;
 mod lost;
 pub(crate) mod origin;

@@ -66,7 +66,7 @@ impl WaitSpan {
         };
         let holders: Vec<_> = holders
             .iter()
-            .map(|holder| (holder.place, &holder.span))
+            .map(|holder| (holder.place, &*holder.span))
             .collect();
         self.span = spans::wait(&holders, &opening);
     }

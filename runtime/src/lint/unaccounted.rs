@@ -97,7 +97,7 @@ pub(crate) fn unaccounted_connections(
     let (finding, span) = match hanging.first() {
         Some((first, since)) => (
             hanging_return(first, ago(*since), hanging.len(), level),
-            &first.span,
+            &*first.span,
         ),
         None => (
             untracked_use(pool, unexplained, ago(since), &claims, level),

@@ -4,9 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use tracing::Span;
-
 use crate::finding::collector::Collector;
+use crate::scope::kept_span::KeptSpan;
 use crate::source::place::Place;
 use crate::sync;
 
@@ -20,7 +19,7 @@ pub(crate) struct Closing {
     id: u64,
     pub(crate) since: Instant,
     pub(crate) place: Place,
-    pub(crate) span: Span,
+    pub(crate) span: KeptSpan,
     pub(crate) collector: Option<Collector>,
     is_reported: bool,
 }
@@ -69,7 +68,7 @@ impl Closing {
             id: NEXT_ID.fetch_add(1, Relaxed),
             since: Instant::now(),
             place,
-            span: Span::current(),
+            span: KeptSpan::current(),
             collector,
             is_reported: false,
         }

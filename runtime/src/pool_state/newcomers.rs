@@ -3,8 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use tracing::Span;
-
+use crate::scope::kept_span::KeptSpan;
 use crate::scope::{Scope, context};
 use crate::sync;
 
@@ -18,7 +17,7 @@ static NEWCOMERS: Mutex<Vec<Newcomer>> = Mutex::new(Vec::new());
 pub(crate) struct Newcomer {
     pub(crate) pool: u64,
     pub(crate) made: Instant,
-    pub(crate) span: Span,
+    pub(crate) span: KeptSpan,
     pub(crate) scope: Option<Arc<Scope>>,
 }
 
@@ -28,7 +27,7 @@ impl Newcomer {
         Self {
             pool,
             made: Instant::now(),
-            span: Span::current(),
+            span: KeptSpan::current(),
             scope: context::scope(),
         }
     }

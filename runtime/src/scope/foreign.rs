@@ -7,6 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 use std::thread::LocalKey;
 
+use tracing::Span;
+
 use crate::scope::context;
 
 thread_local! {
@@ -21,6 +23,15 @@ thread_local! {
 /// subscriber is already running on this thread: events caused by events would not end.
 pub(crate) fn subscriber<T>(emit: impl FnOnce() -> T) -> Option<T> {
     call(&IN_SUBSCRIBER, emit)?.ok()
+}
+
+/// Drops a clone of a span of the program, wherever that is: if it is the last one, the subscriber closes the span.
+pub(crate) fn close(span: Span) {
+    let was_running = IN_SUBSCRIBER.try_with(|it| it.replace(true));
+    _ = catch_unwind(AssertUnwindSafe(|| context::outside(|| drop(span))));
+    if let Ok(was_running) = was_running {
+        _ = IN_SUBSCRIBER.try_with(|it| it.set(was_running));
+    }
 }
 
 /// Runs a callback, unless one is already running on this thread: findings caused by callbacks would not end.

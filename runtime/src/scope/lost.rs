@@ -3,8 +3,7 @@
 use std::panic::Location;
 use std::sync::Arc;
 
-use tracing::Span;
-
+use super::kept_span::KeptSpan;
 use crate::site::Site;
 use crate::site::tally::Tally;
 use crate::source::function::Function;
@@ -16,7 +15,7 @@ pub(crate) struct Lost {
     /// The name of its pool, if it was of one.
     pub(crate) pool: Option<Arc<str>>,
     /// The span in which its connection was requested.
-    pub(crate) span: Span,
+    pub(crate) span: KeptSpan,
     /// Whether its connection was taken at a call site that the attribute has recorded.
     pub(crate) is_taken_at_site: bool,
     /// Where it was begun.

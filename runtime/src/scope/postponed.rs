@@ -1,7 +1,6 @@
 //! A finding that waits for the end of the scope in which it was made.
 
-use tracing::Span;
-
+use super::kept_span::KeptSpan;
 use crate::finding::Finding;
 
 /// A finding that was made where nothing may panic: in a destructor.
@@ -9,5 +8,5 @@ use crate::finding::Finding;
 pub(crate) struct Postponed {
     pub(crate) finding: Finding,
     /// The span that it is reported in.
-    pub(crate) span: Span,
+    pub(crate) span: KeptSpan,
 }
