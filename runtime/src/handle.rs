@@ -13,10 +13,10 @@ use crate::pool_state::PoolState;
 use crate::pool_state::connections::{Opening, Shown};
 use crate::pool_state::endpoint::System;
 use crate::scope::kept_span::KeptSpan;
-use crate::scope::origin::Origin;
+use crate::scope::origin::{Origin, Resolved};
 use crate::scope::{Scope, context};
 use crate::site::Site;
-use crate::site::acquires::{self, Acquires};
+use crate::site::acquires::Acquires;
 use crate::site::tally::Tally;
 use crate::snapshot::Activity;
 use crate::source::function::Function;
@@ -180,7 +180,11 @@ impl Handle {
             task,
             when: asked,
         } = asked;
-        let (place, site) = origin.resolve();
+        let Resolved {
+            place,
+            site,
+            acquires,
+        } = origin.resolve();
         let granted_before = pool.granted();
         let (waiting_before, queues) = match standing {
             Standing::Waiting => {
@@ -204,7 +208,7 @@ impl Handle {
             granted_before,
             waiting_before,
             queues,
-            acquires: site.map_or_else(|| acquires::at(place), Site::acquires),
+            acquires,
             state: Mutex::new(State {
                 standing,
                 activity: Activity::Idle,

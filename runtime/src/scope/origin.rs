@@ -4,6 +4,7 @@ use std::panic::Location;
 
 use super::context;
 use crate::site::Site;
+use crate::site::acquires::{self, Acquires};
 use crate::source::function::Function;
 use crate::source::place::Place;
 
@@ -38,19 +39,34 @@ pub(crate) enum Origin {
     UnlessPolled(Place),
 }
 
+/// Where a permit is requested, when that is known.
+pub(crate) struct Resolved {
+    pub(crate) place: Place,
+    /// The call site at `place`, if the attribute has recorded one.
+    pub(crate) site: Option<&'static Site>,
+    /// The counters of `place`.
+    pub(crate) acquires: &'static Acquires,
+}
+
 impl Origin {
-    /// Called when the wait begins: the place, and its call site if the attribute has recorded one.
-    pub(crate) fn resolve(self) -> (Place, Option<&'static Site>) {
+    /// Called when the wait begins.
+    pub(crate) fn resolve(self) -> Resolved {
         let site = match self {
             Origin::Site(site) => Some(site),
             Origin::Call(..) | Origin::UnlessPolled(_) => context::site(),
         };
-        let place = match (site, self) {
-            (Some(site), _) | (None, Origin::Site(site)) => site.place(),
-            (None, Origin::Call(location, function)) => caller_in(location, function),
-            (None, Origin::UnlessPolled(place)) => place,
+        let acquires = match (site, self) {
+            (Some(site), _) | (None, Origin::Site(site)) => site.acquires(),
+            (None, Origin::Call(location, function)) => {
+                acquires::of_call(location, function, || caller_in(location, function))
+            }
+            (None, Origin::UnlessPolled(place)) => acquires::at(place),
         };
-        (place, site)
+        Resolved {
+            place: acquires.place(),
+            site,
+            acquires,
+        }
     }
 
     /// The origin of a permit that a method requests, called at `location`.

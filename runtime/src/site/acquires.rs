@@ -1,5 +1,6 @@
 //! The counters of the places that take handles. The wait for a permit counts here, not with the statements.
 
+use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use dashmap::DashMap;
@@ -8,6 +9,7 @@ use rustc_hash::FxBuildHasher;
 
 use crate::measure::waits::Waits;
 use crate::snapshot::AcquireStats;
+use crate::source::function::Function;
 use crate::source::place::Place;
 
 /// A place in the source and its function: the file's address, line, column, and the function's address.
@@ -15,6 +17,10 @@ type Key = (usize, u32, u32, usize);
 
 /// Grows to the number of places in the program that take a handle.
 static ALL: Lazy<DashMap<Key, &Acquires, FxBuildHasher>> = Lazy::new(DashMap::default);
+
+/// Those of calls without a call site, by the addresses of the location and the function.
+static OF_CALLS: Lazy<DashMap<(usize, usize), &Acquires, FxBuildHasher>> =
+    Lazy::new(DashMap::default);
 
 /// The counters of one place.
 #[derive(Debug)]
@@ -41,7 +47,27 @@ pub(crate) fn at(place: Place) -> &'static Acquires {
         .or_insert_with(|| Box::leak(Box::new(Acquires::new(place))))
 }
 
+/// The counters of the call at `location` in `function`. `place` finds its place, which is asked for once.
+pub(crate) fn of_call(
+    location: &'static Location<'static>,
+    function: Option<&'static Function>,
+    place: impl FnOnce() -> Place,
+) -> &'static Acquires {
+    let function = function.map_or(0, |function| std::ptr::from_ref(function).addr());
+    let key = (std::ptr::from_ref(location).addr(), function);
+    if let Some(known) = OF_CALLS.get(&key) {
+        return *known;
+    }
+    let acquires = at(place());
+    OF_CALLS.insert(key, acquires);
+    acquires
+}
+
 impl Acquires {
+    pub(crate) fn place(&self) -> Place {
+        self.place
+    }
+
     fn new(place: Place) -> Self {
         Self {
             place,
