@@ -26,6 +26,7 @@ mod listener;
 mod made;
 mod opening;
 mod options;
+mod passage;
 mod pool;
 mod pool_connection;
 mod sent;

@@ -1,11 +1,11 @@
 //! A connection on its way back: its holder has released it, and its permit is not free yet.
 
 use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
 use std::time::Instant;
-
-use futures_core::future::BoxFuture;
 
 use super::held::Held;
 use super::unread::Unread;
@@ -16,51 +16,54 @@ use crate::{config, log};
 impl Held {
     /// Releases the handle. The returned future returns its connection: the permit is free once that future has ended.
     ///
-    /// `give_back` is sqlx's own return of the connection. It is boxed because it is large (13 KB for PostgreSQL): the
-    /// caller spawns the returned future, and a task is copied several times on its way to the heap.
+    /// `give_back` is sqlx's own return of the connection, in an allocation because it is large: the caller spawns the
+    /// returned future, and a task is copied several times on its way to the heap.
     pub(crate) fn return_by(
         self,
-        give_back: BoxFuture<'static, ()>,
-    ) -> impl Future<Output = ()> + Send + use<> + 'static {
+        give_back: impl Future<Output = ()> + Unpin + Send + 'static,
+    ) -> impl Future<Output = ()> + Send + 'static {
         let handle = self.end();
         handle.pool.permits.give_back();
         handle.release();
-        let give_back = match handle.unread() {
-            Some(_) => observed(&handle, give_back),
-            None => give_back,
-        };
+        let reads = handle.unread().is_some();
         let returning = Returning { handle };
         async move {
             let (mut give_back, returning) = (give_back, returning);
-            match config::return_timeout() {
-                None => give_back.await,
-                Some(limit) => {
-                    if sqlx_core::rt::timeout(limit, &mut give_back).await.is_err() {
-                        let handle = &returning.handle;
-                        handle.closes_connection(Shown::Cancelled);
-                        // Dropped before its end, it closes the connection and frees the permit.
-                        drop(give_back);
-                        handle.pool.counters.returns_cut.fetch_add(1, Relaxed);
-                        log::return_cut(handle.place, &handle.pool, limit);
-                    }
-                }
+            let handle = &returning.handle;
+            let mut polled = poll_fn(|cx| handle.poll_return(reads, &mut give_back, cx));
+            let Some(limit) = config::return_timeout() else {
+                return polled.await;
+            };
+            // On the heap, so that the task stays small without the limit.
+            let ended = Box::pin(sqlx_core::rt::timeout(limit, &mut polled)).await;
+            if ended.is_err() {
+                handle.closes_connection(Shown::Cancelled);
+                // Dropped before its end, it closes the connection and frees the permit.
+                drop(give_back);
+                handle.pool.counters.returns_cut.fetch_add(1, Relaxed);
+                log::return_cut(handle.place, &handle.pool, limit);
             }
         }
     }
 }
 
-/// Notes when `give_back` is polled.
-fn observed(handle: &Arc<Handle>, mut give_back: BoxFuture<'static, ()>) -> BoxFuture<'static, ()> {
-    let handle = Arc::clone(handle);
-    Box::pin(poll_fn(move |cx| {
-        handle.progress.begin_poll(handle.asked.elapsed());
-        let polled = give_back.as_mut().poll(cx);
-        handle.progress.end_poll(handle.asked.elapsed());
-        polled
-    }))
-}
-
 impl Handle {
+    /// Polls the return of the connection, and notes when, if it `reads` what a statement has left.
+    fn poll_return(
+        &self,
+        reads: bool,
+        give_back: &mut (impl Future<Output = ()> + Unpin),
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        if !reads {
+            return Pin::new(give_back).poll(cx);
+        }
+        self.progress.begin_poll(self.asked.elapsed());
+        let polled = Pin::new(give_back).poll(cx);
+        self.progress.end_poll(self.asked.elapsed());
+        polled
+    }
+
     /// The statement whose rest the driver reads before anything else.
     pub(crate) fn unread(&self) -> Option<Unread> {
         self.state().unread

@@ -28,14 +28,15 @@ use crate::site;
 use crate::watchdog::pace;
 
 pin_project! {
-    /// Acquires a permit by polling `acquire`, which is sqlx's future. Returns no claim where everything is switched
-    /// off.
+    /// Acquires a permit by polling `acquire`, which is sqlx's future. Returns what `claimed` makes of the claim and the
+    /// connection. There is no claim where everything is switched off.
     ///
     /// Panics at the acquire's place where a lint about it is at deny and its finding is certain.
-    pub(crate) struct Claiming<F> {
+    pub(crate) struct Claiming<F, M> {
         // Polled outside of all scopes: it runs the pool's hooks, whose statements are not the caller's.
         #[pin]
         acquire: F,
+        claimed: M,
         stage: Stage,
         // A connect that runs beside the wait and shows why no connection comes. The watchdog asks for it.
         probe: Option<BoxFuture<'static, ()>>,
@@ -61,10 +62,17 @@ enum Claimed {
     Untracked,
 }
 
-impl<F> Claiming<F> {
-    pub(crate) fn new(pool: Arc<PoolState>, origin: Origin, purpose: Purpose, acquire: F) -> Self {
+impl<F, M> Claiming<F, M> {
+    pub(crate) fn new(
+        pool: Arc<PoolState>,
+        origin: Origin,
+        purpose: Purpose,
+        acquire: F,
+        claimed: M,
+    ) -> Self {
         Self {
             acquire,
+            claimed,
             stage: Stage::New(pool, origin, purpose),
             probe: None,
             span: None,
@@ -72,7 +80,7 @@ impl<F> Claiming<F> {
     }
 }
 
-impl<T, F: Future<Output = Result<T, Error>>> Claiming<F> {
+impl<T, F: Future<Output = Result<T, Error>>, M> Claiming<F, M> {
     /// Polls the acquire. Returns its result with the claim, which the caller must grant or end.
     ///
     /// # Panics
@@ -167,23 +175,28 @@ impl<T, F: Future<Output = Result<T, Error>>> Claiming<F> {
     }
 }
 
-impl<T, F: Future<Output = Result<T, Error>>> Future for Claiming<F> {
-    type Output = Result<(Option<Held>, T), Error>;
+impl<T, C, F, M> Future for Claiming<F, M>
+where
+    F: Future<Output = Result<T, Error>>,
+    M: Fn(Option<Held>, T) -> C,
+{
+    type Output = Result<C, Error>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (claimed, result) = ready!(self.poll_claim(cx));
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let (claimed, result) = ready!(self.as_mut().poll_claim(cx));
+        let make = self.project().claimed;
         Poll::Ready(match result {
             Ok(connection) => {
                 let held = match claimed {
                     Claimed::AtOnce(asked) => hold_at_once(asked),
                     Claimed::Waited(waiting) => hold_after_wait(waiting),
-                    Claimed::Untracked => return Poll::Ready(Ok((None, connection))),
+                    Claimed::Untracked => return Poll::Ready(Ok(make(None, connection))),
                 };
                 let handle = held.handle();
                 if let Reaction::Panic(message) = lint::on_granted(handle) {
                     site::panic_at(handle.site, handle.place.function, &message);
                 }
-                Ok((Some(held), connection))
+                Ok(make(Some(held), connection))
             }
             Err(error) => {
                 claimed.fail(&error);
@@ -197,14 +210,14 @@ pin_project! {
     /// Waits for the first connection of a pool that is being made, by polling `connect`, which is sqlx's future.
     pub(crate) struct Opening<F> {
         #[pin]
-        claiming: Claiming<F>,
+        claiming: Claiming<F, ()>,
     }
 }
 
 impl<F> Opening<F> {
     pub(crate) fn new(pool: Arc<PoolState>, origin: Origin, connect: F) -> Self {
         Self {
-            claiming: Claiming::new(pool, origin, Purpose::Connection, connect),
+            claiming: Claiming::new(pool, origin, Purpose::Connection, connect, ()),
         }
     }
 }

@@ -4,17 +4,19 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use sqlx::Database;
 
 use super::in_use::{Tracked, tracked_borrowed};
+use super::passage::{Acquired, Passage};
 use super::{known, lent};
 use crate::handle::Handle;
 use crate::handle::held::Held;
 use crate::lifecycle::{session, startup};
 use crate::pool_state::connections::Shown;
 use crate::scope::context;
+use crate::sync;
 
 /// The `Deref` target of a tracked connection or transaction.
 ///
@@ -49,7 +51,8 @@ enum Permit {
 }
 
 enum Source<'c, DB: Database> {
-    Pooled(sqlx::pool::PoolConnection<DB>),
+    /// With the place in which its return will run. In a mutex, which is never locked, so that this type stays `Sync`.
+    Pooled(sqlx::pool::PoolConnection<DB>, Mutex<Passage<DB>>),
     Borrowed(&'c mut DB::Connection),
     /// The connection was moved out, and the value is not used any more.
     Taken,
@@ -59,7 +62,7 @@ impl<DB: Database> Source<'_, DB> {
     #[inline]
     fn connection(&mut self) -> &mut DB::Connection {
         match self {
-            Source::Pooled(connection) => connection,
+            Source::Pooled(connection, _) => connection,
             Source::Borrowed(connection) => connection,
             Source::Taken => unreachable!("{TAKEN}"),
         }
@@ -78,12 +81,10 @@ impl<'c, DB: Database> Conn<'c, DB> {
     }
 
     /// A pool's connection with the claim on its permit, which is `None` where everything is switched off.
-    pub(super) fn pooled(
-        (held, connection): (Option<Held>, sqlx::pool::PoolConnection<DB>),
-    ) -> Self {
+    pub(super) fn pooled(held: Option<Held>, (connection, passage): Acquired<DB>) -> Self {
         Self::build(
             held.map_or(Permit::None, Permit::Own),
-            Source::Pooled(connection),
+            Source::Pooled(connection, Mutex::new(passage)),
         )
     }
 
@@ -161,7 +162,7 @@ impl<'c, DB: Database> Conn<'c, DB> {
 
     pub(super) fn close_on_drop(&mut self) {
         self.poison(Shown::Program);
-        if let Source::Pooled(connection) = &mut self.source {
+        if let Source::Pooled(connection, _) = &mut self.source {
             connection.close_on_drop();
         }
     }
@@ -175,7 +176,7 @@ impl<'c, DB: Database> Conn<'c, DB> {
             session::goes_back(held.handle());
         }
         let returned = match &mut self.source {
-            Source::Pooled(connection) => connection.return_to_pool(),
+            Source::Pooled(connection, _) => connection.return_to_pool(),
             Source::Borrowed(_) | Source::Taken => unreachable!("{TAKEN}"),
         };
         async move {
@@ -197,7 +198,7 @@ impl<'c, DB: Database> Conn<'c, DB> {
     pub(super) fn take_pooled(mut self) -> (Option<Held>, sqlx::pool::PoolConnection<DB>) {
         let held = self.take_own();
         match std::mem::replace(&mut self.source, Source::Taken) {
-            Source::Pooled(connection) => (held, connection),
+            Source::Pooled(connection, _) => (held, connection),
             Source::Borrowed(_) | Source::Taken => unreachable!("{TAKEN}"),
         }
     }
@@ -209,7 +210,7 @@ impl<DB: Database> Deref for Conn<'_, DB> {
     #[inline]
     fn deref(&self) -> &DB::Connection {
         match &self.source {
-            Source::Pooled(connection) => connection,
+            Source::Pooled(connection, _) => connection,
             Source::Borrowed(connection) => connection,
             Source::Taken => unreachable!("{TAKEN}"),
         }
@@ -255,7 +256,8 @@ impl<DB: Database> Drop for Conn<'_, DB> {
         let Some(held) = self.take_own() else {
             return;
         };
-        let Source::Pooled(mut connection) = std::mem::replace(&mut self.source, Source::Taken)
+        let Source::Pooled(mut connection, passage) =
+            std::mem::replace(&mut self.source, Source::Taken)
         else {
             return;
         };
@@ -266,10 +268,16 @@ impl<DB: Database> Drop for Conn<'_, DB> {
             connection.close_on_drop();
         } else {
             session::goes_back(held.handle());
+            let min = held.handle().pool.limits.min_connections;
             // The same as sqlx's own drop, but in a task that is followed to its end.
-            let returned = held.return_by(Box::pin(connection.return_to_pool()));
+            let mut passage = sync::owned(passage);
+            passage.begin_return(&mut connection);
+            let returned = held.return_by(passage);
             // Outside a runtime `spawn` panics, and so does this drop if the pool keeps a minimum of connections. In
             // the other order the drop would panic while `spawn` unwinds, and abort the process.
+            if min > 0 {
+                connection.close_on_drop();
+            }
             drop(connection);
             sqlx_core::rt::spawn(returned);
         }

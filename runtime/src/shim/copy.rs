@@ -288,7 +288,11 @@ impl Pool<Postgres> {
         copy: impl Future<Output = Result<T, Error>>,
     ) -> Result<(Option<Held>, T), Error> {
         let state = self.state().clone();
-        let (held, begun) = Claiming::new(state, origin, Purpose::Connection, copy).await?;
+        let (held, begun) =
+            Claiming::new(state, origin, Purpose::Connection, copy, |held, begun| {
+                (held, begun)
+            })
+            .await?;
         if let Some(held) = &held {
             held.handle().begin_copy();
         }

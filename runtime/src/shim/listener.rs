@@ -58,6 +58,7 @@ impl PgListener {
                 origin,
                 Purpose::Connection,
                 sqlx::postgres::PgListener::connect_with(pool.sqlx()),
+                |held, listener| (held, listener),
             )
             .await?;
             if let Some(held) = &held {

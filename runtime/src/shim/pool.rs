@@ -9,7 +9,6 @@ use std::time::Instant;
 
 use dashmap::DashMap;
 use futures_core::future::BoxFuture;
-use futures_util::TryFutureExt;
 use once_cell::sync::Lazy;
 use rustc_hash::FxBuildHasher;
 use sqlx::pool::CloseEvent;
@@ -18,10 +17,12 @@ use sqlx::{ConnectOptions, Connection, Database, Error, SqlSafeStr};
 use super::conn::Conn;
 use super::made::Made;
 use super::options::PoolOptions;
+use super::passage::{Acquired, Acquiring, Passages};
 use super::pool_connection::PoolConnection;
 use super::transaction::Transaction;
 use super::{identity, known};
 use crate::handle::asked::Purpose;
+use crate::handle::held::Held;
 use crate::lifecycle::acquire::{self, Claiming};
 use crate::lifecycle::startup;
 use crate::pool_state::PoolState;
@@ -38,6 +39,7 @@ struct Shared<DB: Database> {
     pool: sqlx::Pool<DB>,
     options: PoolOptions<DB>,
     state: Arc<PoolState>,
+    passages: Arc<Passages<DB>>,
 }
 
 /// The tracked pools, by the address of sqlx's own: two tracked pools made from one sqlx pool are one pool.
@@ -70,6 +72,7 @@ impl<DB: Database> Pool<DB> {
             pool,
             options,
             state,
+            passages: Passages::new(),
         });
         let as_any: Arc<dyn Any + Send + Sync> = Arc::clone(&shared) as _;
         // Another thread may have been faster. The first entry stays.
@@ -110,20 +113,34 @@ impl<DB: Database> Pool<DB> {
         &self.0.state
     }
 
-    /// Acquires a permit and its connection. Not an `async` block, which would store sqlx's future twice.
+    /// Acquires a permit and its connection.
     pub(super) fn take(
         &self,
         origin: Origin,
         purpose: Purpose,
     ) -> impl Future<Output = Result<Conn<'static, DB>, Error>> + Send + use<DB> + 'static {
+        self.claim(origin, purpose, Conn::pooled)
+    }
+
+    /// Acquires a permit, and makes a value of it. Not an `async` block, which would store the claim twice.
+    fn claim<C, M>(
+        &self,
+        origin: Origin,
+        purpose: Purpose,
+        claimed: M,
+    ) -> impl Future<Output = Result<C, Error>> + Send + use<DB, C, M> + 'static
+    where
+        M: Fn(Option<Held>, Acquired<DB>) -> C + Send + 'static,
+    {
         let state = Arc::clone(&self.0.state);
-        Claiming::new(state, origin, purpose, self.0.pool.acquire()).map_ok(Conn::pooled)
+        let acquiring = Acquiring::new(self.sqlx(), &self.0.passages);
+        Claiming::new(state, origin, purpose, acquiring, claimed)
     }
 
     fn try_take(&self, origin: Origin) -> Option<Conn<'static, DB>> {
         let connection = self.0.pool.try_acquire()?;
         let held = acquire::try_acquired(&self.0.state, origin);
-        Some(Conn::pooled((held, connection)))
+        Some(Conn::pooled(held, (connection, self.0.passages.one())))
     }
 
     /// Acquires a connection, waiting up to [`acquire_timeout`](PoolOptions::acquire_timeout).
@@ -142,8 +159,9 @@ impl<DB: Database> Pool<DB> {
         &self,
     ) -> impl Future<Output = Result<PoolConnection<DB>, Error>> + use<DB> + 'static {
         let origin = Origin::caller(Location::caller());
-        self.take(origin, Purpose::Connection)
-            .map_ok(PoolConnection::new)
+        self.claim(origin, Purpose::Connection, |held, acquired| {
+            PoolConnection::new(Conn::pooled(held, acquired))
+        })
     }
 
     /// Acquires a connection if one is idle, without waiting. No lint stops it.

@@ -1,0 +1,220 @@
+//! Where sqlx's futures of an acquire and of the return of its connection run: one after the other, in one allocation.
+//!
+//! Both are large (10 and 5 KB for PostgreSQL). By value, each future around them and each step to a task's place on the
+//! heap would copy them whole, before they are polled for the first time.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+use sqlx::pool::PoolConnection;
+use sqlx::{Database, Error, Pool};
+
+/// A pool keeps this many slots for later.
+const KEPT: usize = 16;
+
+/// The slots of a pool in which nothing runs.
+pub(super) struct Passages<DB>(Mutex<Vec<Slot<DB>>>);
+
+type Slot<DB> = Pin<Box<dyn Steps<DB>>>;
+
+/// The slot of one claim. As a future, it is the return of the connection.
+pub(super) struct Passage<DB: Database> {
+    /// `None` while it is dropped.
+    slot: Option<Slot<DB>>,
+    passages: Arc<Passages<DB>>,
+}
+
+/// The futures that run in a slot, one at a time. As a future, it is the return.
+trait Steps<DB: Database>: Future<Output = ()> + Send {
+    fn poll_acquire(
+        self: Pin<&mut Self>,
+        pool: &Pool<DB>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<PoolConnection<DB>, Error>>;
+
+    fn begin_return(self: Pin<&mut Self>, connection: &mut PoolConnection<DB>);
+
+    /// Drops the future that runs in it.
+    fn clear(self: Pin<&mut Self>);
+}
+
+pin_project! {
+    #[project = StepNow]
+    enum Step<A, R> {
+        /// None of them runs.
+        Rest,
+        Acquire { #[pin] future: A },
+        Return { #[pin] future: R },
+    }
+}
+
+pin_project! {
+    /// A [`Step`], with the functions that make sqlx's futures: the types of those have no names.
+    struct Way<A, R, Ask, End> {
+        #[pin]
+        step: Step<A, R>,
+        ask: Ask,
+        end: End,
+    }
+}
+
+impl<DB: Database> Passages<DB> {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::default()))
+    }
+
+    pub(super) fn one(self: &Arc<Self>) -> Passage<DB> {
+        let kept = self.0.try_lock().ok().and_then(|mut kept| kept.pop());
+        Passage {
+            slot: Some(kept.unwrap_or_else(slot)),
+            passages: Arc::clone(self),
+        }
+    }
+
+    fn keep(&self, slot: Slot<DB>) {
+        // Nobody waits for the lock: to allocate is cheaper.
+        if let Ok(mut kept) = self.0.try_lock()
+            && kept.len() < KEPT
+        {
+            kept.push(slot);
+        }
+    }
+}
+
+impl<DB: Database> Passage<DB> {
+    fn slot(&mut self) -> Pin<&mut (dyn Steps<DB> + 'static)> {
+        let slot = self.slot.as_mut();
+        slot.expect("BUG: only the drop empties `slot`").as_mut()
+    }
+
+    /// Begins to return the connection, which the value does not have any more.
+    pub(super) fn begin_return(&mut self, connection: &mut PoolConnection<DB>) {
+        self.slot().begin_return(connection);
+    }
+}
+
+impl<DB: Database> Future for Passage<DB> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.slot().poll(cx)
+    }
+}
+
+impl<DB: Database> Drop for Passage<DB> {
+    fn drop(&mut self) {
+        if let Some(mut slot) = self.slot.take() {
+            slot.as_mut().clear();
+            self.passages.keep(slot);
+        }
+    }
+}
+
+fn slot<DB: Database>() -> Slot<DB> {
+    at_rest(
+        |pool: &Pool<DB>| pool.acquire(),
+        |connection: &mut PoolConnection<DB>| connection.return_to_pool(),
+    )
+}
+
+fn at_rest<DB, A, R, Ask, End>(ask: Ask, end: End) -> Slot<DB>
+where
+    DB: Database,
+    A: Future<Output = Result<PoolConnection<DB>, Error>> + Send + 'static,
+    R: Future<Output = ()> + Send + 'static,
+    Ask: Fn(&Pool<DB>) -> A + Send + 'static,
+    End: Fn(&mut PoolConnection<DB>) -> R + Send + 'static,
+{
+    Box::pin(Way {
+        step: Step::Rest,
+        ask,
+        end,
+    })
+}
+
+impl<DB, A, R, Ask, End> Steps<DB> for Way<A, R, Ask, End>
+where
+    DB: Database,
+    A: Future<Output = Result<PoolConnection<DB>, Error>> + Send,
+    R: Future<Output = ()> + Send,
+    Ask: Fn(&Pool<DB>) -> A + Send,
+    End: Fn(&mut PoolConnection<DB>) -> R + Send,
+{
+    fn poll_acquire(
+        self: Pin<&mut Self>,
+        pool: &Pool<DB>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<PoolConnection<DB>, Error>> {
+        let mut this = self.project();
+        if let Step::Rest = *this.step {
+            let future = (this.ask)(pool);
+            this.step.set(Step::Acquire { future });
+        }
+        let StepNow::Acquire { future } = this.step.as_mut().project() else {
+            unreachable!("BUG: the acquire was polled after its return had begun")
+        };
+        let acquired = ready!(future.poll(cx));
+        this.step.set(Step::Rest);
+        Poll::Ready(acquired)
+    }
+
+    fn begin_return(self: Pin<&mut Self>, connection: &mut PoolConnection<DB>) {
+        let mut this = self.project();
+        let future = (this.end)(connection);
+        this.step.set(Step::Return { future });
+    }
+
+    fn clear(self: Pin<&mut Self>) {
+        self.project().step.set(Step::Rest);
+    }
+}
+
+impl<A, R: Future<Output = ()>, Ask, End> Future for Way<A, R, Ask, End> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        match self.project().step.project() {
+            StepNow::Return { future } => future.poll(cx),
+            StepNow::Rest | StepNow::Acquire { .. } => Poll::Ready(()),
+        }
+    }
+}
+
+/// A pool's connection, and the passage in which it was acquired and will be returned.
+pub(super) type Acquired<DB> = (PoolConnection<DB>, Passage<DB>);
+
+/// sqlx's acquire, in a passage that it takes when it is polled first.
+pub(super) struct Acquiring<DB: Database> {
+    pool: Pool<DB>,
+    passages: Arc<Passages<DB>>,
+    passage: Option<Passage<DB>>,
+}
+
+impl<DB: Database> Acquiring<DB> {
+    pub(super) fn new(pool: &Pool<DB>, passages: &Arc<Passages<DB>>) -> Self {
+        Self {
+            pool: pool.clone(),
+            passages: Arc::clone(passages),
+            passage: None,
+        }
+    }
+}
+
+impl<DB: Database> Future for Acquiring<DB> {
+    type Output = Result<Acquired<DB>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let mut passage = this.passage.take().unwrap_or_else(|| this.passages.one());
+        match passage.slot().poll_acquire(&this.pool, cx) {
+            Poll::Ready(acquired) => Poll::Ready(acquired.map(|connection| (connection, passage))),
+            Poll::Pending => {
+                this.passage = Some(passage);
+                Poll::Pending
+            }
+        }
+    }
+}
