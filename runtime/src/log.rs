@@ -53,11 +53,15 @@ macro_rules! say {
     };
 }
 
-/// Emits one event at DEBUG for a statement.
+/// Whether a subscriber may take the events of statements. This comparison is all that a statement costs where none does.
 #[inline]
+pub(crate) fn takes_queries() -> bool {
+    Level::DEBUG <= LevelFilter::current()
+}
+
+/// Emits one event at DEBUG for a statement.
 pub(crate) fn query(query: &Query<'_>) {
-    // This comparison is all that a statement costs where no subscriber takes DEBUG.
-    if Level::DEBUG <= LevelFilter::current() {
+    if takes_queries() {
         _ = foreign::subscriber(|| emit_query(query));
     }
 }

@@ -26,6 +26,7 @@ mod lost;
 pub(crate) mod origin;
 mod postponed;
 pub(crate) mod record;
+mod spare;
 #[cfg(feature = "tower")]
 pub(crate) mod spent;
 pub(crate) mod stalls;
@@ -45,6 +46,9 @@ pub(crate) type HandleIds = SmallVec<[u64; 4]>;
 
 /// A scope remembers this many lost transactions, and as many findings until it returns.
 const REMEMBERED: usize = 16;
+
+/// The number of a scope that has ended, and whose memory is kept for another one.
+const SPARE: u64 = u64::MAX;
 
 /// The numbers of scopes made and ended so far.
 static MADE: AtomicU64 = AtomicU64::new(0);
@@ -203,6 +207,22 @@ impl Scope {
         } else {
             None
         };
+        if let Some(mut spare) = spare::take()
+            && let Some(scope) = Arc::get_mut(&mut spare)
+        {
+            scope.id = id;
+            scope.kind = kind;
+            scope.function = function;
+            scope.parent = parent;
+            scope.is_root = is_root;
+            scope.awaited = awaited;
+            scope.budget = budget;
+            #[cfg(feature = "tower")]
+            {
+                scope.spent = spent;
+            }
+            return spare;
+        }
         Arc::new(Self {
             id,
             kind,
@@ -218,6 +238,26 @@ impl Scope {
             spent,
             ended: AtomicBool::new(false),
         })
+    }
+
+    /// Ends a scope that is [clean](Self::is_clean). If nothing else refers to it, the next scope of this thread takes its
+    /// memory.
+    pub(crate) fn end_clean(mut scope: Arc<Self>) {
+        if let Some(ended) = Arc::get_mut(&mut scope)
+            && let Ok(burden) = ended.burden.get_mut()
+            && !burden.handles.spilled()
+        {
+            ENDED.fetch_add(1, Relaxed);
+            ended.id = SPARE;
+            ended.parent = None;
+            ended.statements = AtomicU64::new(0);
+            ended.ledger.clear();
+            #[cfg(feature = "tower")]
+            {
+                ended.spent = None;
+            }
+            spare::keep(scope);
+        }
     }
 
     /// A branch of `parent`, for a task of its own that takes the scope along at `carried_at`.
@@ -610,6 +650,8 @@ impl Drop for Scope {
             self.ended.store(true, Relaxed);
             self.pass_on_failures();
         }
-        ENDED.fetch_add(1, Relaxed);
+        if self.id != SPARE {
+            ENDED.fetch_add(1, Relaxed);
+        }
     }
 }

@@ -290,16 +290,18 @@ where
         let poll = future.poll(cx);
         drop(entered);
         let value = ready!(poll);
-        if let Some(scope) = this.scope.take()
-            && !scope.is_clean()
-        {
-            in_task::settle_uses(&scope, cx.waker());
-            let ended = Ended {
-                scope,
-                task: cx.waker().clone(),
-                value: type_name::<F::Output>(),
-            };
-            (this.judge)(&ended, &value);
+        if let Some(scope) = this.scope.take() {
+            if scope.is_clean() {
+                Scope::end_clean(scope);
+            } else {
+                in_task::settle_uses(&scope, cx.waker());
+                let ended = Ended {
+                    scope,
+                    task: cx.waker().clone(),
+                    value: type_name::<F::Output>(),
+                };
+                (this.judge)(&ended, &value);
+            }
         }
         Poll::Ready(value)
     }

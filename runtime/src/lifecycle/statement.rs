@@ -546,23 +546,9 @@ impl Running {
         if !reported_slow {
             lint::slow_query_ended(tally, self.handle.as_ref(), time, outcome);
         }
-        let query = log::Query {
-            tally,
-            system: self.system,
-            pool: (self.handle.as_ref().map(|handle| &handle.pool)).filter(|pool| !pool.is_none()),
-            outcome,
-            error,
-            time,
-            rows: self.rows,
-            affected: self.affected,
-            calls: *calls,
-        };
-        log::query(&query);
-        observe::statement(&StatementEnd {
-            query: &query,
-            began: self.sent,
-            ended: now,
-        });
+        if log::takes_queries() || observe::are_any() {
+            self.tell(tally, *calls, outcome, error, (now, time));
+        }
         if let Some(error) = error {
             refused::judge(
                 self.handle.as_ref(),
@@ -571,6 +557,36 @@ impl Running {
                 error,
             );
         }
+    }
+
+    /// Tells the subscriber and the observers.
+    #[cold]
+    fn tell(
+        &self,
+        tally: &'static Tally,
+        calls: u64,
+        outcome: Outcome,
+        error: Option<&sqlx::Error>,
+        (ended, time): (Instant, Duration),
+    ) {
+        let pool = self.handle.as_ref().map(|handle| &handle.pool);
+        let query = log::Query {
+            tally,
+            system: self.system,
+            pool: pool.filter(|pool| !pool.is_none()),
+            outcome,
+            error,
+            time,
+            rows: self.rows,
+            affected: self.affected,
+            calls,
+        };
+        log::query(&query);
+        observe::statement(&StatementEnd {
+            query: &query,
+            began: self.sent,
+            ended,
+        });
     }
 
     /// Records a statement that has ended well in the ledger of its root scope.

@@ -270,6 +270,12 @@ impl Ledger {
         })
     }
 
+    /// Forgets what a scope has sent that has ended.
+    pub(super) fn clear(&mut self) {
+        *self.begun.get_mut() = 0;
+        self.book = Mutex::default();
+    }
+
     fn book(&self) -> MutexGuard<'_, Book> {
         sync::lock(&self.book)
     }
