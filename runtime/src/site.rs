@@ -51,11 +51,14 @@ impl TrackedFn {
     /// A number that stands for the function where a reference cannot.
     #[inline]
     pub(crate) fn number(&'static self) -> u32 {
+        self.known_number().unwrap_or_else(|| self.first_number())
+    }
+
+    /// The same, if the function has one already.
+    #[inline]
+    pub(crate) fn known_number(&self) -> Option<u32> {
         // Relaxed here and below: who reads the number elsewhere looks it up under the lock.
-        match self.number.load(Relaxed) {
-            0 => self.first_number(),
-            number => number,
-        }
+        Some(self.number.load(Relaxed)).filter(|number| *number != 0)
     }
 
     #[cold]

@@ -1,16 +1,19 @@
 //! Which tracked function each thread is in.
 //!
 //! The thread itself writes that down at each poll, without a lock and without reading the clock. The watchdog reads it: a
-//! poll that two of its looks find unchanged has lasted for the time between them.
+//! poll that two of its looks find unchanged has lasted for the time between them. The counts in it go on where another
+//! thread takes over what one that has ended has left, so no two polls look the same.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
 
 use crate::site::TrackedFn;
 use crate::sync;
 
 /// The threads that have polled a tracked function and have not ended.
-static THREADS: Mutex<Vec<Arc<Thread>>> = Mutex::new(Vec::new());
+static THREADS: Mutex<Vec<&'static Thread>> = Mutex::new(Vec::new());
+/// What threads that have ended have left for new ones.
+static LEFT: Mutex<Vec<&'static Thread>> = Mutex::new(Vec::new());
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 /// A thread records this many functions, each called by the one before. Those further in count as the last of these.
@@ -19,7 +22,8 @@ const LEVELS: usize = 12;
 /// Which functions a thread is in. Only that thread writes.
 #[derive(Debug)]
 pub(crate) struct Thread {
-    id: u64,
+    /// Another one for each thread that writes here, one after the other.
+    id: AtomicU64,
     /// The outermost function first.
     levels: [AtomicU64; LEVELS],
 }
@@ -54,30 +58,35 @@ fn set(word: &AtomicU64, function: u64) {
 
 impl Thread {
     /// A function is entered, inside of `depth` others. A `hidden` one is not to blame for what is inside of it.
-    #[inline]
-    pub(super) fn enter(&self, depth: usize, function: &'static TrackedFn, hidden: bool) {
-        if let Some(level) = self.levels.get(depth) {
+    pub(super) fn enter(&self, depth: u32, function: &'static TrackedFn, hidden: bool) {
+        if let Some(level) = self.levels.get(depth as usize) {
             let hidden = if hidden { HIDDEN >> 32 } else { 0 };
             set(level, u64::from(function.number()) | hidden);
         }
     }
 
+    /// The function of that number is entered, inside of no other.
+    #[inline]
+    pub(super) fn enter_outermost(&self, number: u32) {
+        set(&self.levels[0], u64::from(number));
+    }
+
     /// A function is left that was inside of `depth` others.
     #[inline]
-    pub(super) fn leave(&self, depth: usize) {
-        if let Some(level) = self.levels.get(depth) {
+    pub(super) fn leave(&self, depth: u32) {
+        if let Some(level) = self.levels.get(depth as usize) {
             set(level, 0);
         }
     }
 
     /// How often the functions at this depth have changed; `None` beyond the depth that is recorded.
-    pub(super) fn changes(&self, depth: usize) -> Option<Changes> {
-        let level = self.levels.get(depth)?;
+    pub(super) fn changes(&self, depth: u32) -> Option<Changes> {
+        let level = self.levels.get(depth as usize)?;
         Some(Changes(level.load(Relaxed) & COUNT))
     }
 
     pub(crate) fn id(&self) -> u64 {
-        self.id
+        self.id.load(Relaxed)
     }
 
     pub(crate) fn poll(&self) -> Poll {
@@ -103,44 +112,50 @@ pub(crate) fn function_of(level: u64) -> Option<&'static TrackedFn> {
 
 /// The registration of a thread. It ends with the thread.
 #[derive(Debug)]
-pub(super) struct Registered(Arc<Thread>);
+pub(super) struct Registered(&'static Thread);
 
 impl Registered {
     pub(super) fn new() -> Self {
-        let thread = Arc::new(Thread {
-            id: NEXT_ID.fetch_add(1, Relaxed),
-            levels: [const { AtomicU64::new(0) }; LEVELS],
+        let id = NEXT_ID.fetch_add(1, Relaxed);
+        let left = sync::lock(&LEFT).pop();
+        // Leaked: there are as many as there were threads at once.
+        let thread = left.unwrap_or_else(|| {
+            Box::leak(Box::new(Thread {
+                id: AtomicU64::new(id),
+                levels: [const { AtomicU64::new(0) }; LEVELS],
+            }))
         });
-        sync::lock(&THREADS).push(Arc::clone(&thread));
+        thread.id.store(id, Relaxed);
+        sync::lock(&THREADS).push(thread);
         Self(thread)
     }
-}
 
-impl std::ops::Deref for Registered {
-    type Target = Thread;
-
-    fn deref(&self) -> &Thread {
-        &self.0
+    pub(super) fn thread(&self) -> &'static Thread {
+        self.0
     }
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        sync::lock(&THREADS).retain(|thread| thread.id != self.0.id);
+        sync::lock(&THREADS).retain(|thread| !std::ptr::eq(*thread, self.0));
+        sync::lock(&LEFT).push(self.0);
     }
 }
 
 /// The threads that have polled a tracked function and have not ended.
-pub(crate) fn threads() -> Vec<Arc<Thread>> {
+pub(crate) fn threads() -> Vec<&'static Thread> {
     sync::lock(&THREADS).clone()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
     use std::panic::Location;
 
     use super::*;
     use crate::scope::Scope;
+    use std::sync::Arc;
+
     use crate::scope::context::{self, FrameKind};
     use crate::source::function::Function;
 
@@ -201,5 +216,24 @@ mod tests {
         }
         let new = known().iter().filter(|id| !before.contains(id)).count();
         assert!(new < 50, "{new}: other tests have threads as well");
+    }
+
+    #[test]
+    fn what_a_thread_leaves_is_used_again_and_no_poll_looks_like_an_earlier_one() {
+        let mut seen = HashSet::new();
+        let mut places = HashSet::new();
+        for _ in 0..100 {
+            let registered = Registered::new();
+            let thread = registered.thread();
+            thread.enter(0, &OUTER, false);
+            let place = std::ptr::from_ref(thread).addr();
+            places.insert(place);
+            assert!(seen.insert((place, thread.poll().levels().to_vec())));
+            thread.leave(0);
+        }
+        assert!(
+            places.len() < 50,
+            "other tests have threads as well: {places:?}"
+        );
     }
 }
