@@ -47,6 +47,7 @@ mod returning;
 mod rows;
 pub(crate) mod session;
 mod spans;
+mod spent;
 mod told;
 mod transactions;
 pub(crate) mod unread;
@@ -57,7 +58,6 @@ mod waiter;
 pub(crate) use glance::Glance;
 
 pub(crate) use activity::ControlGuard;
-use activity::Spent;
 use asked::{Asked, Purpose};
 use begun::Begun;
 use left::Left;
@@ -67,6 +67,7 @@ use reported::Reported;
 use rows::StreamRows;
 use session::Session;
 use spans::Spans;
+use spent::Spent;
 use unread::{Progress, Unread};
 use wait::Wait;
 

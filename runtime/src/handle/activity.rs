@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::operations::What;
 use super::rows::StreamRows;
+use super::spent::Spent;
 use super::unread::Unread;
 use super::{Handle, State};
 use crate::log::spans::OpenSpan;
@@ -195,34 +196,10 @@ impl Handle {
     }
 }
 
-/// The time of earlier activities. For the rest of the time, the handle was idle.
-#[derive(Clone, Copy)]
-pub(super) struct Spent {
-    from: Instant,
-    busy: Duration,
-    lent: Duration,
-}
-
-impl Spent {
-    pub(super) fn from(from: Instant) -> Self {
-        Self {
-            from,
-            busy: Duration::ZERO,
-            lent: Duration::ZERO,
-        }
-    }
-}
-
 impl State {
     /// The time that the handle was held, up to `now`, by kind of activity.
     pub(super) fn hold(&self, stream: &StreamRows, now: Instant) -> Hold {
-        let Spent { from, busy, lent } = self.spent_until(stream, now);
-        let whole = now.saturating_duration_since(from);
-        Hold {
-            busy,
-            idle: whole.saturating_sub(busy + lent),
-            lent,
-        }
+        self.spent_until(stream, now).hold(now)
     }
 
     fn spent_until(&self, stream: &StreamRows, now: Instant) -> Spent {

@@ -1,0 +1,34 @@
+//! How the time of a handle was spent.
+
+use std::time::{Duration, Instant};
+
+use crate::pool_state::counters::Hold;
+
+/// The time of earlier activities. For the rest of the time, the handle was idle.
+#[derive(Clone, Copy)]
+pub(super) struct Spent {
+    from: Instant,
+    pub(super) busy: Duration,
+    pub(super) lent: Duration,
+}
+
+impl Spent {
+    pub(super) fn from(from: Instant) -> Self {
+        Self {
+            from,
+            busy: Duration::ZERO,
+            lent: Duration::ZERO,
+        }
+    }
+
+    /// The whole time up to `now`, by kind of activity.
+    pub(super) fn hold(self, now: Instant) -> Hold {
+        let Self { from, busy, lent } = self;
+        let whole = now.saturating_duration_since(from);
+        Hold {
+            busy,
+            idle: whole.saturating_sub(busy + lent),
+            lent,
+        }
+    }
+}
