@@ -17,6 +17,8 @@ impl System {
     pub(crate) const ALL: [Self; 4] = [Self::Postgres, Self::MySql, Self::Sqlite, Self::Other];
 
     /// The system of a driver's name or a URL's scheme.
+    // Inlined, it is known when the program is compiled: a driver's name is a constant.
+    #[inline]
     pub(crate) fn named(name: &str) -> Self {
         match name {
             "PostgreSQL" | "postgres" | "postgresql" => System::Postgres,
