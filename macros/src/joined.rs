@@ -16,7 +16,7 @@ const CARRIES: &str = "in_current_scope";
 const PASS_ON: [&str; 6] = ["all", "join", "pin", "spawn", "timeout", "try"];
 
 /// Where the method is called for such a task: line and column.
-pub(crate) fn joined(body: &Block) -> Vec<TokenStream> {
+pub(crate) fn joined(body: &Block) -> Vec<String> {
     // Nearly no body has the word, and a clone costs more than this look.
     if !has_word(body.to_token_stream(), CARRIES) {
         return Vec::new();

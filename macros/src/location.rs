@@ -14,7 +14,12 @@ pub(crate) struct Location {
 
 impl Location {
     pub(crate) fn of(span: Span) -> Location {
-        let [line, column] = numbers(span, span.start());
+        let at = span.start();
+        let [line, column] = [at.line, at.column + 1].map(|number| {
+            let mut literal = Literal::usize_unsuffixed(number);
+            literal.set_span(Span::mixed_site().located_at(span));
+            literal
+        });
         Location {
             file: quote_spanned!(Span::mixed_site().located_at(span)=> ::core::file!()),
             line,
@@ -23,13 +28,9 @@ impl Location {
     }
 }
 
-/// `[line, column, line, column]`: the start of `from` and the end of `to`.
-pub(crate) fn extent(from: Span, to: Span) -> TokenStream {
-    let [from_line, from_column] = numbers(from, from.start());
-    let [to_line, to_column] = numbers(to, to.end());
-    quote_spanned! {Span::mixed_site().located_at(from)=>
-        [#from_line, #from_column, #to_line, #to_column]
-    }
+/// `12:40-15:6`: the start of `from` and the end of `to`.
+pub(crate) fn extent(from: Span, to: Span) -> String {
+    format!("{}-{}", written(from.start()), written(to.end()))
 }
 
 /// The extent of what the user wrote in a block, closure or body.
@@ -41,7 +42,7 @@ pub(crate) fn extent_of_written(
     to: Span,
     inside: &TokenStream,
     after: LineColumn,
-) -> TokenStream {
+) -> String {
     if from.start() >= after {
         return extent(from, to);
     }
@@ -75,17 +76,13 @@ pub(crate) fn end_of(signature: &Signature) -> LineColumn {
     signature.ident.span().end().max(arguments)
 }
 
-/// `[line, column]`: the start of `span`.
-pub(crate) fn position_of(span: Span) -> TokenStream {
-    let [line, column] = numbers(span, span.start());
-    quote_spanned!(Span::mixed_site().located_at(span)=> [#line, #column])
+/// `12:40`: the start of `span`.
+pub(crate) fn position_of(span: Span) -> String {
+    written(span.start())
 }
 
-fn numbers(span: Span, at: LineColumn) -> [Literal; 2] {
+/// `12:40`
+pub(crate) fn written(at: LineColumn) -> String {
     // proc-macro2 counts columns from 0, and `std::panic::Location` from 1.
-    [at.line, at.column + 1].map(|number| {
-        let mut literal = Literal::usize_unsuffixed(number);
-        literal.set_span(Span::mixed_site().located_at(span));
-        literal
-    })
+    format!("{}:{}", at.line, at.column + 1)
 }

@@ -72,26 +72,26 @@ pub(crate) struct Sites {
     pub(crate) written: Vec<Written>,
     /// Where an `.await` of something that is no call site returns a value that stays in a variable of the function's
     /// own body: line and column.
-    pub(crate) keeps: Vec<TokenStream>,
+    pub(crate) keeps: Vec<String>,
     /// Where an `.await` of something that is no call site lends a variable to a call: line and column.
-    pub(crate) lends: Vec<TokenStream>,
+    pub(crate) lends: Vec<String>,
     /// Whether all that the function does with the connections that it was lent is in sight.
     pub(crate) lends_in_sight: bool,
     /// Whether an executor is wrapped by what its type shows.
     pub(crate) taps: bool,
     /// Where a value is taken inside a loop, and stays in a variable: line and column.
-    pub(crate) repeats: Vec<TokenStream>,
+    pub(crate) repeats: Vec<String>,
     /// The parts of the function's own body in which it holds what an `.await` has returned.
-    pub(crate) holds: Vec<TokenStream>,
-    /// The loops and closures in which something is awaited or carries the scope: `(word, [line, column], extent, given)`.
-    pub(crate) loops: Vec<TokenStream>,
+    pub(crate) holds: Vec<String>,
+    /// The loops and closures in which something is awaited or carries the scope.
+    pub(crate) loops: Vec<String>,
 }
 
 /// What the expansion records of a call site.
 #[derive(Debug)]
 pub(crate) struct Written {
-    /// `([line, column], method, stays, block)`
-    pub(crate) tokens: TokenStream,
+    /// `14:21 fetch_one stays 13:9-16:4`
+    pub(crate) text: String,
     /// The span of the method's name, where a panic of this call site is located.
     pub(crate) name: Span,
 }
@@ -136,7 +136,7 @@ struct Tagger<'a> {
     after: LineColumn,
     /// The extent of the innermost async block, closure or macro around the visited expression. `None` directly in the
     /// function's own body.
-    block: Option<TokenStream>,
+    block: Option<String>,
     in_closure: bool,
     in_loop: bool,
     /// The number of `.await`s that were visited.
@@ -264,9 +264,9 @@ impl Tagger<'_> {
     }
 
     /// Records the place if it is inside a loop.
-    fn repeated(&mut self, place: &TokenStream) {
+    fn repeated(&mut self, place: &str) {
         if self.in_loop {
-            self.found.repeats.push(place.clone());
+            self.found.repeats.push(place.to_owned());
         }
     }
 
@@ -283,7 +283,7 @@ impl Tagger<'_> {
     }
 
     /// Visits an async block, closure or macro of this extent.
-    fn within<T>(&mut self, extent: TokenStream, visit: impl FnOnce(&mut Self) -> T) -> T {
+    fn within<T>(&mut self, extent: String, visit: impl FnOnce(&mut Self) -> T) -> T {
         let outer = self.block.replace(extent);
         let visited = visit(self);
         self.block = outer;
@@ -439,17 +439,17 @@ impl Tagger<'_> {
         if stays {
             self.repeated(&place);
         }
-        let block = if let Some(block) = &self.block {
-            quote_spanned!(span=> ::core::option::Option::Some(#block))
-        } else {
-            quote_spanned!(span=> ::core::option::Option::None)
-        };
+        let mut text = format!("{place} {method}");
+        if stays {
+            text.push_str(" stays");
+        }
+        if let Some(block) = &self.block {
+            text = format!("{text} {block}");
+        }
         let mut index = Literal::usize_unsuffixed(self.found.written.len());
         index.set_span(span);
-        let mut word = Literal::string(&method.to_string());
-        word.set_span(span);
         self.found.written.push(Written {
-            tokens: quote_spanned!(span=> (#place, #word, #stays, #block)),
+            text,
             name: method.span(),
         });
         quote_spanned!(span=> &__LEASH, #index)

@@ -39,19 +39,30 @@ fn pretty(tokens: &str) -> String {
     prettyplease::unparse(&file).replace("::sqlx::__private::", "P::")
 }
 
+/// What an expansion writes down of a function, in rows of this kind.
+#[track_caller]
+fn facts<'a>(expansion: &'a str, kind: &str) -> Vec<&'a str> {
+    let (_, written) = expansion.split_once("file ! () , \"").expect("a text");
+    let (text, _) = written.split_once('"').expect("its end");
+    let of_kind = |row: &'a str| match row.split_once(' ') {
+        Some((first, rest)) => (first == kind).then_some(rest),
+        None => (row == kind).then_some(""),
+    };
+    text.split("; ").filter_map(of_kind).collect()
+}
+
 /// The expansion in on mode, shortened: `leash!(…)` stands for the items of a function, without the extent of the
 /// body and without `fn __leash`, and the `return` that never runs is left out. One test shows an expansion in full.
 #[track_caller]
 fn folded(source: &str) -> String {
     let mut tokens = expand(source, Mode::On).to_string();
-    replace(&mut tokens, "fn __leash (", ";", |items| {
+    replace(&mut tokens, "fn __leash (", ") ;", |items| {
         let (_, written) = items.split_once("file ! () ,").expect("a location");
-        let (place, rest) = written.split_once("] ,").expect("a place");
-        let (_extent, rest) = rest.split_once("] ,").expect("an extent");
-        let rest = rest.trim_end_matches(';').trim_end();
-        let rest = rest.strip_suffix(')').expect("the end of the static");
-        let rest = rest.replacen(",)", "", 1);
-        format!("leash ! {{ {place}], {rest} }}")
+        let (place, rest) = written.split_once("; body ").expect("a place");
+        let facts = rest.find([';', '"']).expect("the end of the extent");
+        let rest = rest[facts..].trim_end_matches(") ;");
+        let rest = rest.replacen("\")", "\"", 1);
+        format!("leash ! {{ {place}{rest} }}")
     });
     replace(
         &mut tokens,

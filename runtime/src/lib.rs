@@ -106,7 +106,7 @@ pub mod __private {
         tracked_borrowed,
     };
     pub use crate::site::{Site, TrackedFn};
-    pub use crate::source::function::{Function, PanicAt, Written, panic_here};
+    pub use crate::source::function::{Function, PanicAt, panic_here};
     pub use crate::track::data::{Content, MayHold, Part, ShowsData};
     pub use crate::track::returned::{Inspect, Returned, Value};
     pub use crate::track::{

@@ -4,10 +4,12 @@ use std::ops::Deref;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use once_cell::race::OnceBox;
 use once_cell::sync::OnceCell;
 
+use crate::source::evidence::Written;
 use crate::source::extent::Extent;
-use crate::source::function::{Function, Written};
+use crate::source::function::Function;
 use crate::source::place::Place;
 use crate::sync;
 
@@ -26,12 +28,19 @@ use tally::{Tallies, Tally};
 #[derive(Debug)]
 pub struct TrackedFn {
     function: Function,
+    /// In a box, because a compiler takes time for each field of a static.
+    counters: OnceBox<Counters>,
+    /// Its place in [`NUMBERED`], from 1; 0 before it is first asked for.
+    number: AtomicU32,
+}
+
+/// What the function's statements and acquires are counted in.
+#[derive(Debug, Default)]
+struct Counters {
     /// Made when the first of the sites runs.
     sites: OnceCell<Box<[Site]>>,
     /// The counters of statements whose function is known, but not their call site.
     tallies: Tallies,
-    /// Its place in [`NUMBERED`], from 1; 0 before it is first asked for.
-    number: AtomicU32,
 }
 
 /// The functions that have a number, in its order.
@@ -42,8 +51,7 @@ impl TrackedFn {
     pub const fn new(function: Function) -> Self {
         Self {
             function,
-            sites: OnceCell::new(),
-            tallies: Tallies::new(),
+            counters: OnceBox::new(),
             number: AtomicU32::new(0),
         }
     }
@@ -82,7 +90,7 @@ impl TrackedFn {
     /// The site of this index in [`Function::written_sites`].
     #[inline]
     pub(crate) fn site(&'static self, index: usize) -> &'static Site {
-        let sites = self.sites.get_or_init(|| {
+        let sites = self.counters().sites.get_or_init(|| {
             let indexed = self.function.written_sites().iter().enumerate();
             indexed
                 .map(|(index, written)| Site::new(&self.function, index, written))
@@ -93,7 +101,13 @@ impl TrackedFn {
 
     /// The counters of a text that the function sends from an unknown call site.
     pub(crate) fn tally(&'static self, sql: &str) -> &'static Tally {
-        self.tallies.find(|| self.function.place(), sql)
+        let tallies = &self.counters().tallies;
+        tallies.find(|| self.function.place(), sql)
+    }
+
+    #[inline]
+    fn counters(&self) -> &Counters {
+        self.counters.get_or_init(Box::default)
     }
 }
 
@@ -130,7 +144,7 @@ impl Site {
             index,
             line,
             column,
-            block: block.map(Extent::new),
+            block,
             stays,
             tallies: Tallies::new(),
             acquires: OnceCell::new(),
@@ -208,13 +222,7 @@ mod tests {
             (),
             |_, message| panic_here(message),
             file!(),
-            [1, 1],
-            [1, 1, 1, 1],
-            false,
-            &[
-                ([1, 1], "begin", false, None),
-                ([1, 1], "begin", true, Some([7, 1, 9, 1])),
-            ],
+            "site 1:1 begin; site 1:1 begin stays 7:1-9:1",
         ));
         let (plain, staying) = (FUNCTION.site(0), FUNCTION.site(1));
         assert!(!plain.stays() && plain.is_in_block(1, 1));

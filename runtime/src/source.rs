@@ -1,5 +1,6 @@
-//! The source as `#[track]` and the compiler record it: functions, places and names. Constant data without counters.
+//! The source as `#[track]` and the compiler record it: functions, places and names, without counters.
 
+pub(crate) mod evidence;
 pub(crate) mod extent;
 pub(crate) mod function;
 mod name;

@@ -90,7 +90,7 @@ impl Wrapper {
     ///          P::scope(
     ///              &__LEASH,
     ///              async move {
-    ///                  if let Some(value) = None::<Result<Exam>> { return value; }
+    ///                  if let Some(value) = None::<Result<Exam>> { return value; } // if `body` may return early
     ///                  let _ = &self;
     ///                  let id = id;
     ///                  let value: Result<Exam> = { body };
@@ -221,13 +221,18 @@ impl Wrapper {
         let early = Ident::new("__leash_value", self.name.located_at(output.span()));
         let value = Ident::new("__leash_value", self.name.located_at(last));
         let output = inferable(output);
-        let future = quote_spanned! {self.span=>
-            async move {
-                // This never runs. It fixes the type of each `return` and `?` before the compiler checks them.
+        // This never runs. It fixes the type of each `return` and `?` before the compiler checks them.
+        let early = early::may_return(body.clone()).then(|| {
+            quote_spanned! {self.span=>
                 if let ::core::option::Option::Some(#early) = ::core::option::Option::None::<#output> {
                     #[allow(unreachable_code)]
                     return #early;
                 }
+            }
+        });
+        let future = quote_spanned! {self.span=>
+            async move {
+                #early
                 #arguments
                 // Binding the value ends the borrows of the last expression before the arguments are dropped.
                 let #value: #output = #body;

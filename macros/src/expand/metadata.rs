@@ -14,9 +14,9 @@ use crate::taken::taken;
 
 /// Facts about a body as the user wrote it, which are read before it is rewritten.
 pub(super) struct Evidence {
-    extent: TokenStream,
+    extent: String,
     straight: bool,
-    joined: Vec<TokenStream>,
+    joined: Vec<String>,
     taken: Vec<String>,
 }
 
@@ -34,6 +34,42 @@ impl Evidence {
             taken: taken(&function.signature),
         }
     }
+
+    /// The facts as one text, which `source/evidence.rs` of the runtime crate reads.
+    fn written(&self, name: Span, sites: &Sites) -> String {
+        let mut text = format!("at {}; body {}", position_of(name), self.extent);
+        let mut row = |kind: &str, fact: &str| {
+            text.push_str("; ");
+            text.push_str(kind);
+            if !fact.is_empty() {
+                text.push(' ');
+                text.push_str(fact);
+            }
+        };
+        if self.straight {
+            row("straight", "");
+        }
+        if sites.lends_in_sight {
+            row("in_sight", "");
+        }
+        for site in &sites.written {
+            row("site", &site.text);
+        }
+        for (kind, facts) in [
+            ("keeps", &sites.keeps),
+            ("lends", &sites.lends),
+            ("repeats", &sites.repeats),
+            ("holds", &sites.holds),
+            ("loop", &sites.loops),
+            ("joins", &self.joined),
+            ("takes", &self.taken),
+        ] {
+            for fact in facts {
+                row(kind, fact);
+            }
+        }
+        text
+    }
 }
 
 /// The items in a tracked function: `fn __leash`, which panics at a token of the user's, and the static that describes
@@ -46,14 +82,8 @@ impl Evidence {
 ///      }
 ///      static __LEASH: P::TrackedFn = P::TrackedFn::new(
 ///          P::Function::written(
-///              __leash, __leash, file!(), [12, 5], [12, 40, 15, 6], true, &[([14, 21], "fetch_one", false, None)],
+///              __leash, __leash, file!(), "at 12:5; body 12:40-15:6; straight; site 14:21 fetch_one; takes Tenant",
 ///          )
-///          .keeping(const { &[[13, 30]] })
-///          .repeating(const { &[[13, 30]] })
-///          .holding(const { &[([13, 30], [13, 30], [14, 52], true)] })
-///          .looping(const { &[("for", [14, 9], [14, 30, 16, 10], true)] })
-///          .joining(const { &[[15, 40]] })
-///          .taking(const { &["Tenant"] })
 ///          .root()
 ///          .levels(const { &[(P::Lint::SlowQuery, P::Level::Allow, "a report")] })
 ///          .limits(const { &[(P::Lint::QueryBudget, P::Limit::Count(3))] }),
@@ -61,7 +91,7 @@ impl Evidence {
 /// ```
 ///
 /// The function and all its call sites share one fn and one static, because each fn and each static adds to the
-/// compile time.
+/// compile time. What is known of them is one text: as tuples and arrays it costs the compiler six times as much.
 pub(super) fn items(
     path: &CratePath,
     function: &Function,
@@ -71,52 +101,19 @@ pub(super) fn items(
     let name = function.signature.ident.span();
     let span = Span::mixed_site().located_at(name);
     let private = path.private(span);
-    let file = quote_spanned!(span=> ::core::file!());
-    let place = position_of(name);
-    let Evidence {
-        extent,
-        straight,
-        joined,
-        taken,
-    } = evidence;
-    let Sites {
-        written,
-        keeps,
-        lends,
-        lends_in_sight,
-        repeats,
-        holds,
-        loops,
-        taps,
-    } = sites;
-    let tap = taps.then(|| {
+    let tap = sites.taps.then(|| {
         quote_spanned! {span=>
             #[allow(unused_imports)]
             use #private::TapAny as _;
         }
     });
-    let keeping =
-        (!keeps.is_empty()).then(|| quote_spanned!(span=> .keeping(const { &[#(#keeps),*] })));
-    let lending =
-        (!lends.is_empty()).then(|| quote_spanned!(span=> .lending(const { &[#(#lends),*] })));
-    let in_sight = lends_in_sight.then(|| quote_spanned!(span=> .lending_in_sight()));
-    let repeating = (!repeats.is_empty())
-        .then(|| quote_spanned!(span=> .repeating(const { &[#(#repeats),*] })));
-    let holding =
-        (!holds.is_empty()).then(|| quote_spanned!(span=> .holding(const { &[#(#holds),*] })));
-    let looping =
-        (!loops.is_empty()).then(|| quote_spanned!(span=> .looping(const { &[#(#loops),*] })));
-    let joining =
-        (!joined.is_empty()).then(|| quote_spanned!(span=> .joining(const { &[#(#joined),*] })));
-    let taking =
-        (!taken.is_empty()).then(|| quote_spanned!(span=> .taking(const { &[#(#taken),*] })));
-    let arms = written.iter().enumerate().map(|(index, site)| {
+    let arms = sites.written.iter().enumerate().map(|(index, site)| {
         let index = Literal::usize_unsuffixed(index);
         let panic = path.panic_at(site.name);
         quote_spanned!(span=> #index => #panic,)
     });
     let panic = path.panic_at(name);
-    let written = written.iter().map(|site| &site.tokens);
+    let written = evidence.written(name, sites);
     let settings = settings(&private, &function.options);
     quote_spanned! {span=>
         #tap
@@ -127,23 +124,7 @@ pub(super) fn items(
             }
         }
         static __LEASH: #private::TrackedFn = #private::TrackedFn::new(
-            #private::Function::written(
-                __leash,
-                __leash,
-                #file,
-                #place,
-                #extent,
-                #straight,
-                &[#(#written),*],
-            )
-            #keeping
-            #lending
-            #in_sight
-            #repeating
-            #holding
-            #looping
-            #joining
-            #taking
+            #private::Function::written(__leash, __leash, ::core::file!(), #written)
             #settings
         );
     }

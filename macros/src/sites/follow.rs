@@ -8,7 +8,7 @@ mod branches;
 mod parts;
 mod walk;
 
-use proc_macro2::{Ident, LineColumn, Literal, TokenStream};
+use proc_macro2::{Ident, LineColumn};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::visit_mut::{self, VisitMut};
@@ -16,6 +16,7 @@ use syn::{Block, Expr, ExprAssign, ExprAwait, ExprCall, Item, Local, Pat, Stmt};
 
 use super::stays::{ACQUIRES, is_one_of, kept, peeled};
 use crate::in_place;
+use crate::location::written;
 use parts::{each_part, names};
 use walk::{Use, Walk, end_of};
 
@@ -45,22 +46,18 @@ struct Held {
     lasts: bool,
 }
 
-/// What the body holds: each as `([line, column], [line, column], [line, column], lasts)`.
-pub(super) fn held(body: &Block) -> Vec<TokenStream> {
+/// What the body holds: each as `13:30 13:30-14:52 lasts`, without the last word where the value may go elsewhere.
+pub(super) fn held(body: &Block) -> Vec<String> {
     let mut search = Search { found: Vec::new() };
     search.visit_block_mut(&mut body.clone());
-    search.found.iter().map(Held::tokens).collect()
+    search.found.iter().map(Held::written).collect()
 }
 
 impl Held {
-    fn tokens(&self) -> TokenStream {
-        let position = |at: LineColumn| {
-            let [line, column] = [at.line, at.column + 1].map(Literal::usize_unsuffixed);
-            quote!([#line, #column])
-        };
-        let (at, from, to) = (position(self.at), position(self.from), position(self.to));
-        let lasts = self.lasts;
-        quote!((#at, #from, #to, #lasts))
+    fn written(&self) -> String {
+        let [at, from, to] = [self.at, self.from, self.to].map(written);
+        let lasts = if self.lasts { " lasts" } else { "" };
+        format!("{at} {from}-{to}{lasts}")
     }
 }
 

@@ -1,11 +1,10 @@
 //! The loops and closures of a body: what repeats the expressions in it.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote_spanned};
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::visit_mut::{self, VisitMut};
 use syn::{BinOp, Expr, ExprBinary, ExprForLoop, ExprLoop, ExprWhile, Local, Pat, Stmt};
 
-use super::ours_at;
 use crate::crate_path::ends;
 use crate::location::{extent, position_of};
 
@@ -33,11 +32,11 @@ const WAITS: [&str; 9] = [
 /// What takes the next one out of a collection.
 const TAKES: [&str; 4] = ["next", "pop", "pop_front", "pop_back"];
 
-/// A loop or a closure as the expansion records it, `("for", [line, column], extent, "given")`: its first word, where that
-/// stands, the part that is repeated, and what its rounds go on from.
+/// A loop or a closure as the expansion records it, `14:9 for 14:30-16:10 given`: where its first word stands, that word, the
+/// part that is repeated, and what its rounds go on from.
 ///
 /// The head of a `for` is evaluated once, that of a `while` each time.
-pub(super) fn repeated(expr: &Expr) -> Option<TokenStream> {
+pub(super) fn repeated(expr: &Expr) -> Option<String> {
     let (word, at, from, to, rounds) = match expr {
         Expr::ForLoop(each) => {
             let body = each.body.brace_token.span;
@@ -60,17 +59,13 @@ pub(super) fn repeated(expr: &Expr) -> Option<TokenStream> {
         }
         _ => return None,
     };
-    Some(tokens(word, at, &extent(from, to), rounds))
+    let (at, extent) = (position_of(at), extent(from, to));
+    Some(format!("{at} {word} {extent} {rounds}"))
 }
 
 /// Whether a task that it starts carries the scope.
 pub(super) fn carries(expr: &Expr) -> bool {
     names_one_of(expr.to_token_stream(), &["in_current_scope"])
-}
-
-fn tokens(word: &str, at: Span, extent: &TokenStream, rounds: &str) -> TokenStream {
-    let place = position_of(at);
-    quote_spanned!(ours_at(at)=> (#word, #place, #extent, #rounds))
 }
 
 fn of_for(each: &ExprForLoop) -> &'static str {

@@ -1,22 +1,19 @@
 //! The facts that the attribute reads from a body. In doubt it records none: most of these cases are near misses.
 
-use super::expand;
+use super::{expand, facts};
 use crate::model::Mode;
 
 /// The facts in an expansion: the extent of the body, whether it is straight, and its call sites.
 #[track_caller]
 fn written(expansion: &str) -> (&str, bool, Vec<&str>) {
-    let (_, written) = expansion.split_once("file ! () , [").expect("a place");
-    let (_, written) = written.split_once("] , [").expect("an extent");
-    let (extent, written) = written.split_once("] , ").expect("its end");
-    let (straight, written) = written.split_once(" , & [").expect("sites");
-    let (sites, _) = written.split_once("] ,)").expect("their end");
-    (extent, straight == "true", sites.split(" , ([").collect())
+    let extent = facts(expansion, "body")[0];
+    let straight = !facts(expansion, "straight").is_empty();
+    (extent, straight, facts(expansion, "site"))
 }
 
 /// Whether the handle that this call site takes stays in its variable.
 fn site_stays(site: &str) -> bool {
-    site.contains("\" , true ,")
+    site.contains(" stays")
 }
 
 /// Whether a handle that is taken before `rest` stays in its variable.
@@ -109,7 +106,7 @@ fn a_handle_taken_for_another_one_does_not_stay() {
         let stays: Vec<_> = sites.iter().map(|site| site_stays(site)).collect();
         let begins: Vec<_> = sites
             .iter()
-            .map(|site| site.contains(&format!(" {begin}] ,")))
+            .map(|site| site.contains(&format!(":{begin} ")))
             .collect();
         assert_eq!(stays, begins, "{binding}");
         assert_eq!(sites.len(), 2, "{binding}");
@@ -485,7 +482,7 @@ fn a_body_in_what_another_attribute_wrote_is_read_as_written() {
         let (_, straight, sites) = written(&expansion);
         assert!(straight, "{source}");
         assert!(site_stays(sites[0]), "{source}");
-        assert!(sites.iter().all(|site| !site.contains("Some")), "{source}");
+        assert!(sites.iter().all(|site| !site.contains('-')), "{source}");
         assert!(!expansion.contains("__leash_in_place"), "{expansion}");
     }
 }
@@ -514,7 +511,7 @@ fn a_block_in_place_whose_value_is_used_is_recorded() {
         let source = format!("#[track] async fn find(pool: &Pool) -> Result<()> {{ {body} }}");
         let expansion = expand(&source, Mode::On).to_string();
         let (_, straight, sites) = written(&expansion);
-        assert!(straight && sites[0].contains("Some"), "{body}");
+        assert!(straight && sites[0].contains('-'), "{body}");
     }
 }
 
@@ -522,8 +519,8 @@ fn a_block_in_place_whose_value_is_used_is_recorded() {
 #[track_caller]
 fn text<'s>(source: &'s str, extent: &str) -> &'s str {
     let numbers: Vec<usize> = extent
-        .split(',')
-        .map(|number| number.trim().parse().expect("a number"))
+        .split([':', '-'])
+        .map(|number| number.parse().expect("a number"))
         .collect();
     let [from_line, from_column, to_line, to_column] = numbers[..] else {
         panic!("four numbers in {extent}");
@@ -549,10 +546,8 @@ fn check_inside(body: &str, expected: Option<&str>) {
     let source = format!("#[track]\nasync fn find(pool: &Pool) {{\n    {body}\n}}");
     let expansion = expand(&source, Mode::On).to_string();
     let site = written(&expansion).2[0];
-    let inside = site.split_once("Some ([").map(|(_, extent)| {
-        let (extent, _) = extent.split_once(']').expect("its end");
-        text(&source, extent)
-    });
+    let inside = site.split(' ').find(|word| word.contains('-'));
+    let inside = inside.map(|extent| text(&source, extent));
     assert_eq!(inside, expected, "{body}");
 }
 
@@ -629,26 +624,20 @@ fn a_generated_function_records_the_extent_of_the_users_body() {
 /// The number of places whose value the function keeps.
 #[track_caller]
 fn keeps(body: &str) -> usize {
-    places("keeping", body)
+    places("keeps", body)
 }
 
 /// The number of places in a loop whose value the function keeps.
 #[track_caller]
 fn repeats(body: &str) -> usize {
-    places("repeating", body)
+    places("repeats", body)
 }
 
 #[track_caller]
 fn places(kind: &str, body: &str) -> usize {
     let source = format!("#[track] async fn find(&self) -> Result<()> {{ {body} }}");
     let expansion = expand(&source, Mode::On).to_string();
-    match expansion.split_once(&format!(". {kind} (const {{ & [")) {
-        Some((_, places)) => {
-            let (places, _) = places.split_once("] })").expect("its end");
-            places.matches('[').count()
-        }
-        None => 0,
-    }
+    facts(&expansion, kind).len()
 }
 
 #[test]
@@ -727,10 +716,7 @@ fn a_stream_stays_where_it_is_bound() {
 fn check_held(body: &str) {
     let source = format!("#[track] async fn find(&self) -> Result<()> {{ {body} }}");
     let expansion = expand(&source, Mode::On).to_string();
-    let holds = match expansion.split_once(". holding (const { & [") {
-        Some((_, holds)) => holds.split_once("] })").expect("its end").0,
-        None => "",
-    };
+    let holds = facts(&expansion, "holds").join("; ");
     let numbers: Vec<usize> = holds
         .split(|c: char| !c.is_numeric())
         .filter_map(|number| number.parse().ok())
@@ -848,7 +834,7 @@ fn only_what_may_be_a_handle_is_followed() {
         "let pool = Pool::connect(A).await?; Ok(pool)",
         "spawn(async move { let tx = self.open().await?; tx.commit().await })",
     ] {
-        assert_eq!(places("holding", body), 0, "{body}");
+        assert_eq!(places("holds", body), 0, "{body}");
     }
 }
 
@@ -860,11 +846,11 @@ fn a_function_with_the_name_of_a_method_of_sqlx_is_followed() {
         "let job = self.jobs.fetch().await?; finish(job).await",
         "let tx = self.state.transaction().await?; finish(tx).await",
     ] {
-        assert_ne!(places("holding", body), 0, "{body}");
+        assert_ne!(places("holds", body), 0, "{body}");
     }
     assert_eq!(
         places(
-            "holding",
+            "holds",
             "let row = Executor::fetch_one(pool, A).await?; read(row)"
         ),
         0
@@ -872,7 +858,7 @@ fn a_function_with_the_name_of_a_method_of_sqlx_is_followed() {
 }
 
 fn joins(body: &str) -> usize {
-    places("joining", body)
+    places("joins", body)
 }
 
 #[test]
@@ -917,11 +903,10 @@ fn a_carried_task_is_not_joined_where_it_may_run_beside() {
 fn taken(parameters: &str) -> Vec<String> {
     let source = format!("#[track] async fn find<T: Tr>({parameters}) {{}}");
     let expansion = expand(&source, Mode::On).to_string();
-    let Some((_, taken)) = expansion.split_once(". taking (const { & [") else {
-        return Vec::new();
-    };
-    let (taken, _) = taken.split_once("] })").expect("its end");
-    taken.split(" , ").map(|it| it.replace('"', "")).collect()
+    facts(&expansion, "takes")
+        .into_iter()
+        .map(String::from)
+        .collect()
 }
 
 #[test]

@@ -29,21 +29,13 @@ fn in_full() {
                         __leash,
                         __leash,
                         ::core::file!(),
-                        [2, 18],
-                        [2, 58, 4, 10],
-                        true,
-                        &[([3, 19], "fetch_one", false, ::core::option::Option::None)],
+                        "at 2:18; body 2:58-4:10; straight; site 3:19 fetch_one",
                     )
                     .root(),
             );
             P::scope(
                 &__LEASH,
                 async move {
-                    if let ::core::option::Option::Some(__leash_value) = ::core::option::Option::None::<
-                        sqlx::Result<Exam>,
-                    > {
-                        #[allow(unreachable_code)] return __leash_value;
-                    }
                     let pool = pool;
                     let __leash_value: sqlx::Result<Exam> = {
                         const _: () = ();
@@ -60,7 +52,8 @@ fn in_full() {
                 },
             )
         }
-    "#]].assert_eq(&pretty(&expand(source, Mode::On).to_string()));
+    "#]]
+    .assert_eq(&pretty(&expand(source, Mode::On).to_string()));
 }
 
 #[test]
@@ -85,7 +78,7 @@ fn async_fn() {
                 Exam: 'a,
             {
                 leash! {
-                    [3, 22], true, & [([8, 28], "fetch_one", false, ::core::option::Option::None)]
+                    "at 3:22; straight; site 8:28 fetch_one"
                 }
                 P::scope(
                     &__LEASH,
@@ -120,7 +113,7 @@ fn options() {
         expect![[r#"
             fn find() -> impl ::core::future::Future<Output = ()> {
                 leash! {
-                    [3, 18], true, & [].named("exams.find").root().returns_handle().levels(const { &
+                    "at 3:18; straight".named("exams.find").root().returns_handle().levels(const { &
                     [(P::Lint::OutlivedScope, P::Level::Warn, ""),
                     (P::Lint::HeldIdle, P::Level::Allow, "a report"),
                     (P::Lint::HeldTooLong, P::Level::Warn, ""),
@@ -165,7 +158,7 @@ fn arguments() {
                 __arg6: &u8,
             ) -> impl ::core::future::Future<Output = ()> {
                 leash! {
-                    [2, 18], true, & [].taking(const { & ["Guard", "Self"] })
+                    "at 2:18; straight; takes Guard; takes Self"
                 }
                 P::scope(
                     &__LEASH,
@@ -204,7 +197,7 @@ fn diverging() {
         expect![[r#"
             async fn serve() -> ! {
                 leash! {
-                    [1, 19], true, & []
+                    "at 1:19; straight"
                 }
                 match P::scope(
                         &__LEASH,
@@ -237,7 +230,7 @@ fn nested_impl_trait() {
         expect![[r#"
             fn find() -> impl ::core::future::Future<Output = Result<impl Iterator<Item = u8>>> {
                 leash! {
-                    [1, 19], true, & []
+                    "at 1:19; straight"
                 }
                 P::scope(
                     &__LEASH,
@@ -282,9 +275,9 @@ fn impl_with_overrides() {
                 }
                 fn find(&self) -> impl ::core::future::Future<Output = ()> {
                     leash! {
-                        [9, 22], true, & [([9, 46], "acquire", false, ::core::option::Option::None)]
-                        .root().limits(const { & [(P::Lint::QueryBudget,
-                        P::Limit::Count(3))] })
+                        "at 9:22; straight; site 9:46 acquire".root().limits(const { &
+                        [(P::Lint::QueryBudget, P::Limit::Count(3))]
+                        })
                     }
                     P::scope(
                         &__LEASH,
@@ -313,7 +306,7 @@ fn trait_with_default_bodies() {
                 async fn get(&self);
                 fn set(&self) -> impl ::core::future::Future<Output = ()> {
                     leash! {
-                        [1, 54], true, & []
+                        "at 1:54; straight"
                     }
                     P::scope(
                         &__LEASH,
@@ -340,7 +333,7 @@ fn two_attributes_on_one_item() {
         expect![[r#"
             fn find() -> impl ::core::future::Future<Output = ()> {
                 leash! {
-                    [1, 68], true, & [].root().limits(const { &
+                    "at 1:68; straight".root().limits(const { &
                     [(P::Lint::QueryBudget, P::Limit::Count(7))] })
                 }
                 P::scope(
@@ -367,7 +360,7 @@ fn module() {
                 mod deep {
                     fn find() -> impl ::core::future::Future<Output = ()> {
                         leash! {
-                            [1, 69], true, & []
+                            "at 1:69; straight"
                         }
                         P::scope(
                             &__LEASH,
@@ -393,7 +386,7 @@ fn boxed_fn_of_async_trait() {
         expect![[r#"
             fn find<'a>(&'a self) -> Pin<Box<dyn Future<Output = Result<u8>> + Send + 'a>> {
                 leash! {
-                    [1, 13], true, & [([2, 45], "acquire", false, ::core::option::Option::None)]
+                    "at 1:13; straight; site 2:45 acquire"
                 }
                 {
                     const _: () = ();
@@ -424,7 +417,7 @@ fn boxed_fn_with_early_return() {
         expect![[r#"
             fn find(&self) -> BoxFuture<'_, u8> {
                 leash! {
-                    [1, 13], false, & []
+                    "at 1:13"
                 }
                 let __leash_body: BoxFuture<'_, u8> = '__leash: {
                     if self.empty {
@@ -454,7 +447,7 @@ fn impl_future_fn() {
         expect![[r#"
             fn find(&self) -> impl Future<Output = u8> + Send {
                 leash! {
-                    [1, 13], true, & []
+                    "at 1:13; straight"
                 }
                 let __leash_body = {
                     const _: () = ();
@@ -478,7 +471,7 @@ fn stream_fn() {
         expect![[r#"
             fn rows(&self) -> BoxStream<'_, Row> {
                 leash! {
-                    [1, 13], false, & [([1, 66], "fetch", false, ::core::option::Option::None)]
+                    "at 1:13; site 1:66 fetch"
                 }
                 let __leash_body: BoxStream<'_, Row> = {
                     const _: () = ();
@@ -501,8 +494,7 @@ fn sync_fn_with_async_block() {
         expect![[r#"
             fn spawned(&self) -> JoinHandle<()> {
                 leash! {
-                    [1, 13], false, & [([1, 72], "acquire", false, ::core::option::Option::Some([1,
-                    54, 1, 90]))]
+                    "at 1:13; site 1:72 acquire 1:54-1:90"
                 }
                 {
                     const _: () = ();
@@ -522,9 +514,8 @@ fn test_attribute_expanded_first() {
         expect![[r#"
             fn test() {
                 leash! {
-                    [1, 47], true, & [([1, 80], "acquire", false, ::core::option::Option::None)]
-                    .limits(const { & [(P::Lint::QueryBudget,
-                    P::Limit::Count(3))] })
+                    "at 1:47; straight; site 1:80 acquire".limits(const { &
+                    [(P::Lint::QueryBudget, P::Limit::Count(3))] })
                 }
                 {
                     let body = P::scope(
@@ -542,7 +533,7 @@ fn test_attribute_expanded_first() {
         expect![[r#"
             fn test() {
                 leash! {
-                    [1, 30], true, & [([1, 72], "acquire", false, ::core::option::Option::None)]
+                    "at 1:30; straight; site 1:72 acquire"
                 }
                 {
                     fn test(pool: Pool) -> impl ::core::future::Future<Output = ()> {
@@ -915,7 +906,7 @@ fn inner_items_are_not_tracked() {
 fn anonymous_lifetimes_of_arguments_get_names() {
     check(
         "#[track] async fn find<T>(name: &str, e: impl PgExecutor<'_>, f: impl Fn(&str) -> T, ids: impl Iterator<Item = &i64>) {}",
-        expect![[r#"
+        expect![[r##"
             #[allow(clippy::needless_lifetimes, clippy::elidable_lifetime_names)]
             fn find<'__leash0, '__leash1, T>(
                 name: &str,
@@ -924,7 +915,7 @@ fn anonymous_lifetimes_of_arguments_get_names() {
                 ids: impl Iterator<Item = &'__leash1 i64>,
             ) -> impl ::core::future::Future<Output = ()> {
                 leash! {
-                    [1, 19], true, & []
+                    "at 1:19; straight"
                 }
                 P::scope(
                     &__LEASH,
@@ -939,6 +930,6 @@ fn anonymous_lifetimes_of_arguments_get_names() {
                     |ended, value| ended.judge(P::returned!(value)),
                 )
             }
-        "#]],
+        "##]],
     );
 }

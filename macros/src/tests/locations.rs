@@ -25,8 +25,8 @@ async fn find(pool: &Pool) {
         assert_eq!(before + 1, column, "{word} in {text:?}");
         let location = match word {
             // The name of the function is known from its path.
-            "find" => format!("[{line} , {column}]"),
-            _ => format!("([{line} , {column}] , \"{word}\""),
+            "find" => format!("at {line}:{column}; "),
+            _ => format!("site {line}:{column} {word}"),
         };
         assert!(
             expansion.contains(&location),
@@ -37,7 +37,10 @@ async fn find(pool: &Pool) {
 
 #[test]
 fn line_numbers_have_no_suffix() {
-    let source = format!("#[track]{}async fn find() {{}}", "\n".repeat(12_344));
+    let source = format!(
+        "#[track]{}async fn find() {{ dbg!(pool.acquire().await); }}",
+        "\n".repeat(12_344)
+    );
     let expansion = expand(&source, Mode::On).to_string();
-    assert!(expansion.contains("12345 , 10"), "{expansion}");
+    assert!(expansion.contains("12345 , 19"), "{expansion}");
 }

@@ -1,6 +1,6 @@
 //! The loops and closures that the attribute records, and the `.await`s in them that it marks.
 
-use super::expand;
+use super::{expand, facts};
 use crate::model::Mode;
 
 /// The expansion of a function with this body.
@@ -12,20 +12,12 @@ fn expansion(body: &str) -> String {
 /// The first word of each recorded loop, and what its rounds go on from.
 fn loops(body: &str) -> Vec<(String, String)> {
     let expansion = expansion(body);
-    let Some((_, loops)) = expansion.split_once(". looping (const { & [") else {
-        return Vec::new();
-    };
-    let (loops, _) = loops.split_once("] })").expect("their end");
-    loops
-        .split("(\"")
-        .skip(1)
-        .map(|one| {
-            let mut words = one.split('"');
-            let mut word = || words.next().expect("a word").to_owned();
-            let first = word();
-            word();
-            (first, word())
-        })
+    let loops = facts(&expansion, "loop");
+    let words = loops
+        .iter()
+        .map(|one| one.split(' ').map(String::from).collect::<Vec<_>>());
+    words
+        .map(|words| (words[1].clone(), words[3].clone()))
         .collect()
 }
 

@@ -110,11 +110,11 @@ fn attributes_that_are_left_at_the_end_stay() {
         r#"#[track(__last)]
         #[unheard_of]
         async fn find() {}"#,
-        expect![[r#"
+        expect![[r##"
             #[unheard_of]
             fn find() -> impl ::core::future::Future<Output = ()> {
                 leash! {
-                    [3, 18], true, & []
+                    "at 3:18; straight"
                 }
                 P::scope(
                     &__LEASH,
@@ -125,7 +125,7 @@ fn attributes_that_are_left_at_the_end_stay() {
                     |ended, value| ended.judge(P::returned!(value)),
                 )
             }
-        "#]],
+        "##]],
     );
 }
 

@@ -181,13 +181,7 @@ mod tests {
         (),
         |_, message| panic_here(message),
         file!(),
-        [1, 1],
-        [1, 1, 1, 2],
-        true,
-        &[
-            ([1, 1], "acquire", true, None),
-            ([1, 1], "acquire", false, None),
-        ],
+        "at 1:1; body 1:1-1:2; straight; site 1:1 acquire stays; site 1:1 acquire",
     ));
     static HELPER: TrackedFn =
         TrackedFn::new(Function::new(|| "", file!(), line!(), 1).named("helper"));

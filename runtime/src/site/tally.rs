@@ -429,6 +429,12 @@ pub(crate) struct Tallies {
     others: Others,
 }
 
+impl Default for Tallies {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Tallies {
     pub(crate) const fn new() -> Self {
         Self {

@@ -6,24 +6,27 @@ use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
+use once_cell::race::OnceBox;
 use once_cell::sync::OnceCell;
 
-use super::extent::Extent;
+use super::evidence::{Evidence, Holds, Loop, Written};
 use super::name::{function_name, own_word};
 use crate::finding::{Level, Limit, Lint};
 
-/// A tracked function: the constant data that `#[track]` writes.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a word of the attribute, or a fact about the body"
+/// A tracked function, with what `#[track]` has written down of it.
+#[cfg_attr(
+    feature = "tower",
+    expect(
+        clippy::struct_excessive_bools,
+        reason = "each is a word of the attribute, or a kind of function"
+    )
 )]
 pub struct Function {
     path: fn() -> &'static str,
     given_name: Option<&'static str>,
-    name: OnceCell<String>,
     file: &'static str,
-    line: u32,
-    column: u32,
+    /// The line and column of a function that the attribute has not seen.
+    at: [u32; 2],
     root: bool,
     of_test: bool,
     #[cfg(feature = "tower")]
@@ -31,18 +34,17 @@ pub struct Function {
     returns_handle: bool,
     levels: &'static [(Lint, Level, &'static str)],
     limits: &'static [(Lint, Limit)],
-    body: Option<Extent>,
-    straight: bool,
-    keeps: &'static [[u32; 2]],
-    lends: &'static [[u32; 2]],
-    lends_in_sight: bool,
-    repeats: &'static [[u32; 2]],
-    holds: &'static [Holds],
-    loops: &'static [Loop],
-    joins: &'static [[u32; 2]],
-    takes: &'static [&'static str],
     panic_at: PanicAt,
-    written: &'static [Written],
+    /// What the attribute has written down of the source.
+    written: &'static str,
+    /// That, once it was read. In a box, because a compiler takes time for each field of a static.
+    read: OnceBox<Read>,
+}
+
+/// What is made of a function when it is first asked for.
+struct Read {
+    evidence: Evidence,
+    name: OnceCell<String>,
 }
 
 impl Function {
@@ -53,13 +55,34 @@ impl Function {
         line: u32,
         column: u32,
     ) -> Self {
+        Self::made(path, panic_nowhere, file, [line, column], "")
+    }
+
+    /// A function whose body the attribute has seen, and written down.
+    ///
+    /// `here` is `panic_at` again: an item inside the function, so that its type name contains the function's path.
+    pub const fn written<M: Copy>(
+        here: M,
+        panic_at: PanicAt,
+        file: &'static str,
+        written: &'static str,
+    ) -> Self {
+        let _ = here;
+        Self::made(any::type_name::<M>, panic_at, file, [0, 0], written)
+    }
+
+    const fn made(
+        path: fn() -> &'static str,
+        panic_at: PanicAt,
+        file: &'static str,
+        at: [u32; 2],
+        written: &'static str,
+    ) -> Self {
         Self {
             path,
             given_name: None,
-            name: OnceCell::new(),
             file,
-            line,
-            column,
+            at,
             root: false,
             of_test: false,
             #[cfg(feature = "tower")]
@@ -67,45 +90,10 @@ impl Function {
             returns_handle: false,
             levels: &[],
             limits: &[],
-            body: None,
-            straight: false,
-            keeps: &[],
-            lends: &[],
-            lends_in_sight: false,
-            repeats: &[],
-            holds: &[],
-            loops: &[],
-            joins: &[],
-            takes: &[],
-            panic_at: panic_nowhere,
-            written: &[],
+            panic_at,
+            written,
+            read: OnceBox::new(),
         }
-    }
-
-    /// A function whose body the attribute has seen.
-    ///
-    /// - `here` is `panic_at` again: an item inside the function, so that its type name contains the function's path.
-    /// - `body` goes from the opening brace to the closing one.
-    /// - `straight` is whether nothing in the body can run beside something else.
-    ///
-    /// One call with plain data, and one static for a function and its sites: a further static, closure or chained call
-    /// would cost the compiler more time than all of this.
-    pub const fn written<M: Copy>(
-        here: M,
-        panic_at: PanicAt,
-        file: &'static str,
-        [line, column]: [u32; 2],
-        body: [u32; 4],
-        straight: bool,
-        written: &'static [Written],
-    ) -> Self {
-        let _ = here;
-        let mut function = Self::new(any::type_name::<M>, file, line, column);
-        function.body = Some(Extent::new(body));
-        function.straight = straight;
-        function.panic_at = panic_at;
-        function.written = written;
-        function
     }
 
     /// `name = "…"`.
@@ -156,71 +144,34 @@ impl Function {
         self
     }
 
-    /// The places (line and column) whose awaited handle stays in a variable of the function.
-    #[must_use]
-    pub const fn keeping(mut self, keeps: &'static [[u32; 2]]) -> Self {
-        self.keeps = keeps;
-        self
+    fn read(&self) -> &Read {
+        self.read.get_or_init(|| {
+            let evidence = match self.written {
+                "" => Evidence::unseen(self.at),
+                written => Evidence::read(written),
+            };
+            Box::new(Read {
+                evidence,
+                name: OnceCell::new(),
+            })
+        })
     }
 
-    /// The places (line and column) of each `.await` of a call to which a variable is lent for just that call.
-    #[must_use]
-    pub const fn lending(mut self, lends: &'static [[u32; 2]]) -> Self {
-        self.lends = lends;
-        self
+    fn evidence(&self) -> &Evidence {
+        &self.read().evidence
     }
 
-    /// Its parameters that are lent connections are used by queries, and passed to calls that are awaited in
-    /// [`lending`](crate::track::lending). Nothing else is done with them.
-    #[must_use]
-    pub const fn lending_in_sight(mut self) -> Self {
-        self.lends_in_sight = true;
-        self
-    }
-
-    /// The places (line and column) whose handle stays in a variable of a loop.
-    #[must_use]
-    pub const fn repeating(mut self, repeats: &'static [[u32; 2]]) -> Self {
-        self.repeats = repeats;
-        self
-    }
-
-    /// The parts of the body in which the function holds what an `.await` has returned.
-    #[must_use]
-    pub const fn holding(mut self, holds: &'static [Holds]) -> Self {
-        self.holds = holds;
-        self
-    }
-
-    /// The loops and closures of the body in which something is awaited.
-    #[must_use]
-    pub const fn looping(mut self, loops: &'static [Loop]) -> Self {
-        self.loops = loops;
-        self
-    }
-
-    /// The places (line and column) where a task takes the scope along, and is awaited before anything else is.
-    #[must_use]
-    pub const fn joining(mut self, joins: &'static [[u32; 2]]) -> Self {
-        self.joins = joins;
-        self
-    }
-
-    /// The types, by their last words, of which the function is given a value to itself.
-    #[must_use]
-    pub const fn taking(mut self, takes: &'static [&'static str]) -> Self {
-        self.takes = takes;
-        self
-    }
-
-    /// The sites in the body, as the attribute records them.
-    pub(crate) fn written_sites(&self) -> &'static [Written] {
-        self.written
+    /// The sites in the body.
+    pub(crate) fn written_sites(&self) -> &[Written] {
+        &self.evidence().sites
     }
 
     pub(crate) fn name(&self) -> &str {
-        self.given_name
-            .unwrap_or_else(|| self.name.get_or_init(|| function_name((self.path)())))
+        self.given_name.unwrap_or_else(|| {
+            self.read()
+                .name
+                .get_or_init(|| function_name((self.path)()))
+        })
     }
 
     pub(crate) fn is_root(&self) -> bool {
@@ -290,13 +241,17 @@ impl Function {
 
     /// Whether the position is in the function's body.
     pub(crate) fn has(&self, file: &str, line: u32, column: u32) -> bool {
-        file == self.file && self.body.is_some_and(|body| body.contains(line, column))
+        file == self.file
+            && self
+                .evidence()
+                .body
+                .is_some_and(|body| body.contains(line, column))
     }
 
     /// Whether the handle awaited at the place stays in a variable of the function until it is ended or dropped.
     pub(crate) fn keeps(&self, location: &Location<'_>) -> bool {
         self.position_of(location)
-            .is_some_and(|(line, column)| self.keeps.contains(&[line, column]))
+            .is_some_and(|(line, column)| self.evidence().keeps.contains(&[line, column]))
     }
 
     /// Whether the function still holds what was returned by the `.await` at `awaited`, while it awaits something else at
@@ -310,17 +265,15 @@ impl Function {
         position: Option<(u32, u32)>,
     ) -> Option<bool> {
         let awaited = self.position_of(awaited);
-        if awaited.is_none() && !self.straight {
+        if awaited.is_none() && !self.is_straight() {
             return None;
         }
         let is_of = |(at, ..): &&Holds| awaited.is_none_or(|(line, column)| *at == [line, column]);
-        let mut holds = self.holds.iter().filter(is_of).peekable();
+        let mut holds = self.evidence().holds.iter().filter(is_of).peekable();
         holds.peek()?;
         Some(match position {
-            Some((line, column)) => {
-                holds.any(|(_, from, to, _)| (*from..*to).contains(&[line, column]))
-            }
-            None => self.straight && holds.any(|(.., lasts)| *lasts),
+            Some((line, column)) => holds.any(|(_, held, _)| held.contains(line, column)),
+            None => self.is_straight() && holds.any(|(.., lasts)| *lasts),
         })
     }
 
@@ -328,48 +281,49 @@ impl Function {
     /// call, if what it returns cannot have it.
     pub(crate) fn lends(&self, location: &Location<'_>) -> bool {
         self.position_of(location)
-            .is_some_and(|(line, column)| self.lends.contains(&[line, column]))
+            .is_some_and(|(line, column)| self.evidence().lends.contains(&[line, column]))
     }
 
     /// Whether all that it does with the connections that it was lent is in sight.
     pub(crate) fn lends_in_sight(&self) -> bool {
-        self.lends_in_sight
+        self.evidence().lends_in_sight
     }
 
     /// Whether the handle taken at the position stays in a variable of a loop.
     pub(crate) fn repeats(&self, (line, column): (u32, u32)) -> bool {
-        self.repeats.contains(&[line, column])
+        self.evidence().repeats.contains(&[line, column])
     }
 
     /// The loops and closures around the position, innermost first.
     pub(crate) fn loops_around(&self, (line, column): (u32, u32)) -> impl Iterator<Item = Loop> {
-        let around = self.loops.iter().copied();
+        let around = self.evidence().loops.iter().copied();
         let mut around: Vec<Loop> = around
-            .filter(|&(_, _, extent, _)| Extent::new(extent).contains(line, column))
+            .filter(|&(_, _, extent, _)| extent.contains(line, column))
             .collect();
         // Of two that contain a position, the one that begins later is the inner one.
-        around.sort_by_key(|&(_, _, [line, column, ..], _)| Reverse((line, column)));
+        around.sort_by_key(|(_, _, extent, _)| Reverse(extent.begins_at()));
         around.into_iter()
     }
 
     /// Whether the task that takes the scope along at the place is awaited before the function awaits anything else.
     pub(crate) fn joins(&self, location: &Location<'_>) -> bool {
         let position = [location.line(), location.column()];
-        location.file() == self.file && self.joins.contains(&position)
+        location.file() == self.file && self.evidence().joins.contains(&position)
     }
 
     /// Whether the function is given a value to itself of a type that this one, written in full, contains.
     pub(crate) fn takes_part_of(&self, value: &str) -> bool {
-        !self.takes.is_empty()
+        let takes = &self.evidence().takes;
+        !takes.is_empty()
             && last_words(value).any(|word| {
-                self.takes.contains(&word)
-                    || (self.takes.contains(&"Self") && self.type_name() == Some(word))
+                takes.contains(&word) || (takes.contains(&"Self") && self.type_name() == Some(word))
             })
     }
 
     /// Whether the function is given a transaction or a pooled connection to itself.
     pub(crate) fn takes_handle(&self) -> bool {
-        self.takes.contains(&"Transaction") || self.takes.contains(&"PoolConnection")
+        let takes = &self.evidence().takes;
+        takes.contains(&"Transaction") || takes.contains(&"PoolConnection")
     }
 
     /// The last word of the type in whose impl block the function is.
@@ -383,12 +337,12 @@ impl Function {
 
     /// Whether the attribute has seen the body.
     pub(crate) fn has_body(&self) -> bool {
-        self.body.is_some()
+        self.evidence().body.is_some()
     }
 
     /// Whether nothing in the body can run beside something else.
     pub(crate) fn is_straight(&self) -> bool {
-        self.straight
+        self.evidence().straight
     }
 
     pub(crate) fn file(&self) -> &'static str {
@@ -397,7 +351,7 @@ impl Function {
 
     /// Panics with the location of the site of this index; without an index, with that of the function's name.
     pub(crate) fn panic_at(&self, index: Option<usize>, message: &str) -> ! {
-        (self.panic_at)(index.unwrap_or(self.written.len()), message)
+        (self.panic_at)(index.unwrap_or(usize::MAX), message)
     }
 
     /// The word at a position, if it is one of a site, of a loop or of the function's name.
@@ -406,15 +360,20 @@ impl Function {
             return own_word((self.path)());
         }
         let (line, column) = position;
-        let sites = self.written.iter().map(|&(at, word, ..)| (at, word));
-        let loops = self.loops.iter().map(|&(word, at, ..)| (at, word));
+        let sites = self.evidence().sites.iter();
+        let sites = sites.map(|&(at, word, ..)| (at, word));
+        let loops = self
+            .evidence()
+            .loops
+            .iter()
+            .map(|&(word, at, ..)| (at, word));
         let mut words = sites.chain(loops);
         words.find_map(|(at, word)| (at == [line, column]).then_some(word))
     }
 
     /// Line and column of the function's name.
     pub(crate) fn position(&self) -> (u32, u32) {
-        (self.line, self.column)
+        self.evidence().at.into()
     }
 }
 
@@ -429,42 +388,6 @@ impl fmt::Debug for Function {
         f.debug_tuple("Function").field(&self.name()).finish()
     }
 }
-
-/// A part of a body in which the function holds what an `.await` has returned, as the attribute records it:
-///
-/// - the line and column of the `.await`, from 1;
-/// - where the part begins, and where it ends;
-/// - whether the value is passed on only to calls that are awaited at once, if at all.
-pub(crate) type Holds = ([u32; 2], [u32; 2], [u32; 2], bool);
-
-/// A loop or a closure as the attribute records it:
-///
-/// - its first word: `for`, `while`, `loop`, or `|`;
-/// - the line and column of that word, from 1;
-/// - the extent of what it repeats. The head of a `for` is not part of it;
-/// - what its rounds go on from, as far as the words show: one of [`Rounds`].
-pub(crate) type Loop = (&'static str, [u32; 2], [u32; 4], &'static str);
-
-/// What the rounds of a loop go on from.
-pub(crate) struct Rounds;
-
-impl Rounds {
-    /// What was there before the first of them.
-    pub(crate) const GIVEN: &str = "given";
-    /// The same, of counted rounds with a pause: they may ask again until something has changed.
-    pub(crate) const PAUSED: &str = "paused";
-    /// What may come in the meantime.
-    pub(crate) const WAITING: &str = "waiting";
-    // Any other word: the round before.
-}
-
-/// A site as the attribute records it:
-///
-/// - the line and column of the method's name, from 1;
-/// - that name;
-/// - whether the handle that it takes stays in a variable of the function until it is ended or dropped;
-/// - the extent of the innermost async block, closure or macro around it, if there is one in the body.
-pub type Written = ([u32; 2], &'static str, bool, Option<[u32; 4]>);
 
 /// Panics with a location in the user's code: that of the site of this index, else that of the function's name.
 pub type PanicAt = fn(usize, &str) -> !;
@@ -488,8 +411,8 @@ pub fn panic_here(message: &str) -> ! {
 mod tests {
     use super::*;
 
-    const fn function(file: &'static str, body: [u32; 4]) -> Function {
-        Function::written((), panic_nowhere, file, [1, 1], body, false, &[])
+    const fn function(file: &'static str, written: &'static str) -> Function {
+        Function::written((), panic_nowhere, file, written)
     }
 
     #[test]
@@ -500,15 +423,15 @@ mod tests {
 
     #[test]
     fn a_function_contains_its_body() {
-        static AROUND: Function = function(file!(), [1, 1, u32::MAX, 1]);
-        static ABOVE: Function = function(file!(), [1, 1, line!(), 1]);
+        static AROUND: Function = function(file!(), "body 1:1-9999:1");
+        static ABOVE: Function = function(file!(), "body 1:1-2:1");
         assert!(AROUND.contains(Location::caller()));
         assert!(!ABOVE.contains(Location::caller()));
     }
 
     #[test]
     fn a_function_does_not_contain_what_is_in_another_file() {
-        static ELSEWHERE: Function = function("elsewhere.rs", [1, 1, u32::MAX, 1]);
+        static ELSEWHERE: Function = function("elsewhere.rs", "body 1:1-9999:1");
         assert!(!ELSEWHERE.contains(Location::caller()));
     }
 
@@ -521,13 +444,10 @@ mod tests {
 
     #[test]
     fn a_function_takes_a_part_of_a_value_by_its_type() {
-        static TAKES: Function = function("a.rs", [1, 1, 2, 1])
-            .named("app::Work::insert")
-            .taking(&["Self", "Tenant"]);
-        static SHARES: Function = function("a.rs", [1, 1, 2, 1]).named("app::Work::count");
-        static OF_TRAIT: Function = function("a.rs", [1, 1, 2, 1])
-            .named("<Work as Unit>::insert")
-            .taking(&["Self"]);
+        static TAKES: Function =
+            function("a.rs", "takes Self; takes Tenant").named("app::Work::insert");
+        static SHARES: Function = function("a.rs", "straight").named("app::Work::count");
+        static OF_TRAIT: Function = function("a.rs", "takes Self").named("<Work as Unit>::insert");
         assert!(TAKES.takes_part_of("core::result::Result<app::Tenant, sqlx_core::error::Error>"));
         assert!(TAKES.takes_part_of("core::option::Option<(app::Work, u64)>"));
         assert!(!TAKES.takes_part_of("core::result::Result<app::Tenants, app::work::Error>"));

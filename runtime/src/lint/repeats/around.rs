@@ -5,7 +5,8 @@ use std::panic::Location;
 use crate::finding::Related;
 use crate::scope::common::Below;
 use crate::scope::ledger::Line;
-use crate::source::function::{Function, Loop, Rounds};
+use crate::source::evidence::{Loop, Rounds};
+use crate::source::function::Function;
 use crate::source::place::Place;
 
 /// What repeats the calls of a line, as far as the attribute has seen it.

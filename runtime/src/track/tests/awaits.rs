@@ -17,10 +17,7 @@ static FUNCTION: TrackedFn = TrackedFn::new(Function::written(
     (),
     |_, _| unreachable!("nothing is at deny"),
     file!(),
-    [line!(), 1],
-    [1, 1, 1, 1],
-    false,
-    &[([line!(), 1], "fetch_one", false, None)],
+    "site 1:1 fetch_one",
 ));
 
 type At = Option<&'static Location<'static>>;
