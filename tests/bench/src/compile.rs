@@ -1,4 +1,5 @@
-//! Measures what tracking costs at compile time, on small generated crates, one for each way to use sqlx.
+//! Measures what tracking costs at compile time, on small generated crates, one for each way to use sqlx. The part
+//! `crates` measures real ones.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -23,8 +24,9 @@ struct User {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Amount {
     functions: u32,
-    rounds: u32,
-    command: &'static str,
+    pub(crate) rounds: usize,
+    /// The command of cargo.
+    pub(crate) command: &'static str,
     /// Whether to share the dependencies that were built for the contenders. If not, they are built separately, and
     /// clean builds are measured as well.
     beside_contenders: bool,
@@ -34,7 +36,7 @@ impl Amount {
     /// For figures to publish.
     pub(crate) const FULL: Self = Self {
         functions: 1_000,
-        rounds: 9,
+        rounds: 7,
         command: "check",
         beside_contenders: false,
     };
@@ -45,28 +47,43 @@ impl Amount {
         command: "build",
         beside_contenders: true,
     };
+
+    /// Where dependencies are built.
+    pub(crate) fn target(&self) -> Result<PathBuf, Box<dyn Error>> {
+        let target = target_directory()?;
+        Ok(if self.beside_contenders {
+            target
+        } else {
+            target.join("leash-bench/target")
+        })
+    }
 }
 
 /// The seconds that cargo took.
 #[derive(Clone, Copy, Debug)]
-struct Took {
+pub(crate) struct Took {
     /// Wall-clock time.
-    wall: f64,
+    pub(crate) wall: f64,
     /// Processor time outside the kernel.
-    user: f64,
+    pub(crate) user: f64,
 }
 
 /// Builds the crates, and prints the times.
 pub(crate) fn compare(amount: Amount) -> Result<(), Box<dyn Error>> {
     let own = target_directory()?.join("leash-bench");
     let users = users();
-    if amount.beside_contenders {
-        compare_rounds(&users, amount, &own, &target_directory()?)
-    } else {
-        // This comes first, so that the clean builds download nothing.
-        compare_rounds(&users, amount, &own, &own.join("target"))?;
-        compare_clean(&users, &own)
+    // This comes first, so that the clean builds download nothing.
+    compare_rounds(&users, amount, &own)?;
+    if !amount.beside_contenders {
+        compare_clean(&users, &own)?;
     }
+    Ok(())
+}
+
+/// The folder of the generated crate in which everything is tracked.
+pub(crate) fn tracked() -> Result<String, Box<dyn Error>> {
+    let home = target_directory()?.join("leash-bench/on");
+    Ok(home.display().to_string())
 }
 
 /// Measures clean builds.
@@ -81,7 +98,7 @@ fn compare_clean(users: &[User], own: &Path) -> Result<(), Box<dyn Error>> {
         if target.exists() {
             fs::remove_dir_all(&target)?;
         }
-        let Took { wall, user: cpu } = cargo("build", &home, &target)?;
+        let Took { wall, user: cpu } = cargo(&["build"], &home, &target, false)?;
         println!("  {:<20} {wall:>8.1} s {cpu:>8.1} s", user.name);
         fs::remove_dir_all(target)?;
     }
@@ -89,12 +106,8 @@ fn compare_clean(users: &[User], own: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 /// Measures builds of the crates alone, in turn. Their dependencies are already built.
-fn compare_rounds(
-    users: &[User],
-    amount: Amount,
-    own: &Path,
-    target: &Path,
-) -> Result<(), Box<dyn Error>> {
+fn compare_rounds(users: &[User], amount: Amount, own: &Path) -> Result<(), Box<dyn Error>> {
+    let target = amount.target()?;
     let Amount {
         functions,
         rounds,
@@ -103,14 +116,14 @@ fn compare_rounds(
     } = amount;
     for user in users {
         let home = generate(user, functions, own)?;
-        cargo(command, &home, target)?;
+        cargo(&[command], &home, &target, false)?;
     }
     let mut samples = vec![Vec::new(); users.len()];
     for _ in 0..rounds {
         for (user, samples) in users.iter().zip(&mut samples) {
             // Writing the same source again makes cargo rebuild the crate, without its dependencies.
             let home = generate(user, functions, own)?;
-            samples.push(cargo(command, &home, target)?);
+            samples.push(cargo(&[command], &home, &target, false)?);
         }
     }
     println!(
@@ -225,17 +238,23 @@ fn source(attribute: &str, functions: u32) -> Result<String, std::fmt::Error> {
     Ok(source)
 }
 
-/// Runs cargo in a crate.
-fn cargo(command: &str, home: &Path, target: &Path) -> Result<Took, Box<dyn Error>> {
+/// Runs a command of cargo in a crate, with or without incremental compilation.
+pub(crate) fn cargo(
+    command: &[&str],
+    home: &Path,
+    target: &Path,
+    is_incremental: bool,
+) -> Result<Took, Box<dyn Error>> {
     let (began, used) = (Instant::now(), machine::user_time_of_children()?);
     let status = machine::cargo()
-        .args([command, "--quiet", "--target-dir"])
+        .args(command)
+        .args(["--quiet", "--target-dir"])
         .arg(target)
         .current_dir(home)
-        .env("CARGO_INCREMENTAL", "0")
+        .env("CARGO_INCREMENTAL", u8::from(is_incremental).to_string())
         .status()?;
     if !status.success() {
-        return Err(format!("`cargo {command}` of {}: {status}", home.display()).into());
+        return Err(format!("cargo {command:?} in {}: {status}", home.display()).into());
     }
     Ok(Took {
         wall: began.elapsed().as_secs_f64(),

@@ -16,118 +16,111 @@ pub(crate) struct Contender {
     pub(crate) name: &'static str,
     /// The name of the contender with which it is compared. Its own name if it is not compared with another one.
     pub(crate) against: &'static str,
-    workspace: &'static str,
-    package: &'static str,
     program: &'static str,
+    offers: Offers,
 }
 
-const fn contender(
-    [name, against]: [&'static str; 2],
-    [workspace, package, program]: [&'static str; 3],
-) -> Contender {
+/// The operations that a contender can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Offers {
+    All,
+    /// Those that send a statement to a pool, on PostgreSQL.
+    StatementsOnPostgresPools,
+}
+
+const fn contender(name: &'static str, against: &'static str, program: &'static str) -> Contender {
     Contender {
         name,
         against,
-        workspace,
-        package,
         program,
+        offers: Offers::All,
     }
 }
 
-pub(crate) const PLAIN: Contender =
-    contender(["plain", "plain"], ["sqlx_0_9", "contender-plain", "plain"]);
-pub(crate) const ON: Contender = contender(["on", "plain"], ["sqlx_0_9", "contender-on", "on"]);
+pub(crate) const PLAIN: Contender = contender("plain", "plain", "plain");
+pub(crate) const ON: Contender = contender("leash, #[track]", "plain", "on");
 
 /// Plain sqlx and sqlx-leash with `track`, with many call sites.
-pub(crate) const PLAIN_SITES: Contender = contender(
-    ["plain", "plain"],
-    ["sqlx_0_9", "contender-plain-sites", "plain_sites"],
-);
-pub(crate) const ON_SITES: Contender = contender(
-    ["on", "plain"],
-    ["sqlx_0_9", "contender-on-sites", "on_sites"],
-);
+pub(crate) const PLAIN_SITES: Contender = contender("plain", "plain", "plain_sites");
+pub(crate) const ON_SITES: Contender = contender("leash, #[track]", "plain", "on_sites");
 
 /// The contenders of the part `cost`. The first one is plain sqlx, on which the number of repetitions is calibrated.
-pub(crate) const ALL: [Contender; 12] = [
+pub(crate) const ALL: [Contender; 13] = [
     PLAIN,
-    contender(["off", "plain"], ["sqlx_0_9", "contender-off", "off"]),
-    contender(
-        ["on, bare", "plain"],
-        ["sqlx_0_9", "contender-on", "on_bare"],
-    ),
+    contender("A/A", "plain", "plain"),
+    contender("#[instrument]", "plain", "instrument"),
+    Contender {
+        offers: Offers::StatementsOnPostgresPools,
+        ..contender("sqlx-datadog", "plain", "datadog")
+    },
+    contender("sqlx-otel", "plain", "otel"),
+    contender("leash, off", "plain", "off"),
+    contender("leash, bare", "plain", "on_bare"),
     ON,
-    contender(
-        ["on reporter", "plain"],
-        ["sqlx_0_9", "contender-on", "on_reporter"],
-    ),
-    contender(
-        ["on observer", "plain"],
-        ["sqlx_0_9", "contender-on", "on_observer"],
-    ),
-    contender(
-        ["on DEBUG", "plain"],
-        ["sqlx_0_9", "contender-on", "on_debug"],
-    ),
-    contender(
-        ["plain DEBUG", "plain"],
-        ["sqlx_0_9", "contender-plain", "plain_debug"],
-    ),
-    contender(
-        ["sqlx-otel", "plain"],
-        ["sqlx_0_9", "contender-otel", "otel"],
-    ),
-    contender(
-        ["otel collector", "plain"],
-        ["sqlx_0_9", "contender-otel", "otel_collector"],
-    ),
-    contender(
-        ["plain 0.8", "plain 0.8"],
-        ["sqlx_0_8", "contender-plain-0-8", "plain_0_8"],
-    ),
-    contender(
-        ["sqlx-tracing", "plain 0.8"],
-        ["sqlx_0_8", "contender-tracing", "tracing"],
-    ),
+    contender("plain 0.8", "plain 0.8", "plain_0_8"),
+    contender("sqlx-tracing", "plain 0.8", "tracing"),
+    contender("plain DEBUG", "plain", "plain_debug"),
+    contender("leash DEBUG", "plain DEBUG", "on_debug"),
+    contender("otel collector", "plain", "otel_collector"),
 ];
 
-/// Builds their programs in the profile of this program. Each package is built separately, because features unite
-/// within a build.
-pub(crate) fn build(contenders: &[Contender]) -> Result<(), Box<dyn Error>> {
-    let packages = contenders.chunk_by(|a, b| a.package == b.package);
-    for package in packages {
-        let Contender {
-            workspace,
-            package: name,
-            ..
-        } = package[0];
+/// Further contenders, for pools without a minimum.
+pub(crate) const WITHOUT_MINIMUM: [Contender; 2] = [
+    contender("leash reporter", "plain", "on_reporter"),
+    contender("leash observer", "plain", "on_observer"),
+];
+
+/// What is built at once, by its workspace: what can share a build of sqlx does. Features unite in a build, so that of
+/// sqlx-leash without `track` is another one; and so is that of sqlx-otel, with the features that OpenTelemetry asks for.
+const BUILDS: [(&str, &[&str]); 4] = [
+    (
+        "sqlx_0_9",
+        &[
+            "--workspace",
+            "--exclude=contender-off",
+            "--exclude=contender-otel",
+        ],
+    ),
+    ("sqlx_0_9", &["--package=contender-off"]),
+    ("sqlx_0_9", &["--package=contender-otel"]),
+    ("sqlx_0_8", &["--workspace"]),
+];
+
+/// Builds all contenders, in the profile of this program.
+pub(crate) fn build() -> Result<(), Box<dyn Error>> {
+    for (workspace, packages) in BUILDS {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join(workspace)
             .join("Cargo.toml");
         let mut cargo = machine::cargo();
-        cargo
-            .args(["build", "--quiet", "--locked", "--package", name])
-            .args(
-                package
-                    .iter()
-                    .flat_map(|contender| ["--bin", contender.program]),
-            )
-            .arg("--manifest-path")
-            .arg(manifest)
-            .arg("--target-dir")
-            .arg(target_directory()?);
+        cargo.args(["build", "--quiet", "--locked"]).args(packages);
+        cargo.arg("--manifest-path").arg(manifest);
+        cargo.arg("--target-dir").arg(target_directory()?);
         if !cfg!(debug_assertions) {
             cargo.arg("--release");
         }
         let status = cargo.status()?;
         if !status.success() {
-            return Err(format!("{name} is not built: {status}").into());
+            return Err(format!("the contenders of {workspace} are not built: {status}").into());
         }
     }
     Ok(())
 }
 
 impl Contender {
+    /// Whether it can run on that database.
+    pub(crate) fn serves(&self, url: &str) -> bool {
+        self.offers == Offers::All || url.starts_with("postgres")
+    }
+
+    /// Whether it can run the operation.
+    pub(crate) fn offers(&self, operation: &str) -> bool {
+        self.offers == Offers::All
+            || operation.ends_with("&pool")
+            || operation.starts_with("1000 rows")
+            || operation == "begin, INSERT, commit"
+    }
+
     fn program(&self) -> Result<PathBuf, Box<dyn Error>> {
         let profile = if cfg!(debug_assertions) {
             "debug"
@@ -156,7 +149,7 @@ impl Contender {
             .stdout(Stdio::piped())
             .spawn()?;
         let mut running = Running {
-            name: self.name,
+            contender: *self,
             requests: child.stdin.take(),
             answers: BufReader::new(child.stdout.take().ok_or("it has no standard output")?),
             child,
@@ -179,7 +172,7 @@ pub(crate) fn target_directory() -> Result<PathBuf, Box<dyn Error>> {
 /// A contender that waits for a request.
 #[derive(Debug)]
 pub(crate) struct Running {
-    name: &'static str,
+    pub(crate) contender: Contender,
     child: Child,
     /// Its standard input. `None` once it must end.
     requests: Option<ChildStdin>,
@@ -187,13 +180,13 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Requests a batch, and returns the two numbers of the answer.
+    /// Requests a batch, and returns the numbers of the answer.
     pub(crate) fn run(
         &mut self,
         measure: Measure,
         times: u32,
         operation: &str,
-    ) -> Result<[u64; 2], Box<dyn Error>> {
+    ) -> Result<[u64; 3], Box<dyn Error>> {
         let request = Request {
             measure,
             times,
@@ -202,17 +195,15 @@ impl Running {
         let requests = self.requests.as_mut().ok_or("its input is closed")?;
         writeln!(requests, "{request}")?;
         let answer = self.line()?;
-        let (first, second) = answer
-            .trim()
-            .split_once(' ')
-            .ok_or_else(|| format!("{} answers `{answer}`", self.name))?;
-        Ok([first.parse()?, second.parse()?])
+        let numbers: Result<Vec<u64>, _> = answer.split_whitespace().map(str::parse).collect();
+        <[u64; 3]>::try_from(numbers?)
+            .map_err(|_| format!("{} answers `{answer}`", self.contender.name).into())
     }
 
     fn line(&mut self) -> Result<String, Box<dyn Error>> {
         let mut line = String::new();
         if self.answers.read_line(&mut line)? == 0 {
-            return Err(format!("{} ended: {}", self.name, self.child.wait()?).into());
+            return Err(format!("{} ended: {}", self.contender.name, self.child.wait()?).into());
         }
         Ok(line)
     }

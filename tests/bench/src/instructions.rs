@@ -20,12 +20,14 @@ pub(crate) fn can_be_counted() -> bool {
     version.is_ok_and(|status| status.success())
 }
 
-/// Returns the number of instructions of each of [`OPERATIONS`], measured in batches that take that time.
+/// Returns the number of instructions of each of [`OPERATIONS`] that the contender offers, measured in batches that take
+/// that time.
 pub(crate) fn count(
     contender: &Contender,
     url: &str,
+    surroundings: &Surroundings,
     batch: Duration,
-) -> Result<Vec<f64>, Box<dyn Error>> {
+) -> Result<Vec<Option<f64>>, Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
     let dumps = directory.path().join("dump");
     let callgrind = [
@@ -40,14 +42,19 @@ pub(crate) fn count(
         "--dump-after=*counted_batch*".to_owned(),
         format!("--callgrind-out-file={}", dumps.display()),
     ];
-    let mut running = contender.start(&callgrind, url, &Surroundings::default())?;
-    let mut counts = Vec::new();
-    for (operation, dump) in OPERATIONS.into_iter().zip(1..) {
+    let mut running = contender.start(&callgrind, url, surroundings)?;
+    let mut dump = 0;
+    let mut count = |operation| -> Result<Option<f64>, Box<dyn Error>> {
+        if !contender.offers(operation) {
+            return Ok(None);
+        }
         let times = calibrate(&mut running, operation, batch)?;
         running.run(Measure::Instructions, times, operation)?;
-        counts.push(each(total(&dumps.with_extension(dump.to_string()))?, times));
-    }
-    Ok(counts)
+        dump += 1;
+        let total = total(&dumps.with_extension(dump.to_string()))?;
+        Ok(Some(each(total, times)))
+    };
+    OPERATIONS.into_iter().map(&mut count).collect()
 }
 
 fn total(dump: &Path) -> Result<u64, Box<dyn Error>> {

@@ -21,9 +21,6 @@ struct Growth {
     pinned: bool,
 }
 
-/// The contenders of the part `scale`.
-pub(crate) const CONTENDERS: [Contender; 4] = [PLAIN, ON, PLAIN_SITES, ON_SITES];
-
 /// Runs each operation in growing surroundings, and prints its cost relative to that in the smallest ones.
 pub(crate) fn compare(effort: Effort, largest: u32) -> Result<(), Box<dyn Error>> {
     for growth in growths(largest) {
@@ -63,7 +60,9 @@ fn measure(
     for contender in &mut *running {
         contender.run(Measure::Time, times, operation)?;
     }
-    let samples = paired::run(running, operation, times, effort.rounds)?;
+    let mut turns: Vec<&mut Running> = running.iter_mut().collect();
+    let rounds = effort.starts * effort.rounds;
+    let samples = paired::run(&mut turns, operation, times, rounds)?;
     println!(
         "\n{operation:<24} {:>12} {:>24} {:>12} {:>24}",
         "plain", "by its first (95 %)", "on", "by its first (95 %)"

@@ -34,6 +34,16 @@ impl Median {
     }
 }
 
+/// The median alone.
+pub(crate) fn median(samples: &[f64]) -> f64 {
+    Median::of(samples.iter().copied()).value
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+pub(crate) fn mean(samples: &[f64]) -> f64 {
+    samples.iter().sum::<f64>() / samples.len() as f64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

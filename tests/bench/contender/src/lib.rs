@@ -1,8 +1,7 @@
 //! The code that all contenders share: the operations in [`contender!`], and the loop that runs and measures them.
 //!
-//! Each contender is a separate program, because features unite within a build, and two versions of sqlx exclude each
-//! other. Its arguments are the URL of a database and the [surroundings](Surroundings) of the operations. It answers
-//! each [`Request`] from its standard input with a line of two numbers.
+//! Each contender is a separate program. Its arguments are the URL of a database and the [surroundings](Surroundings) of
+//! the operations. It answers each [`Request`] from its standard input with a line of numbers.
 
 mod call_sites;
 mod operations;
@@ -12,7 +11,8 @@ use std::io::Write as _;
 use std::thread;
 use std::time::Instant;
 
-use rustix::time::{ClockId, clock_gettime};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::time::{ClockId, clock_gettime};
 
 pub use request::{Measure, Request, Surroundings};
 
@@ -26,7 +26,7 @@ pub mod __private {
 ///
 /// Each runs in one tracked function, a root scope: so `SELECT $1, connection` is the first call of its site there, and 99
 /// of `SELECT $1, 100 times` are further calls with other arguments.
-pub const OPERATIONS: [&str; 14] = [
+pub const OPERATIONS: [&str; 16] = [
     "empty function",
     "SELECT 1, &pool",
     "SELECT 1, connection",
@@ -39,8 +39,10 @@ pub const OPERATIONS: [&str; 14] = [
     "1000 rows, fetch_all",
     "1000 rows, query_as",
     "1000 rows, stream",
+    "1000 rows, query_as stream",
     "acquire and release",
     "begin and commit",
+    "begin, INSERT, commit",
 ];
 
 /// A contender, connected to a database.
@@ -68,16 +70,16 @@ pub fn serve<O: Operations>(open: impl Fn(&str, &Surroundings, usize) -> O) {
             .expect("the benchmark writes text")
             .parse()
             .expect("the benchmark writes requests");
-        let [first, second] = answer(&request, &mut contenders);
-        println!("{first} {second}");
+        let [first, second, third] = answer(&request, &mut contenders);
+        println!("{first} {second} {third}");
         std::io::stdout().flush().expect("the benchmark reads");
     }
     // Connections cannot be dropped outside their runtime.
     std::process::exit(0);
 }
 
-fn answer<O: Operations>(request: &Request, contenders: &mut [O]) -> [u64; 2] {
-    let mut numbers = [0; 2];
+fn answer<O: Operations>(request: &Request, contenders: &mut [O]) -> [u64; 3] {
+    let mut numbers = [0; 3];
     let run = |measured: Measured<'_>| match contenders {
         [only] => only.batch(&request.operation, request.times, measured),
         several => measured(&mut || {
@@ -94,26 +96,36 @@ fn answer<O: Operations>(request: &Request, contenders: &mut [O]) -> [u64; 2] {
         Measure::Time => run(&mut |batch| numbers = time(batch)),
         Measure::Allocations => run(&mut |batch| {
             let counted = allocation_counter::measure(batch);
-            numbers = [counted.count_total, counted.bytes_total];
+            numbers = [counted.count_total, counted.bytes_total, 0];
         }),
         Measure::Instructions => run(&mut |batch| counted_batch(batch)),
     }
     numbers
 }
 
-/// Returns the nanoseconds of wall-clock time, and of processor time of all threads of this process.
-fn time(batch: &mut dyn FnMut()) -> [u64; 2] {
+/// Returns the nanoseconds of wall-clock time, those of processor time of all threads of this process, and how often
+/// one of these threads has gone to sleep.
+fn time(batch: &mut dyn FnMut()) -> [u64; 3] {
+    let slept = times_slept();
     let (began, used) = (Instant::now(), processor_time());
     batch();
+    let (elapsed, used) = (began.elapsed(), processor_time() - used);
     [
-        u64::try_from(began.elapsed().as_nanos()).expect("a batch is short"),
-        processor_time() - used,
+        u64::try_from(elapsed.as_nanos()).expect("a batch is short"),
+        used,
+        times_slept() - slept,
     ]
 }
 
 fn processor_time() -> u64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    u64::try_from(time.tv_sec * 1_000_000_000 + time.tv_nsec).expect("time is positive")
+    let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).expect("there is such a clock");
+    u64::try_from(time.tv_sec() * 1_000_000_000 + time.tv_nsec()).expect("time is positive")
+}
+
+/// The number of voluntary context switches. A thread that has gone to sleep is woken again.
+fn times_slept() -> u64 {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).expect("every process has a usage");
+    u64::try_from(usage.voluntary_context_switches()).expect("a count is positive")
 }
 
 /// Callgrind counts what runs in a function of this name.

@@ -4,14 +4,31 @@
 /// **tx }`.
 ///
 /// The crate must have a dependency named `sqlx`. Its root must have the names `Pool`, `PoolConnection`,
-/// `Transaction` and `watched`; `watched` turns a plain pool into one that the contender watches. The attributes
-/// apply to every function that runs an operation. The two arrows show how a connection and a transaction become an
-/// executor.
+/// `Transaction` and `watched`; `watched` turns a plain pool into one that the contender watches. The two arrows show
+/// how a connection and a transaction become an executor.
+///
+/// The attributes apply to the `impl` block of the functions that run the operations, after `each` to every one of
+/// these functions, and after `pool =>` to those with a pool, whose parameter then has this name. These are served on
+/// PostgreSQL alone.
 #[macro_export]
 macro_rules! contender {
+    ($pool:ident => [$($on_pool:tt)*], $conn:ident => $on_conn:expr, $tx:ident => $in_tx:expr) => {
+        $crate::contender!(@on postgres Postgres [] $pool [$($on_pool)*] [] $conn $on_conn, $tx $in_tx);
+
+        /// Runs the operations that the benchmark requests.
+        pub fn serve() {
+            $crate::serve(postgres::Contender::open);
+        }
+    };
+    (each [$($each:tt)*], $conn:ident => $on_conn:expr, $tx:ident => $in_tx:expr) => {
+        $crate::contender!(@both [] [$($each)*] $conn $on_conn, $tx $in_tx);
+    };
     ([$($attributes:tt)*], $conn:ident => $on_conn:expr, $tx:ident => $in_tx:expr) => {
-        $crate::contender!(@on sqlite Sqlite [$($attributes)*] $conn $on_conn, $tx $in_tx);
-        $crate::contender!(@on postgres Postgres [$($attributes)*] $conn $on_conn, $tx $in_tx);
+        $crate::contender!(@both [$($attributes)*] [] $conn $on_conn, $tx $in_tx);
+    };
+    (@both $on_impl:tt $each:tt $conn:ident $on_conn:expr, $tx:ident $in_tx:expr) => {
+        $crate::contender!(@on sqlite Sqlite $on_impl pool $each $each $conn $on_conn, $tx $in_tx);
+        $crate::contender!(@on postgres Postgres $on_impl pool $each $each $conn $on_conn, $tx $in_tx);
 
         /// Runs the operations that the benchmark requests.
         pub fn serve() {
@@ -22,7 +39,10 @@ macro_rules! contender {
             }
         }
     };
-    (@on $module:ident $Db:ident [$($attributes:tt)*] $conn:ident $on_conn:expr, $tx:ident $in_tx:expr) => {
+    (
+        @on $module:ident $Db:ident [$($on_impl:tt)*] $pool:ident [$($on_pool:tt)*] [$($on_other:tt)*]
+        $conn:ident $on_conn:expr, $tx:ident $in_tx:expr
+    ) => {
         mod $module {
             use std::time::Duration;
 
@@ -40,22 +60,27 @@ macro_rules! contender {
 
             struct Measurements;
 
-            $($attributes)*
+            $($on_impl)*
             impl Measurements {
+                $($on_other)*
                 async fn nothing() {}
 
-                async fn select(pool: &Pool<$Db>) {
-                    sqlx::query("SELECT 1").execute(pool).await.expect("it is valid SQL");
+                $($on_pool)*
+                async fn select($pool: &Pool<$Db>) {
+                    sqlx::query("SELECT 1").execute($pool).await.expect("it is valid SQL");
                 }
 
+                $($on_other)*
                 async fn select_on_connection($conn: &mut PoolConnection<$Db>) {
                     sqlx::query("SELECT 1").execute($on_conn).await.expect("it is valid SQL");
                 }
 
+                $($on_other)*
                 async fn select_argument($conn: &mut PoolConnection<$Db>) {
                     sqlx::query("SELECT $1").bind(1_i64).execute($on_conn).await.expect("it is valid SQL");
                 }
 
+                $($on_other)*
                 async fn select_arguments($conn: &mut PoolConnection<$Db>) {
                     for argument in 0..100_i64 {
                         let $conn = &mut *$conn;
@@ -63,34 +88,41 @@ macro_rules! contender {
                     }
                 }
 
+                $($on_other)*
                 async fn select_in_transaction($tx: &mut Transaction<'_, $Db>) {
                     sqlx::query("SELECT 1").execute($in_tx).await.expect("it is valid SQL");
                 }
 
-                async fn insert(pool: &Pool<$Db>) {
-                    sqlx::query(INSERT).bind(1_i64).execute(pool).await.expect("it is valid SQL");
+                $($on_pool)*
+                async fn insert($pool: &Pool<$Db>) {
+                    sqlx::query(INSERT).bind(1_i64).execute($pool).await.expect("it is valid SQL");
                 }
 
+                $($on_other)*
                 async fn insert_on_connection($conn: &mut PoolConnection<$Db>) {
                     sqlx::query(INSERT).bind(1_i64).execute($on_conn).await.expect("it is valid SQL");
                 }
 
+                $($on_other)*
                 async fn insert_in_transaction($tx: &mut Transaction<'_, $Db>) {
                     sqlx::query(INSERT).bind(1_i64).execute($in_tx).await.expect("it is valid SQL");
                 }
 
-                async fn fetch_all(pool: &Pool<$Db>) {
-                    let rows = sqlx::query(ROWS).fetch_all(pool).await.expect("it is valid SQL");
+                $($on_pool)*
+                async fn fetch_all($pool: &Pool<$Db>) {
+                    let rows = sqlx::query(ROWS).fetch_all($pool).await.expect("it is valid SQL");
                     assert_eq!(rows.len(), 1000);
                 }
 
-                async fn query_as(pool: &Pool<$Db>) {
-                    let rows: Vec<(i64, f64)> = sqlx::query_as(ROWS).fetch_all(pool).await.expect("it is valid SQL");
+                $($on_pool)*
+                async fn query_as($pool: &Pool<$Db>) {
+                    let rows: Vec<(i64, f64)> = sqlx::query_as(ROWS).fetch_all($pool).await.expect("it is valid SQL");
                     assert_eq!(rows.len(), 1000);
                 }
 
-                async fn stream(pool: &Pool<$Db>) {
-                    let mut rows = sqlx::query(ROWS).fetch(pool);
+                $($on_pool)*
+                async fn stream($pool: &Pool<$Db>) {
+                    let mut rows = sqlx::query(ROWS).fetch($pool);
                     let mut count = 0;
                     while rows.try_next().await.expect("it is valid SQL").is_some() {
                         count += 1;
@@ -98,14 +130,34 @@ macro_rules! contender {
                     assert_eq!(count, 1000);
                 }
 
-                async fn acquire(pool: &Pool<$Db>) {
-                    drop(pool.acquire().await.expect("one is idle"));
+                $($on_pool)*
+                async fn query_as_stream($pool: &Pool<$Db>) {
+                    let mut rows = sqlx::query_as::<_, (i64, f64)>(ROWS).fetch($pool);
+                    let mut count = 0;
+                    while rows.try_next().await.expect("it is valid SQL").is_some() {
+                        count += 1;
+                    }
+                    assert_eq!(count, 1000);
+                }
+
+                $($on_pool)*
+                async fn acquire($pool: &Pool<$Db>) {
+                    drop($pool.acquire().await.expect("one is idle"));
                     // A spawned task returns the connection to the pool.
                     tokio::task::yield_now().await;
                 }
 
-                async fn begin_and_commit(pool: &Pool<$Db>) {
-                    pool.begin().await.expect("one is idle").commit().await.expect("nothing forbids it");
+                $($on_pool)*
+                async fn begin_and_commit($pool: &Pool<$Db>) {
+                    $pool.begin().await.expect("one is idle").commit().await.expect("nothing forbids it");
+                }
+
+                $($on_pool)*
+                async fn begin_insert_and_commit($pool: &Pool<$Db>) {
+                    let mut transaction = $pool.begin().await.expect("one is idle");
+                    let $tx = &mut transaction;
+                    sqlx::query(INSERT).bind(1_i64).execute($in_tx).await.expect("it is valid SQL");
+                    transaction.commit().await.expect("nothing forbids it");
                 }
             }
 
@@ -188,8 +240,13 @@ macro_rules! contender {
                         "1000 rows, fetch_all" => repeat!(Measurements::fetch_all(pool)),
                         "1000 rows, query_as" => repeat!(Measurements::query_as(pool)),
                         "1000 rows, stream" => repeat!(Measurements::stream(pool)),
+                        "1000 rows, query_as stream" => repeat!(Measurements::query_as_stream(pool)),
                         "acquire and release" => repeat!(Measurements::acquire(pool)),
                         "begin and commit" => repeat!(Measurements::begin_and_commit(pool)),
+                        "begin, INSERT, commit" => {
+                            runtime.block_on(clear());
+                            repeat!(Measurements::begin_insert_and_commit(pool));
+                        }
                         unknown => panic!("`{unknown}` is no operation"),
                     }
                 }

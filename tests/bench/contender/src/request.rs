@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// What a batch measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
-    /// Nanoseconds of wall-clock time and of processor time.
+    /// Nanoseconds of wall-clock time and of processor time, and the number of wake-ups.
     Time,
     /// The number and the bytes of the allocations of the thread that runs the batch.
     Allocations,

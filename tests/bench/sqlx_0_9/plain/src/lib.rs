@@ -3,7 +3,8 @@
 use sqlx::pool::PoolConnection;
 use sqlx::{Pool, Transaction};
 
-fn watched<DB: sqlx::Database>(pool: Pool<DB>) -> Pool<DB> {
+/// The pool as it is.
+pub fn watched<DB: sqlx::Database>(pool: Pool<DB>) -> Pool<DB> {
     pool
 }
 
