@@ -240,10 +240,11 @@ impl Scope {
         })
     }
 
-    /// Ends a scope that is [clean](Self::is_clean). If nothing else refers to it, the next scope of this thread takes its
-    /// memory.
+    /// Ends a scope that is [clean](Self::is_clean). If it is a function's and nothing else refers to it, the next scope of
+    /// this thread takes its memory.
     pub(crate) fn end_clean(mut scope: Arc<Self>) {
         if let Some(ended) = Arc::get_mut(&mut scope)
+            && let Kind::Function = ended.kind
             && let Ok(burden) = ended.burden.get_mut()
             && !burden.handles.spilled()
         {

@@ -19,7 +19,7 @@ use super::in_use::Tracked;
 use super::known;
 use super::pool::Pool;
 use super::sent::Sent;
-use super::stream::{Counted, InSpan, Step, picked};
+use super::stream::{Counted, Step, in_current_span, picked};
 use crate::handle::asked::Purpose;
 use crate::handle::{ControlGuard, Handle};
 use crate::lifecycle::operation::operation;
@@ -312,7 +312,7 @@ macro_rules! pool_stream {
             .site()
             .map_or_else(|| Origin::caller(caller), Origin::Site);
         let pool = $pool.clone();
-        Box::pin(InSpan::current(try_stream! {
+        in_current_span(try_stream! {
             let mut conn = pool.take(origin, Purpose::Rows).await?;
             let mut steps = conn.tracked().stream(prepared, sent);
             while let Some($step) = steps.try_next().await? {
@@ -320,7 +320,7 @@ macro_rules! pool_stream {
                     yield item;
                 }
             }
-        }))
+        })
     }};
 }
 

@@ -158,13 +158,19 @@ pin_project! {
     }
 }
 
-impl<S> InSpan<S> {
-    pub(super) fn current(stream: S) -> Self {
-        Self {
-            span: Span::current(),
-            stream: Some(stream),
-        }
+/// Boxes the stream. If a span is current now, the stream is polled and dropped in that.
+pub(super) fn in_current_span<'e, S>(stream: S) -> BoxStream<'e, S::Item>
+where
+    S: Stream + Send + 'e,
+{
+    let span = Span::current();
+    if span.is_disabled() {
+        return Box::pin(stream);
     }
+    Box::pin(InSpan {
+        span,
+        stream: Some(stream),
+    })
 }
 
 impl<S: Stream> InSpan<S> {

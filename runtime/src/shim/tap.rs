@@ -21,8 +21,9 @@ use crate::config::Spans;
 use crate::handle::Handle;
 use crate::lifecycle::statement::{self, Prepared, PreparedRows, Running};
 use crate::log::spans;
+use crate::scope::context::{self, SiteGuard};
+use crate::scope::counted;
 use crate::scope::ledger::Identity;
-use crate::scope::{context, counted};
 use crate::site::{Site, TrackedFn};
 
 /// Wraps the executor of a query in a tracked function.
@@ -247,9 +248,21 @@ fn is_tracked<'c, X: Executor<'c>>() -> bool {
 }
 
 impl<'c, X: Executor<'c>, S: KnownSite> Tap<X, S> {
+    fn set_site(&self) -> Option<SiteGuard> {
+        let site = self.site.known()?;
+        Some(context::set_site(Some(site), None))
+    }
+
+    /// Calls an executor that [is tracked](is_tracked). It needs nothing that a wrapper does.
+    fn pass_on<T>(self, call: impl FnOnce(X) -> T) -> T {
+        let _site = self.set_site();
+        // What asks around this wrapper has no answer by that.
+        counted::ask_whether_counted(|| call(self.executor)).0
+    }
+
     /// Calls the executor. If it does not count the statement itself, `count` does.
     ///
-    /// `direct` and `call` are one method of the executor. A tracked one needs nothing that a wrapper does.
+    /// `direct` and `call` are one method of the executor.
     fn call<'q, Q: Execute<'q, X::Database>, T, P>(
         self,
         prepared: fn() -> P,
@@ -258,14 +271,10 @@ impl<'c, X: Executor<'c>, S: KnownSite> Tap<X, S> {
         call: impl FnOnce(X, Sent<X::Database>) -> T,
         count: impl FnOnce(P, Passed, T, Option<Arc<Handle>>) -> T,
     ) -> T {
-        let _site = self
-            .site
-            .known()
-            .map(|site| context::set_site(Some(site), None));
         if is_tracked::<X>() {
-            // What asks around this wrapper has no answer by that.
-            return counted::ask_whether_counted(|| direct(self.executor, query)).0;
+            return self.pass_on(|executor| direct(executor, query));
         }
+        let _site = self.set_site();
         let mut sent = Sent::new(query);
         let is_plain = self.connection.is_plain::<X>();
         let passed = Passed {
@@ -353,6 +362,9 @@ impl<'c, X: Executor<'c>, S: KnownSite> Executor<'c> for Tap<X, S> {
         'c: 'e,
         E: 'q + Execute<'q, X::Database>,
     {
+        if is_tracked::<X>() {
+            return self.pass_on(|executor| executor.execute_many(query));
+        }
         // Through `fetch_many`, as in sqlx, so that the rows are counted as well.
         let steps = self.fetch_many(query);
         Box::pin(super::stream::picked(steps, Either::left))
@@ -366,6 +378,9 @@ impl<'c, X: Executor<'c>, S: KnownSite> Executor<'c> for Tap<X, S> {
         'c: 'e,
         E: 'q + Execute<'q, X::Database>,
     {
+        if is_tracked::<X>() {
+            return self.pass_on(|executor| executor.fetch(query));
+        }
         let steps = self.fetch_many(query);
         Box::pin(super::stream::picked(steps, Either::right))
     }
