@@ -344,11 +344,17 @@ impl Handle {
         sync::lock(&self.state)
     }
 
-    /// Marks the handle as released by its holder, and takes it from its scope.
-    fn release(&self) {
+    /// Marks the handle as released by its holder, and takes it from its scope. Returns whether a statement has left
+    /// something unread.
+    fn release(&self) -> bool {
         let mut state = self.state();
-        // The future of a single statement ends with the statement, so the time is known without a clock read.
-        let ends_now = self.purpose == Purpose::Statement && state.statements > 0;
+        // The future of a single statement ends with the statement, and the value of a transaction with its commit or
+        // rollback, so the time is known without a clock read.
+        let ends_now = match self.purpose {
+            Purpose::Statement => state.statements > 0,
+            Purpose::Transaction => state.transactions.is_empty(),
+            Purpose::Connection | Purpose::Rows => false,
+        };
         let now = if ends_now && state.activity == Activity::Idle {
             state.since
         } else {
@@ -358,7 +364,7 @@ impl Handle {
         let before = std::mem::replace(&mut state.standing, Standing::Returning(now));
         let hold = state.hold(&self.stream, now);
         let was_reported = state.reported.idle_ever;
-        let statements = state.statements;
+        let (statements, is_unread) = (state.statements, state.unread.is_some());
         // `state` stays locked, so that no other thread hands the handle to another scope between these two steps.
         let scope = state.owner.scope.take();
         if let Some(scope) = &scope {
@@ -387,6 +393,7 @@ impl Handle {
         if let Standing::Held(since) = before {
             self.tell_hold(since, hold, statements);
         }
+        is_unread
     }
 
     pub(crate) fn is_alive(&self) -> bool {

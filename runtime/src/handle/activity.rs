@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::asked::Purpose;
 use super::operations::What;
 use super::rows::StreamRows;
 use super::spent::Spent;
@@ -92,9 +93,14 @@ impl Handle {
     /// Records that a control operation begins. It ends when the guard is dropped.
     pub(crate) fn begin_control(self: &Arc<Self>, control: Control) -> ControlGuard {
         self.pool.counters.count(control);
-        let now = Instant::now();
         let site = context::site();
         let mut state = self.state();
+        let is_granted_now = self.purpose == Purpose::Transaction && control == Control::Begin;
+        let now = if is_granted_now {
+            state.since
+        } else {
+            Instant::now()
+        };
         self.note_use_of_left(&state);
         state.enter(Activity::Busy, &self.stream, now);
         state.operations.note(What::Control(control, site), now);

@@ -11,6 +11,8 @@ use crate::scope::origin::Origin;
 pub(crate) enum Purpose {
     /// A connection or transaction that the program holds.
     Connection,
+    /// A transaction, which is begun as soon as the permit is granted, and whose value holds it.
+    Transaction,
     /// A single statement that was sent to the pool. Its future holds the permit.
     Statement,
     /// A query that was sent to the pool and is read as a stream. The stream holds the permit.
@@ -20,7 +22,7 @@ pub(crate) enum Purpose {
 impl Purpose {
     /// Whether a query was sent to the pool; else the program requested a handle.
     pub(crate) fn is_query(self) -> bool {
-        self != Purpose::Connection
+        matches!(self, Purpose::Statement | Purpose::Rows)
     }
 }
 

@@ -145,7 +145,7 @@ impl Drop for Held {
     fn drop(&mut self) {
         if let Some(handle) = self.handle.take() {
             handle.pool.permits.drop_held();
-            handle.release();
+            _ = handle.release();
             live::remove(handle.id);
         }
     }

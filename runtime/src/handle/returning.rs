@@ -24,8 +24,7 @@ impl Held {
     ) -> impl Future<Output = ()> + Send + 'static {
         let handle = self.end();
         handle.pool.permits.give_back();
-        handle.release();
-        let reads = handle.unread().is_some();
+        let reads = handle.release();
         let returning = Returning { handle };
         async move {
             let (mut give_back, returning) = (give_back, returning);

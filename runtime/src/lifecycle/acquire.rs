@@ -4,6 +4,7 @@
 //! that order, so it does all three.
 
 use std::future::Future;
+use std::marker::PhantomPinned;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -21,6 +22,7 @@ use crate::handle::held::{Held, Waiting};
 use crate::lint::{self, Reaction};
 use crate::observe;
 use crate::pool_state::connections::opened_in;
+use crate::pool_state::endpoint::Hooks;
 use crate::pool_state::{PoolState, full_server, registry};
 use crate::scope::context;
 use crate::scope::origin::Origin;
@@ -33,7 +35,6 @@ pin_project! {
     ///
     /// Panics at the acquire's place where a lint about it is at deny and its finding is certain.
     pub(crate) struct Claiming<F, M> {
-        // Polled outside of all scopes: it runs the pool's hooks, whose statements are not the caller's.
         #[pin]
         acquire: F,
         claimed: M,
@@ -42,6 +43,9 @@ pin_project! {
         probe: Option<BoxFuture<'static, ()>>,
         // The span of the wait, if spans are made of waits.
         span: Option<Box<WaitSpan>>,
+        // sqlx's acquire is not `Unpin` either.
+        #[pin]
+        pinned: PhantomPinned,
     }
 }
 
@@ -76,6 +80,7 @@ impl<F, M> Claiming<F, M> {
             stage: Stage::New(pool, origin, purpose),
             probe: None,
             span: None,
+            pinned: PhantomPinned,
         }
     }
 }
@@ -94,7 +99,7 @@ impl<T, F: Future<Output = Result<T, Error>>, M> Claiming<F, M> {
         match std::mem::replace(this.stage, Stage::Ended) {
             Stage::New(pool, origin, purpose) if !startup::is_off() => {
                 startup::pool_used(&pool);
-                let (acquired, opened) = opened_in(|| context::outside(|| this.acquire.poll(cx)));
+                let (acquired, opened) = opened_in(|| poll_acquire(&pool, this.acquire, cx));
                 let asked = Asked {
                     pool,
                     origin,
@@ -132,7 +137,8 @@ impl<T, F: Future<Output = Result<T, Error>>, M> Claiming<F, M> {
                     }
                 }
                 let in_span = this.span.as_ref().and_then(|span| span.enter());
-                let (acquired, opened) = opened_in(|| context::outside(|| this.acquire.poll(cx)));
+                let (acquired, opened) =
+                    opened_in(|| poll_acquire(&waiting.handle().pool, this.acquire, cx));
                 drop(in_span);
                 waiting.opens(opened);
                 match acquired {
@@ -262,6 +268,19 @@ impl Claimed {
         if let Reaction::Panic(message) = reaction {
             site::panic_at(handle.site, handle.place.function, &message);
         }
+    }
+}
+
+/// Polls sqlx's acquire: outside of all scopes if the pool may have hooks that are not wrapped, whose statements are not the
+/// caller's.
+fn poll_acquire<F: Future>(
+    pool: &PoolState,
+    acquire: Pin<&mut F>,
+    cx: &mut Context<'_>,
+) -> Poll<F::Output> {
+    match pool.limits.hooks {
+        Hooks::LeaveState => acquire.poll(cx),
+        Hooks::MayUndo | Hooks::Unknown => context::outside(|| acquire.poll(cx)),
     }
 }
 

@@ -268,16 +268,12 @@ impl<DB: Database> Drop for Conn<'_, DB> {
             connection.close_on_drop();
         } else {
             session::goes_back(held.handle());
-            let min = held.handle().pool.limits.min_connections;
             // The same as sqlx's own drop, but in a task that is followed to its end.
             let mut passage = sync::owned(passage);
             passage.begin_return(&mut connection);
             let returned = held.return_by(passage);
             // Outside a runtime `spawn` panics, and so does this drop if the pool keeps a minimum of connections. In
             // the other order the drop would panic while `spawn` unwinds, and abort the process.
-            if min > 0 {
-                connection.close_on_drop();
-            }
             drop(connection);
             sqlx_core::rt::spawn(returned);
         }

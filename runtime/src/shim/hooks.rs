@@ -1,7 +1,8 @@
 //! The hooks that a program sets on a pool's options.
 //!
 //! sqlx's options neither show their hooks nor lose them. So these are kept apart, and handed over when a pool is made: each
-//! pool has its own wrappers around them, also if its options are those of another pool.
+//! pool has its own wrappers around them, also if its options are those of another pool. They run outside of all scopes, because
+//! their statements are not the caller's.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use sqlx::{Database, Error};
 
 use crate::pool_state::connections::{Connections, Shown};
 use crate::pool_state::endpoint;
+use crate::scope::context;
 
 /// Runs on each new connection.
 type AfterConnect<DB> = dyn for<'c> Fn(
@@ -108,7 +110,7 @@ fn on_new<DB: Database>(
             given_up: Some(Shown::AcquireOver),
             is_inside: true,
         };
-        let hook = hook(connection, meta);
+        let hook = context::outside(|| hook(connection, meta));
         running.is_inside = false;
         Box::pin(async move {
             let connections = Arc::clone(&running.connections);
@@ -136,7 +138,7 @@ fn on_known<DB: Database>(
             given_up,
             is_inside: true,
         };
-        let hook = hook(connection, meta);
+        let hook = context::outside(|| hook(connection, meta));
         running.is_inside = false;
         Box::pin(running.end(hook, |keeps| *keeps))
     })
@@ -161,7 +163,7 @@ impl Running {
     ) -> Result<T, Error> {
         let result = poll_fn(|cx| {
             self.is_inside = true;
-            let polled = hook.as_mut().poll(cx);
+            let polled = context::outside(|| hook.as_mut().poll(cx));
             self.is_inside = false;
             polled
         })

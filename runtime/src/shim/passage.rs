@@ -208,13 +208,9 @@ impl<DB: Database> Future for Acquiring<DB> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let mut passage = this.passage.take().unwrap_or_else(|| this.passages.one());
-        match passage.slot().poll_acquire(&this.pool, cx) {
-            Poll::Ready(acquired) => Poll::Ready(acquired.map(|connection| (connection, passage))),
-            Poll::Pending => {
-                this.passage = Some(passage);
-                Poll::Pending
-            }
-        }
+        let passage = this.passage.get_or_insert_with(|| this.passages.one());
+        let acquired = ready!(passage.slot().poll_acquire(&this.pool, cx));
+        let passage = this.passage.take();
+        Poll::Ready(acquired.map(|connection| (connection, passage.expect("BUG: set above"))))
     }
 }

@@ -183,7 +183,7 @@ impl<DB: Database> Pool<DB> {
     #[track_caller]
     pub fn begin(&self) -> impl Future<Output = Result<Transaction<'static, DB>, Error>> {
         let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
-        async move { Transaction::begin_on(pool.take(origin, Purpose::Connection).await?, None).await }
+        async move { Transaction::begin_on(pool.take(origin, Purpose::Transaction).await?, None).await }
     }
 
     /// Acquires a connection if one is idle, without waiting, and begins a transaction on it. No lint stops it.
@@ -218,7 +218,7 @@ impl<DB: Database> Pool<DB> {
         let (pool, origin) = (self.clone(), Origin::caller(Location::caller()));
         async move {
             Transaction::begin_on(
-                pool.take(origin, Purpose::Connection).await?,
+                pool.take(origin, Purpose::Transaction).await?,
                 Some(statement.into_sql_str()),
             )
             .await

@@ -90,6 +90,34 @@ async fn hooks_count_for_no_acquiring_scope() {
     pool.close().await;
 }
 
+/// The same of a pool whose only hook is for new connections: its acquires show no other code to run.
+#[tokio::test]
+async fn a_hook_for_new_connections_counts_for_no_acquiring_scope() {
+    #[track(name = "the only hook")]
+    async fn hook(connection: &mut SqliteConnection) -> sqlx::Result<()> {
+        sqlx::query("SELECT 'the only hook'")
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .after_connect(|connection, _| Box::pin(hook(connection)))
+        .connect_lazy("sqlite::memory:")
+        .unwrap();
+    let (one, all) = counting(async {
+        let (selected, sent) = counting(one(&pool)).await;
+        selected.unwrap();
+        sent
+    })
+    .await;
+    assert_eq!((one, all), (1, 1));
+    let sites = leash::snapshot().sites;
+    let of_hook = |site: &&leash::SiteStats| site.function.as_deref() == Some("the only hook");
+    assert_eq!(sites.iter().find(of_hook).map(|site| site.calls), Some(1));
+    pool.close().await;
+}
+
 #[tokio::test]
 async fn branches_are_counted_separately() {
     let pool = pool().await;
