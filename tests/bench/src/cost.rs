@@ -11,10 +11,11 @@
 //! can shift them by as much as is measured here. So all programs are started several times. After each start every
 //! operation runs in several rounds, in which the contenders take turns in an order that is shuffled anew. The
 //! median of a start's rounds is one sample; the tables show the median of these samples, with an interval that contains
-//! the true one in 95 of 100 runs. `A/A` is plain sqlx once more: it shows how large a difference is none.
+//! the true one in 95 of 100 runs. `A/A` is plain sqlx once more: it shows how large a difference is none. What no start
+//! changes is where the compiler has put a loop: two programs with the same instructions can differ by some percent there.
 //!
-//! Allocations and instructions are those of the thread that runs the operations. Times and wake-ups are those of all
-//! threads of the program; a wake-up is a voluntary context switch.
+//! Allocations and instructions are those of the thread that runs the operations, and so without what SQLite's thread
+//! logs. Times and wake-ups are those of all threads of the program; a wake-up is a voluntary context switch.
 
 use std::error::Error;
 

@@ -73,6 +73,10 @@ pub(crate) fn compare(
             &mut copies,
             rounds,
             |copy, round| {
+                // Cargo tells packages apart by the path in their workspace, and so the copies share what incremental
+                // compilation keeps. This makes it that of this copy.
+                copy.write()?;
+                cargo(&command, &copy.home, &target, true)?;
                 copy.change(functions[round * (functions.len() - 1) / rounds])?;
                 cargo(&command, &copy.home, &target, true)
             },

@@ -72,7 +72,9 @@ fn print_table(costs: &[(&str, Vec<Cost>)], cell: impl Fn(&Cost) -> String) {
                 .collect::<Vec<_>>(),
         )
     };
-    let head = std::iter::once(String::new()).chain(contenders.iter().map(ToString::to_string));
+    // As code: rustdoc would look for a link in brackets.
+    let names = contenders.iter().map(|name| format!("`{name}`"));
+    let head = std::iter::once(String::new()).chain(names);
     let mut rows = vec![head.collect::<Vec<_>>()];
     rows.push(vec!["---".to_owned(); contenders.len() + 1]);
     rows.extend(OPERATIONS.into_iter().filter_map(row));
