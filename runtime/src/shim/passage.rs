@@ -214,3 +214,25 @@ impl<DB: Database> Future for Acquiring<DB> {
         Poll::Ready(acquired.map(|connection| (connection, passage.expect("BUG: set above"))))
     }
 }
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use sqlx::Sqlite;
+
+    use super::{KEPT, Passages};
+    use crate::sync;
+
+    #[test]
+    fn a_pool_keeps_a_bounded_number_of_slots_and_uses_them_again() {
+        let passages = Passages::<Sqlite>::new();
+        let kept = || sync::lock(&passages.0).len();
+        let many: Vec<_> = (0..3 * KEPT).map(|_| passages.one()).collect();
+        assert_eq!(kept(), 0);
+        drop(many);
+        assert_eq!(kept(), KEPT);
+        let again = passages.one();
+        assert_eq!(kept(), KEPT - 1);
+        drop(again);
+        assert_eq!(kept(), KEPT);
+    }
+}
