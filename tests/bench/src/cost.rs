@@ -25,7 +25,8 @@ use crate::contenders::{ALL, Contender, Running, WITHOUT_MINIMUM};
 use crate::machine;
 use crate::paired::{self, Effort, Samples, added, each, ratio};
 use crate::statistics::{Median, mean, median};
-use crate::{databases::Database, instructions, summary};
+use crate::summary::{self, OfPools};
+use crate::{databases::Database, instructions};
 
 /// The figures of one contender and operation.
 pub(crate) struct Cost {
@@ -43,16 +44,24 @@ pub(crate) struct Cost {
     pub(crate) instructions: Option<f64>,
 }
 
+/// Runs the contenders on each kind of pool of the database, and prints what each operation costs.
+pub(crate) fn compare(database: &Database, effort: Effort) -> Result<(), Box<dyn Error>> {
+    let pools: Vec<OfPools> = (effort.minimums.iter())
+        .map(|minimum| on_pools(database, *minimum, effort))
+        .collect::<Result<_, _>>()?;
+    summary::print(database.name, &pools);
+    Ok(())
+}
+
 /// Runs the contenders on pools of the database that have that minimum of connections, and prints what each operation
 /// costs.
-pub(crate) fn compare(
-    database: &Database,
-    minimum: u32,
-    effort: Effort,
-) -> Result<(), Box<dyn Error>> {
+fn on_pools(database: &Database, minimum: u32, effort: Effort) -> Result<OfPools, Box<dyn Error>> {
     let runner = machine::pinned();
-    let title = format!("{}, min_connections({minimum})", database.name);
-    println!("\n{title}; {}", runner.describe());
+    println!(
+        "\n{}, min_connections({minimum}); {}",
+        database.name,
+        runner.describe()
+    );
     let surroundings = Surroundings {
         minimum,
         ..Surroundings::default()
@@ -87,8 +96,7 @@ pub(crate) fn compare(
     for (operation, costs) in &costs {
         print(operation, costs);
     }
-    summary::print(&title, &costs);
-    Ok(())
+    Ok(OfPools { minimum, costs })
 }
 
 /// What was measured of one operation. Each list has an entry for each contender that offers it.

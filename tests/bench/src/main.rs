@@ -57,9 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .enable_all()
             .build()?;
         for database in &databases::all(&runtime) {
-            for minimum in effort.minimums {
-                cost::compare(database, *minimum, effort)?;
-            }
+            cost::compare(database, effort)?;
         }
     }
     if wanted("scale") {

@@ -1,19 +1,20 @@
-//! The summary of a run: for each operation that programs use most, what the wrappers add to plain sqlx. It is
+//! The summary of a database: for each operation that programs use most, what the wrappers add to plain sqlx. It is
 //! Markdown, to be copied.
 
 use crate::cost::{Cost, signed};
 
-/// The operations in the summary.
-const OPERATIONS: [&str; 9] = [
-    "empty function",
-    "SELECT 1, &pool",
-    "INSERT, &pool",
-    "begin, INSERT, commit",
-    "SELECT 1, connection",
-    "1000 rows, query_as",
-    "1000 rows, query_as stream",
-    "acquire and release",
-    "begin and commit",
+/// The operations in the summary, and whether each has a row for every kind of pool. The others do not take the paths
+/// in which pools differ, or take so much longer that the difference is lost in them.
+const OPERATIONS: [(&str, bool); 9] = [
+    ("empty function", false),
+    ("SELECT 1, connection", false),
+    ("SELECT 1, &pool", true),
+    ("INSERT, &pool", true),
+    ("acquire and release", true),
+    ("begin and commit", true),
+    ("begin, INSERT, commit", true),
+    ("1000 rows, query_as", false),
+    ("1000 rows, query_as stream", false),
 ];
 
 /// The contenders in the summary.
@@ -29,10 +30,28 @@ const CONTENDERS: [&str; 9] = [
     "leash DEBUG",
 ];
 
-/// Prints a table of the times, and one of what can be counted. Each has a row for each operation.
-pub(crate) fn print(title: &str, costs: &[(&str, Vec<Cost>)]) {
-    println!("\n{title}: µs of CPU time\n");
-    print_table(costs, |cost| {
+/// What each operation costs on the pools of a database that have that minimum of connections.
+pub(crate) struct OfPools {
+    pub(crate) minimum: u32,
+    pub(crate) costs: Vec<(&'static str, Vec<Cost>)>,
+}
+
+impl OfPools {
+    fn of(&self, operation: &str) -> Option<&[Cost]> {
+        let (_, costs) = (self.costs.iter()).find(|(name, _)| *name == operation)?;
+        Some(costs)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let costs = self.costs.iter().flat_map(|(_, costs)| costs);
+        costs.map(|cost| cost.name)
+    }
+}
+
+/// Prints a table of the times, and one of what can be counted.
+pub(crate) fn print(database: &str, pools: &[OfPools]) {
+    println!("\n{database}: µs of CPU time\n");
+    print_table(pools, |cost| {
         let microseconds = |nanoseconds: f64| {
             let digits = if nanoseconds.abs() < 100_000.0 { 2 } else { 0 };
             signed(nanoseconds / 1_000.0, digits, !cost.is_base)
@@ -44,8 +63,8 @@ pub(crate) fn print(title: &str, costs: &[(&str, Vec<Cost>)]) {
             format!("{} ±{:.2}", microseconds(cost.cpu.value), reach / 1_000.0)
         }
     });
-    println!("\n{title}: instructions; allocations; wake-ups\n");
-    print_table(costs, |cost| {
+    println!("\n{database}: instructions; allocations; wake-ups\n");
+    print_table(pools, |cost| {
         let number = |value, digits| signed(value, digits, !cost.is_base);
         let instructions = match cost.instructions {
             Some(count) => number(count, 0),
@@ -56,30 +75,41 @@ pub(crate) fn print(title: &str, costs: &[(&str, Vec<Cost>)]) {
     });
 }
 
-fn print_table(costs: &[(&str, Vec<Cost>)], cell: impl Fn(&Cost) -> String) {
+fn print_table(pools: &[OfPools], cell: impl Fn(&Cost) -> String) {
     let contenders: Vec<&str> = (CONTENDERS.into_iter())
-        .filter(|name| (costs.iter()).any(|(_, costs)| costs.iter().any(|cost| cost.name == *name)))
+        .filter(|name| {
+            pools
+                .iter()
+                .any(|pools| pools.names().any(|of| of == *name))
+        })
         .collect();
-    let row = |operation: &str| {
-        let (_, costs) = costs.iter().find(|(name, _)| *name == operation)?;
-        let cells = contenders.iter().map(|name| {
-            let cost = costs.iter().find(|cost| cost.name == *name);
-            cost.map(&cell).unwrap_or_default()
-        });
-        Some(
-            std::iter::once(operation.to_owned())
-                .chain(cells)
-                .collect::<Vec<_>>(),
-        )
-    };
     // As code: rustdoc would look for a link in brackets.
     let names = contenders.iter().map(|name| format!("`{name}`"));
-    let head = std::iter::once(String::new()).chain(names);
-    let mut rows = vec![head.collect::<Vec<_>>()];
+    let mut rows = vec![std::iter::once(String::new()).chain(names).collect()];
     rows.push(vec!["---".to_owned(); contenders.len() + 1]);
-    rows.extend(OPERATIONS.into_iter().filter_map(row));
+    for (operation, by_minimum) in OPERATIONS {
+        let pools = if by_minimum { pools } else { &pools[..1] };
+        for of_pools in pools {
+            let Some(costs) = of_pools.of(operation) else {
+                continue;
+            };
+            let cells = contenders.iter().map(|name| {
+                let cost = costs.iter().find(|cost| cost.name == *name);
+                cost.map(&cell).unwrap_or_default()
+            });
+            let name = match of_pools.minimum {
+                0 => operation.to_owned(),
+                minimum => format!("{operation}, minimum {minimum}"),
+            };
+            rows.push(std::iter::once(name).chain(cells).collect::<Vec<_>>());
+        }
+    }
+    print_aligned(&rows);
+}
+
+fn print_aligned(rows: &[Vec<String>]) {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    for row in &rows {
+    for row in rows {
         for (column, cell) in row.iter().enumerate() {
             let width = width(column).unwrap_or_default();
             if column == 0 {
