@@ -153,6 +153,7 @@ fn a_pool_has_its_waits_and_connections() {
         let log = Log::start();
         runtime.block_on(async {
             let pool = named("one").await;
+            pool.has_idle(1).await;
             let same_name = (*named("another").await).clone().named("one");
             leash::report();
             log.clear();

@@ -98,14 +98,17 @@ async fn the_advised_options_keep_the_database() {
     assert!(is_kept(&one).await);
 }
 
-/// The pool has replaced every connection more than once.
+/// The pool has replaced every connection twice. sqlx closes the second one before it has opened a substitute for the
+/// first, if that takes longer than the idle time.
 #[tokio::test]
 async fn a_minimum_of_two_keeps_the_database() {
     let opened = Opened::default();
-    let options = advised().idle_timeout(SOON).min_connections(2);
+    let options = advised()
+        .idle_timeout(Duration::from_millis(500))
+        .min_connections(2);
     let pool = opened.by(options).connect_with(shared()).await.unwrap();
     create(&pool).await;
-    opened.has(8).await;
+    opened.has(6).await;
     assert!(is_kept(&pool).await);
 }
 
