@@ -335,7 +335,8 @@ use crate::options::Options;
 ///
 /// # Cost
 ///
-/// No argument is copied. A tracked future is two pointers larger, and the future of each query in it one pointer.
+/// No argument is copied. A tracked future is four pointers larger, and the future of each query that the function does
+/// not await itself one pointer.
 /// Nothing is boxed, with one exception: a `fn` that returns a `BoxFuture` or a `BoxStream` allocates one more box,
 /// unless its last expression is `Box::pin(…)`.
 ///

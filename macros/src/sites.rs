@@ -2,7 +2,7 @@
 //!
 //! The attribute sees names, not types. So the code around an expression must not change what an expression of
 //! another library returns: `at` returns a future with the same output, and `enter` and `leave` return their
-//! argument. Only `tap` changes a type, and is used only where the names leave no doubt that the receiver is a query
+//! argument. So do `awaiting` and `awaited`, around an `.await` of the function's own body. Only `tap` changes a type, and is used only where the names leave no doubt that the receiver is a query
 //! of sqlx ([`chain`]).
 
 mod chain;
@@ -14,14 +14,15 @@ mod stays;
 
 use std::collections::HashSet;
 
-use proc_macro2::{Ident, LineColumn, Literal, Span, TokenStream};
+use proc_macro2::{Ident, LineColumn, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Expr, ExprCall, ExprMethodCall, Item, Macro, Signature, Stmt, Type};
+use syn::{Block, Expr, ExprAwait, ExprCall, ExprMethodCall, Item, Macro, Signature, Stmt, Type};
 
 use crate::crate_path::{CratePath, ends, parenthesized};
 use crate::in_place;
 use crate::location::{Location, end_of, extent, extent_of_written, position_of};
+use crate::straight;
 use executors::Mentions;
 use stays::Kept;
 
@@ -97,7 +98,15 @@ pub(crate) struct Written {
 }
 
 /// Tags every call site in the body, and adds it to `found`, which has those of the function around it.
-pub(crate) fn tag(path: &CratePath, signature: &Signature, body: &mut Block, found: &mut Sites) {
+///
+/// `scoped` is whether the function's own body is polled in a scope of the function.
+pub(crate) fn tag(
+    path: &CratePath,
+    signature: &Signature,
+    body: &mut Block,
+    scoped: bool,
+    found: &mut Sites,
+) {
     found.holds.extend(follow::held(body));
     let mut tagger = Tagger {
         path,
@@ -107,7 +116,10 @@ pub(crate) fn tag(path: &CratePath, signature: &Signature, body: &mut Block, fou
         block: None,
         in_closure: false,
         in_loop: false,
+        scoped,
         awaits: 0,
+        jumps: 0,
+        bare: None,
         kept: None,
         found,
     };
@@ -139,8 +151,13 @@ struct Tagger<'a> {
     block: Option<String>,
     in_closure: bool,
     in_loop: bool,
+    scoped: bool,
     /// The number of `.await`s that were visited.
     awaits: usize,
+    /// The number of expressions that were visited and may leave the expression around them.
+    jumps: usize,
+    /// The call site that is awaited, if the visit has left it as it was written.
+    bare: Option<TokenStream>,
     /// Set if the next `.await` or call returns a value that stays in a variable.
     kept: Option<Kept>,
     found: &'a mut Sites,
@@ -177,6 +194,10 @@ impl VisitMut for Tagger<'_> {
                 let lends = executors::lends(&awaited.base);
                 let passes = self.block.is_none() && self.mentions.are_passed_to(&awaited.base);
                 self.expr(&mut awaited.base, position);
+                if let Some(site) = self.bare.take() {
+                    *expr = self.awaited(&site, awaited);
+                    return;
+                }
                 let is_site = self.found.written.len() > before;
                 if passes {
                     *awaited.base = self.wrapped("lending", &awaited.base);
@@ -220,6 +241,10 @@ impl VisitMut for Tagger<'_> {
                     *expr = plain;
                 }
             }
+            Expr::Break(_) | Expr::Continue(_) | Expr::Return(_) | Expr::Try(_) => {
+                self.jumps += 1;
+                visit_mut::visit_expr_mut(self, expr);
+            }
             _ => self.expr(expr, Position::Anywhere),
         }
     }
@@ -243,6 +268,7 @@ impl VisitMut for Tagger<'_> {
     fn visit_macro_mut(&mut self, mac: &mut Macro) {
         let tokens = mac.delimiter.span();
         let extent = extent(tokens.open(), tokens.close());
+        self.jumps += usize::from(!straight::is_harmless(&mac.path) || may_jump(&mac.tokens));
         self.within(extent, |tagger| tagger.known_macro(mac));
     }
 
@@ -301,15 +327,20 @@ impl Tagger<'_> {
             Expr::MethodCall(call) => {
                 // The attributes go before the tagged expression: `#[cfg(…)]` cannot stand before an argument.
                 let attributes = std::mem::take(&mut call.attrs);
-                match self.method(call, position) {
+                let can_be_bare = attributes.is_empty() && self.can_be_bare(position);
+                match self.method(call, position, can_be_bare) {
                     Some(tagged) => *expr = Expr::Verbatim(quote!(#(#attributes)* #tagged)),
                     None => call.attrs = attributes,
                 }
             }
             Expr::Call(call) if position.is_polled() => {
+                let before = self.visited();
                 visit_mut::visit_expr_call_mut(self, call);
                 if let Some(method) = called(call) {
-                    *expr = self.at(&method, &*call, position);
+                    let bare = self.can_be_bare(position) && self.visited() == before;
+                    if let Some(tagged) = self.at(&method, &*call, position, bare) {
+                        *expr = tagged;
+                    }
                 }
             }
             // `visit_expr_mut` handles these. It passes them on with `Position::Anywhere`, so this does not recurse.
@@ -323,10 +354,16 @@ impl Tagger<'_> {
     }
 
     /// `receiver.method(arguments)`
-    fn method(&mut self, call: &mut ExprMethodCall, position: Position) -> Option<Expr> {
+    fn method(
+        &mut self,
+        call: &mut ExprMethodCall,
+        position: Position,
+        can_be_bare: bool,
+    ) -> Option<Expr> {
         let is_kept = self.kept.take_if(|kept| *kept == Kept::Called).is_some();
         // Read before the children are visited, because tagging changes them.
         let chain = chain::root(call, &self.builders);
+        let before = self.visited();
         visit_mut::visit_expr_method_call_mut(self, call);
 
         let method = call.method.clone();
@@ -339,7 +376,8 @@ impl Tagger<'_> {
             {
                 *executor = self.tap(executor);
             }
-            return Some(self.at(&method, &*call, position));
+            let bare = can_be_bare && self.visited() == before;
+            return self.at(&method, &*call, position, bare);
         }
         let executor = executor?;
         if one_of(&STREAMS) {
@@ -359,16 +397,53 @@ impl Tagger<'_> {
             return None;
         }
         *executor = self.tap(executor);
-        Some(self.at(&method, &*call, position))
+        self.at(&method, &*call, position, false)
+    }
+
+    /// Whether a future in this position may be awaited as it is, between `awaiting` and `awaited`.
+    fn can_be_bare(&self, position: Position) -> bool {
+        self.scoped && self.block.is_none() && position.is_polled()
+    }
+
+    /// What was visited that may lead out of an expression, or leave another call site in force in it.
+    fn visited(&self) -> [usize; 3] {
+        [self.awaits, self.jumps, self.found.written.len()]
     }
 
     /// ```text
     /// in:  pool.acquire()
     /// out: P::at(&__LEASH, 0, pool.acquire())
     /// ```
-    fn at(&mut self, method: &Ident, future: &impl ToTokens, position: Position) -> Expr {
+    ///
+    /// A `bare` future stays as it is.
+    fn at(
+        &mut self,
+        method: &Ident,
+        future: &impl ToTokens,
+        position: Position,
+        bare: bool,
+    ) -> Option<Expr> {
         let site = self.site(method, position);
-        Expr::Verbatim(self.path.call("at", quote!(#site, #future), future))
+        if bare {
+            self.bare = Some(site);
+            return None;
+        }
+        let wrapped = self.path.call("at", quote!(#site, #future), future);
+        Some(Expr::Verbatim(wrapped))
+    }
+
+    /// ```text
+    /// in:  pool.acquire().await
+    /// out: P::awaited(P::awaiting(&__LEASH, 0), pool.acquire().await)
+    /// ```
+    fn awaited(&self, site: &TokenStream, awaited: &ExprAwait) -> Expr {
+        let place = awaited.await_token.span;
+        // Its location is that of the `.await`, so it has that span alone.
+        let private = self.path.private(place);
+        let awaiting = Ident::new("awaiting", place);
+        let site = parenthesized(site.clone(), place);
+        let arguments = quote!(#private::#awaiting #site, #awaited);
+        Expr::Verbatim(self.path.call("awaited", arguments, awaited))
     }
 
     /// ```text
@@ -475,6 +550,16 @@ fn called(call: &ExprCall) -> Option<Ident> {
         .iter()
         .any(|one| method == one)
         .then(|| method.clone())
+}
+
+/// Whether code with these tokens may leave the expression around it.
+fn may_jump(tokens: &TokenStream) -> bool {
+    tokens.clone().into_iter().any(|token| match token {
+        TokenTree::Group(group) => may_jump(&group.stream()),
+        TokenTree::Punct(punct) => punct.as_char() == '?',
+        TokenTree::Ident(word) => stays::is_one_of(&word, &["break", "continue", "return"]),
+        TokenTree::Literal(_) => false,
+    })
 }
 
 /// A span for tokens generated around a token of the user's: the same location, with mixed-site hygiene.

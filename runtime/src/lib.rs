@@ -110,8 +110,8 @@ pub mod __private {
     pub use crate::track::data::{Content, MayHold, Part, ShowsData};
     pub use crate::track::returned::{Inspect, Returned, Value};
     pub use crate::track::{
-        At, Ended, Lending, Named, Round, Scoped, ScopedStream, at, enter, leave, lending, round,
-        scope, scope_stream,
+        At, Awaiting, Ended, Lending, Named, Round, Scoped, ScopedStream, at, awaited, awaiting,
+        enter, leave, lending, round, scope, scope_stream,
     };
     pub use futures_core::future::BoxFuture;
     pub use futures_core::stream::BoxStream;

@@ -16,7 +16,7 @@ use pin_project_lite::pin_project;
 use crate::handle::{in_task, lent, owner};
 use crate::lint::{self, Ending, Reaction};
 use crate::scope::Scope;
-use crate::scope::context::{self, FrameKind};
+use crate::scope::context::{self, Current, FrameKind};
 use crate::site::{self, Site, TrackedFn};
 
 pub(crate) mod data;
@@ -61,6 +61,31 @@ impl<F: Future> Future for At<F> {
         let _site = context::set_site(Some(this.site), Some(Location::caller()));
         this.future.poll(cx)
     }
+}
+
+/// What [`awaiting`] has begun.
+#[derive(Debug)]
+pub struct Awaiting(());
+
+/// Makes a call site of `function` the current one until [`awaited`], or until the function returns.
+///
+/// The expansion writes `awaited(awaiting(…), future.await)` where the function's own body awaits the future directly.
+/// That is the same as to await [`At`], and a compiler takes a fifth of the time for it. Between two polls, the scope
+/// keeps the call site.
+///
+/// The caller's location is that of the user's `.await`.
+#[inline]
+#[track_caller]
+pub fn awaiting(function: &'static TrackedFn, site: usize) -> Awaiting {
+    context::await_site(function.site(site), Location::caller());
+    Awaiting(())
+}
+
+/// Ends what [`awaiting`] began, and returns `value` as it is.
+#[inline]
+pub fn awaited<T>(_: Awaiting, value: T) -> T {
+    context::leave_site();
+    value
 }
 
 pin_project! {
@@ -199,6 +224,8 @@ pin_project! {
         names: M,
         // `None` before the first statement or handle, and again once the future has returned.
         scope: Option<Arc<Scope>>,
+        // The call site at which it waits, if it has begun that by `awaiting`.
+        waits_at: Option<Current>,
     }
 
     impl<M: Names, F, J> PinnedDrop for Scoped<M, F, J> {
@@ -253,6 +280,7 @@ where
         judge,
         names: Named(function),
         scope: None,
+        waits_at: None,
     }
 }
 
@@ -267,6 +295,7 @@ where
         judge,
         names: Carried(scope.tracked_fn()),
         scope: Some(scope),
+        waits_at: None,
     }
 }
 
@@ -287,7 +316,13 @@ where
         let future = this.future.as_pin_mut();
         let future = future.expect("BUG: only the drop empties `future`");
         let entered = context::enter(function, M::KIND, this.scope, Location::caller());
+        if let Some(waits_at) = this.waits_at.take() {
+            context::go_on(waits_at);
+        }
         let poll = future.poll(cx);
+        if poll.is_pending() {
+            *this.waits_at = context::current();
+        }
         drop(entered);
         let value = ready!(poll);
         if let Some(scope) = this.scope.take() {

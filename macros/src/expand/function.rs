@@ -26,7 +26,14 @@ fn rewritten(mut function: Function, sites: &mut Sites, with_items: bool) -> Tok
     let span = Span::mixed_site().located_at(name);
     in_place::mark(&mut function);
     let evidence = Evidence::of(&function);
-    sites::tag(&path, &function.signature, &mut function.body, sites);
+    let scoped = function.form.has_scope();
+    sites::tag(
+        &path,
+        &function.signature,
+        &mut function.body,
+        scoped,
+        sites,
+    );
     let wrapper = Wrapper {
         kept: slots::kept(&path, span, &function.signature),
         private: path.private(span),

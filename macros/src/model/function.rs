@@ -10,7 +10,7 @@ use syn::{
 
 use crate::in_place;
 use crate::options::{Options, Order};
-use crate::returns::{self, Returned};
+use crate::returns::{self, Kind, Returned};
 
 /// A function that is to be rewritten.
 #[derive(Debug)]
@@ -36,6 +36,17 @@ pub(crate) enum Form {
     EntryPoint(EntryPoint),
     /// Any other sync fn: it has no scope, but may contain async blocks.
     Plain,
+}
+
+impl Form {
+    /// Whether the body is polled in a scope of the function. That of an inner function is that function's.
+    pub(crate) fn has_scope(&self) -> bool {
+        match self {
+            Form::Async | Form::Diverging | Form::EntryPoint(EntryPoint::Block) => true,
+            Form::Returns(returned) => matches!(returned.kind, Kind::Future(_)),
+            Form::EntryPoint(EntryPoint::Function(..)) | Form::Plain => false,
+        }
+    }
 }
 
 /// The position of the user's body in a generated sync fn.

@@ -39,7 +39,10 @@ fn in_full() {
                     let pool = pool;
                     let __leash_value: sqlx::Result<Exam> = {
                         const _: () = ();
-                        P::at(&__LEASH, 0, query.fetch_one(pool)).await
+                        P::awaited(
+                            P::awaiting(&__LEASH, 0),
+                            query.fetch_one(pool).await,
+                        )
                     };
                     #[allow(unreachable_code)] __leash_value
                 },
@@ -87,7 +90,10 @@ fn async_fn() {
                         let id = id;
                         let __leash_value: sqlx::Result<Exam> = {
                             let query = sqlx::query_as("…");
-                            P::at(&__LEASH, 0, query.bind(id).fetch_one(pool)).await
+                            P::awaited(
+                                P::awaiting(&__LEASH, 0),
+                                query.bind(id).fetch_one(pool).await,
+                            )
                         };
                         #[allow(unreachable_code)] __leash_value
                     },
@@ -285,7 +291,10 @@ fn impl_with_overrides() {
                             let _ = &self;
                             let __leash_value: () = {
                                 const _: () = ();
-                                P::at(&__LEASH, 0, self.pool.acquire()).await
+                                P::awaited(
+                                    P::awaiting(&__LEASH, 0),
+                                    self.pool.acquire().await,
+                                )
                             };
                             #[allow(unreachable_code)] __leash_value
                         },
@@ -394,7 +403,10 @@ fn boxed_fn_of_async_trait() {
                         P::scope(
                             &__LEASH,
                             async move {
-                                P::at(&__LEASH, 0, self.pool.acquire()).await
+                                P::awaited(
+                                    P::awaiting(&__LEASH, 0),
+                                    self.pool.acquire().await,
+                                )
                             },
                             |ended, value: &Result<u8>| {
                                 ended.judge(P::returned!(value))
@@ -520,7 +532,12 @@ fn test_attribute_expanded_first() {
                 {
                     let body = P::scope(
                         &__LEASH,
-                        async { P::at(&__LEASH, 0, pool.acquire()).await },
+                        async {
+                            P::awaited(
+                                P::awaiting(&__LEASH, 0),
+                                pool.acquire().await,
+                            )
+                        },
                         |ended, value: &()| ended.judge(P::returned!(value)),
                     );
                     block_on(body)
@@ -543,7 +560,10 @@ fn test_attribute_expanded_first() {
                                 let pool = pool;
                                 let __leash_value: () = {
                                     const _: () = ();
-                                    P::at(&__LEASH, 0, pool.acquire()).await
+                                    P::awaited(
+                                        P::awaiting(&__LEASH, 0),
+                                        pool.acquire().await,
+                                    )
                                 };
                                 #[allow(unreachable_code)] __leash_value
                             },
@@ -604,6 +624,124 @@ fn awaited_sites() {
                         P::at(&__LEASH, 3, tx.commit()).await
                     };
                 }
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn sites_that_the_function_awaits_itself() {
+    check(
+        r#"#[track]
+        async fn save(pool: &Pool, ids: &[i64]) -> sqlx::Result<()> {
+            let mut tx = (pool.begin()).await?;
+            for id in ids {
+                query!("…", id).execute(&mut *tx).await?;
+                query("…").bind(id.key()?).execute(&mut *tx).await?;
+                query("…").bind(match id { 0 => continue, id => id }).execute(&mut *tx).await?;
+                query("…").bind(unknown!(id)).execute(&mut *tx).await?;
+            }
+            query("…").execute(&mut *pool.acquire().await?).await?;
+            #[cfg(test)]
+            pool.acquire().await;
+            join!(pool.acquire());
+            tx.commit().await
+        }"#,
+        expect![[r#"
+            fn save(
+                pool: &Pool,
+                ids: &[i64],
+            ) -> impl ::core::future::Future<Output = sqlx::Result<()>> {
+                #[allow(unused_imports)]
+                use P::TapAny as _;
+                leash! {
+                    "at 2:18; site 3:32 begin stays; site 5:33 execute; site 6:44 execute; site 7:71 execute; site 8:47 execute; site 10:43 acquire; site 10:24 execute; site 12:18 acquire; site 13:24 acquire 13:18-13:34; site 14:16 commit; loop 4:13 for 4:27-9:14 given"
+                }
+                P::scope(
+                    &__LEASH,
+                    async move {
+                        let pool = pool;
+                        let ids = ids;
+                        let __leash_value: sqlx::Result<()> = {
+                            let mut tx = P::awaited(
+                                P::awaiting(&__LEASH, 0),
+                                (pool.begin()).await,
+                            )?;
+                            for id in ids {
+                                P::awaited(
+                                    P::awaiting(&__LEASH, 1),
+                                    query!("…", id)
+                                        .execute(
+                                            P::executed(&mut *tx).tap(false, false),
+                                        )
+                                        .await,
+                                )?;
+                                P::at(
+                                        &__LEASH,
+                                        2,
+                                        query("…")
+                                            .bind(id.key()?)
+                                            .execute(
+                                                P::executed(&mut *tx).tap(false, false),
+                                            ),
+                                    )
+                                    .await?;
+                                P::at(
+                                        &__LEASH,
+                                        3,
+                                        query("…")
+                                            .bind(
+                                                match id {
+                                                    0 => continue,
+                                                    id => id,
+                                                },
+                                            )
+                                            .execute(
+                                                P::executed(&mut *tx).tap(false, false),
+                                            ),
+                                    )
+                                    .await?;
+                                P::at(
+                                        &__LEASH,
+                                        4,
+                                        query("…")
+                                            .bind(unknown!(id))
+                                            .execute(
+                                                P::executed(&mut *tx).tap(false, false),
+                                            ),
+                                    )
+                                    .await?;
+                            }
+                            P::at(
+                                    &__LEASH,
+                                    6,
+                                    query("…")
+                                        .execute(
+                                            P::executed(
+                                                    &mut *P::awaited(
+                                                        P::awaiting(&__LEASH, 5),
+                                                        pool.acquire().await,
+                                                    )?,
+                                                )
+                                                .tap(false, false),
+                                        ),
+                                )
+                                .await?;
+                            P::awaited(
+                                P::awaiting(&__LEASH, 7),
+                                #[cfg(test)]
+                                pool.acquire().await,
+                            );
+                            join!(P::at(& __LEASH, 8, pool.acquire()));
+                            P::awaited(
+                                P::awaiting(&__LEASH, 9),
+                                tx.commit().await,
+                            )
+                        };
+                        #[allow(unreachable_code)] __leash_value
+                    },
+                    |ended, value| ended.judge(P::returned!(value)),
+                )
             }
         "#]],
     );

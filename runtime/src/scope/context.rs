@@ -74,8 +74,9 @@ impl Drop for Rest {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Current {
+/// A call site whose future is being polled, or whose stream is being made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Current {
     site: &'static Site,
     /// Where its future is polled; `None` for a stream that is being made.
     awaited_at: Option<&'static Location<'static>>,
@@ -324,7 +325,29 @@ pub(crate) fn enter_site(site: &'static Site) {
     TOP.with(|top| top.current.set(Some(current)));
 }
 
-/// Ends what [`enter_site`] began.
+/// Makes `site` the current call site without a guard, until [`leave_site`] or the end of the function's poll.
+#[inline]
+pub(crate) fn await_site(site: &'static Site, awaited_at: &'static Location<'static>) {
+    go_on(Current {
+        site,
+        awaited_at: Some(awaited_at),
+    });
+}
+
+/// The call site at which the innermost function is.
+#[inline]
+pub(crate) fn current() -> Option<Current> {
+    TOP.with(|top| top.current.get())
+}
+
+/// The innermost function goes on at a call site, at which it was when its last poll ended.
+#[inline]
+pub(crate) fn go_on(current: Current) {
+    TOP.with(|top| top.current.set(Some(current)));
+}
+
+/// Ends what [`enter_site`] or [`await_site`] began.
+#[inline]
 pub(crate) fn leave_site() {
     TOP.with(|top| top.current.set(None));
 }
@@ -350,13 +373,12 @@ impl Drop for RoundGuard {
 /// The current call site.
 #[inline]
 pub(crate) fn site() -> Option<&'static Site> {
-    TOP.with(|top| top.current.get())
-        .map(|current| current.site)
+    current().map(|current| current.site)
 }
 
 /// Where the future of the current call site is polled: its `.await`, or a place in the code of a combinator.
 pub(crate) fn awaited_at() -> Option<&'static Location<'static>> {
-    TOP.with(|top| top.current.get())?.awaited_at
+    current()?.awaited_at
 }
 
 /// The innermost tracked function.

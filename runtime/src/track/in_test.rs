@@ -29,6 +29,7 @@ impl Test {
                 judge: hand_up::<F::Output>,
                 names: Carried(self.function),
                 scope: None,
+                waits_at: None,
             },
             test: Some(self),
         }

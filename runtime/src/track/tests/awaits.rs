@@ -1,9 +1,10 @@
 //! Where a future is awaited, as seen from inside it.
 
-use std::future::Future;
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
 use std::panic::Location;
-use std::pin::pin;
-use std::task::{Poll, Waker};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
 
 use futures_util::FutureExt;
 use futures_util::future::join;
@@ -17,17 +18,40 @@ static FUNCTION: TrackedFn = TrackedFn::new(Function::written(
     (),
     |_, _| unreachable!("nothing is at deny"),
     file!(),
-    "site 1:1 fetch_one",
+    "site 1:1 fetch_one; site 2:1 begin",
 ));
 
 type At = Option<&'static Location<'static>>;
 
 /// Runs a future that never waits.
 fn run<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut std::task::Context::from_waker(Waker::noop())) {
+    match poll(pin!(future)) {
         Poll::Ready(value) => value,
         Poll::Pending => unreachable!("nothing to wait for"),
     }
+}
+
+/// The line of the current call site, and of where its future is awaited.
+fn now() -> Option<(u32, u32)> {
+    Some((site()?.position().0, awaited_at()?.line()))
+}
+
+/// Waits until it is polled again. Returns what was current in both polls.
+async fn both_polls() -> [Option<(u32, u32)>; 2] {
+    let mut first = None;
+    let second = poll_fn(|_| match first {
+        Some(_) => Poll::Ready(now()),
+        None => {
+            first = Some(now());
+            Poll::Pending
+        }
+    });
+    let second = second.await;
+    [first.expect("a first poll"), second]
+}
+
+fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
 /// An acquire that returns where it is awaited.
@@ -113,4 +137,53 @@ fn nothing_is_awaited_inside_another_function_or_outside_a_site() {
         );
         track::leave(());
     });
+}
+
+#[test]
+fn a_scope_keeps_its_site_from_poll_to_poll() {
+    let waits_at = |index| {
+        let body = async move {
+            let line = line!() + 1;
+            let site = track::awaiting(&FUNCTION, index);
+            let polls = track::awaited(site, both_polls().await);
+            (polls, now(), line)
+        };
+        track::scope(&FUNCTION, body, |_, _| {})
+    };
+    let (mut one, mut other) = (pin!(waits_at(0)), pin!(waits_at(1)));
+    assert!(poll(one.as_mut()).is_pending());
+    assert!(poll(other.as_mut()).is_pending());
+    assert_eq!(now(), None, "between two polls");
+    for (future, site) in [(one, 1), (other, 2)] {
+        let Poll::Ready((polls, after, line)) = poll(future) else {
+            panic!("it waits once");
+        };
+        assert_eq!(polls, [Some((site, line)); 2]);
+        assert_eq!(after, None, "behind the await");
+    }
+}
+
+#[test]
+fn a_scope_that_is_cancelled_is_at_no_site() {
+    /// Notes the current call site when it is dropped.
+    struct Dropped<'a>(&'a Cell<Option<Option<(u32, u32)>>>);
+
+    impl Drop for Dropped<'_> {
+        fn drop(&mut self) {
+            self.0.set(Some(now()));
+        }
+    }
+
+    let seen = Cell::new(None);
+    let dropped = Dropped(&seen);
+    let body = async {
+        let _dropped = dropped;
+        scope();
+        let site = track::awaiting(&FUNCTION, 0);
+        track::awaited(site, both_polls().await);
+    };
+    let mut waits = Box::pin(track::scope(&FUNCTION, body, |_, ()| {}));
+    assert!(poll(waits.as_mut()).is_pending());
+    drop(waits);
+    assert_eq!(seen.get(), Some(None));
 }
