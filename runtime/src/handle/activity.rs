@@ -1,6 +1,7 @@
 //! What a handle is used for: statements, control operations, open streams, plain sqlx.
 
-use std::sync::Arc;
+use std::mem;
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::asked::Purpose;
@@ -17,16 +18,16 @@ use crate::site::tally::Tally;
 use crate::snapshot::Activity;
 
 /// A control operation (begin, ping and so on) while it runs. Dropping the guard ends it.
-pub(crate) struct ControlGuard {
-    handle: Arc<Handle>,
+pub(crate) struct ControlGuard<'a> {
+    handle: &'a Handle,
+    control: Control,
     /// Whether the driver, if the operation is abandoned now, takes its answer for that of the next statement.
     unread: bool,
 }
 
-impl ControlGuard {
-    /// When it began.
-    pub(crate) fn began(&self) -> Instant {
-        self.handle.state().since
+impl<'a> ControlGuard<'a> {
+    pub(crate) fn control(&self) -> Control {
+        self.control
     }
 
     /// Ends an operation that has run to its end. A guard that is dropped without this call ends it as abandoned.
@@ -39,14 +40,28 @@ impl ControlGuard {
             guard.handle.state().unread = None;
         }
     }
+
+    /// Ends an operation that has failed, and returns the time that it took.
+    pub(crate) fn failed(self) -> Duration {
+        let began = self.handle.state().since;
+        Instant::now().saturating_duration_since(began)
+    }
+
+    /// The handle, on which the caller ends the operation.
+    pub(super) fn into_handle(self) -> &'a Handle {
+        let handle = self.handle;
+        mem::forget(self);
+        handle
+    }
 }
 
-impl Drop for ControlGuard {
+impl Drop for ControlGuard<'_> {
     fn drop(&mut self) {
         if self.unread {
             self.handle.poison(Shown::Cancelled);
         }
-        self.handle.operation_ended(Instant::now());
+        let now = Instant::now();
+        self.handle.state().rest(&self.handle.stream, now);
     }
 }
 
@@ -91,10 +106,26 @@ impl Handle {
     }
 
     /// Records that a control operation begins. It ends when the guard is dropped.
-    pub(crate) fn begin_control(self: &Arc<Self>, control: Control) -> ControlGuard {
+    pub(crate) fn begin_control(&self, control: Control) -> ControlGuard<'_> {
+        self.begin_control_in(self.state(), control)
+    }
+
+    /// The same of a transaction, or of a savepoint where one is open.
+    pub(crate) fn begin_transaction(&self) -> ControlGuard<'_> {
+        let state = self.state();
+        let control = match state.depth() {
+            0 => Control::Begin,
+            _ => Control::Savepoint,
+        };
+        self.begin_control_in(state, control)
+    }
+
+    fn begin_control_in(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        control: Control,
+    ) -> ControlGuard<'_> {
         self.pool.counters.count(control);
-        let site = context::site();
-        let mut state = self.state();
         let is_granted_now = self.purpose == Purpose::Transaction && control == Control::Begin;
         let now = if is_granted_now {
             state.since
@@ -103,9 +134,11 @@ impl Handle {
         };
         self.note_use_of_left(&state);
         state.enter(Activity::Busy, &self.stream, now);
-        state.operations.note(What::Control(control, site), now);
+        let what = What::Control(control, context::site());
+        state.operations.note(what, now);
         ControlGuard {
-            handle: Arc::clone(self),
+            handle: self,
+            control,
             unread: control.is_answered_unseen()
                 && self.pool.endpoint.system.forgets_abandoned_answers(),
         }
@@ -164,13 +197,6 @@ impl Handle {
         slow_was_reported
     }
 
-    /// Records that the present operation has ended.
-    pub(crate) fn operation_ended(&self, now: Instant) {
-        let mut state = self.state();
-        let at_rest = state.at_rest();
-        state.enter(at_rest, &self.stream, now);
-    }
-
     /// Sets the number of rows read from the open stream. The consumer has the last one.
     pub(crate) fn read_rows(&self, rows: u64) {
         self.stream.have(rows);
@@ -218,6 +244,12 @@ impl State {
             Activity::Lent => spent.lent += time(),
         }
         spent
+    }
+
+    /// Ends the present operation.
+    pub(super) fn rest(&mut self, stream: &StreamRows, now: Instant) {
+        let at_rest = self.at_rest();
+        self.enter(at_rest, stream, now);
     }
 
     /// Ends the present activity and begins another.

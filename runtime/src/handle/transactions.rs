@@ -1,22 +1,20 @@
 //! The open transactions and savepoints of a handle, and what is lost when one is dropped.
 
 use std::ptr;
+use std::time::Instant;
 
 use super::begun::{Begun, Course, End, OpenTransaction, Ran, WriteLock};
-use super::{Handle, State};
+use super::{ControlGuard, Handle, State};
 use crate::scope::{Lost, Scope, context};
 use crate::site::Site;
 use crate::site::tally::Tally;
+use crate::source::function::Function;
 use crate::sql::Kind;
 
 impl Handle {
     /// The number of open transactions and savepoints that belong to `Transaction` values.
     pub(crate) fn transaction_depth(&self) -> u32 {
-        let state = self.state();
-        match state.begun_by_text() {
-            Some(_) => 0,
-            None => u32::try_from(state.transactions.len()).unwrap_or(u32::MAX),
-        }
+        self.state().depth()
     }
 
     /// The open transaction, if there is one.
@@ -27,12 +25,16 @@ impl Handle {
             .filter(|_| !state.transactions_over)
     }
 
-    /// Records that a `Transaction` value was made: a transaction, or a savepoint in an open one. `site` is the call site,
-    /// if it is known, and `locks` whether the begin asks SQLite for the lock for writing.
-    pub(crate) fn transaction_began(&self, site: Option<&'static Site>, locks: bool) {
-        let function = context::scope().map(|scope| scope.function());
+    /// Records that a `Transaction` value was made: a transaction, or a savepoint in an open one. `locks` is whether the
+    /// begin asks SQLite for the lock for writing.
+    pub(crate) fn transaction_began(&self, locks: bool) {
+        let function = current_function();
+        self.note_begun(&mut self.state(), function, locks);
+    }
+
+    fn note_begun(&self, state: &mut State, function: Option<&'static Function>, locks: bool) {
+        let site = context::site();
         let place = site.map_or(self.place, Site::place);
-        let mut state = self.state();
         // The handle has been idle since the BEGIN was answered.
         let mut begun = Begun::new(state.since, state.statements, place, site, function);
         begun.write_lock = locks.then(|| WriteLock::of_begin(begun.when));
@@ -44,7 +46,7 @@ impl Handle {
             if let Some(before) = before.filter(|_| goes_on) {
                 begun.take_over(before);
             }
-            self.failure_may_be_over(&state);
+            self.failure_may_be_over(state);
         }
         if state.transactions.is_empty() {
             state.transactions_over = false;
@@ -53,17 +55,14 @@ impl Handle {
         state.note_begin(self.pool.endpoint.system);
     }
 
-    pub(crate) fn transaction_ended(&self, end: End) {
-        let mut state = self.state();
-        let ended = state.transactions.pop();
-        self.failure_may_be_over(&state);
+    fn note_ended(&self, state: &mut State, end: End) {
+        let ended = state.transactions.last();
         // The commit of a transaction that has failed is a rollback.
-        let has_failed = ended.as_ref().is_some_and(|ended| ended.failure.is_some());
+        let has_failed = ended.is_some_and(|ended| ended.failure.is_some());
         let is_rollback = end == End::RolledBack || has_failed;
-        state.note_end(is_rollback, self.pool.endpoint.system);
         // What a savepoint wrote belongs to the transaction around it once the savepoint is released.
         if end == End::Committed
-            && let (Some(ended), Some(around)) = (ended, state.transactions.last_mut())
+            && let [.., around, ended] = &mut *state.transactions
         {
             around.wrote = ended.wrote.or(around.wrote);
             around.ran_unseen |= ended.ran_unseen;
@@ -71,6 +70,11 @@ impl Handle {
                 around.course = Course::Recovered;
             }
         }
+        // Dropped in place: to pop it would be to copy it.
+        let around = state.transactions.len().saturating_sub(1);
+        state.transactions.truncate(around);
+        self.failure_may_be_over(state);
+        state.note_end(is_rollback, self.pool.endpoint.system);
     }
 
     /// Records that the commit or rollback of the innermost transaction failed.
@@ -138,7 +142,43 @@ impl Handle {
     }
 }
 
+impl ControlGuard<'_> {
+    /// Ends a begin that has gone well, as [`Handle::transaction_began`].
+    pub(crate) fn transaction_began(self, locks: bool) {
+        let handle = self.into_handle();
+        let (function, now) = (current_function(), Instant::now());
+        let mut state = handle.state();
+        state.rest(&handle.stream, now);
+        handle.note_begun(&mut state, function, locks);
+    }
+
+    /// Ends a commit or rollback that has gone well.
+    ///
+    /// `None` is one on a connection without a handle.
+    pub(crate) fn transaction_ended(guard: Option<Self>, end: End) {
+        if let Some(guard) = guard {
+            let (handle, now) = (guard.into_handle(), Instant::now());
+            let mut state = handle.state();
+            state.rest(&handle.stream, now);
+            handle.note_ended(&mut state, end);
+        }
+    }
+}
+
+/// The function of the current scope.
+fn current_function() -> Option<&'static Function> {
+    context::scope().map(|scope| scope.function())
+}
+
 impl State {
+    /// The number of open transactions and savepoints that belong to `Transaction` values.
+    pub(super) fn depth(&self) -> u32 {
+        match self.begun_by_text() {
+            Some(_) => 0,
+            None => u32::try_from(self.transactions.len()).unwrap_or(u32::MAX),
+        }
+    }
+
     /// Records the end of a statement in the open transaction. A statement that was abandoned before its answer has
     /// `failed`, too.
     pub(super) fn statement_in_transaction_ended(

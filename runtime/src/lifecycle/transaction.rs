@@ -45,7 +45,15 @@ fn judge_next(handle: &Handle, tally: &'static Tally) {
 /// # Panics
 ///
 /// As [`judge_statement`].
+#[inline]
 pub(crate) fn judge_begin(handle: &Handle) {
+    if handle.has_failed() {
+        judge_next_begin(handle);
+    }
+}
+
+#[cold]
+fn judge_next_begin(handle: &Handle) {
     let Some(failed) = handle.take_failure() else {
         return;
     };
@@ -62,7 +70,15 @@ pub(crate) fn judge_begin(handle: &Handle) {
 /// # Panics
 ///
 /// As [`judge_statement`].
+#[inline]
 pub(crate) fn judge_commit(handle: &Handle) {
+    if handle.has_failed() {
+        judge_next_commit(handle);
+    }
+}
+
+#[cold]
+fn judge_next_commit(handle: &Handle) {
     if let Some(failed) = handle.take_failure() {
         let is_savepoint = handle.transaction_depth() > 1;
         let step = if is_savepoint {

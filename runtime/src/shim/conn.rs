@@ -104,8 +104,8 @@ impl<'c, DB: Database> Conn<'c, DB> {
     }
 
     /// Called when a transaction has begun. In a tracked function, one on a connection that belongs to no pool is watched,
-    /// too.
-    pub(super) fn watch(&mut self) {
+    /// too. Returns the handle that stands for it.
+    pub(super) fn watch(&mut self) -> Option<&Handle> {
         if let Permit::None = self.permit
             && !startup::is_off()
             && let Some(function) = context::function()
@@ -114,6 +114,7 @@ impl<'c, DB: Database> Conn<'c, DB> {
             let handle = Handle::without_permit(system, function.place());
             self.permit = Permit::Borrowed(handle);
         }
+        self.handle().map(|handle| &**handle)
     }
 
     /// Whether the connection is of a pool, whose drop can close it.

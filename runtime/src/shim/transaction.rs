@@ -1,8 +1,8 @@
 //! The tracked `Transaction`, rebuilt over the driver's transaction manager.
 
 use std::fmt;
+use std::mem;
 use std::ops::{Deref, DerefMut};
-use std::time::{Duration, Instant};
 
 use futures_core::future::BoxFuture;
 use sqlx::{Database, Error, SqlStr};
@@ -37,57 +37,63 @@ impl<'c, DB: Database> Transaction<'c, DB> {
         Box::pin(Self::begin_on(conn.into(), statement))
     }
 
-    pub(super) async fn begin_on(
-        conn: Conn<'c, DB>,
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "the future of an `async fn` has each argument twice"
+    )]
+    pub(super) fn begin_on(
+        mut conn: Conn<'c, DB>,
         statement: Option<SqlStr>,
-    ) -> Result<Self, Error> {
-        if let Some(handle) = conn.handle() {
-            transaction::judge_begin(handle);
-        }
-        let span = TransactionSpan::begin(conn.handle(), known::system::<DB>());
-        let mut beginning = Beginning { conn: Some(conn) };
-        let (handle, connection) = beginning
-            .conn
-            .as_mut()
-            .expect("BUG: `conn` was set in the line before")
-            .parts();
-        let locks = statement
-            .as_ref()
-            .is_some_and(|text| sql::locks_for_writing(text.as_str()));
-        let kind = match handle {
-            Some(handle) if handle.transaction_depth() > 0 => Control::Savepoint,
-            _ => Control::Begin,
-        };
-        let control = handle.map(|handle| handle.begin_control(kind));
-        let begin = DB::TransactionManager::begin(connection, statement);
-        let result = operation(kind, None, handle, known::system::<DB>(), begin).await;
-        let failed_after = time_if_failed(&result, control.as_ref());
-        drop(control);
-        let mut conn = beginning
-            .conn
-            .take()
-            .expect("BUG: only this line empties `conn`");
-        match result {
-            Ok(()) => {
-                conn.watch();
-                if let Some(handle) = conn.handle() {
-                    handle.transaction_began(context::site(), locks);
-                }
-                Ok(Self {
-                    conn,
-                    open: true,
-                    span,
-                })
+    ) -> impl Future<Output = Result<Self, Error>> + Send {
+        async move {
+            if let Some(handle) = conn.handle() {
+                transaction::judge_begin(handle);
             }
-            Err(error) => {
-                span.end("begin", Some(&error));
-                if let Some(handle) = conn.handle() {
-                    transaction::operation_failed(handle, "SAVEPOINT", &error);
+            let span = TransactionSpan::begin(conn.handle(), known::system::<DB>());
+            let beginning = Beginning { conn: &mut conn };
+            let (handle, connection) = beginning.conn.parts();
+            let locks = statement
+                .as_ref()
+                .is_some_and(|text| sql::locks_for_writing(text.as_str()));
+            let control = handle.map(|handle| handle.begin_transaction());
+            let result = operation(
+                control
+                    .as_ref()
+                    .map_or(Control::Begin, ControlGuard::control),
+                None,
+                handle,
+                known::system::<DB>(),
+                // In a variable, it would have its place in the future twice.
+                DB::TransactionManager::begin(connection, statement),
+            )
+            .await;
+            match result {
+                Ok(()) => {
+                    let noted = control.map(|control| control.transaction_began(locks));
+                    beginning.ends();
+                    if noted.is_none()
+                        && let Some(handle) = conn.watch()
+                    {
+                        handle.transaction_began(locks);
+                    }
+                    Ok(Self {
+                        conn,
+                        open: true,
+                        span,
+                    })
                 }
-                // As sqlx does, because the transaction may have begun despite the error.
-                DB::TransactionManager::start_rollback(conn.connection());
-                refused::judge(conn.handle(), Refused::Begin, failed_after, &error);
-                Err(error)
+                Err(error) => {
+                    let failed_after = control.map(ControlGuard::failed);
+                    beginning.ends();
+                    span.end("begin", Some(&error));
+                    if let Some(handle) = conn.handle() {
+                        transaction::operation_failed(handle, "SAVEPOINT", &error);
+                    }
+                    // As sqlx does, because the transaction may have begun despite the error.
+                    DB::TransactionManager::start_rollback(conn.connection());
+                    refused::judge(conn.handle(), Refused::Begin, failed_after, &error);
+                    Err(error)
+                }
             }
         }
     }
@@ -99,57 +105,84 @@ impl<'c, DB: Database> Transaction<'c, DB> {
     /// In a debug build, before anything is sent, if the server has failed or ended the transaction and
     /// `failed_transaction` is at deny; or in place of an error of SQLite for a database that is locked, if
     /// `database_locked` is. Both warn by default.
-    pub async fn commit(mut self) -> Result<(), Error> {
-        if let Some(handle) = self.conn.handle() {
-            transaction::judge_commit(handle);
-        }
-        let control = self.begin_control(Control::Commit);
-        let (handle, connection) = self.conn.parts();
-        let commit = DB::TransactionManager::commit(connection);
-        let system = known::system::<DB>();
-        let result = operation(Control::Commit, None, handle, system, commit).await;
-        self.span.end("commit", result.as_ref().err());
-        let failed_after = time_if_failed(&result, control.as_ref());
-        drop(control);
-        let result = self.closed_if(result, End::Committed);
-        if let Err(error) = &result {
-            refused::judge(self.conn.handle(), Refused::Commit, failed_after, error);
-        }
-        result
-    }
-
-    /// Rolls this transaction or savepoint back.
-    pub async fn rollback(mut self) -> Result<(), Error> {
-        let control = self.begin_control(Control::Rollback);
-        let (handle, connection) = self.conn.parts();
-        let rollback = DB::TransactionManager::rollback(connection);
-        let system = known::system::<DB>();
-        let result = operation(Control::Rollback, None, handle, system, rollback).await;
-        self.span.end("rollback", result.as_ref().err());
-        drop(control);
-        self.closed_if(result, End::RolledBack)
-    }
-
-    fn begin_control(&self, control: Control) -> Option<ControlGuard> {
-        self.conn
-            .handle()
-            .map(|handle| handle.begin_control(control))
-    }
-
-    fn closed_if(&mut self, result: Result<(), Error>, end: End) -> Result<(), Error> {
-        if result.is_ok() {
-            self.open = false;
-        }
-        if let Some(handle) = self.conn.handle() {
-            match &result {
-                Ok(()) => handle.transaction_ended(end),
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "the future of an `async fn` has each argument twice"
+    )]
+    pub fn commit(mut self) -> impl Future<Output = Result<(), Error>> {
+        async move {
+            if let Some(handle) = self.conn.handle() {
+                transaction::judge_commit(handle);
+            }
+            let (handle, connection) = self.conn.parts();
+            let control = handle.map(|handle| handle.begin_control(Control::Commit));
+            let result = operation(
+                Control::Commit,
+                None,
+                handle,
+                known::system::<DB>(),
+                DB::TransactionManager::commit(connection),
+            )
+            .await;
+            self.span.end("commit", result.as_ref().err());
+            match result {
+                Ok(()) => {
+                    ControlGuard::transaction_ended(control, End::Committed);
+                    self.ends();
+                    Ok(())
+                }
                 Err(error) => {
-                    transaction::judge_failed_end(handle, end, error);
-                    handle.commit_or_rollback_failed();
+                    let failed_after = control.map(ControlGuard::failed);
+                    self.failed_to_end(End::Committed, &error);
+                    refused::judge(self.conn.handle(), Refused::Commit, failed_after, &error);
+                    Err(error)
                 }
             }
         }
-        result
+    }
+
+    /// Rolls this transaction or savepoint back.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "the future of an `async fn` has each argument twice"
+    )]
+    pub fn rollback(mut self) -> impl Future<Output = Result<(), Error>> {
+        async move {
+            let (handle, connection) = self.conn.parts();
+            let control = handle.map(|handle| handle.begin_control(Control::Rollback));
+            let result = operation(
+                Control::Rollback,
+                None,
+                handle,
+                known::system::<DB>(),
+                DB::TransactionManager::rollback(connection),
+            )
+            .await;
+            self.span.end("rollback", result.as_ref().err());
+            match result {
+                Ok(()) => {
+                    ControlGuard::transaction_ended(control, End::RolledBack);
+                    self.ends();
+                    Ok(())
+                }
+                Err(error) => {
+                    drop(control);
+                    self.failed_to_end(End::RolledBack, &error);
+                    Err(error)
+                }
+            }
+        }
+    }
+
+    fn ends(&mut self) {
+        self.open = false;
+    }
+
+    fn failed_to_end(&self, end: End, error: &Error) {
+        if let Some(handle) = self.conn.handle() {
+            transaction::judge_failed_end(handle, end, error);
+            handle.commit_or_rollback_failed();
+        }
     }
 
     pub(super) fn conn_mut(&mut self) -> &mut Conn<'c, DB> {
@@ -157,24 +190,23 @@ impl<'c, DB: Database> Transaction<'c, DB> {
     }
 }
 
-/// The time that a control operation took, if it failed.
-fn time_if_failed(result: &Result<(), Error>, control: Option<&ControlGuard>) -> Option<Duration> {
-    let began = control.filter(|_| result.is_err())?.began();
-    Some(Instant::now().saturating_duration_since(began))
-}
-
 /// A `begin` that has not completed.
 ///
 /// If it is dropped at that point, the server may be in a transaction that the driver does not know of.
-struct Beginning<'c, DB: Database> {
-    conn: Option<Conn<'c, DB>>,
+struct Beginning<'a, 'c, DB: Database> {
+    conn: &'a mut Conn<'c, DB>,
 }
 
-impl<DB: Database> Drop for Beginning<'_, DB> {
+impl<DB: Database> Beginning<'_, '_, DB> {
+    /// It has completed.
+    fn ends(self) {
+        mem::forget(self);
+    }
+}
+
+impl<DB: Database> Drop for Beginning<'_, '_, DB> {
     fn drop(&mut self) {
-        let Some(conn) = &mut self.conn else {
-            return;
-        };
+        let conn = &mut *self.conn;
         let system = conn
             .handle()
             .map_or(known::system::<DB>(), |handle| handle.pool.endpoint.system);
