@@ -1,6 +1,7 @@
 //! Handles: each claim on a pool permit, from the start of its wait until the permit is free again.
 
 use std::fmt;
+use std::ops::Deref;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -47,6 +48,7 @@ mod returning;
 mod rows;
 pub(crate) mod session;
 mod spans;
+mod spare;
 mod spent;
 mod told;
 mod transactions;
@@ -76,6 +78,28 @@ pub(crate) const LISTENER: &str = "PgListener";
 
 /// A claim on one permit of a pool: waiting at first, then held, then returning.
 pub(crate) struct Handle {
+    claim: Claim,
+    state: Mutex<State>,
+    wait: Wait,
+    /// The reason given to `long_lived`.
+    reserved: OnceCell<String>,
+    stream: StreamRows,
+    /// How the return of the connection goes on, where something is left unread.
+    progress: Progress,
+    /// Whether the connection must not be used again, because its state may differ from what sqlx assumes.
+    poisoned: OnceCell<Shown>,
+    /// A statement has shown that nothing can be sent on the connection any more.
+    is_broken: AtomicBool,
+    /// A transaction on it has failed, and no finding has reported that yet.
+    has_failed: AtomicBool,
+    /// A text may have left a transaction open on it, or something set.
+    has_effects: AtomicBool,
+    /// The plain connection was lent, and the holder has not used the handle since.
+    was_lent: AtomicBool,
+}
+
+/// What is known of a claim when it is made, and does not change.
+pub(crate) struct Claim {
     id: u64,
     pub(crate) pool: Arc<PoolState>,
     /// Where the permit was requested.
@@ -98,23 +122,6 @@ pub(crate) struct Handle {
     queues: bool,
     /// The counters of `place`.
     acquires: &'static Acquires,
-    state: Mutex<State>,
-    wait: Wait,
-    /// The reason given to `long_lived`.
-    reserved: OnceCell<String>,
-    stream: StreamRows,
-    /// How the return of the connection goes on, where something is left unread.
-    progress: Progress,
-    /// Whether the connection must not be used again, because its state may differ from what sqlx assumes.
-    poisoned: OnceCell<Shown>,
-    /// A statement has shown that nothing can be sent on the connection any more.
-    is_broken: AtomicBool,
-    /// A transaction on it has failed, and no finding has reported that yet.
-    has_failed: AtomicBool,
-    /// A text may have left a transaction open on it, or something set.
-    has_effects: AtomicBool,
-    /// The plain connection was lent, and the holder has not used the handle since.
-    was_lent: AtomicBool,
 }
 
 /// The state of a claim.
@@ -196,7 +203,7 @@ impl Handle {
             }
             Standing::Held(_) | Standing::Returning(_) => (0, false),
         };
-        Arc::new(Self {
+        let claim = Claim {
             id: NEXT_ID.fetch_add(1, Relaxed),
             pool,
             place,
@@ -210,6 +217,21 @@ impl Handle {
             waiting_before,
             queues,
             acquires,
+        };
+        let scope = context::scope();
+        if let Some(mut spare) = spare::take()
+            && let Some(handle) = Arc::get_mut(&mut spare)
+        {
+            handle.claim = claim;
+            let state = sync::get_mut(&mut handle.state);
+            state.standing = standing;
+            state.since = asked;
+            state.spent = Spent::from(asked);
+            state.owner.scope = scope;
+            return spare;
+        }
+        Arc::new(Self {
+            claim,
             state: Mutex::new(State {
                 standing,
                 activity: Activity::Idle,
@@ -228,7 +250,7 @@ impl Handle {
                 spans: None,
                 reported: Reported::default(),
                 owner: Owner {
-                    scope: context::scope(),
+                    scope,
                     ..Owner::default()
                 },
             }),
@@ -242,6 +264,34 @@ impl Handle {
             has_effects: AtomicBool::new(false),
             was_lent: AtomicBool::new(false),
         })
+    }
+
+    /// Makes it as a new one is, but for what [`new`](Self::new) sets.
+    fn clear(&mut self) {
+        // Each field is named, so that a new one cannot be forgotten.
+        let Self {
+            claim,
+            state,
+            wait,
+            reserved,
+            stream,
+            progress,
+            poisoned,
+            is_broken,
+            has_failed,
+            has_effects,
+            was_lent,
+        } = self;
+        claim.span = KeptSpan::none();
+        sync::get_mut(state).clear();
+        *wait = Wait::default();
+        *reserved = OnceCell::new();
+        *stream = StreamRows::default();
+        *progress = Progress::default();
+        *poisoned = OnceCell::new();
+        for is_set in [is_broken, has_failed, has_effects, was_lent] {
+            *is_set = AtomicBool::new(false);
+        }
     }
 
     /// Stands for a connection that belongs to no pool, while a transaction on it is open. It holds no permit and is not
@@ -436,6 +486,55 @@ impl Handle {
         if let Some(why) = self.poisoned.get() {
             self.closes_connection(*why);
         }
+    }
+}
+
+impl State {
+    /// Makes it as that of a new handle is, but for what [`Handle::new`] sets.
+    fn clear(&mut self) {
+        // Each field is named, so that a new one cannot be forgotten.
+        let Self {
+            standing: _,
+            activity,
+            since: _,
+            spent: _,
+            copies,
+            loan,
+            rows_seen,
+            transactions,
+            transactions_over,
+            session,
+            statements,
+            first,
+            unread,
+            operations,
+            spans,
+            reported,
+            owner,
+        } = self;
+        *activity = Activity::Idle;
+        *copies = false;
+        *loan = None;
+        *rows_seen = None;
+        transactions.clear();
+        *transactions_over = false;
+        *session = None;
+        *statements = 0;
+        *first = None;
+        *unread = None;
+        *operations = Operations::default();
+        *spans = None;
+        *reported = Reported::default();
+        *owner = Owner::default();
+    }
+}
+
+impl Deref for Handle {
+    type Target = Claim;
+
+    #[inline]
+    fn deref(&self) -> &Claim {
+        &self.claim
     }
 }
 

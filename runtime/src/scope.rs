@@ -249,15 +249,39 @@ impl Scope {
             && !burden.handles.spilled()
         {
             ENDED.fetch_add(1, Relaxed);
-            ended.id = SPARE;
-            ended.parent = None;
-            ended.statements = AtomicU64::new(0);
-            ended.ledger.clear();
-            #[cfg(feature = "tower")]
-            {
-                ended.spent = None;
-            }
+            ended.clear();
             spare::keep(scope);
+        }
+    }
+
+    /// Makes a clean scope as a new one is, but for what [`new`](Self::new) sets.
+    #[inline]
+    fn clear(&mut self) {
+        // Each field is named, so that a new one cannot be forgotten.
+        let Self {
+            id,
+            kind: _,
+            function: _,
+            parent,
+            is_root: _,
+            awaited: _,
+            // It is empty.
+            burden: _,
+            statements,
+            budget: _,
+            ledger,
+            #[cfg(feature = "tower")]
+            spent,
+            // A clean scope is not told.
+            ended: _,
+        } = self;
+        *id = SPARE;
+        *parent = None;
+        *statements = AtomicU64::new(0);
+        ledger.clear();
+        #[cfg(feature = "tower")]
+        {
+            *spent = None;
         }
     }
 

@@ -19,6 +19,11 @@ pub(crate) fn owned<T>(mutex: Mutex<T>) -> T {
 }
 
 #[cfg(feature = "track")]
+pub(crate) fn get_mut<T>(mutex: &mut Mutex<T>) -> &mut T {
+    mutex.get_mut().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(feature = "track")]
 pub(crate) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
 }

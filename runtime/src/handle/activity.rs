@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use super::asked::Purpose;
 use super::operations::What;
 use super::rows::StreamRows;
-use super::spent::Spent;
 use super::unread::Unread;
 use super::{Handle, State};
 use crate::log::spans::OpenSpan;
@@ -231,19 +230,9 @@ impl Handle {
 impl State {
     /// The time that the handle was held, up to `now`, by kind of activity.
     pub(super) fn hold(&self, stream: &StreamRows, now: Instant) -> Hold {
-        self.spent_until(stream, now).hold(now)
-    }
-
-    fn spent_until(&self, stream: &StreamRows, now: Instant) -> Spent {
         let mut spent = self.spent;
-        let time = || now.saturating_duration_since(self.since);
-        match self.activity {
-            Activity::Idle => {}
-            Activity::Busy => spent.busy += time(),
-            Activity::Streaming => spent.busy += stream.busy(time()),
-            Activity::Lent => spent.lent += time(),
-        }
-        spent
+        spent.add(self.activity, self.since, stream, now);
+        spent.hold(now)
     }
 
     /// Ends the present operation.
@@ -254,7 +243,7 @@ impl State {
 
     /// Ends the present activity and begins another.
     pub(super) fn enter(&mut self, activity: Activity, stream: &StreamRows, now: Instant) {
-        self.spent = self.spent_until(stream, now);
+        self.spent.add(self.activity, self.since, stream, now);
         self.set_activity(activity, now);
     }
 

@@ -37,6 +37,7 @@ impl Waiting {
         }
     }
 
+    #[inline]
     pub(crate) fn handle(&self) -> &Arc<Handle> {
         self.handle.as_ref().expect("BUG: a wait ends once")
     }
@@ -124,6 +125,7 @@ impl Held {
         }
     }
 
+    #[inline]
     pub(crate) fn handle(&self) -> &Arc<Handle> {
         self.handle.as_ref().expect("BUG: a hold ends once")
     }

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::held::Held;
 use super::unread::Unread;
-use super::{Handle, Standing, live};
+use super::{Handle, Standing, live, spare};
 use crate::pool_state::connections::Shown;
 use crate::{config, log};
 
@@ -25,10 +25,12 @@ impl Held {
         let handle = self.end();
         handle.pool.permits.give_back();
         let reads = handle.release();
-        let returning = Returning { handle };
+        let returning = Returning {
+            handle: Some(handle),
+        };
         async move {
             let (mut give_back, returning) = (give_back, returning);
-            let handle = &returning.handle;
+            let handle = returning.handle();
             let mut polled = poll_fn(|cx| handle.poll_return(reads, &mut give_back, cx));
             let Some(limit) = config::return_timeout() else {
                 return polled.await;
@@ -92,12 +94,21 @@ impl Handle {
 
 /// A handle on its way back. Dropping the guard removes its claim.
 struct Returning {
-    handle: Arc<Handle>,
+    handle: Option<Arc<Handle>>,
+}
+
+impl Returning {
+    fn handle(&self) -> &Arc<Handle> {
+        self.handle.as_ref().expect("BUG: a return ends once")
+    }
 }
 
 impl Drop for Returning {
     fn drop(&mut self) {
-        self.handle.pool.permits.returned();
-        live::remove(self.handle.id);
+        if let Some(handle) = self.handle.take() {
+            handle.pool.permits.returned();
+            live::remove(handle.id);
+            spare::keep(handle);
+        }
     }
 }

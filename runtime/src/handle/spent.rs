@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::rows::StreamRows;
 use crate::pool_state::counters::Hold;
+use crate::snapshot::Activity;
 
 /// The time of earlier activities. For the rest of the time, the handle was idle.
 #[derive(Clone, Copy)]
@@ -18,6 +20,24 @@ impl Spent {
             from,
             busy: Duration::ZERO,
             lent: Duration::ZERO,
+        }
+    }
+
+    /// Adds the time of an activity that began at `since`, up to `now`.
+    #[inline]
+    pub(super) fn add(
+        &mut self,
+        activity: Activity,
+        since: Instant,
+        stream: &StreamRows,
+        now: Instant,
+    ) {
+        let time = || now.saturating_duration_since(since);
+        match activity {
+            Activity::Idle => {}
+            Activity::Busy => self.busy += time(),
+            Activity::Streaming => self.busy += stream.busy(time()),
+            Activity::Lent => self.lent += time(),
         }
     }
 

@@ -31,6 +31,7 @@ pin_project! {
 struct OperationSpan(Option<Arc<OpenSpan>>);
 
 impl Drop for OperationSpan {
+    #[inline]
     fn drop(&mut self) {
         if let Some(span) = &self.0 {
             span.end_given_up();
@@ -96,6 +97,7 @@ fn here() -> Option<Place> {
 impl<T, F: Future<Output = Result<T, Error>>> Future for Operation<F> {
     type Output = Result<T, Error>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let Some(span) = &this.span.0 else {
@@ -140,6 +142,7 @@ impl TransactionSpan {
 }
 
 impl Drop for TransactionSpan {
+    #[inline]
     fn drop(&mut self) {
         if let Some(span) = &self.0 {
             span.end_given_up();

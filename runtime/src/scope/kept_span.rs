@@ -21,6 +21,10 @@ impl KeptSpan {
             _ => Span::current(),
         })
     }
+
+    pub(crate) fn none() -> Self {
+        Self(Span::none())
+    }
 }
 
 impl Deref for KeptSpan {
