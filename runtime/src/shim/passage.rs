@@ -4,6 +4,7 @@
 //! heap would copy them whole, before they are polled for the first time.
 
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
@@ -16,7 +17,10 @@ use sqlx::{Database, Error, Pool};
 const KEPT: usize = 16;
 
 /// The slots of a pool in which nothing runs.
-pub(super) struct Passages<DB>(Mutex<Vec<Slot<DB>>>);
+pub(super) struct Passages<DB: Database> {
+    pool: Pool<DB>,
+    kept: Mutex<Vec<Slot<DB>>>,
+}
 
 type Slot<DB> = Pin<Box<dyn Steps<DB>>>;
 
@@ -26,6 +30,8 @@ pub(super) struct Passage<DB: Database> {
     slot: Option<Slot<DB>>,
     passages: Arc<Passages<DB>>,
 }
+
+const EMPTIED: &str = "BUG: only the drop empties `slot`";
 
 /// The futures that run in a slot, one at a time. As a future, it is the return.
 trait Steps<DB: Database>: Future<Output = ()> + Send {
@@ -62,21 +68,24 @@ pin_project! {
 }
 
 impl<DB: Database> Passages<DB> {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::default()))
+    pub(super) fn of(pool: &Pool<DB>) -> Arc<Self> {
+        Arc::new(Self {
+            pool: pool.clone(),
+            kept: Mutex::default(),
+        })
     }
 
-    pub(super) fn one(self: &Arc<Self>) -> Passage<DB> {
-        let kept = self.0.try_lock().ok().and_then(|mut kept| kept.pop());
+    pub(super) fn one(self: Arc<Self>) -> Passage<DB> {
+        let kept = self.kept.try_lock().ok().and_then(|mut kept| kept.pop());
         Passage {
             slot: Some(kept.unwrap_or_else(slot)),
-            passages: Arc::clone(self),
+            passages: self,
         }
     }
 
     fn keep(&self, slot: Slot<DB>) {
         // Nobody waits for the lock: to allocate is cheaper.
-        if let Ok(mut kept) = self.0.try_lock()
+        if let Ok(mut kept) = self.kept.try_lock()
             && kept.len() < KEPT
         {
             kept.push(slot);
@@ -86,8 +95,13 @@ impl<DB: Database> Passages<DB> {
 
 impl<DB: Database> Passage<DB> {
     fn slot(&mut self) -> Pin<&mut (dyn Steps<DB> + 'static)> {
-        let slot = self.slot.as_mut();
-        slot.expect("BUG: only the drop empties `slot`").as_mut()
+        self.slot.as_mut().expect(EMPTIED).as_mut()
+    }
+
+    fn poll_acquire(&mut self, cx: &mut Context<'_>) -> Poll<Result<PoolConnection<DB>, Error>> {
+        let Self { slot, passages } = self;
+        let slot = slot.as_mut().expect(EMPTIED).as_mut();
+        slot.poll_acquire(&passages.pool, cx)
     }
 
     /// Begins to return the connection, which the value does not have any more.
@@ -187,50 +201,53 @@ impl<A, R: Future<Output = ()>, Ask, End> Future for Way<A, R, Ask, End> {
 pub(super) type Acquired<DB> = (PoolConnection<DB>, Passage<DB>);
 
 /// sqlx's acquire, in a passage that it takes when it is polled first.
-pub(super) struct Acquiring<DB: Database> {
-    pool: Pool<DB>,
-    passages: Arc<Passages<DB>>,
-    passage: Option<Passage<DB>>,
-}
-
-impl<DB: Database> Acquiring<DB> {
-    pub(super) fn new(pool: &Pool<DB>, passages: &Arc<Passages<DB>>) -> Self {
-        Self {
-            pool: pool.clone(),
-            passages: Arc::clone(passages),
-            passage: None,
-        }
-    }
+pub(super) enum Acquiring<DB: Database> {
+    New(Arc<Passages<DB>>),
+    Waits(Passage<DB>),
+    Ended,
 }
 
 impl<DB: Database> Future for Acquiring<DB> {
     type Output = Result<Acquired<DB>, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let passage = this.passage.get_or_insert_with(|| this.passages.one());
-        let acquired = ready!(passage.slot().poll_acquire(&this.pool, cx));
-        let passage = this.passage.take();
-        Poll::Ready(acquired.map(|connection| (connection, passage.expect("BUG: set above"))))
+        let mut passage = match mem::replace(&mut *self, Acquiring::Ended) {
+            Acquiring::New(passages) => passages.one(),
+            Acquiring::Waits(passage) => passage,
+            Acquiring::Ended => panic!("polled after it was ready"),
+        };
+        match passage.poll_acquire(cx) {
+            Poll::Ready(acquired) => Poll::Ready(acquired.map(|connection| (connection, passage))),
+            Poll::Pending => {
+                *self = Acquiring::Waits(passage);
+                Poll::Pending
+            }
+        }
     }
 }
 
 #[cfg(all(test, feature = "sqlite"))]
 mod tests {
-    use sqlx::Sqlite;
+    use std::sync::Arc;
+
+    use sqlx::sqlite::SqlitePoolOptions;
 
     use super::{KEPT, Passages};
     use crate::sync;
 
     #[test]
     fn a_pool_keeps_a_bounded_number_of_slots_and_uses_them_again() {
-        let passages = Passages::<Sqlite>::new();
-        let kept = || sync::lock(&passages.0).len();
-        let many: Vec<_> = (0..3 * KEPT).map(|_| passages.one()).collect();
+        // Without a limit, no task is spawned that looks for connections to close.
+        let options = SqlitePoolOptions::new().idle_timeout(None);
+        let pool = options.max_lifetime(None).connect_lazy("sqlite::memory:");
+        let passages = Passages::of(&pool.expect("the address is valid"));
+        let kept = || sync::lock(&passages.kept).len();
+        let one = || Arc::clone(&passages).one();
+        let many: Vec<_> = (0..3 * KEPT).map(|_| one()).collect();
         assert_eq!(kept(), 0);
         drop(many);
         assert_eq!(kept(), KEPT);
-        let again = passages.one();
+        let again = one();
         assert_eq!(kept(), KEPT - 1);
         drop(again);
         assert_eq!(kept(), KEPT);

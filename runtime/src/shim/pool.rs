@@ -69,10 +69,10 @@ impl<DB: Database> Pool<DB> {
         } = made;
         let state = PoolState::new(endpoint, connected, options.limits(), connections);
         let shared = Arc::new(Shared {
+            passages: Passages::of(&pool),
             pool,
             options,
             state,
-            passages: Passages::new(),
         });
         let as_any: Arc<dyn Any + Send + Sync> = Arc::clone(&shared) as _;
         // Another thread may have been faster. The first entry stays.
@@ -133,14 +133,17 @@ impl<DB: Database> Pool<DB> {
         M: Fn(Option<Held>, Acquired<DB>) -> C + Send + 'static,
     {
         let state = Arc::clone(&self.0.state);
-        let acquiring = Acquiring::new(self.sqlx(), &self.0.passages);
+        let acquiring = Acquiring::New(Arc::clone(&self.0.passages));
         Claiming::new(state, origin, purpose, acquiring, claimed)
     }
 
     fn try_take(&self, origin: Origin) -> Option<Conn<'static, DB>> {
         let connection = self.0.pool.try_acquire()?;
         let held = acquire::try_acquired(&self.0.state, origin);
-        Some(Conn::pooled(held, (connection, self.0.passages.one())))
+        Some(Conn::pooled(
+            held,
+            (connection, Arc::clone(&self.0.passages).one()),
+        ))
     }
 
     /// Acquires a connection, waiting up to [`acquire_timeout`](PoolOptions::acquire_timeout).
