@@ -13,6 +13,7 @@ use syn::{
 
 use crate::model::{EntryPoint, Form, Function, each_async_block};
 use crate::returns::Kind;
+use crate::words::is_one_of;
 
 /// Functions and methods that return a future which polls the given one, once and directly.
 const WRAPPERS: [&str; 9] = [
@@ -159,7 +160,7 @@ fn wraps(expr: &Expr) -> bool {
 }
 
 fn is_wrapper(word: &Ident) -> bool {
-    WRAPPERS.iter().any(|one| word == one)
+    is_one_of(word, &WRAPPERS)
 }
 
 /// Whether the body of a sync fn may return before its last expression.

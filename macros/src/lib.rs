@@ -25,6 +25,7 @@ mod taken;
     reason = "a test is data, and its snapshot is written by expect-test"
 )]
 mod tests;
+mod words;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};

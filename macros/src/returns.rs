@@ -7,6 +7,8 @@ use syn::{
     TypeParamBound, parse_quote,
 };
 
+use crate::words::is_one_of;
+
 /// Types of std that are no futures. What stands in their arguments may be one.
 pub(crate) const PLAIN: [&str; 34] = [
     "Arc",
@@ -119,11 +121,26 @@ pub(crate) fn is_opaque(ty: &Type) -> bool {
 
 /// Whether a value of this type is plain to see: of types of std alone. In a `Result`, the type of the success counts.
 pub(crate) fn is_plain(ty: &Type) -> bool {
+    is_spelled(ty, &PLAIN)
+}
+
+/// The same, of names that no type of another crate is likely to have.
+pub(crate) fn is_of_std(ty: &Type) -> bool {
+    const SHARED: [&str; 4] = ["Duration", "Instant", "Ordering", "SystemTime"];
+    let own: Vec<_> = PLAIN
+        .into_iter()
+        .filter(|it| !SHARED.contains(it))
+        .collect();
+    is_spelled(ty, &own)
+}
+
+/// Whether a value of this type has parts of types with these names alone.
+fn is_spelled(ty: &Type, names: &[&str]) -> bool {
     match ty {
-        Type::Tuple(tuple) => tuple.elems.iter().all(is_plain),
-        Type::Array(array) => is_plain(&array.elem),
-        Type::Paren(inner) => is_plain(&inner.elem),
-        Type::Group(inner) => is_plain(&inner.elem),
+        Type::Tuple(tuple) => tuple.elems.iter().all(|it| is_spelled(it, names)),
+        Type::Array(array) => is_spelled(&array.elem, names),
+        Type::Paren(inner) => is_spelled(&inner.elem, names),
+        Type::Group(inner) => is_spelled(&inner.elem, names),
         Type::Path(path) => {
             let Some(last) = path.path.segments.last() else {
                 return false;
@@ -137,17 +154,61 @@ pub(crate) fn is_plain(ty: &Type) -> bool {
                         _ => None,
                     });
                     if is_result {
-                        types.next().is_some_and(is_plain)
+                        types.next().is_some_and(|it| is_spelled(it, names))
                     } else {
-                        types.all(is_plain)
+                        types.all(|it| is_spelled(it, names))
                     }
                 }
                 PathArguments::Parenthesized(_) => false,
             };
-            PLAIN.iter().any(|one| last.ident == one) && of_arguments
+            of_arguments && is_one_of(&last.ident, names)
         }
         _ => false,
     }
+}
+
+/// Whether this type has no error, or one of sqlx or of another crate whose errors hold nothing, as its path shows:
+/// `sqlx::Result<…>`, `Result<…, anyhow::Error>`.
+pub(crate) fn has_known_error(ty: &Type) -> bool {
+    let Type::Path(path) = peeled(ty) else {
+        return true;
+    };
+    match path.path.segments.last() {
+        Some(last) if last.ident == "Result" => match types(last).nth(1) {
+            Some(error) => is_known_error(error),
+            None => is_of_known_crate(&path.path),
+        },
+        _ => true,
+    }
+}
+
+fn is_known_error(ty: &Type) -> bool {
+    matches!(peeled(ty), Type::Path(error) if is_of_known_crate(&error.path)
+        && error.path.segments.last().is_some_and(|last| last.ident == "Error"))
+}
+
+/// Whether the path names its crate or module: `sqlx::Result`, `io::Error`.
+fn is_of_known_crate(path: &Path) -> bool {
+    let mut segments = path.segments.iter().rev().skip(1);
+    segments.next().is_some_and(|before| {
+        let before = before.ident.to_string();
+        before.starts_with("sqlx") || ["anyhow", "eyre", "io"].contains(&&*before)
+    })
+}
+
+/// The types among the generic arguments of a segment.
+pub(crate) fn types(segment: &PathSegment) -> impl Iterator<Item = &Type> {
+    let arguments = match &segment.arguments {
+        PathArguments::AngleBracketed(arguments) => Some(&arguments.args),
+        _ => None,
+    };
+    arguments
+        .into_iter()
+        .flatten()
+        .filter_map(|argument| match argument {
+            GenericArgument::Type(ty) => Some(ty),
+            _ => None,
+        })
 }
 
 /// Reads `BoxFuture<'_, T>`, `BoxStream<'_, T>`, their local variants, and the `Pin<Box<…>>` behind these aliases.

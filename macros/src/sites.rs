@@ -23,6 +23,7 @@ use crate::crate_path::{CratePath, ends, parenthesized};
 use crate::in_place;
 use crate::location::{Location, end_of, extent, extent_of_written, position_of};
 use crate::straight;
+use crate::words::is_one_of;
 use executors::Mentions;
 use stays::Kept;
 
@@ -78,6 +79,8 @@ pub(crate) struct Sites {
     pub(crate) lends: Vec<String>,
     /// Whether all that the function does with the connections that it was lent is in sight.
     pub(crate) lends_in_sight: bool,
+    /// Whether the body may return before its end: by `return`, by `?`, or in a macro.
+    pub(crate) may_return: bool,
     /// Whether an executor is wrapped by what its type shows.
     pub(crate) taps: bool,
     /// Where a value is taken inside a loop, and stays in a variable: line and column.
@@ -134,7 +137,7 @@ pub(crate) fn tag(
 fn executor(call: &ExprMethodCall) -> Option<&Expr> {
     match call.args.first() {
         Some(Expr::Closure(_)) | None => None,
-        first => first.filter(|_| call.args.len() == 1 && stays::is_one_of(&call.method, &RUNS)),
+        first => first.filter(|_| call.args.len() == 1 && is_one_of(&call.method, &RUNS)),
     }
 }
 
@@ -156,8 +159,8 @@ struct Tagger<'a> {
     awaits: usize,
     /// The number of expressions that were visited and may leave the expression around them.
     jumps: usize,
-    /// The call site that is awaited, if the visit has left it as it was written.
-    bare: Option<TokenStream>,
+    /// The index of the call site that is awaited, if the visit has left it as it was written.
+    bare: Option<usize>,
     /// Set if the next `.await` or call returns a value that stays in a variable.
     kept: Option<Kept>,
     found: &'a mut Sites,
@@ -195,7 +198,7 @@ impl VisitMut for Tagger<'_> {
                 let passes = self.block.is_none() && self.mentions.are_passed_to(&awaited.base);
                 self.expr(&mut awaited.base, position);
                 if let Some(site) = self.bare.take() {
-                    *expr = self.awaited(&site, awaited);
+                    *expr = self.awaited(site, awaited);
                     return;
                 }
                 let is_site = self.found.written.len() > before;
@@ -241,8 +244,13 @@ impl VisitMut for Tagger<'_> {
                     *expr = plain;
                 }
             }
-            Expr::Break(_) | Expr::Continue(_) | Expr::Return(_) | Expr::Try(_) => {
+            Expr::Break(_) | Expr::Continue(_) => {
                 self.jumps += 1;
+                visit_mut::visit_expr_mut(self, expr);
+            }
+            Expr::Return(_) | Expr::Try(_) | Expr::Verbatim(_) => {
+                self.jumps += 1;
+                self.found.may_return |= self.block.is_none();
                 visit_mut::visit_expr_mut(self, expr);
             }
             _ => self.expr(expr, Position::Anywhere),
@@ -268,7 +276,13 @@ impl VisitMut for Tagger<'_> {
     fn visit_macro_mut(&mut self, mac: &mut Macro) {
         let tokens = mac.delimiter.span();
         let extent = extent(tokens.open(), tokens.close());
-        self.jumps += usize::from(!straight::is_harmless(&mac.path) || may_jump(&mac.tokens));
+        if !straight::is_harmless(&mac.path)
+            || straight::returns(&mac.path)
+            || may_jump(&mac.tokens)
+        {
+            self.jumps += 1;
+            self.found.may_return = true;
+        }
         self.within(extent, |tagger| tagger.known_macro(mac));
     }
 
@@ -367,10 +381,9 @@ impl Tagger<'_> {
         visit_mut::visit_expr_method_call_mut(self, call);
 
         let method = call.method.clone();
-        let one_of = |words: &[&str]| words.iter().any(|one| method == one);
         let runs = executor(call).is_some();
         let executor = if runs { call.args.first_mut() } else { None };
-        if position.is_polled() && one_of(&AWAITED) {
+        if position.is_polled() && is_one_of(&method, &AWAITED) {
             if chain.is_some()
                 && let Some(executor) = executor
             {
@@ -380,7 +393,7 @@ impl Tagger<'_> {
             return self.at(&method, &*call, position, bare);
         }
         let executor = executor?;
-        if one_of(&STREAMS) {
+        if is_one_of(&method, &STREAMS) {
             let kept = if is_kept { Position::Kept } else { position };
             let site = self.site(&method, kept);
             *executor = if chain.is_some() {
@@ -423,9 +436,10 @@ impl Tagger<'_> {
         position: Position,
         bare: bool,
     ) -> Option<Expr> {
+        let index = self.found.written.len();
         let site = self.site(method, position);
         if bare {
-            self.bare = Some(site);
+            self.bare = Some(index);
             return None;
         }
         let wrapped = self.path.call("at", quote!(#site, #future), future);
@@ -434,14 +448,15 @@ impl Tagger<'_> {
 
     /// ```text
     /// in:  pool.acquire().await
-    /// out: P::awaited(P::awaiting(&__LEASH, 0), pool.acquire().await)
+    /// out: P::awaited(P::awaiting(0), pool.acquire().await)
     /// ```
-    fn awaited(&self, site: &TokenStream, awaited: &ExprAwait) -> Expr {
+    fn awaited(&self, site: usize, awaited: &ExprAwait) -> Expr {
         let place = awaited.await_token.span;
         // Its location is that of the `.await`, so it has that span alone.
         let private = self.path.private(place);
         let awaiting = Ident::new("awaiting", place);
-        let site = parenthesized(site.clone(), place);
+        let site = Literal::usize_unsuffixed(site).into_token_stream();
+        let site = parenthesized(site, place);
         let arguments = quote!(#private::#awaiting #site, #awaited);
         Expr::Verbatim(self.path.call("awaited", arguments, awaited))
     }
@@ -508,8 +523,7 @@ impl Tagger<'_> {
     fn site(&mut self, method: &Ident, position: Position) -> TokenStream {
         let span = ours_at(method.span());
         let place = position_of(method.span());
-        let holds =
-            stays::is_one_of(method, &stays::ACQUIRES) || stays::is_one_of(method, &STREAMS);
+        let holds = is_one_of(method, &stays::ACQUIRES) || is_one_of(method, &STREAMS);
         let stays = holds && position == Position::Kept;
         if stays {
             self.repeated(&place);
@@ -534,7 +548,7 @@ impl Tagger<'_> {
 /// Whether an expression may be a call site, by its name.
 pub(crate) fn is_call_site(expr: &Expr) -> bool {
     match expr {
-        Expr::MethodCall(call) => AWAITED.iter().any(|one| call.method == one),
+        Expr::MethodCall(call) => is_one_of(&call.method, &AWAITED),
         Expr::Call(call) => called(call).is_some(),
         _ => false,
     }
@@ -546,10 +560,7 @@ fn called(call: &ExprCall) -> Option<Ident> {
         return None;
     };
     let method = &path.path.segments.last()?.ident;
-    AWAITED
-        .iter()
-        .any(|one| method == one)
-        .then(|| method.clone())
+    is_one_of(method, &AWAITED).then(|| method.clone())
 }
 
 /// Whether code with these tokens may leave the expression around it.
@@ -557,7 +568,7 @@ fn may_jump(tokens: &TokenStream) -> bool {
     tokens.clone().into_iter().any(|token| match token {
         TokenTree::Group(group) => may_jump(&group.stream()),
         TokenTree::Punct(punct) => punct.as_char() == '?',
-        TokenTree::Ident(word) => stays::is_one_of(&word, &["break", "continue", "return"]),
+        TokenTree::Ident(word) => is_one_of(&word, &["break", "continue", "return"]),
         TokenTree::Literal(_) => false,
     })
 }

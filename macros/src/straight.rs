@@ -10,6 +10,7 @@ use syn::{
 };
 
 use crate::in_place;
+use crate::words::is_one_of;
 
 /// Parts of the names of functions that run futures concurrently. A number may follow, as in `join3`.
 const CONCURRENT: [&str; 8] = [
@@ -162,7 +163,13 @@ pub(crate) fn is_harmless(path: &Path) -> bool {
     };
     let from = first.ident.to_string();
     (path.segments.len() == 1 || CRATES.contains(&&*from) || from.starts_with("sqlx"))
-        && HARMLESS.iter().any(|one| last.ident == one)
+        && is_one_of(&last.ident, &HARMLESS)
+}
+
+/// Whether this harmless macro may return from the function.
+pub(crate) fn returns(path: &Path) -> bool {
+    let last = path.segments.last();
+    last.is_some_and(|last| is_one_of(&last.ident, &["bail", "ensure"]))
 }
 
 /// Visits a body, and searches for something that may run concurrently.
@@ -264,10 +271,6 @@ fn is_concurrent(word: &Ident) -> bool {
 
 fn may_cancel(word: &Ident) -> bool {
     has_part(word, &CANCELLING)
-}
-
-fn is_one_of(word: &Ident, words: &[&str]) -> bool {
-    words.iter().any(|one| word == one)
 }
 
 /// Whether a word has one of the parts. `join` is a part of `join`, `join3` and `try_join_all`, but not of `rejoin`.

@@ -108,10 +108,11 @@ pub mod __private {
     pub use crate::site::{Site, TrackedFn};
     pub use crate::source::function::{Function, PanicAt, panic_here};
     pub use crate::track::data::{Content, MayHold, Part, ShowsData};
-    pub use crate::track::returned::{Inspect, Returned, Value};
+    pub use crate::track::returned::{AnyFailure, Failure, Inspect, Returned, Value};
     pub use crate::track::{
-        At, Awaiting, Ended, Lending, Named, Round, Scoped, ScopedStream, at, awaited, awaiting,
-        enter, leave, lending, round, scope, scope_stream,
+        At, Awaiting, Ended, Lending, Named, Round, Scoped, ScopedStream, Spelled, SpelledOr, at,
+        awaited, awaiting, enter, leave, lending, round, scope, scope_spelled, scope_spelled_or,
+        scope_stream,
     };
     pub use futures_core::future::BoxFuture;
     pub use futures_core::stream::BoxStream;

@@ -1,5 +1,6 @@
 //! Call sites, with their counters.
 
+use std::any;
 use std::ops::Deref;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -9,7 +10,7 @@ use once_cell::sync::OnceCell;
 
 use crate::source::evidence::Written;
 use crate::source::extent::Extent;
-use crate::source::function::Function;
+use crate::source::function::{Function, PanicAt};
 use crate::source::place::Place;
 use crate::sync;
 
@@ -47,7 +48,25 @@ struct Counters {
 static NUMBERED: Mutex<Vec<&'static TrackedFn>> = Mutex::new(Vec::new());
 
 impl TrackedFn {
-    /// The value of the static that `#[track]` writes.
+    /// The value of the static that `#[track]` writes for a function without options. The compiler runs each call in the
+    /// value of a static, so it makes few.
+    ///
+    /// `here` is `panic_at` again: an item inside the function, so that its type name contains the function's path.
+    pub const fn written<M: Copy>(
+        here: M,
+        panic_at: PanicAt,
+        file: &'static str,
+        written: &'static str,
+    ) -> Self {
+        let _ = here;
+        Self {
+            function: Function::made(any::type_name::<M>, panic_at, file, [0, 0], written),
+            counters: OnceBox::new(),
+            number: AtomicU32::new(0),
+        }
+    }
+
+    /// The value of the static that `#[track]` writes, with options.
     pub const fn new(function: Function) -> Self {
         Self {
             function,
@@ -90,13 +109,20 @@ impl TrackedFn {
     /// The site of this index in [`Function::written_sites`].
     #[inline]
     pub(crate) fn site(&'static self, index: usize) -> &'static Site {
+        self.find_site(index)
+            .expect("BUG: the expansion has this site")
+    }
+
+    /// The same; `None` if there is none.
+    #[inline]
+    pub(crate) fn find_site(&'static self, index: usize) -> Option<&'static Site> {
         let sites = self.counters().sites.get_or_init(|| {
             let indexed = self.function.written_sites().iter().enumerate();
             indexed
                 .map(|(index, written)| Site::new(&self.function, index, written))
                 .collect()
         });
-        &sites[index]
+        sites.get(index)
     }
 
     /// The counters of a text that the function sends from an unknown call site.

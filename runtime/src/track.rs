@@ -67,17 +67,17 @@ impl<F: Future> Future for At<F> {
 #[derive(Debug)]
 pub struct Awaiting(());
 
-/// Makes a call site of `function` the current one until [`awaited`], or until the function returns.
+/// Makes a call site of the innermost function the current one until [`awaited`], or until the function returns.
 ///
-/// The expansion writes `awaited(awaiting(…), future.await)` where the function's own body awaits the future directly.
-/// That is the same as to await [`At`], and a compiler takes a fifth of the time for it. Between two polls, the scope
+/// The expansion writes `awaited(awaiting(0), future.await)` where the function's own body awaits the future directly.
+/// That is the same as to await [`At`], and a compiler takes a fourth of the time for it. Between two polls, the scope
 /// keeps the call site.
 ///
 /// The caller's location is that of the user's `.await`.
 #[inline]
 #[track_caller]
-pub fn awaiting(function: &'static TrackedFn, site: usize) -> Awaiting {
-    context::await_site(function.site(site), Location::caller());
+pub fn awaiting(site: usize) -> Awaiting {
+    context::await_site(site, Location::caller());
     Awaiting(())
 }
 
@@ -265,6 +265,71 @@ impl Drop for Abandoned<'_> {
     }
 }
 
+/// Judges what a function has returned, where its scope still holds a handle or has lost a transaction.
+pub trait Judge<T> {
+    /// Judges it.
+    ///
+    /// # Panics
+    ///
+    /// As [`Ended::judge`].
+    fn judge(&self, ended: &Ended, value: &T);
+}
+
+impl<T, J: Fn(&Ended, &T)> Judge<T> for J {
+    #[track_caller]
+    fn judge(&self, ended: &Ended, value: &T) {
+        self(ended, value);
+    }
+}
+
+/// Judges a value of a type that is spelled with names of std. Its error is of sqlx, or of another crate that is known.
+#[derive(Debug)]
+pub struct Spelled;
+
+impl<T> Judge<T> for Spelled {
+    fn judge(&self, ended: &Ended, value: &T) {
+        ended.judge_at_name(returned::of_spelled(value, returned::of_known_error));
+    }
+}
+
+/// Judges a value of a type that is spelled with names of std, in a `Result` with an error of which this is known.
+#[derive(Debug)]
+pub struct SpelledOr(fn() -> Holds);
+
+impl<T> Judge<T> for SpelledOr {
+    fn judge(&self, ended: &Ended, value: &T) {
+        ended.judge_at_name(returned::of_spelled(value, |_| (self.0)()));
+    }
+}
+
+/// Runs `future` in a scope of `function`, and judges what it returns as [`Spelled`].
+#[inline]
+pub fn scope_spelled<F>(function: &'static TrackedFn, future: F) -> Scoped<Named, F, Spelled> {
+    Scoped {
+        future: Some(future),
+        judge: Spelled,
+        names: Named(function),
+        scope: None,
+        waits_at: None,
+    }
+}
+
+/// Runs `future` in a scope of `function`, and judges what it returns as [`SpelledOr`].
+#[inline]
+pub fn scope_spelled_or<F>(
+    function: &'static TrackedFn,
+    future: F,
+    error: fn() -> Holds,
+) -> Scoped<Named, F, SpelledOr> {
+    Scoped {
+        future: Some(future),
+        judge: SpelledOr(error),
+        names: Named(function),
+        scope: None,
+        waits_at: None,
+    }
+}
+
 /// Runs `future` in a scope of `function`.
 ///
 /// When the future returns, `judge` is called with the value if the scope still holds a handle or has lost a
@@ -303,7 +368,7 @@ impl<M, F, J> Future for Scoped<M, F, J>
 where
     M: Names,
     F: Future,
-    J: Fn(&Ended, &F::Output),
+    J: Judge<F::Output>,
 {
     type Output = F::Output;
 
@@ -335,7 +400,7 @@ where
                     task: cx.waker().clone(),
                     value: type_name::<F::Output>(),
                 };
-                (this.judge)(&ended, &value);
+                this.judge.judge(&ended, &value);
             }
         }
         Poll::Ready(value)
@@ -389,6 +454,20 @@ impl Ended {
     /// finding is certain.
     #[track_caller]
     pub fn judge(&self, returned: Returned) {
+        if let Some(message) = self.found(returned) {
+            panic!("{message}");
+        }
+    }
+
+    /// The same. It panics at the function's name.
+    fn judge_at_name(&self, returned: Returned) {
+        if let Some(message) = self.found(returned) {
+            site::panic_at(None, Some(self.scope.function()), &message);
+        }
+    }
+
+    /// The message of the panic at the return, if there must be one. What stops the program at a query, panics here.
+    fn found(&self, returned: Returned) -> Option<String> {
         let mut panic = None;
         // All are reported. The first that must panic supplies the message.
         let mut act_on = |reaction| {
@@ -418,12 +497,13 @@ impl Ended {
                 act_on(lint::outlived_scope(&self.scope, &handle, ending));
             }
         }
-        if let Some(message) = panic.or(self.scope.take_failures()) {
-            panic!("{message}");
-        }
-        if let Some((site, function, message)) = stop {
+        let panic = panic.or(self.scope.take_failures());
+        if panic.is_none()
+            && let Some((site, function, message)) = stop
+        {
             site::panic_at(site, function, &message);
         }
+        panic
     }
 }
 

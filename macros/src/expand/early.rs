@@ -1,6 +1,6 @@
 //! The early returns and the last expression of a body.
 
-use proc_macro2::{Spacing, Span, TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, ExprReturn, Item, Stmt};
@@ -41,28 +41,6 @@ impl VisitMut for Returns {
     }
 
     fn visit_item_mut(&mut self, _: &mut Item) {}
-}
-
-/// Whether a body may return before its end: by `return`, by `?`, or in a macro.
-pub(super) fn may_return(body: TokenStream) -> bool {
-    let mut after_word = false;
-    body.into_iter().any(|token| match token {
-        TokenTree::Ident(word) => {
-            after_word = true;
-            word == "return"
-        }
-        TokenTree::Punct(punct) => {
-            let calls_macro =
-                punct.as_char() == '!' && after_word && punct.spacing() == Spacing::Alone;
-            after_word = false;
-            punct.as_char() == '?' || calls_macro
-        }
-        TokenTree::Group(group) => {
-            after_word = false;
-            may_return(group.stream())
-        }
-        TokenTree::Literal(_) => false,
-    })
 }
 
 /// The argument of `Box::pin(inner)`, where that is the last expression of the body.

@@ -10,7 +10,7 @@ use super::{arguments, early, lifetimes, outward, relax, slots};
 use crate::crate_path::{CratePath, ends, parenthesized};
 use crate::in_place;
 use crate::model::{EntryPoint, Form, Function, each_async_block};
-use crate::returns::{Kind, Returned, inferable, is_opaque, is_plain};
+use crate::returns::{Kind, Returned, has_known_error, inferable, is_of_std, is_opaque, is_plain};
 use crate::sites::{self, Sites};
 
 pub(super) fn expand(function: Function) -> TokenStream {
@@ -40,6 +40,7 @@ fn rewritten(mut function: Function, sites: &mut Sites, with_items: bool) -> Tok
         path,
         name,
         span,
+        may_return: sites.may_return,
     };
     let form = std::mem::replace(&mut function.form, Form::Plain);
     let body = match form {
@@ -88,6 +89,8 @@ struct Wrapper {
     name: Span,
     /// The same location with mixed-site hygiene.
     span: Span,
+    /// Whether the body may return before its end.
+    may_return: bool,
 }
 
 impl Wrapper {
@@ -117,7 +120,7 @@ impl Wrapper {
         }
         let scope = self.scope(function, &output);
         function.signature.asyncness = None;
-        function.signature.output = self.future_of(&function.signature, &output);
+        function.signature.output = Self::future_of(&function.signature, &output);
         if function
             .attributes
             .iter()
@@ -194,25 +197,24 @@ impl Wrapper {
     fn entry_point(&self, function: &mut Function) -> TokenStream {
         let output = inferable(&self.output(&function.signature.output));
         each_async_block(&mut function.body, |block| {
-            let arguments = self.scope_arguments(block, &Judge::of(Some(&output)));
-            *block = Expr::Verbatim(self.path.call("scope", arguments, block));
+            let (scope, arguments) = self.in_scope(block, &self.judge(Some(&output)));
+            *block = Expr::Verbatim(self.path.call(scope, arguments, block));
         });
         self.block(&mut function.body)
     }
 
     /// `-> impl Future<Output = T>`
-    fn future_of(&self, signature: &Signature, output: &Type) -> ReturnType {
+    fn future_of(signature: &Signature, output: &Type) -> ReturnType {
         // The tokens have mixed-site hygiene, so that the type captures every lifetime. Only the last one is the
         // user's. The signature then begins and ends with the user's tokens, so the compiler reports lints about it
         // as before.
-        let mut close: Token![>] = parse_quote_spanned!(self.span=> >);
-        close.spans[0] = match &signature.output {
+        let close = Token![>](match &signature.output {
             ReturnType::Default => signature.paren_token.span.close(),
             ReturnType::Type(_, ty) => ends(ty).1,
-        };
-        parse_quote_spanned! {Span::mixed_site().located_at(output.span())=>
-            -> impl ::core::future::Future<Output = #output #close
-        }
+        });
+        let span = Span::mixed_site().located_at(output.span());
+        let future = quote_spanned!(span=> impl ::core::future::Future<Output = #output #close);
+        ReturnType::Type(Token![->](span), Box::new(Type::Verbatim(future)))
     }
 
     /// The scope of an `async fn`. Its future is lowered as rustc would lower it.
@@ -229,7 +231,7 @@ impl Wrapper {
         let value = Ident::new("__leash_value", self.name.located_at(last));
         let output = inferable(output);
         // This never runs. It fixes the type of each `return` and `?` before the compiler checks them.
-        let early = early::may_return(body.clone()).then(|| {
+        let early = self.may_return.then(|| {
             quote_spanned! {self.span=>
                 if let ::core::option::Option::Some(#early) = ::core::option::Option::None::<#output> {
                     #[allow(unreachable_code)]
@@ -248,24 +250,25 @@ impl Wrapper {
             }
         };
         let private = &self.private;
-        let judge = if is_opaque(&output) {
-            Judge::MayHold
-        } else {
-            Judge::Probe {
+        let judge = match self.judge(Some(&output)) {
+            // The body has the type.
+            Judge::Probe { is_plain, .. } => Judge::Probe {
                 annotation: None,
-                is_plain: is_plain(&output),
-            }
+                is_plain,
+            },
+            judge => judge,
         };
-        let arguments = self.scope_arguments(&future, &judge);
-        quote_spanned!(self.span=> #private::scope(#arguments))
+        let (scope, arguments) = self.in_scope(&future, &judge);
+        let scope = Ident::new(scope, self.span);
+        quote_spanned!(self.span=> #private::#scope(#arguments))
     }
 
     /// The future or stream in its scope, in place of `written`.
     fn wrap(&self, inner: &impl ToTokens, written: &impl ToTokens, kind: &Kind) -> TokenStream {
         match kind {
             Kind::Future(output) => {
-                let arguments = self.scope_arguments(inner, &Judge::of(output.as_deref()));
-                self.path.call("scope", arguments, written)
+                let (scope, arguments) = self.in_scope(inner, &self.judge(output.as_deref()));
+                self.path.call(scope, arguments, written)
             }
             Kind::Stream => {
                 let arguments = quote_spanned!(self.span=> &__LEASH, #inner);
@@ -274,12 +277,26 @@ impl Wrapper {
         }
     }
 
-    /// The arguments of `P::scope`: the static, the future and the closure that judges the returned value.
+    /// The function that makes the scope, and its arguments: the static, the future and the closure that judges the
+    /// returned value. A value of a type that is spelled with names of std needs no closure, which costs the compiler time.
     ///
     /// The closure names the type of the value where the compiler would not have inferred it in time.
-    fn scope_arguments(&self, future: &impl ToTokens, judge: &Judge<'_>) -> TokenStream {
+    fn in_scope(&self, future: &impl ToTokens, judge: &Judge<'_>) -> (&'static str, TokenStream) {
         let Wrapper { private, kept, .. } = self;
         let (value, returned) = match judge {
+            Judge::Spelled { error: None } => {
+                let arguments = quote_spanned!(self.span=> &__LEASH, #future);
+                return ("scope_spelled", arguments);
+            }
+            Judge::Spelled { error: Some(of) } => {
+                let error = quote_spanned! {self.span=> {
+                    #[allow(unused_imports)]
+                    use #private::AnyFailure as _;
+                    #private::Failure::<#of>::HOLDS
+                }};
+                let arguments = quote_spanned!(self.span=> &__LEASH, #future, #error);
+                return ("scope_spelled_or", arguments);
+            }
             Judge::Probe {
                 annotation,
                 is_plain,
@@ -302,10 +319,24 @@ impl Wrapper {
         // span.
         let judge = Ident::new("judge", self.name);
         let returned = parenthesized(returned, self.name);
-        quote_spanned! {self.span=>
+        let arguments = quote_spanned! {self.span=>
             &__LEASH,
             #future,
             |ended, #value| ended.#judge #returned,
+        };
+        ("scope", arguments)
+    }
+
+    fn judge<'a>(&self, output: Option<&'a Type>) -> Judge<'a> {
+        match output {
+            Some(output) if is_opaque(output) => Judge::MayHold,
+            Some(output) if self.kept.is_empty() && is_of_std(output) => Judge::Spelled {
+                error: (!has_known_error(output)).then_some(output),
+            },
+            annotation => Judge::Probe {
+                annotation,
+                is_plain: annotation.is_some_and(is_plain),
+            },
         }
     }
 
@@ -330,6 +361,11 @@ impl Wrapper {
 
 /// How the expansion decides whether a returned value may hold a handle.
 enum Judge<'a> {
+    /// By the name of its type.
+    Spelled {
+        /// The type, where the error in it must be asked.
+        error: Option<&'a Type>,
+    },
     /// By its type.
     Probe {
         /// The type, where the compiler would not have inferred it in time.
@@ -340,16 +376,4 @@ enum Judge<'a> {
     /// creates a closure or an `async` block, the compiler does not know yet what that captures, so probing the type
     /// is an error.
     MayHold,
-}
-
-impl<'a> Judge<'a> {
-    fn of(output: Option<&'a Type>) -> Self {
-        match output {
-            Some(output) if is_opaque(output) => Judge::MayHold,
-            annotation => Judge::Probe {
-                annotation,
-                is_plain: annotation.is_some_and(is_plain),
-            },
-        }
-    }
 }

@@ -90,6 +90,8 @@ impl Evidence {
 ///      );
 /// ```
 ///
+/// Without options: `P::TrackedFn::written(__leash, __leash, file!(), "…")`.
+///
 /// The function and all its call sites share one fn and one static, because each fn and each static adds to the
 /// compile time. What is known of them is one text: as tuples and arrays it costs the compiler six times as much.
 pub(super) fn items(
@@ -114,7 +116,13 @@ pub(super) fn items(
     });
     let panic = path.panic_at(name);
     let written = evidence.written(name, sites);
+    let written = quote_spanned!(span=> written(__leash, __leash, ::core::file!(), #written));
     let settings = settings(&private, &function.options);
+    let function = if settings.is_empty() {
+        quote_spanned!(span=> #private::TrackedFn::#written)
+    } else {
+        quote_spanned!(span=> #private::TrackedFn::new(#private::Function::#written #settings))
+    };
     quote_spanned! {span=>
         #tap
         fn __leash(index: ::core::primitive::usize, message: &::core::primitive::str) -> ! {
@@ -123,10 +131,7 @@ pub(super) fn items(
                 _ => #panic,
             }
         }
-        static __LEASH: #private::TrackedFn = #private::TrackedFn::new(
-            #private::Function::written(__leash, __leash, ::core::file!(), #written)
-            #settings
-        );
+        static __LEASH: #private::TrackedFn = #function;
     }
 }
 

@@ -5,7 +5,7 @@ use quote::quote_spanned;
 use syn::{FnArg, Generics, Pat, Signature, Type};
 
 use crate::crate_path::CratePath;
-use crate::returns::is_opaque;
+use crate::returns::{is_opaque, types};
 
 /// Asks of each `&mut` argument whether its type can hold a handle.
 ///
@@ -26,6 +26,7 @@ pub(super) fn kept(path: &CratePath, span: Span, signature: &Signature) -> Token
         };
         if let Type::Reference(reference) = &**ty
             && reference.mutability.is_some()
+            && !is_connection(&reference.elem)
             && can_be_asked(&reference.elem, &signature.generics)
         {
             let ty = &reference.elem;
@@ -33,6 +34,22 @@ pub(super) fn kept(path: &CratePath, span: Span, signature: &Signature) -> Token
         }
     }
     kept
+}
+
+/// Whether the type is a connection or a handle of sqlx by its name, and so need not be asked: none is put into another.
+fn is_connection(ty: &Type) -> bool {
+    let Type::Path(path) = ty else {
+        return false;
+    };
+    let Some(last) = path.path.segments.last() else {
+        return false;
+    };
+    let has_type = types(last).next().is_some();
+    match last.ident.to_string().as_str() {
+        "AnyConnection" | "MySqlConnection" | "PgConnection" | "SqliteConnection" => !has_type,
+        "PoolConnection" | "Transaction" => has_type,
+        _ => false,
+    }
 }
 
 /// Whether the type has a name, by which it can be asked, and the same name for all callers.

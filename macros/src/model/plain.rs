@@ -12,6 +12,7 @@ use syn::{
 
 use crate::returns::PLAIN;
 use crate::sites::is_call_site;
+use crate::words::is_one_of;
 
 /// Traits that no future or stream is returned for.
 const DATA: [&str; 20] = [
@@ -180,8 +181,4 @@ fn is_plain_value(value: &Expr, ty: &TypePath) -> bool {
         Expr::Block(block) => tail(&block.block).is_some_and(|tail| is_plain_value(tail, ty)),
         _ => false,
     }
-}
-
-fn is_one_of(word: &Ident, words: &[&str]) -> bool {
-    words.iter().any(|one| word == one)
 }

@@ -8,6 +8,8 @@ use syn::{
     Block, Expr, ExprMethodCall, FnArg, Item, Local, Pat, PatIdent, PatType, Path, Signature, Type,
 };
 
+use crate::words::is_one_of;
+
 /// The start of a chain of calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Root {
@@ -44,15 +46,11 @@ pub(super) fn root(call: &ExprMethodCall, builders: &HashSet<Ident>) -> Option<R
     let mut receiver = &*call.receiver;
     loop {
         match receiver {
-            Expr::MethodCall(call)
-                if call.method == "build_query_as" || call.method == "build_query_scalar" =>
-            {
-                return Some(Root::Query);
-            }
-            Expr::MethodCall(call) if call.method == "build" => {
-                return is_builder(&call.receiver, builders).then_some(Root::Query);
-            }
-            Expr::MethodCall(call) => receiver = &call.receiver,
+            Expr::MethodCall(call) => match &*call.method.to_string() {
+                "build_query_as" | "build_query_scalar" => return Some(Root::Query),
+                "build" => return is_builder(&call.receiver, builders).then_some(Root::Query),
+                _ => receiver = &call.receiver,
+            },
             Expr::Paren(inner) => receiver = &inner.expr,
             Expr::Group(inner) => receiver = &inner.expr,
             Expr::Macro(mac) => {
@@ -82,7 +80,7 @@ pub(super) fn root(call: &ExprMethodCall, builders: &HashSet<Ident>) -> Option<R
 fn is_sqlx(path: &Path, words: &[&str]) -> bool {
     let mut segments = path.segments.iter().rev();
     let last = segments.next();
-    let named = last.is_some_and(|last| words.iter().any(|word| last.ident == word));
+    let named = last.is_some_and(|last| is_one_of(&last.ident, words));
     named
         && segments
             .next()

@@ -10,9 +10,10 @@ use syn::{
     Signature, Type, UnOp,
 };
 
-use super::stays::{is_one_of, peeled};
+use super::stays::peeled;
 use super::{AWAITED, called};
 use crate::in_place;
+use crate::words::is_one_of;
 
 /// The variable that has a connection, or the field of one: `conn`, or `self` and `conn`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

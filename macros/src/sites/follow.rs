@@ -14,9 +14,10 @@ use syn::ext::IdentExt;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, ExprAssign, ExprAwait, ExprCall, Item, Local, Pat, Stmt};
 
-use super::stays::{ACQUIRES, is_one_of, kept, peeled};
+use super::stays::{ACQUIRES, kept, peeled};
 use crate::in_place;
 use crate::location::written;
+use crate::words::is_one_of;
 use parts::{each_part, names};
 use walk::{Use, Walk, end_of};
 

@@ -14,6 +14,7 @@ use syn::{Expr, ExprCall, Item, LitStr, Local, Macro, Pat, PatIdent, Stmt, Token
 use super::STREAMS;
 use crate::in_place;
 use crate::straight::is_harmless;
+use crate::words::is_one_of;
 
 /// Methods that take a handle.
 pub(super) const ACQUIRES: [&str; 5] = [
@@ -261,10 +262,6 @@ fn replaces(call: &ExprCall) -> bool {
     };
     let last = path.path.segments.last();
     last.is_some_and(|last| is_one_of(&last.ident, &REPLACES))
-}
-
-pub(super) fn is_one_of(word: &Ident, words: &[&str]) -> bool {
-    words.iter().any(|one| word == one)
 }
 
 /// The expression without parentheses and the invisible groups that other macros leave.

@@ -40,7 +40,7 @@ fn in_full() {
                     let __leash_value: sqlx::Result<Exam> = {
                         const _: () = ();
                         P::awaited(
-                            P::awaiting(&__LEASH, 0),
+                            P::awaiting(0),
                             query.fetch_one(pool).await,
                         )
                     };
@@ -91,7 +91,7 @@ fn async_fn() {
                         let __leash_value: sqlx::Result<Exam> = {
                             let query = sqlx::query_as("…");
                             P::awaited(
-                                P::awaiting(&__LEASH, 0),
+                                P::awaiting(0),
                                 query.bind(id).fetch_one(pool).await,
                             )
                         };
@@ -132,13 +132,12 @@ fn options() {
                     P::Limit::PerSecond(2)), (P::Lint::QueryBudget,
                     P::Limit::Count(3))] })
                 }
-                P::scope(
+                P::scope_spelled(
                     &__LEASH,
                     async move {
                         let __leash_value: () = {};
                         #[allow(unreachable_code)] __leash_value
                     },
-                    |ended, value| ended.judge(P::returned!(value)),
                 )
             }
         "#]],
@@ -166,7 +165,7 @@ fn arguments() {
                 leash! {
                     "at 2:18; straight; takes Guard; takes Self"
                 }
-                P::scope(
+                P::scope_spelled(
                     &__LEASH,
                     async move {
                         let _ = &self;
@@ -189,7 +188,6 @@ fn arguments() {
                         let __leash_value: () = {};
                         #[allow(unreachable_code)] __leash_value
                     },
-                    |ended, value| ended.judge(P::returned!(value)),
                 )
             }
         "#]],
@@ -285,20 +283,19 @@ fn impl_with_overrides() {
                         [(P::Lint::QueryBudget, P::Limit::Count(3))]
                         })
                     }
-                    P::scope(
+                    P::scope_spelled(
                         &__LEASH,
                         async move {
                             let _ = &self;
                             let __leash_value: () = {
                                 const _: () = ();
                                 P::awaited(
-                                    P::awaiting(&__LEASH, 0),
+                                    P::awaiting(0),
                                     self.pool.acquire().await,
                                 )
                             };
                             #[allow(unreachable_code)] __leash_value
                         },
-                        |ended, value| ended.judge(P::returned!(value)),
                     )
                 }
             }
@@ -317,7 +314,7 @@ fn trait_with_default_bodies() {
                     leash! {
                         "at 1:54; straight"
                     }
-                    P::scope(
+                    P::scope_spelled(
                         &__LEASH,
                         async move {
                             let _ = &self;
@@ -327,7 +324,6 @@ fn trait_with_default_bodies() {
                             };
                             #[allow(unreachable_code)] __leash_value
                         },
-                        |ended, value| ended.judge(P::returned!(value)),
                     )
                 }
             }
@@ -345,13 +341,12 @@ fn two_attributes_on_one_item() {
                     "at 1:68; straight".root().limits(const { &
                     [(P::Lint::QueryBudget, P::Limit::Count(7))] })
                 }
-                P::scope(
+                P::scope_spelled(
                     &__LEASH,
                     async move {
                         let __leash_value: () = {};
                         #[allow(unreachable_code)] __leash_value
                     },
-                    |ended, value| ended.judge(P::returned!(value)),
                 )
             }
         "#]],
@@ -371,13 +366,12 @@ fn module() {
                         leash! {
                             "at 1:69; straight"
                         }
-                        P::scope(
+                        P::scope_spelled(
                             &__LEASH,
                             async move {
                                 let __leash_value: () = {};
                                 #[allow(unreachable_code)] __leash_value
                             },
-                            |ended, value| ended.judge(P::returned!(value)),
                         )
                     }
                 }
@@ -400,16 +394,18 @@ fn boxed_fn_of_async_trait() {
                 {
                     const _: () = ();
                     Box::pin(
-                        P::scope(
+                        P::scope_spelled_or(
                             &__LEASH,
                             async move {
                                 P::awaited(
-                                    P::awaiting(&__LEASH, 0),
+                                    P::awaiting(0),
                                     self.pool.acquire().await,
                                 )
                             },
-                            |ended, value: &Result<u8>| {
-                                ended.judge(P::returned!(value))
+                            {
+                                #[allow(unused_imports)]
+                                use P::AnyFailure as _;
+                                P::Failure::<Result<u8>>::HOLDS
                             },
                         ),
                     )
@@ -440,13 +436,7 @@ fn boxed_fn_with_early_return() {
                     })
                 };
                 #[allow(unreachable_code)]
-                ::std::boxed::Box::pin(
-                    P::scope(
-                        &__LEASH,
-                        __leash_body,
-                        |ended, value: &u8| ended.judge(P::returned!(value)),
-                    ),
-                )
+                ::std::boxed::Box::pin(P::scope_spelled(&__LEASH, __leash_body))
             }
         "#]],
     );
@@ -465,12 +455,7 @@ fn impl_future_fn() {
                     const _: () = ();
                     async { 1 }
                 };
-                #[allow(unreachable_code)]
-                P::scope(
-                    &__LEASH,
-                    __leash_body,
-                    |ended, value: &u8| ended.judge(P::returned!(value)),
-                )
+                #[allow(unreachable_code)] P::scope_spelled(&__LEASH, __leash_body)
             }
         "#]],
     );
@@ -530,15 +515,14 @@ fn test_attribute_expanded_first() {
                     [(P::Lint::QueryBudget, P::Limit::Count(3))] })
                 }
                 {
-                    let body = P::scope(
+                    let body = P::scope_spelled(
                         &__LEASH,
                         async {
                             P::awaited(
-                                P::awaiting(&__LEASH, 0),
+                                P::awaiting(0),
                                 pool.acquire().await,
                             )
                         },
-                        |ended, value: &()| ended.judge(P::returned!(value)),
                     );
                     block_on(body)
                 }
@@ -554,20 +538,19 @@ fn test_attribute_expanded_first() {
                 }
                 {
                     fn test(pool: Pool) -> impl ::core::future::Future<Output = ()> {
-                        P::scope(
+                        P::scope_spelled(
                             &__LEASH,
                             async move {
                                 let pool = pool;
                                 let __leash_value: () = {
                                     const _: () = ();
                                     P::awaited(
-                                        P::awaiting(&__LEASH, 0),
+                                        P::awaiting(0),
                                         pool.acquire().await,
                                     )
                                 };
                                 #[allow(unreachable_code)] __leash_value
                             },
-                            |ended, value| ended.judge(P::returned!(value)),
                         )
                     }
                     run(test)
@@ -657,19 +640,19 @@ fn sites_that_the_function_awaits_itself() {
                 leash! {
                     "at 2:18; site 3:32 begin stays; site 5:33 execute; site 6:44 execute; site 7:71 execute; site 8:47 execute; site 10:43 acquire; site 10:24 execute; site 12:18 acquire; site 13:24 acquire 13:18-13:34; site 14:16 commit; loop 4:13 for 4:27-9:14 given"
                 }
-                P::scope(
+                P::scope_spelled(
                     &__LEASH,
                     async move {
                         let pool = pool;
                         let ids = ids;
                         let __leash_value: sqlx::Result<()> = {
                             let mut tx = P::awaited(
-                                P::awaiting(&__LEASH, 0),
+                                P::awaiting(0),
                                 (pool.begin()).await,
                             )?;
                             for id in ids {
                                 P::awaited(
-                                    P::awaiting(&__LEASH, 1),
+                                    P::awaiting(1),
                                     query!("…", id)
                                         .execute(
                                             P::executed(&mut *tx).tap(false, false),
@@ -719,7 +702,7 @@ fn sites_that_the_function_awaits_itself() {
                                         .execute(
                                             P::executed(
                                                     &mut *P::awaited(
-                                                        P::awaiting(&__LEASH, 5),
+                                                        P::awaiting(5),
                                                         pool.acquire().await,
                                                     )?,
                                                 )
@@ -728,19 +711,18 @@ fn sites_that_the_function_awaits_itself() {
                                 )
                                 .await?;
                             P::awaited(
-                                P::awaiting(&__LEASH, 7),
+                                P::awaiting(7),
                                 #[cfg(test)]
                                 pool.acquire().await,
                             );
                             join!(P::at(& __LEASH, 8, pool.acquire()));
                             P::awaited(
-                                P::awaiting(&__LEASH, 9),
+                                P::awaiting(9),
                                 tx.commit().await,
                             )
                         };
                         #[allow(unreachable_code)] __leash_value
                     },
-                    |ended, value| ended.judge(P::returned!(value)),
                 )
             }
         "#]],
@@ -1055,7 +1037,7 @@ fn anonymous_lifetimes_of_arguments_get_names() {
                 leash! {
                     "at 1:19; straight"
                 }
-                P::scope(
+                P::scope_spelled(
                     &__LEASH,
                     async move {
                         let name = name;
@@ -1065,7 +1047,6 @@ fn anonymous_lifetimes_of_arguments_get_names() {
                         let __leash_value: () = {};
                         #[allow(unreachable_code)] __leash_value
                     },
-                    |ended, value| ended.judge(P::returned!(value)),
                 )
             }
         "##]],

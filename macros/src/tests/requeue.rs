@@ -116,13 +116,12 @@ fn attributes_that_are_left_at_the_end_stay() {
                 leash! {
                     "at 3:18; straight"
                 }
-                P::scope(
+                P::scope_spelled(
                     &__LEASH,
                     async move {
                         let __leash_value: () = {};
                         #[allow(unreachable_code)] __leash_value
                     },
-                    |ended, value| ended.judge(P::returned!(value)),
                 )
             }
         "##]],

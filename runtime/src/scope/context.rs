@@ -325,13 +325,18 @@ pub(crate) fn enter_site(site: &'static Site) {
     TOP.with(|top| top.current.set(Some(current)));
 }
 
-/// Makes `site` the current call site without a guard, until [`leave_site`] or the end of the function's poll.
+/// Makes the innermost function's site of this index the current call site without a guard, until [`leave_site`] or the
+/// end of the function's poll.
 #[inline]
-pub(crate) fn await_site(site: &'static Site, awaited_at: &'static Location<'static>) {
-    go_on(Current {
-        site,
-        awaited_at: Some(awaited_at),
-    });
+pub(crate) fn await_site(index: usize, awaited_at: &'static Location<'static>) {
+    // There is none while the thread is torn down, or that of another function.
+    let site = function().and_then(|function| function.find_site(index));
+    if let Some(site) = site {
+        go_on(Current {
+            site,
+            awaited_at: Some(awaited_at),
+        });
+    }
 }
 
 /// The call site at which the innermost function is.

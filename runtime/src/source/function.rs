@@ -71,7 +71,7 @@ impl Function {
         Self::made(any::type_name::<M>, panic_at, file, [0, 0], written)
     }
 
-    const fn made(
+    pub(crate) const fn made(
         path: fn() -> &'static str,
         panic_at: PanicAt,
         file: &'static str,

@@ -7,6 +7,7 @@
 use std::any::type_name;
 use std::fmt::Display;
 use std::hash::BuildHasher;
+use std::marker::PhantomData;
 use std::mem::{discriminant, needs_drop};
 use std::panic::UnwindSafe;
 
@@ -92,6 +93,73 @@ impl<T> Inspect for Value<'_, T> {
         Returned::known(Holds::Handle, failed(self.0))
     }
 }
+
+/// Of a value whose type is spelled with names of std alone. `of_error` is asked where it is an error.
+///
+/// The type's name shows whether it is of std. Of one that only looks so, nothing is known.
+pub(crate) fn of_spelled<T>(value: &T, of_error: impl FnOnce(&str) -> Holds) -> Returned {
+    let failed = failed(value);
+    let name = type_name::<T>();
+    let (success, error) = sides(name).unwrap_or((name, ""));
+    let holds = match failed {
+        true if !error.is_empty() => of_error(error),
+        _ if is_of_std(success) => Holds::Nothing,
+        _ => Holds::Handle,
+    };
+    Returned::known(holds, failed)
+}
+
+/// Of an error by the name of its type.
+pub(crate) fn of_known_error(name: &str) -> Holds {
+    if is_known(name) {
+        Holds::Nothing
+    } else {
+        Holds::Handle
+    }
+}
+
+/// The names of `T` and `E` in that of a `Result<T, E>`.
+fn sides(name: &str) -> Option<(&str, &str)> {
+    let arguments = name.strip_prefix("core::result::Result<")?;
+    let arguments = arguments.strip_suffix('>')?;
+    let mut depth = 0_u32;
+    let comma = arguments.find(|c| {
+        match c {
+            '<' | '(' | '[' => depth += 1,
+            '>' | ')' | ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ',' && depth == 0
+    })?;
+    let (success, error) = arguments.split_at(comma);
+    Some((success, error.trim_start_matches([',', ' '])))
+}
+
+/// Whether the name has only types of std that show what they hold.
+fn is_of_std(name: &str) -> bool {
+    let is_of_std = |path: &str| {
+        let root = path.split("::").next().unwrap_or(path);
+        matches!(root, "alloc" | "core" | "std") || (root == path && path != "dyn")
+    };
+    !name.contains("&mut") && !hides_in(name) && paths(name).all(is_of_std)
+}
+
+/// Asks whether the error of a `Result` may hold a handle.
+#[derive(Debug)]
+pub struct Failure<T>(PhantomData<fn() -> T>);
+
+impl<T, E: Display> Failure<Result<T, E>> {
+    /// Of an error that can be shown.
+    pub const HOLDS: fn() -> Holds = of_error::<E>;
+}
+
+/// Of any other type. The compiler takes the constant of [`Failure`] itself where there is one.
+pub trait AnyFailure {
+    /// An error may hold a handle.
+    const HOLDS: fn() -> Holds = || Holds::Handle;
+}
+
+impl<T> AnyFailure for Failure<T> {}
 
 /// Of a type that is `UnwindSafe`.
 fn of_plain<T>() -> Holds {
@@ -188,7 +256,7 @@ pub struct Returned {
 
 /// Whether a value may hold a handle, by its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Holds {
+pub enum Holds {
     /// It cannot.
     Nothing,
     /// Its type shows none, and may hide one: a type of the user's own, with a `Mutex` or the end of a channel inside.
@@ -262,10 +330,25 @@ macro_rules! __returned {
 mod tests {
     use std::convert::Infallible;
 
-    use super::{Holds, Returned, hides_in};
+    use std::collections::HashMap;
+    use std::fmt;
+    use std::sync::{Arc, Mutex};
+
+    use sqlx::Error;
+
+    use super::{AnyFailure as _, Failure, Holds, Returned, hides_in, of_known_error, of_spelled};
     use crate::__private::returned;
 
     type Opaque = Box<dyn Fn()>;
+
+    /// An error of the user's own.
+    struct Own(String);
+
+    impl fmt::Display for Own {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(&self.0)
+        }
+    }
 
     fn generic<T>(value: &T) -> Returned {
         returned!(value)
@@ -321,6 +404,49 @@ mod tests {
         check(&std::cmp::Ordering::Less, false);
         check(&std::ops::ControlFlow::<u8, u8>::Break(1), false);
         check(&[Err::<u8, u8>(1)], false);
+    }
+
+    #[test]
+    fn a_type_that_is_spelled_with_names_of_std_is_judged_alike() {
+        #[track_caller]
+        fn check<T>(value: &T, asked: Returned, error: fn() -> Holds) {
+            assert_eq!(of_spelled(value, |_| error()), asked);
+        }
+        macro_rules! check {
+            ($value:expr, $type:ty) => {{
+                let value: $type = $value;
+                check(&value, returned!(&value), Failure::<$type>::HOLDS);
+            }};
+        }
+        type Both<T> = Result<T, Error>;
+        check!((), ());
+        check!(Some((1, vec![String::new()])), Option<(u8, Vec<String>)>);
+        check!(None, Option<Box<str>>);
+        check!(Ok(HashMap::new()), Both<HashMap<u8, [i64; 2]>>);
+        check!(Ok((1, None)), Both<(u8, Option<Arc<str>>)>);
+        check!(Err(Error::RowNotFound), Both<(u8, Option<Arc<str>>)>);
+        check!(Ok(Ok(1)), Result<Result<u8, fmt::Error>, String>);
+        check!(Err(Own(String::new())), Result<u8, Own>);
+        check!(Err(Box::new(|| ())), Result<u8, Opaque>);
+        check!(Err(1), Result<(), u8>);
+    }
+
+    #[test]
+    fn a_type_that_only_looks_like_one_of_std_may_hold() {
+        fn holds<T>(value: &T) -> Holds {
+            of_spelled(value, of_known_error).holds
+        }
+        assert_eq!(holds(&Own(String::new())), Holds::Handle);
+        assert_eq!(
+            holds(&Ok::<_, Error>(vec![Own(String::new())])),
+            Holds::Handle
+        );
+        assert_eq!(holds(&(Box::new(|| ()) as Opaque)), Holds::Handle);
+        assert_eq!(holds(&&mut 1), Holds::Handle);
+        assert_eq!(holds(&Err::<u8, _>(Own(String::new()))), Holds::Handle);
+        assert_eq!(holds(&Err::<u8, _>(Error::RowNotFound)), Holds::Nothing);
+        assert_eq!(holds(&Some(Mutex::new(1))), Holds::Nothing);
+        assert_eq!(holds(&Mutex::new(Own(String::new()))), Holds::Handle);
     }
 
     #[test]

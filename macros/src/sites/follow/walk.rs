@@ -10,12 +10,13 @@ use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Arm, Expr, Item, Local, Macro, Pat, Stmt, Token, Type, UnOp};
 
-use super::super::stays::{ENDS, borrows, drops, is_one_of, peeled};
+use super::super::stays::{ENDS, borrows, drops, peeled};
 use super::branches::{Body, Branch};
 use super::parts::{each_part, names};
 use crate::crate_path::ends;
 use crate::in_place;
 use crate::straight::is_harmless;
+use crate::words::is_one_of;
 
 /// Parts of the usual names of variables and fields that hold a handle.
 const USUAL: [&str; 8] = [

@@ -144,7 +144,7 @@ fn a_scope_keeps_its_site_from_poll_to_poll() {
     let waits_at = |index| {
         let body = async move {
             let line = line!() + 1;
-            let site = track::awaiting(&FUNCTION, index);
+            let site = track::awaiting(index);
             let polls = track::awaited(site, both_polls().await);
             (polls, now(), line)
         };
@@ -179,11 +179,24 @@ fn a_scope_that_is_cancelled_is_at_no_site() {
     let body = async {
         let _dropped = dropped;
         scope();
-        let site = track::awaiting(&FUNCTION, 0);
+        let site = track::awaiting(0);
         track::awaited(site, both_polls().await);
     };
     let mut waits = Box::pin(track::scope(&FUNCTION, body, |_, ()| {}));
     assert!(poll(waits.as_mut()).is_pending());
     drop(waits);
     assert_eq!(seen.get(), Some(None));
+}
+
+#[test]
+fn a_thread_that_is_in_no_function_is_at_no_site() {
+    track::awaited(track::awaiting(0), assert_eq!(now(), None));
+    run(track::scope(
+        &FUNCTION,
+        async {
+            let site = track::awaiting(9);
+            track::awaited(site, assert_eq!(now(), None));
+        },
+        |_, ()| {},
+    ));
 }
