@@ -3,48 +3,28 @@
 //! A site's first call takes a slot of fixed size. Its second call makes a [`Line`], which keeps sums and hashes: no
 //! text, and nothing of an argument.
 
-use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use rustc_hash::FxBuildHasher;
 use smallvec::SmallVec;
 
-use super::common::{Common, Innermost};
-use crate::measure::distinct::Distinct;
+use super::common::Innermost;
 use crate::site::Site;
 use crate::site::tally::Tally;
 use crate::sync;
+
+mod arguments;
+mod line;
+
+pub(crate) use arguments::Identity;
+pub(crate) use line::Line;
 
 /// A ledger of several calls has room for this many sites that were called once. Further ones take memory.
 const FIRSTS: usize = 6;
 /// A root scope keeps this many sites that were called once, and as many that were called again. Further ones are counted
 /// together.
 const LINES: usize = 64;
-/// A line keeps this many identities apart. Further ones are estimated.
-const IDENTITIES: usize = 16;
-
-/// What is known of a statement's arguments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Identity {
-    /// Nobody has looked: it was the first call of its site, in a release build.
-    Unseen,
-    /// They are too large, or of a driver that is not known.
-    Unknown,
-    /// Their keyed hash.
-    Known(u64),
-}
-
-impl Identity {
-    /// The identity of the same arguments of another text.
-    pub(crate) fn with(self, text: u64) -> Self {
-        match self {
-            Identity::Known(hash) => Identity::Known(FxBuildHasher.hash_one((hash, text))),
-            unknown => unknown,
-        }
-    }
-}
 
 /// A statement that has ended well.
 #[derive(Clone, Copy, Debug)]
@@ -171,50 +151,6 @@ struct First {
     call: Call,
     /// Whether a later call may have another answer.
     stale: bool,
-}
-
-/// The calls of one site with one summary on one pool, or of one text without a site.
-#[derive(Debug)]
-pub(crate) struct Line {
-    pub(crate) tally: &'static Tally,
-    pool: u64,
-    /// The call site, where a panic can point at it.
-    pub(crate) site: Option<&'static Site>,
-    pub(crate) database: Database,
-    pub(crate) calls: u64,
-    pub(crate) time: Duration,
-    pub(crate) fastest: Duration,
-    pub(crate) rows: u64,
-    pub(crate) affected: u64,
-    pub(crate) began: Instant,
-    last_began: Instant,
-    pub(crate) ended: Instant,
-    /// At least so many calls overlapped another one, but for the first of them.
-    pub(crate) overlapping: u64,
-    /// When one of the calls had ended first.
-    first_ended: Instant,
-    pub(crate) permits: u64,
-    pub(crate) waited: Duration,
-    pub(crate) arguments: Arguments,
-    pub(crate) common: Common,
-}
-
-/// How alike the arguments of a line's calls are.
-#[derive(Debug, Default)]
-pub(crate) struct Arguments {
-    /// The identities, each with its number of calls since the last write to what the line reads.
-    kept: SmallVec<[(u64, u64); IDENTITIES]>,
-    /// All identities, once there are more than are kept.
-    sketch: Option<Box<Distinct>>,
-    /// The number of calls at whose arguments nobody has looked.
-    pub(crate) unseen: u64,
-    /// The number of calls whose arguments cannot be compared.
-    pub(crate) unknown: u64,
-    /// The largest number of calls with the same arguments and no write in between.
-    pub(crate) most: u64,
-    /// The number of calls that had the arguments of an earlier one, with no write in between. Of those that are estimated,
-    /// none is counted.
-    pub(crate) repeated: u64,
 }
 
 impl Ledger {
@@ -396,128 +332,8 @@ impl Pages {
     }
 }
 
-impl Line {
-    fn new(call: &Call, around: &Around<'_>) -> Self {
-        Self {
-            tally: call.tally.of_a_text(),
-            pool: call.pool,
-            site: around.site,
-            database: (around.database)(),
-            calls: 0,
-            time: Duration::ZERO,
-            fastest: Duration::MAX,
-            rows: 0,
-            affected: 0,
-            began: call.began,
-            last_began: call.began,
-            ended: call.began,
-            overlapping: 0,
-            first_ended: call.ended,
-            permits: 0,
-            waited: Duration::ZERO,
-            arguments: Arguments::default(),
-            common: Common::of(around.scope.path()),
-        }
-    }
-
-    /// That of its calls.
-    fn key(&self) -> (u64, u64) {
-        (self.tally.line(), self.pool)
-    }
-
-    /// Whether one call began before another had ended.
-    pub(crate) fn overlaps(&self) -> bool {
-        self.overlapping > 0
-    }
-
-    fn add(&mut self, call: &Call) {
-        if self.calls > 0 && call.began < self.first_ended {
-            // All calls so far ended after this one began.
-            self.overlapping = self.calls;
-        } else if call.began < self.ended {
-            self.overlapping += 1;
-        }
-        self.calls += 1;
-        self.time += call.time;
-        self.fastest = self.fastest.min(call.time);
-        self.rows += call.rows;
-        self.affected += call.affected;
-        self.began = self.began.min(call.began);
-        self.last_began = self.last_began.max(call.began);
-        self.ended = self.ended.max(call.ended);
-        self.first_ended = self.first_ended.min(call.ended);
-        if let Some(waited) = call.waited {
-            self.permits += 1;
-            self.waited += waited;
-        }
-        self.arguments.note(call.arguments);
-    }
-
-    /// The mean time from one call's begin to the next one's.
-    pub(crate) fn mean_distance(&self) -> Duration {
-        let steps = u32::try_from(self.calls - 1).unwrap_or(u32::MAX).max(1);
-        self.last_began.saturating_duration_since(self.began) / steps
-    }
-}
-
-impl Arguments {
-    fn note(&mut self, identity: Identity) {
-        let hash = match identity {
-            Identity::Unseen => {
-                self.unseen += 1;
-                return;
-            }
-            Identity::Unknown => {
-                self.unknown += 1;
-                return;
-            }
-            Identity::Known(hash) => hash,
-        };
-        if let Some((_, calls)) = self.kept.iter_mut().find(|(kept, _)| *kept == hash) {
-            self.repeated += u64::from(*calls > 0);
-            *calls += 1;
-            self.most = self.most.max(*calls);
-            return;
-        }
-        if self.kept.len() < IDENTITIES {
-            self.kept.push((hash, 1));
-            self.most = self.most.max(1);
-            return;
-        }
-        let kept = &self.kept;
-        let sketch = self.sketch.get_or_insert_with(|| {
-            let sketch = Box::new(Distinct::new());
-            kept.iter().for_each(|(hash, _)| sketch.note(*hash));
-            sketch
-        });
-        sketch.note(hash);
-    }
-
-    /// Starts anew: what comes is not compared with what was.
-    fn forget(&mut self) {
-        for (_, calls) in &mut self.kept {
-            *calls = 0;
-        }
-    }
-
-    /// The number of different arguments that were seen. An estimate above [`IDENTITIES`].
-    pub(crate) fn distinct(&self) -> u64 {
-        match &self.sketch {
-            None => self.kept.len() as u64,
-            Some(sketch) => sketch.estimate().max(IDENTITIES as u64 + 1),
-        }
-    }
-
-    /// Whether [`distinct`](Self::distinct) is an estimate.
-    pub(crate) fn is_estimate(&self) -> bool {
-        self.sketch.is_some()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::hash::Hasher;
-
     use super::*;
     use crate::scope::{Awaited, Kind, Scope};
     use crate::site::{TrackedFn, tally};
@@ -597,32 +413,6 @@ mod tests {
         };
         assert!(pages.lines.len() <= LINES && pages.firsts.len() <= LINES);
         assert!(pages.left_out > 0);
-    }
-
-    #[test]
-    fn arguments_are_told_apart_and_then_estimated() {
-        let scope = root();
-        let sql = "SELECT a FROM arguments";
-        call(&scope, sql, Identity::Unseen, 0, 1);
-        for hash in 0..IDENTITIES as u64 {
-            call(&scope, sql, Identity::Known(hash), 0, 1);
-        }
-        call(&scope, sql, Identity::Known(3), 0, 1);
-        call(&scope, sql, Identity::Unknown, 0, 1);
-        let line = only(&scope);
-        let arguments = &line.arguments;
-        assert_eq!((line.calls, arguments.most, arguments.unknown), (19, 2, 1));
-        assert_eq!((arguments.distinct(), arguments.is_estimate()), (16, false));
-
-        for number in 0..1_000_u64 {
-            let mut hasher = std::hash::DefaultHasher::new();
-            hasher.write_u64(number);
-            call(&scope, sql, Identity::Known(hasher.finish()).with(1), 0, 1);
-        }
-        let arguments = only(&scope).arguments;
-        assert!(arguments.is_estimate());
-        let distinct = arguments.distinct();
-        assert!((500..2_000).contains(&distinct), "{distinct}");
     }
 
     #[test]
