@@ -6,7 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use proc_macro_crate::{FoundCrate, crate_name};
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
-use syn::Path;
+use syn::{Expr, Path};
 
 use crate::options::Options;
 
@@ -75,6 +75,17 @@ impl CratePath {
         written: &impl ToTokens,
     ) -> TokenStream {
         let (start, end) = ends(written);
+        self.call_between(function, arguments, start, end)
+    }
+
+    /// The same, in place of what begins and ends at tokens with these spans.
+    pub(crate) fn call_between(
+        &self,
+        function: &str,
+        arguments: TokenStream,
+        start: Span,
+        end: Span,
+    ) -> TokenStream {
         let private = self.private(start);
         let function = Ident::new(function, start);
         let arguments = parenthesized(arguments, end);
@@ -103,6 +114,16 @@ pub(crate) fn ends(tokens: &impl ToTokens) -> (Span, Span) {
         None => start,
     };
     (start, end)
+}
+
+/// The span of the first token of a chain of calls. To print all of the chain for that takes time.
+pub(crate) fn start_of(expr: &Expr) -> Span {
+    match expr {
+        Expr::MethodCall(call) => start_of(&call.receiver),
+        Expr::Call(call) => start_of(&call.func),
+        Expr::Field(field) => start_of(&field.base),
+        expr => ends(expr).0,
+    }
 }
 
 /// The name of the dependency in the manifest of the package that is being compiled.

@@ -1,7 +1,7 @@
 //! Locations of the user's tokens, with lines and columns counted as in `std::panic::Location`.
 
 use proc_macro2::{Delimiter, LineColumn, Literal, Span, TokenStream, TokenTree};
-use quote::quote_spanned;
+use quote::{ToTokens, quote_spanned};
 use syn::Signature;
 
 /// A location as tokens. The numbers have no suffix, so that lints about the form of literals do not apply.
@@ -40,14 +40,14 @@ pub(crate) fn extent(from: Span, to: Span) -> String {
 pub(crate) fn extent_of_written(
     from: Span,
     to: Span,
-    inside: &TokenStream,
+    inside: &impl ToTokens,
     after: LineColumn,
 ) -> String {
     if from.start() >= after {
         return extent(from, to);
     }
     let mut blocks = Vec::new();
-    blocks_behind(after, inside.clone(), &mut blocks);
+    blocks_behind(after, inside.to_token_stream(), &mut blocks);
     let first = blocks.iter().min_by_key(|(open, _)| open.start());
     let last = blocks.iter().max_by_key(|(_, close)| close.end());
     match (first, last) {

@@ -19,7 +19,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, ExprAwait, ExprCall, ExprMethodCall, Item, Macro, Signature, Stmt, Type};
 
-use crate::crate_path::{CratePath, ends, parenthesized};
+use crate::crate_path::{CratePath, ends, parenthesized, start_of};
 use crate::in_place;
 use crate::location::{Location, end_of, extent, extent_of_written, position_of};
 use crate::straight;
@@ -194,7 +194,7 @@ impl VisitMut for Tagger<'_> {
                     Position::Polled
                 };
                 let before = self.found.written.len();
-                let lends = executors::lends(&awaited.base);
+                let lends = !is_call_site(&awaited.base) && executors::lends(&awaited.base);
                 let passes = self.block.is_none() && self.mentions.are_passed_to(&awaited.base);
                 self.expr(&mut awaited.base, position);
                 if let Some(site) = self.bare.take() {
@@ -226,7 +226,7 @@ impl VisitMut for Tagger<'_> {
                     in_place::unmark(block);
                 }
                 let (from, to) = ends(expr);
-                let extent = extent_of_written(from, to, &expr.to_token_stream(), self.after);
+                let extent = extent_of_written(from, to, expr, self.after);
                 let outer = self.in_closure;
                 self.in_closure |= matches!(expr, Expr::Closure(_));
                 self.repeating(expr, |tagger, expr| {
@@ -458,7 +458,9 @@ impl Tagger<'_> {
         let site = Literal::usize_unsuffixed(site).into_token_stream();
         let site = parenthesized(site, place);
         let arguments = quote!(#private::#awaiting #site, #awaited);
-        Expr::Verbatim(self.path.call("awaited", arguments, awaited))
+        let start = start_of(&awaited.base);
+        let call = self.path.call_between("awaited", arguments, start, place);
+        Expr::Verbatim(call)
     }
 
     /// ```text
@@ -476,9 +478,7 @@ impl Tagger<'_> {
     /// Whether the executor may be a driver's connection, and its type is known here. That of a closure's parameter may
     /// be known only after the method call that asks for it.
     fn may_be_plain(&self, executor: &Expr) -> bool {
-        let is_shared =
-            matches!(executor, Expr::Reference(reference) if reference.mutability.is_none());
-        !is_shared && !self.in_closure
+        !executors::is_shared(executor) && !self.in_closure
     }
 
     /// ```text

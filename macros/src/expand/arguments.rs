@@ -4,9 +4,15 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Attribute, FnArg, Pat, PatIdent, Token, parse_quote};
+use syn::{Attribute, FnArg, Pat, PatIdent, Token, Type, parse_quote};
 
 use super::relax;
+use crate::words::is_one_of;
+
+const NUMBERS: [&str; 15] = [
+    "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32",
+    "u64", "usize",
+];
 
 /// Replaces the patterns in the signature by names, and returns the statements that bind the patterns inside the
 /// future.
@@ -14,9 +20,11 @@ use super::relax;
 /// rustc lowers an `async fn` in the same way and in the same order. So the order in which arguments are dropped does
 /// not change, and the future still captures arguments that the body does not use.
 ///
+/// An argument that is a shared reference or a number has nothing to drop, and stays as it is.
+///
 /// ```text
-/// in:  (&self, mut id: i64, (a, b): (u8, u8), _: Guard)
-/// out: (&self, id: i64, __arg2: (u8, u8), __arg3: Guard)
+/// in:  (self, mut id: i64, (a, b): (u8, u8), _: Guard)
+/// out: (self, id: i64, __arg2: (u8, u8), __arg3: Guard)
 ///      let _ = &self;
 ///      let mut id = id;
 ///      let __arg2 = __arg2; let (a, b) = __arg2;
@@ -26,6 +34,7 @@ pub(super) fn rebind(inputs: &mut Punctuated<FnArg, Token![,]>) -> TokenStream {
     let mut statements = TokenStream::new();
     for (index, input) in inputs.iter_mut().enumerate() {
         match input {
+            FnArg::Receiver(receiver) if is_trivial(&receiver.ty) => {}
             FnArg::Receiver(receiver) => {
                 let word = &receiver.self_token;
                 let span = Span::mixed_site().located_at(word.span());
@@ -34,6 +43,12 @@ pub(super) fn rebind(inputs: &mut Punctuated<FnArg, Token![,]>) -> TokenStream {
             }
             FnArg::Typed(input) => {
                 let statement = match &mut *input.pat {
+                    Pat::Ident(PatIdent {
+                        by_ref: None,
+                        mutability: None,
+                        subpat: None,
+                        ..
+                    }) if is_trivial(&input.ty) => TokenStream::new(),
                     Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => {
                         bind_name(&input.attrs, pat)
                     }
@@ -45,6 +60,18 @@ pub(super) fn rebind(inputs: &mut Punctuated<FnArg, Token![,]>) -> TokenStream {
         }
     }
     statements
+}
+
+/// Whether a value of this type has nothing to drop, as its words show.
+fn is_trivial(ty: &Type) -> bool {
+    match ty {
+        Type::Reference(reference) => reference.mutability.is_none(),
+        Type::Path(path) => {
+            let word = path.path.get_ident();
+            word.is_some_and(|word| is_one_of(word, &NUMBERS))
+        }
+        _ => false,
+    }
 }
 
 fn bind_name(attributes: &[Attribute], pat: &mut PatIdent) -> TokenStream {

@@ -25,12 +25,18 @@ impl Evidence {
         let own = function.own_body();
         let body = own.as_ref().unwrap_or(&function.body);
         let braces = body.brace_token.span;
-        let inside = body.to_token_stream();
         let after = end_of(&function.signature);
+        let extent = extent_of_written(braces.open(), braces.close(), body, after);
+        let straight = own.is_some_and(|body| straight::is_straight(&function.signature, body));
         Evidence {
-            extent: extent_of_written(braces.open(), braces.close(), &inside, after),
-            straight: own.is_some_and(|body| straight::is_straight(&function.signature, body)),
-            joined: joined(&function.body),
+            extent,
+            straight,
+            // A task that carries the scope runs beside the function.
+            joined: if straight {
+                Vec::new()
+            } else {
+                joined(&function.body)
+            },
             taken: taken(&function.signature),
         }
     }

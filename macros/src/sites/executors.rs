@@ -48,6 +48,11 @@ fn variable(executor: &Expr) -> Option<Variable> {
     }
 }
 
+/// Whether the executor is `&pool`, which is no connection.
+pub(super) fn is_shared(executor: &Expr) -> bool {
+    matches!(executor, Expr::Reference(reference) if reference.mutability.is_none())
+}
+
 /// Whether the executor borrows the connection for its statement alone: `conn.as_mut()`, `&mut **conn`.
 pub(super) fn is_inline(executor: &Expr) -> bool {
     match peeled(executor) {
@@ -115,11 +120,12 @@ impl Mentions {
             is_query,
             parameters: &parameters,
             in_block: false,
+            asked: !parameters.is_empty(),
             of: HashMap::new(),
         };
         search.visit_block_mut(&mut body.clone());
         let mut of = search.of;
-        if !of.is_empty() {
+        if search.asked {
             let words = words(body);
             for (variable, counts) in &mut of {
                 counts.all = mentions(&words, variable);
@@ -155,14 +161,18 @@ struct Search<'a, F> {
     parameters: &'a [Variable],
     /// Within an async block or a closure.
     in_block: bool,
+    /// Whether one of the variables may be a connection, so that the numbers will be asked for.
+    asked: bool,
     of: HashMap<Variable, Counts>,
 }
 
 impl<F: Fn(&ExprMethodCall) -> bool> VisitMut for Search<'_, F> {
     fn visit_expr_method_call_mut(&mut self, call: &mut ExprMethodCall) {
         if (self.is_query)(call)
-            && let Some(variable) = call.args.first().and_then(variable)
+            && let Some(executor) = call.args.first()
+            && let Some(variable) = variable(executor)
         {
+            self.asked |= !is_shared(executor);
             self.of.entry(variable).or_default().in_sight += 1;
         }
         visit_mut::visit_expr_method_call_mut(self, call);

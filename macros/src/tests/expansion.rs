@@ -36,7 +36,6 @@ fn in_full() {
             P::scope(
                 &__LEASH,
                 async move {
-                    let pool = pool;
                     let __leash_value: sqlx::Result<Exam> = {
                         const _: () = ();
                         P::awaited(
@@ -86,8 +85,6 @@ fn async_fn() {
                 P::scope(
                     &__LEASH,
                     async move {
-                        let pool = pool;
-                        let id = id;
                         let __leash_value: sqlx::Result<Exam> = {
                             let query = sqlx::query_as("…");
                             P::awaited(
@@ -179,8 +176,6 @@ fn arguments() {
                             clippy::no_effect_underscore_binding
                         )]
                         let _kept = _kept;
-                        #[allow(unused_variables)]
-                        let unused = unused;
                         #[cfg(test)]
                         let __arg6 = __arg6;
                         #[cfg(test)]
@@ -286,7 +281,6 @@ fn impl_with_overrides() {
                     P::scope_spelled(
                         &__LEASH,
                         async move {
-                            let _ = &self;
                             let __leash_value: () = {
                                 const _: () = ();
                                 P::awaited(
@@ -317,7 +311,6 @@ fn trait_with_default_bodies() {
                     P::scope_spelled(
                         &__LEASH,
                         async move {
-                            let _ = &self;
                             let __leash_value: () = {
                                 const _: () = ();
                                 self.get().await
@@ -643,8 +636,6 @@ fn sites_that_the_function_awaits_itself() {
                 P::scope_spelled(
                     &__LEASH,
                     async move {
-                        let pool = pool;
-                        let ids = ids;
                         let __leash_value: sqlx::Result<()> = {
                             let mut tx = P::awaited(
                                 P::awaiting(0),
@@ -1040,7 +1031,6 @@ fn anonymous_lifetimes_of_arguments_get_names() {
                 P::scope_spelled(
                     &__LEASH,
                     async move {
-                        let name = name;
                         let e = e;
                         let f = f;
                         let ids = ids;
