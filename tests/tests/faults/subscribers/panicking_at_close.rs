@@ -8,7 +8,7 @@ use std::thread::{self, ThreadId};
 use futures::FutureExt;
 use leash_tests::{TestPool, in_child, until};
 use sqlx::pool::PoolConnection;
-use sqlx::{Executor, Sqlite, SqlitePool, track};
+use sqlx::{Connection, Executor, Sqlite, SqlitePool, track};
 use tracing::span::Id;
 use tracing::{Instrument, Subscriber, info_span};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -46,6 +46,8 @@ async fn takes(pool: &SqlitePool) -> Result<PoolConnection<Sqlite>> {
 async fn last_of_its_span(pool: &SqlitePool) -> PoolConnection<Sqlite> {
     let request = info_span!("request");
     let mut held = takes(pool).instrument(request).await.unwrap();
+    // SQLite's thread drops its clone after it has answered. It has done so before it answers the next command.
+    held.ping().await.unwrap();
     held.close_on_drop();
     held
 }
