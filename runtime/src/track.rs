@@ -8,7 +8,7 @@ use std::future::{Future, IntoFuture};
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
 use pin_project_lite::pin_project;
@@ -381,15 +381,14 @@ where
         let future = this.future.as_pin_mut();
         let future = future.expect("BUG: only the drop empties `future`");
         let entered = context::enter(function, M::KIND, this.scope, Location::caller());
-        if let Some(waits_at) = this.waits_at.take() {
+        if let Some(waits_at) = *this.waits_at {
             context::go_on(waits_at);
         }
-        let poll = future.poll(cx);
-        if poll.is_pending() {
+        let Poll::Ready(value) = future.poll(cx) else {
             *this.waits_at = context::current();
-        }
+            return Poll::Pending;
+        };
         drop(entered);
-        let value = ready!(poll);
         if let Some(scope) = this.scope.take() {
             if scope.is_clean() {
                 Scope::end_clean(scope);

@@ -163,14 +163,16 @@ impl Top {
             return self.push_onto_others(function, kind, slot, polled_at);
         }
         thread.enter_outermost(number);
-        self.begin(function, kind, polled_at);
+        self.begin(0, function, kind, polled_at);
         self.set_scope(slot.take());
         true
     }
 
+    /// Adds a frame inside of `depth` others.
     #[inline]
     fn begin(
         &self,
+        depth: u32,
         function: &'static TrackedFn,
         kind: FrameKind,
         polled_at: &'static Location<'static>,
@@ -182,7 +184,7 @@ impl Top {
             outer: self.current.take(),
             round: self.round.take(),
         }));
-        self.depth.set(self.depth.get() + 1);
+        self.depth.set(depth + 1);
     }
 
     /// Leaves the function, and returns its scope, if that was made.
@@ -190,18 +192,18 @@ impl Top {
         if self.depth.get() > 1 {
             return self.pop_from_others();
         }
-        self.end();
+        self.end(0);
         self.frame.set(None);
         self.take_scope()
     }
 
+    /// Ends a frame inside of `depth` others.
     #[inline]
-    fn end(&self) {
+    fn end(&self, depth: u32) {
         let frame = self.frame.get();
         let frame = frame.expect("BUG: each frame is removed by its own guard");
         self.current.set(frame.outer);
         self.round.set(frame.round);
-        let depth = self.depth.get() - 1;
         self.depth.set(depth);
         if let Some(thread) = self.thread.get() {
             thread.leave(depth);
@@ -234,8 +236,9 @@ impl Top {
                 let scope = self.take_scope();
                 rest.outer.borrow_mut().push(Outer { frame, scope });
             }
-            thread.enter(self.depth.get(), function, is_of_test);
-            self.begin(function, kind, polled_at);
+            let depth = self.depth.get();
+            thread.enter(depth, function, is_of_test);
+            self.begin(depth, function, kind, polled_at);
             self.set_scope(slot.take());
         });
         pushed.is_ok()
@@ -244,7 +247,7 @@ impl Top {
     /// Leaves a function inside of another one.
     #[inline(never)]
     fn pop_from_others(&self) -> Option<Arc<Scope>> {
-        self.end();
+        self.end(self.depth.get() - 1);
         let inner = self.take_scope();
         let outer = REST.try_with(|rest| rest.outer.borrow_mut().pop());
         let outer = outer.ok().flatten();
@@ -286,8 +289,11 @@ pub(crate) fn enter<'slot>(
 impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.on_stack {
-            *self.slot = TOP.with(Top::pop);
+        // The slot is empty meanwhile. Nothing is stored where no scope was made.
+        if self.on_stack
+            && let Some(scope) = TOP.with(Top::pop)
+        {
+            *self.slot = Some(scope);
         }
     }
 }
