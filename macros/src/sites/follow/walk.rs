@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use proc_macro2::{Ident, LineColumn, TokenStream, TokenTree};
+use proc_macro2::{Ident, LineColumn, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::Parser;
@@ -291,7 +291,12 @@ impl VisitMut for Walk {
         if self.is_use(expr) {
             return;
         }
-        let (start, end) = (start_of(expr), end_of(expr));
+        // The ends of an expression are found by printing it, which takes time. The others do not need them.
+        let (start, end) = match expr {
+            Expr::ForLoop(_) | Expr::Loop(_) | Expr::Match(_) | Expr::While(_) => ends(expr),
+            _ => (Span::call_site(), Span::call_site()),
+        };
+        let (start, end) = (start.start(), end.end());
         match expr {
             Expr::Async(block) if in_place::is_marked(block) => {
                 self.visit_block_mut(&mut block.block);
