@@ -105,71 +105,59 @@ impl<'c, DB: Database> Transaction<'c, DB> {
     /// In a debug build, before anything is sent, if the server has failed or ended the transaction and
     /// `failed_transaction` is at deny; or in place of an error of SQLite for a database that is locked, if
     /// `database_locked` is. Both warn by default.
-    #[expect(
-        clippy::manual_async_fn,
-        reason = "the future of an `async fn` has each argument twice"
-    )]
-    pub fn commit(mut self) -> impl Future<Output = Result<(), Error>> {
-        async move {
-            if let Some(handle) = self.conn.handle() {
-                transaction::judge_commit(handle);
+    pub async fn commit(mut self) -> Result<(), Error> {
+        if let Some(handle) = self.conn.handle() {
+            transaction::judge_commit(handle);
+        }
+        let (handle, connection) = self.conn.parts();
+        let control = handle.map(|handle| handle.begin_control(Control::Commit));
+        let result = operation(
+            Control::Commit,
+            None,
+            handle,
+            known::system::<DB>(),
+            DB::TransactionManager::commit(connection),
+        )
+        .await;
+        self.span.end("commit", result.as_ref().err());
+        match result {
+            Ok(()) => {
+                ControlGuard::transaction_ended(control, End::Committed);
+                self.ends();
+                Ok(())
             }
-            let (handle, connection) = self.conn.parts();
-            let control = handle.map(|handle| handle.begin_control(Control::Commit));
-            let result = operation(
-                Control::Commit,
-                None,
-                handle,
-                known::system::<DB>(),
-                DB::TransactionManager::commit(connection),
-            )
-            .await;
-            self.span.end("commit", result.as_ref().err());
-            match result {
-                Ok(()) => {
-                    ControlGuard::transaction_ended(control, End::Committed);
-                    self.ends();
-                    Ok(())
-                }
-                Err(error) => {
-                    let failed_after = control.map(ControlGuard::failed);
-                    self.failed_to_end(End::Committed, &error);
-                    refused::judge(self.conn.handle(), Refused::Commit, failed_after, &error);
-                    Err(error)
-                }
+            Err(error) => {
+                let failed_after = control.map(ControlGuard::failed);
+                self.failed_to_end(End::Committed, &error);
+                refused::judge(self.conn.handle(), Refused::Commit, failed_after, &error);
+                Err(error)
             }
         }
     }
 
     /// Rolls this transaction or savepoint back.
-    #[expect(
-        clippy::manual_async_fn,
-        reason = "the future of an `async fn` has each argument twice"
-    )]
-    pub fn rollback(mut self) -> impl Future<Output = Result<(), Error>> {
-        async move {
-            let (handle, connection) = self.conn.parts();
-            let control = handle.map(|handle| handle.begin_control(Control::Rollback));
-            let result = operation(
-                Control::Rollback,
-                None,
-                handle,
-                known::system::<DB>(),
-                DB::TransactionManager::rollback(connection),
-            )
-            .await;
-            self.span.end("rollback", result.as_ref().err());
-            match result {
-                Ok(()) => {
-                    ControlGuard::transaction_ended(control, End::RolledBack);
-                    self.ends();
-                    Ok(())
-                }
-                Err(error) => {
-                    drop(control);
-                    self.failed_to_end(End::RolledBack, &error);
-                    Err(error)
-                }
+    pub async fn rollback(mut self) -> Result<(), Error> {
+        let (handle, connection) = self.conn.parts();
+        let control = handle.map(|handle| handle.begin_control(Control::Rollback));
+        let result = operation(
+            Control::Rollback,
+            None,
+            handle,
+            known::system::<DB>(),
+            DB::TransactionManager::rollback(connection),
+        )
+        .await;
+        self.span.end("rollback", result.as_ref().err());
+        match result {
+            Ok(()) => {
+                ControlGuard::transaction_ended(control, End::RolledBack);
+                self.ends();
+                Ok(())
+            }
+            Err(error) => {
+                drop(control);
+                self.failed_to_end(End::RolledBack, &error);
+                Err(error)
             }
         }
     }
