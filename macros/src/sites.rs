@@ -450,7 +450,9 @@ impl Tagger<'_> {
     /// in:  pool.acquire().await
     /// out: P::awaited(P::awaiting(0), pool.acquire().await)
     /// ```
-    fn awaited(&self, site: usize, awaited: &ExprAwait) -> Expr {
+    fn awaited(&self, site: usize, awaited: &mut ExprAwait) -> Expr {
+        // Before the call: `#[cfg(…)]` cannot stand before an argument.
+        let attributes = std::mem::take(&mut awaited.attrs);
         let place = awaited.await_token.span;
         // Its location is that of the `.await`, so it has that span alone.
         let private = self.path.private(place);
@@ -460,7 +462,7 @@ impl Tagger<'_> {
         let arguments = quote!(#private::#awaiting #site, #awaited);
         let start = start_of(&awaited.base);
         let call = self.path.call_between("awaited", arguments, start, place);
-        Expr::Verbatim(call)
+        Expr::Verbatim(quote!(#(#attributes)* #call))
     }
 
     /// ```text

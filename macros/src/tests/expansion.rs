@@ -613,14 +613,9 @@ fn sites_that_the_function_awaits_itself() {
             let mut tx = (pool.begin()).await?;
             for id in ids {
                 query!("…", id).execute(&mut *tx).await?;
-                query("…").bind(id.key()?).execute(&mut *tx).await?;
-                query("…").bind(match id { 0 => continue, id => id }).execute(&mut *tx).await?;
-                query("…").bind(unknown!(id)).execute(&mut *tx).await?;
             }
-            query("…").execute(&mut *pool.acquire().await?).await?;
             #[cfg(test)]
             pool.acquire().await;
-            join!(pool.acquire());
             tx.commit().await
         }"#,
         expect![[r#"
@@ -631,7 +626,7 @@ fn sites_that_the_function_awaits_itself() {
                 #[allow(unused_imports)]
                 use P::TapAny as _;
                 leash! {
-                    "at 2:18; site 3:32 begin stays; site 5:33 execute; site 6:44 execute; site 7:71 execute; site 8:47 execute; site 10:43 acquire; site 10:24 execute; site 12:18 acquire; site 13:24 acquire 13:18-13:34; site 14:16 commit; loop 4:13 for 4:27-9:14 given"
+                    "at 2:18; straight; site 3:32 begin stays; site 5:33 execute; site 8:18 acquire; site 9:16 commit; loop 4:13 for 4:27-6:14 given"
                 }
                 P::scope_spelled(
                     &__LEASH,
@@ -650,19 +645,67 @@ fn sites_that_the_function_awaits_itself() {
                                         )
                                         .await,
                                 )?;
+                            }
+                            #[cfg(test)]
+                            P::awaited(
+                                P::awaiting(2),
+                                pool.acquire().await,
+                            );
+                            P::awaited(
+                                P::awaiting(3),
+                                tx.commit().await,
+                            )
+                        };
+                        #[allow(unreachable_code)] __leash_value
+                    },
+                )
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn sites_that_the_function_may_leave_or_that_have_others_in_them() {
+    check(
+        r#"#[track]
+        async fn save(pool: &Pool, ids: &[i64]) -> sqlx::Result<()> {
+            for id in ids {
+                query("…").bind(id.key()?).execute(pool).await?;
+                query("…").bind(match id { 0 => continue, id => id }).execute(pool).await?;
+                query("…").bind(unknown!(id)).execute(pool).await?;
+            }
+            query("…").execute(&mut *pool.acquire().await?).await?;
+            join!(pool.acquire());
+            Ok(())
+        }"#,
+        expect![[r#"
+            fn save(
+                pool: &Pool,
+                ids: &[i64],
+            ) -> impl ::core::future::Future<Output = sqlx::Result<()>> {
+                #[allow(unused_imports)]
+                use P::TapAny as _;
+                leash! {
+                    "at 2:18; site 4:44 execute; site 5:71 execute; site 6:47 execute; site 8:43 acquire; site 8:24 execute; site 9:24 acquire 9:18-9:34; loop 3:13 for 3:27-7:14 given"
+                }
+                P::scope_spelled(
+                    &__LEASH,
+                    async move {
+                        let __leash_value: sqlx::Result<()> = {
+                            for id in ids {
                                 P::at(
                                         &__LEASH,
-                                        2,
+                                        0,
                                         query("…")
                                             .bind(id.key()?)
                                             .execute(
-                                                P::executed(&mut *tx).tap(false, false),
+                                                P::executed(pool).tap(false, false),
                                             ),
                                     )
                                     .await?;
                                 P::at(
                                         &__LEASH,
-                                        3,
+                                        1,
                                         query("…")
                                             .bind(
                                                 match id {
@@ -671,29 +714,29 @@ fn sites_that_the_function_awaits_itself() {
                                                 },
                                             )
                                             .execute(
-                                                P::executed(&mut *tx).tap(false, false),
+                                                P::executed(pool).tap(false, false),
                                             ),
                                     )
                                     .await?;
                                 P::at(
                                         &__LEASH,
-                                        4,
+                                        2,
                                         query("…")
                                             .bind(unknown!(id))
                                             .execute(
-                                                P::executed(&mut *tx).tap(false, false),
+                                                P::executed(pool).tap(false, false),
                                             ),
                                     )
                                     .await?;
                             }
                             P::at(
                                     &__LEASH,
-                                    6,
+                                    4,
                                     query("…")
                                         .execute(
                                             P::executed(
                                                     &mut *P::awaited(
-                                                        P::awaiting(5),
+                                                        P::awaiting(3),
                                                         pool.acquire().await,
                                                     )?,
                                                 )
@@ -701,16 +744,8 @@ fn sites_that_the_function_awaits_itself() {
                                         ),
                                 )
                                 .await?;
-                            P::awaited(
-                                P::awaiting(7),
-                                #[cfg(test)]
-                                pool.acquire().await,
-                            );
-                            join!(P::at(& __LEASH, 8, pool.acquire()));
-                            P::awaited(
-                                P::awaiting(9),
-                                tx.commit().await,
-                            )
+                            join!(P::at(& __LEASH, 5, pool.acquire()));
+                            Ok(())
                         };
                         #[allow(unreachable_code)] __leash_value
                     },

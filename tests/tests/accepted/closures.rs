@@ -111,6 +111,8 @@ impl Repo {
     async fn attributes(&self) -> sqlx::Result<()> {
         #[cfg(any())]
         sqlx::query("SELECT 13").execute(&self.nothing).await?;
+        #[cfg(any())]
+        self.nothing.acquire().await;
         #[allow(clippy::let_underscore_future)]
         let _ = sqlx::query("SELECT 13").execute(&self.pool);
         #[cfg(test)]
