@@ -20,11 +20,12 @@ const NUMBERS: [&str; 15] = [
 /// rustc lowers an `async fn` in the same way and in the same order. So the order in which arguments are dropped does
 /// not change, and the future still captures arguments that the body does not use.
 ///
-/// An argument that is a shared reference or a number has nothing to drop, and stays as it is.
+/// An argument that is a shared reference or a number has nothing to drop, and stays as it is. `self` counts as used,
+/// as in an `async fn`: clippy has a lint for one that is not.
 ///
 /// ```text
-/// in:  (self, mut id: i64, (a, b): (u8, u8), _: Guard)
-/// out: (self, id: i64, __arg2: (u8, u8), __arg3: Guard)
+/// in:  (&self, mut id: i64, (a, b): (u8, u8), _: Guard)
+/// out: (&self, id: i64, __arg2: (u8, u8), __arg3: Guard)
 ///      let _ = &self;
 ///      let mut id = id;
 ///      let __arg2 = __arg2; let (a, b) = __arg2;
@@ -34,7 +35,6 @@ pub(super) fn rebind(inputs: &mut Punctuated<FnArg, Token![,]>) -> TokenStream {
     let mut statements = TokenStream::new();
     for (index, input) in inputs.iter_mut().enumerate() {
         match input {
-            FnArg::Receiver(receiver) if is_trivial(&receiver.ty) => {}
             FnArg::Receiver(receiver) => {
                 let word = &receiver.self_token;
                 let span = Span::mixed_site().located_at(word.span());

@@ -281,6 +281,7 @@ fn impl_with_overrides() {
                     P::scope_spelled(
                         &__LEASH,
                         async move {
+                            let _ = &self;
                             let __leash_value: () = {
                                 const _: () = ();
                                 P::awaited(
@@ -311,6 +312,7 @@ fn trait_with_default_bodies() {
                     P::scope_spelled(
                         &__LEASH,
                         async move {
+                            let _ = &self;
                             let __leash_value: () = {
                                 const _: () = ();
                                 self.get().await
