@@ -2,8 +2,8 @@
 //!
 //! The attribute sees names, not types. So the code around an expression must not change what an expression of
 //! another library returns: `at` returns a future with the same output, and `enter` and `leave` return their
-//! argument. So do `awaiting` and `awaited`, around an `.await` of the function's own body. Only `tap` changes a type, and is used only where the names leave no doubt that the receiver is a query
-//! of sqlx ([`chain`]).
+//! argument. So do `awaiting` and `awaited`, around an `.await` of the function's own body. Only `tap` changes a
+//! type, and is used only where the names leave no doubt that the receiver is a query of sqlx ([`chain`]).
 
 mod chain;
 mod executors;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use proc_macro2::{Ident, LineColumn, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, LineColumn, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::Parser;
@@ -291,12 +291,6 @@ impl VisitMut for Walk {
         if self.is_use(expr) {
             return;
         }
-        // The ends of an expression are found by printing it, which takes time. The others do not need them.
-        let (start, end) = match expr {
-            Expr::ForLoop(_) | Expr::Loop(_) | Expr::Match(_) | Expr::While(_) => ends(expr),
-            _ => (Span::call_site(), Span::call_site()),
-        };
-        let (start, end) = (start.start(), end.end());
         match expr {
             Expr::Async(block) if in_place::is_marked(block) => {
                 self.visit_block_mut(&mut block.block);
@@ -315,6 +309,7 @@ impl VisitMut for Walk {
             }
             Expr::If(branches) => self.conditional(branches),
             Expr::Match(branches) => {
+                let end = end_of(branches);
                 let becomes = self.becomes(&branches.expr);
                 if !becomes {
                     self.visit_expr_mut(&mut branches.expr);
@@ -332,19 +327,24 @@ impl VisitMut for Walk {
                 self.branches(&mut arms, end);
             }
             Expr::Loop(repeated) => {
+                let (start, end) = extent(repeated);
                 self.repeated(start, end, |walk| walk.visit_block_mut(&mut repeated.body));
             }
             Expr::ForLoop(repeated) => {
+                let (start, end) = extent(repeated);
                 self.visit_expr_mut(&mut repeated.expr);
                 self.repeated(start, end, |walk| walk.visit_block_mut(&mut repeated.body));
             }
-            Expr::While(repeated) => self.repeated(start, end, |walk| {
-                let names = walk.names.len();
-                let mut aliases = walk.condition(&mut repeated.cond);
-                walk.names.append(&mut aliases);
-                walk.visit_block_mut(&mut repeated.body);
-                walk.names.truncate(names);
-            }),
+            Expr::While(repeated) => {
+                let (start, end) = extent(repeated);
+                self.repeated(start, end, |walk| {
+                    let names = walk.names.len();
+                    let mut aliases = walk.condition(&mut repeated.cond);
+                    walk.names.append(&mut aliases);
+                    walk.visit_block_mut(&mut repeated.body);
+                    walk.names.truncate(names);
+                });
+            }
             Expr::Return(_) | Expr::Break(_) | Expr::Continue(_) => {
                 visit_mut::visit_expr_mut(self, expr);
                 self.diverges = true;
@@ -400,6 +400,12 @@ impl VisitMut for Walk {
     fn visit_item_mut(&mut self, _: &mut Item) {}
 
     fn visit_type_mut(&mut self, _: &mut Type) {}
+}
+
+/// Where code begins and ends. It is printed for that, which takes time: so only what needs it is asked.
+fn extent(tokens: &impl ToTokens) -> (LineColumn, LineColumn) {
+    let (start, end) = ends(tokens);
+    (start.start(), end.end())
 }
 
 pub(super) fn end_of(tokens: &impl ToTokens) -> LineColumn {
