@@ -1,5 +1,7 @@
 //! Classifies the attributes of an item: `#[track]`, those built into the language, and those that must expand first.
 
+use proc_macro2::TokenStream;
+use quote::ToTokens;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::visit_mut::VisitMut;
@@ -63,9 +65,9 @@ pub(crate) fn take(attributes: &mut Vec<Attribute>, errors: &mut Errors) -> Opti
     options
 }
 
-/// Removes `#[track]` from an item and its members. An item with errors is emitted in this form, so that it expands no
-/// further.
-pub(crate) fn strip(item: &mut Item) {
+/// The item without the `#[track]` of it and of its members. An item with errors is emitted in this form, so that it
+/// expands no further.
+pub(crate) fn without_track(item: &TokenStream) -> TokenStream {
     struct Strip;
     impl VisitMut for Strip {
         fn visit_attributes_mut(&mut self, attributes: &mut Vec<Attribute>) {
@@ -74,7 +76,13 @@ pub(crate) fn strip(item: &mut Item) {
         // The attribute of an item inside a body expands by itself.
         fn visit_block_mut(&mut self, _: &mut Block) {}
     }
-    Strip.visit_item_mut(item);
+    match syn::parse2::<Item>(item.clone()) {
+        Ok(mut item) => {
+            Strip.visit_item_mut(&mut item);
+            item.into_token_stream()
+        }
+        Err(_) => item.clone(),
+    }
 }
 
 /// Whether one of the attributes rewrites the item, such as `#[instrument]` or `#[async_trait]`.

@@ -36,7 +36,7 @@ const WHOLE: &str = "__leash_whole";
 pub(crate) fn mark(function: &mut Function) {
     match &mut function.form {
         Form::Returns(returned) => {
-            if matches!(returned.kind, Kind::Future(_)) && !returns_early(&function.body) {
+            if matches!(returned.kind, Kind::Future(_)) && !returns_early(&mut function.body) {
                 mark_tail(&mut function.body);
             }
         }
@@ -90,9 +90,8 @@ fn set(block: &mut ExprAsync, mark: &str) {
 }
 
 /// Whether the last expression of the body is a marked block, alone or in wrappers.
-pub(crate) fn is_tail_marked(body: &Block) -> bool {
-    let mut body = body.clone();
-    tail(&mut body).is_some_and(|tail| match innermost(tail) {
+pub(crate) fn is_tail_marked(body: &mut Block) -> bool {
+    tail(body).is_some_and(|tail| match innermost(tail) {
         Expr::Async(block) => is_marked(block),
         _ => false,
     })
@@ -164,7 +163,7 @@ fn is_wrapper(word: &Ident) -> bool {
 }
 
 /// Whether the body of a sync fn may return before its last expression.
-fn returns_early(body: &Block) -> bool {
+fn returns_early(body: &mut Block) -> bool {
     struct Search(bool);
     impl VisitMut for Search {
         fn visit_expr_mut(&mut self, expr: &mut Expr) {
@@ -177,7 +176,7 @@ fn returns_early(body: &Block) -> bool {
         fn visit_item_mut(&mut self, _: &mut Item) {}
     }
     let mut search = Search(false);
-    search.visit_block_mut(&mut body.clone());
+    search.visit_block_mut(body);
     search.0
 }
 

@@ -28,7 +28,7 @@ mod tests;
 mod words;
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use quote::quote;
 use syn::Item;
 
 use crate::errors::Errors;
@@ -367,7 +367,7 @@ pub fn track_off(
 fn attribute(options: TokenStream, item: &TokenStream, mode: Mode) -> TokenStream {
     let mut errors = Errors::default();
     let options = Options::read(parse::entries(options, &mut errors), &mut errors);
-    let mut parsed = match syn::parse2::<Item>(item.clone()) {
+    let parsed = match syn::parse2::<Item>(item.clone()) {
         Ok(parsed) => parsed,
         Err(error) => {
             errors.push(error);
@@ -375,13 +375,12 @@ fn attribute(options: TokenStream, item: &TokenStream, mode: Mode) -> TokenStrea
             return quote!(#errors #item);
         }
     };
-    let node = model::read(parsed.clone(), &options, mode, &mut errors);
+    let node = model::read(parsed, &options, mode, &mut errors);
     match errors.into_compile_errors() {
         None => expand::expand(node),
         // Keep the item: without it, the compiler would also report each use of it as unresolved.
         Some(errors) => {
-            attributes::strip(&mut parsed);
-            let item = parsed.into_token_stream();
+            let item = attributes::without_track(item);
             quote!(#errors #item)
         }
     }

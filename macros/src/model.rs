@@ -217,7 +217,7 @@ impl Reader<'_> {
             function.form = function.form();
         }
         if matches!(function.form, Form::Plain) {
-            self.check_plain(&function);
+            self.check_plain(&mut function);
         }
         match self.mode {
             Mode::On if !fixed => Node::Function(Box::new(function)),
@@ -248,7 +248,7 @@ impl Reader<'_> {
         }
     }
 
-    fn check_plain(&mut self, function: &Function) {
+    fn check_plain(&mut self, function: &mut Function) {
         let Function {
             options,
             signature,

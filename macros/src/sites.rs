@@ -194,7 +194,7 @@ impl VisitMut for Tagger<'_> {
                     Position::Polled
                 };
                 let before = self.found.written.len();
-                let lends = !is_call_site(&awaited.base) && executors::lends(&awaited.base);
+                let lends = !is_call_site(&awaited.base) && executors::lends(&mut awaited.base);
                 let passes = self.block.is_none() && self.mentions.are_passed_to(&awaited.base);
                 self.expr(&mut awaited.base, position);
                 if let Some(site) = self.bare.take() {
@@ -297,7 +297,10 @@ impl Tagger<'_> {
     fn statements(&mut self, statements: &mut [Stmt]) {
         for index in 0..statements.len() {
             let (before, rest) = statements.split_at_mut(index + 1);
-            self.kept = stays::kept(&before[index], rest);
+            self.kept = match &before[index] {
+                Stmt::Local(local) => stays::kept(local, rest),
+                _ => None,
+            };
             self.visit_stmt_mut(&mut before[index]);
             self.kept = None;
         }

@@ -143,15 +143,21 @@ const CRATES: [&str; 10] = [
     "tracing",
 ];
 
-/// Whether nothing in the body of this function can run concurrently with something else.
-pub(crate) fn is_straight(signature: &Signature, mut body: Block) -> bool {
+/// Whether nothing in this body can run concurrently with something else.
+pub(crate) fn is_straight(body: &mut Block) -> bool {
     let mut straightness = Straightness { straight: true };
-    for input in &signature.inputs {
+    straightness.visit_block_mut(body);
+    straightness.straight
+}
+
+/// Whether the function is given nothing that runs things concurrently.
+pub(crate) fn is_given_nothing_concurrent(signature: &mut Signature) -> bool {
+    let mut straightness = Straightness { straight: true };
+    for input in &mut signature.inputs {
         if let FnArg::Typed(input) = input {
-            straightness.visit_type_mut(&mut input.ty.clone());
+            straightness.visit_type_mut(&mut input.ty);
         }
     }
-    straightness.visit_block_mut(&mut body);
     straightness.straight
 }
 

@@ -25,7 +25,7 @@ fn rewritten(mut function: Function, sites: &mut Sites, with_items: bool) -> Tok
     let name = function.signature.ident.span();
     let span = Span::mixed_site().located_at(name);
     in_place::mark(&mut function);
-    let evidence = Evidence::of(&function);
+    let evidence = Evidence::of(&mut function);
     let scoped = function.form.has_scope();
     sites::tag(
         &path,

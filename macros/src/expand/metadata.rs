@@ -2,6 +2,7 @@
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::Block;
 
 use crate::crate_path::CratePath;
 use crate::joined::joined;
@@ -21,13 +22,20 @@ pub(super) struct Evidence {
 }
 
 impl Evidence {
-    pub(super) fn of(function: &Function) -> Evidence {
-        let own = function.own_body();
-        let body = own.as_ref().unwrap_or(&function.body);
-        let braces = body.brace_token.span;
+    pub(super) fn of(function: &mut Function) -> Evidence {
         let after = end_of(&function.signature);
-        let extent = extent_of_written(braces.open(), braces.close(), body, after);
-        let straight = own.is_some_and(|body| straight::is_straight(&function.signature, body));
+        let extent = |body: &Block| {
+            let braces = body.brace_token.span;
+            extent_of_written(braces.open(), braces.close(), body, after)
+        };
+        let is_given_nothing = straight::is_given_nothing_concurrent(&mut function.signature);
+        let of_own = function.of_own_body(|body| {
+            (
+                extent(body),
+                is_given_nothing && straight::is_straight(body),
+            )
+        });
+        let (extent, straight) = of_own.unwrap_or_else(|| (extent(&function.body), false));
         Evidence {
             extent,
             straight,

@@ -71,7 +71,7 @@ impl Function {
         }
     }
 
-    pub(super) fn form(&self) -> Form {
+    pub(super) fn form(&mut self) -> Form {
         let signature = &self.signature;
         if signature.asyncness.is_some() {
             return match &signature.output {
@@ -89,21 +89,23 @@ impl Function {
         Form::Plain
     }
 
-    /// The body of this function's future, where it is known to be the whole of that future.
-    pub(crate) fn own_body(&self) -> Option<Block> {
-        match &self.form {
-            Form::Async | Form::Diverging => Some(self.body.clone()),
-            Form::EntryPoint(EntryPoint::Function(_, inner)) => inner.own_body(),
+    /// Reads the body of this function's future, where it is known to be the whole of that future.
+    pub(crate) fn of_own_body<T>(&mut self, mut read: impl FnMut(&mut Block) -> T) -> Option<T> {
+        match &mut self.form {
+            Form::Async | Form::Diverging => Some(read(&mut self.body)),
+            Form::EntryPoint(EntryPoint::Function(_, inner)) => inner.of_own_body(read),
             Form::EntryPoint(EntryPoint::Block) => {
                 let mut own = None;
-                each_async_block(&mut self.body.clone(), |block| {
+                each_async_block(&mut self.body, |block| {
                     if let Expr::Async(block) = block {
-                        own = Some(block.block.clone());
+                        own = Some(read(&mut block.block));
                     }
                 });
                 own
             }
-            Form::Returns(_) if in_place::is_tail_marked(&self.body) => Some(self.body.clone()),
+            Form::Returns(_) if in_place::is_tail_marked(&mut self.body) => {
+                Some(read(&mut self.body))
+            }
             Form::Returns(_) | Form::Plain => None,
         }
     }
@@ -131,9 +133,8 @@ impl ToTokens for Function {
 }
 
 /// Finds the user's async body in `fn t() { … block_on(async { body }) … }`.
-fn entry_point(function: &Function) -> Option<EntryPoint> {
-    let body = &function.body;
-    for (index, statement) in body.stmts.iter().enumerate() {
+fn entry_point(function: &mut Function) -> Option<EntryPoint> {
+    for (index, statement) in function.body.stmts.iter().enumerate() {
         if let Stmt::Item(Item::Fn(inner)) = statement
             && inner.sig.asyncness.is_some()
             && inner.sig.ident == function.signature.ident
@@ -144,7 +145,7 @@ fn entry_point(function: &Function) -> Option<EntryPoint> {
         }
     }
     let mut blocks = 0;
-    each_async_block(&mut body.clone(), |_| blocks += 1);
+    each_async_block(&mut function.body, |_| blocks += 1);
     (blocks == 1).then_some(EntryPoint::Block)
 }
 

@@ -44,9 +44,9 @@ const FUTURES: [&str; 10] = [
 ];
 
 /// Whether there is something for the attribute to track.
-pub(super) fn is_worth_tracking(signature: &Signature, body: &Block) -> bool {
+pub(super) fn is_worth_tracking(signature: &Signature, body: &mut Block) -> bool {
     let mut search = Search(false);
-    search.visit_block_mut(&mut body.clone());
+    search.visit_block_mut(body);
     search.0 || may_return_future(signature, body)
 }
 

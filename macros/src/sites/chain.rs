@@ -112,15 +112,14 @@ fn makes_builder(func: &Expr) -> bool {
 }
 
 /// The variables that are certainly a `QueryBuilder`. A name that is also bound to something else does not count.
-pub(super) fn builders(signature: &Signature, body: &Block) -> HashSet<Ident> {
+pub(super) fn builders(signature: &Signature, body: &mut Block) -> HashSet<Ident> {
     let mut names = Names::default();
     for input in &signature.inputs {
         if let FnArg::Typed(input) = input {
             names.typed(input);
         }
     }
-    // A visitor by reference would avoid the clone, but needs one more feature of syn for this alone.
-    names.visit_block_mut(&mut body.clone());
+    names.visit_block_mut(body);
     &names.builders - &names.others
 }
 

@@ -69,7 +69,7 @@ pub(super) fn is_inline(executor: &Expr) -> bool {
 
 /// Whether the expression lends a variable: it has a `&mut` of one. A closure or block in it may keep the borrow, and does
 /// not count.
-pub(super) fn lends(expr: &Expr) -> bool {
+pub(super) fn lends(expr: &mut Expr) -> bool {
     struct Lends(bool);
     impl VisitMut for Lends {
         fn visit_expr_mut(&mut self, expr: &mut Expr) {
@@ -89,7 +89,7 @@ pub(super) fn lends(expr: &Expr) -> bool {
         fn visit_item_mut(&mut self, _: &mut Item) {}
     }
     let mut lends = Lends(false);
-    lends.visit_expr_mut(&mut expr.clone());
+    lends.visit_expr_mut(expr);
     lends.0
 }
 
@@ -112,7 +112,7 @@ impl Mentions {
     /// `is_query` decides whether a method call sends a statement of sqlx on its only argument.
     pub(super) fn of(
         signature: &Signature,
-        body: &Block,
+        body: &mut Block,
         is_query: impl Fn(&ExprMethodCall) -> bool,
     ) -> Self {
         let parameters: Vec<_> = signature.inputs.iter().filter_map(connection).collect();
@@ -123,7 +123,7 @@ impl Mentions {
             asked: !parameters.is_empty(),
             of: HashMap::new(),
         };
-        search.visit_block_mut(&mut body.clone());
+        search.visit_block_mut(body);
         let mut of = search.of;
         if search.asked {
             let words = words(body);

@@ -9,7 +9,7 @@ mod parts;
 mod walk;
 
 use proc_macro2::{Ident, LineColumn};
-use quote::{ToTokens, quote};
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, ExprAssign, ExprAwait, ExprCall, Item, Local, Pat, Stmt};
@@ -48,9 +48,9 @@ struct Held {
 }
 
 /// What the body holds: each as `13:30 13:30-14:52 lasts`, without the last word where the value may go elsewhere.
-pub(super) fn held(body: &Block) -> Vec<String> {
+pub(super) fn held(body: &mut Block) -> Vec<String> {
     let mut search = Search { found: Vec::new() };
-    search.visit_block_mut(&mut body.clone());
+    search.visit_block_mut(body);
     search.found.iter().map(Held::written).collect()
 }
 
@@ -69,27 +69,27 @@ struct Search {
 
 impl Search {
     /// The value of the awaits in `value` is bound by `pat` in these statements.
-    fn bound(&mut self, value: &Expr, pat: &Pat, scope: &[Stmt]) {
+    fn bound(&mut self, value: &Expr, pat: &mut Pat, mut scope: Scope<'_>) {
         let awaits = awaits(value);
         if let Some((_, from)) = awaits.first()
-            && let Some(end) = end_of_scope(scope)
+            && let Some(end) = scope.end()
         {
-            self.record(&awaits, walks(&names(pat), scope, *from, end));
+            self.record(&awaits, walks(&names(pat), &mut scope, *from, end));
         }
     }
 
     /// The value of the awaits is put into a variable, or into a field of one, before these statements.
-    fn assigned(&mut self, assign: &ExprAssign, scope: &[Stmt]) {
+    fn assigned(&mut self, assign: &ExprAssign, mut scope: Scope<'_>) {
         let awaits = awaits(&assign.right);
         let Some((_, from)) = awaits.first() else {
             return;
         };
         if let Some((name, field)) = variable(&assign.left)
-            && let Some(end) = end_of_scope(scope)
+            && let Some(end) = scope.end()
         {
-            let walks = match &field {
-                None => walks(&[name], scope, *from, end),
-                Some(_) => vec![Walk::through(scope, &name, field.as_deref(), *from, end)],
+            let walks = match field.as_deref() {
+                None => walks(&[name], &mut scope, *from, end),
+                field => vec![Walk::through(&mut scope, &name, field, *from, end)],
             };
             self.record(&awaits, walks);
         }
@@ -110,12 +110,14 @@ impl Search {
         }
     }
 
-    fn bound_by_condition(&mut self, condition: &Expr, scope: &[Stmt]) {
+    fn bound_by_condition(&mut self, condition: &mut Expr, scope: &mut [Stmt]) {
         match condition {
-            Expr::Let(bound) => self.bound(&bound.expr, &bound.pat, scope),
+            Expr::Let(bound) => {
+                self.bound(&bound.expr, &mut bound.pat, Scope::Statements(scope));
+            }
             Expr::Binary(both) => {
-                self.bound_by_condition(&both.left, scope);
-                self.bound_by_condition(&both.right, scope);
+                self.bound_by_condition(&mut both.left, scope);
+                self.bound_by_condition(&mut both.right, scope);
             }
             _ => {}
         }
@@ -143,17 +145,17 @@ impl Search {
 
 impl VisitMut for Search {
     fn visit_block_mut(&mut self, block: &mut Block) {
-        for (index, statement) in block.stmts.iter().enumerate() {
-            let rest = &block.stmts[index + 1..];
-            match statement {
-                Stmt::Local(Local {
-                    pat,
-                    init: Some(init),
-                    ..
-                }) if !is_known(statement, &init.expr, rest) => {
-                    self.bound(&init.expr, pat, rest);
+        for index in 0..block.stmts.len() {
+            let (before, rest) = block.stmts.split_at_mut(index + 1);
+            match &mut before[index] {
+                Stmt::Local(local) if !is_known(local, rest) => {
+                    if let Some(init) = &local.init {
+                        self.bound(&init.expr, &mut local.pat, Scope::Statements(rest));
+                    }
                 }
-                Stmt::Expr(Expr::Assign(assign), _) => self.assigned(assign, rest),
+                Stmt::Expr(Expr::Assign(assign), _) => {
+                    self.assigned(assign, Scope::Statements(rest));
+                }
                 _ => {}
             }
         }
@@ -166,14 +168,14 @@ impl VisitMut for Search {
             Expr::Closure(_) => return,
             Expr::Await(call) => self.passed(call),
             Expr::If(branches) => {
-                self.bound_by_condition(&branches.cond, &branches.then_branch.stmts);
+                self.bound_by_condition(&mut branches.cond, &mut branches.then_branch.stmts);
             }
             Expr::While(repeated) => {
-                self.bound_by_condition(&repeated.cond, &repeated.body.stmts);
+                self.bound_by_condition(&mut repeated.cond, &mut repeated.body.stmts);
             }
             Expr::Match(branches) => {
-                for arm in &branches.arms {
-                    self.bound(&branches.expr, &arm.pat, &[statement(&arm.body)]);
+                for arm in &mut branches.arms {
+                    self.bound(&branches.expr, &mut arm.pat, Scope::Arm(&mut arm.body));
                 }
             }
             _ => {}
@@ -184,25 +186,46 @@ impl VisitMut for Search {
     fn visit_item_mut(&mut self, _: &mut Item) {}
 }
 
-fn statement(expr: &Expr) -> Stmt {
-    Stmt::Expr(expr.clone(), None)
+/// The code in which a name stands for a value.
+enum Scope<'e> {
+    Statements(&'e mut [Stmt]),
+    Arm(&'e mut Expr),
+}
+
+impl Scope<'_> {
+    fn end(&self) -> Option<LineColumn> {
+        match self {
+            Scope::Statements(statements) => statements.last().map(end_of),
+            Scope::Arm(expr) => Some(end_of(expr)),
+        }
+    }
+
+    fn visit(&mut self, walk: &mut Walk) {
+        match self {
+            Scope::Statements(statements) => {
+                for statement in &mut **statements {
+                    walk.visit_stmt_mut(statement);
+                }
+            }
+            Scope::Arm(expr) => walk.visit_expr_mut(expr),
+        }
+    }
 }
 
 /// Whether the statement takes a handle itself, and keeps it: its call site says so.
-fn is_known(statement: &Stmt, value: &Expr, rest: &[Stmt]) -> bool {
+fn is_known(local: &Local, rest: &mut [Stmt]) -> bool {
+    let Some(init) = &local.init else {
+        return false;
+    };
     let mut takes = false;
-    each_part(value, &mut |part| {
+    each_part(&init.expr, &mut |part| {
         if let Expr::Await(awaited) = part
             && let Expr::MethodCall(call) = peeled(&awaited.base)
         {
             takes |= is_one_of(&call.method, &ACQUIRES);
         }
     });
-    takes && kept(statement, rest).is_some()
-}
-
-fn end_of_scope(scope: &[Stmt]) -> Option<LineColumn> {
-    (!scope.is_empty()).then(|| end_of(&quote!(#(#scope)*)))
+    takes && kept(local, rest).is_some()
 }
 
 /// The variable of a place, and its first field, if nothing but fields leads there.
@@ -259,7 +282,7 @@ fn last_of_path(call: &ExprCall) -> Option<&Ident> {
 }
 
 /// The walks of those names, or fields of theirs, that may be the handle.
-fn walks(names: &[Ident], scope: &[Stmt], from: LineColumn, end: LineColumn) -> Vec<Walk> {
+fn walks(names: &[Ident], scope: &mut Scope<'_>, from: LineColumn, end: LineColumn) -> Vec<Walk> {
     let mut all = Vec::new();
     for name in names {
         let whole = Walk::through(scope, name, None, from, end);

@@ -63,18 +63,15 @@ pub(super) enum Kept {
     Called,
 }
 
-/// Whether `statement` binds a value that stays in its variable, and which expression returns that value.
+/// Whether a statement binds a value that stays in its variable, and which expression returns that value.
 ///
-/// `statement` must be of the form `let name = ….acquire().await?;` or `let name = ….fetch(…);`. `rest` are the
+/// It must be of the form `let name = ….acquire().await?;` or `let name = ….fetch(…);`. `rest` are the
 /// statements after it in its block. None of them may move the value out of `name`.
-pub(super) fn kept(statement: &Stmt, rest: &[Stmt]) -> Option<Kept> {
-    let Stmt::Local(local) = statement else {
-        return None;
-    };
+pub(super) fn kept(local: &Local, rest: &mut [Stmt]) -> Option<Kept> {
     let (name, kept) = bound(local)?;
     let mut uses = Uses { name, moved: false };
     for statement in rest {
-        uses.visit_stmt_mut(&mut statement.clone());
+        uses.visit_stmt_mut(statement);
     }
     (!uses.moved).then_some(kept)
 }

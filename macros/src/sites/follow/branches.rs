@@ -70,7 +70,7 @@ impl Walk {
     /// Visits a condition. Returns the names that it gives the value.
     pub(super) fn condition(&mut self, condition: &mut Expr) -> Vec<Ident> {
         match condition {
-            Expr::Let(bound) if self.becomes(&bound.expr) => aliases(&bound.pat),
+            Expr::Let(bound) if self.becomes(&bound.expr) => aliases(&mut bound.pat),
             Expr::Binary(both) => {
                 let mut aliases = self.condition(&mut both.left);
                 aliases.extend(self.condition(&mut both.right));

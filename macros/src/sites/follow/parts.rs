@@ -71,7 +71,7 @@ fn constructs(func: &Expr) -> bool {
 }
 
 /// The names that a pattern binds.
-pub(super) fn names(pat: &Pat) -> Vec<Ident> {
+pub(super) fn names(pat: &mut Pat) -> Vec<Ident> {
     struct Names(Vec<Ident>);
     impl VisitMut for Names {
         fn visit_pat_ident_mut(&mut self, pat: &mut PatIdent) {
@@ -84,6 +84,6 @@ pub(super) fn names(pat: &Pat) -> Vec<Ident> {
         fn visit_expr_mut(&mut self, _: &mut Expr) {}
     }
     let mut names = Names(Vec::new());
-    names.visit_pat_mut(&mut pat.clone());
+    names.visit_pat_mut(pat);
     names.0
 }

@@ -8,9 +8,10 @@ use syn::ext::IdentExt;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Arm, Expr, Item, Local, Macro, Pat, Stmt, Token, Type, UnOp};
+use syn::{Arm, Expr, Item, Local, Macro, Pat, Token, Type, UnOp};
 
 use super::super::stays::{ENDS, borrows, drops, peeled};
+use super::Scope;
 use super::branches::{Body, Branch};
 use super::parts::{each_part, names};
 use crate::crate_path::ends;
@@ -84,7 +85,7 @@ pub(super) enum Use {
 
 impl Walk {
     pub(super) fn through(
-        scope: &[Stmt],
+        scope: &mut Scope<'_>,
         name: &Ident,
         field: Option<&str>,
         from: LineColumn,
@@ -104,9 +105,7 @@ impl Walk {
         if is_usual(field.unwrap_or(&name.to_string())) {
             walk.uses.insert(Use::AsHandle);
         }
-        for statement in scope {
-            walk.visit_stmt_mut(&mut statement.clone());
-        }
+        scope.visit(&mut walk);
         walk.become_held(false, end);
         walk
     }
@@ -317,7 +316,7 @@ impl VisitMut for Walk {
                 let arms = branches.arms.iter_mut().map(|arm: &mut Arm| Branch {
                     start: start_of(&arm.pat),
                     aliases: if becomes {
-                        aliases(&arm.pat)
+                        aliases(&mut arm.pat)
                     } else {
                         Vec::new()
                     },
@@ -357,9 +356,9 @@ impl VisitMut for Walk {
         let Some(init) = &mut local.init else {
             return;
         };
-        let bound = names(&local.pat);
+        let bound = names(&mut local.pat);
         if self.becomes(&init.expr) {
-            self.names.extend(aliases(&local.pat));
+            self.names.extend(aliases(&mut local.pat));
         } else {
             self.visit_expr_mut(&mut init.expr);
             // Another variable of the same name.
@@ -423,7 +422,7 @@ fn is_usual(name: &str) -> bool {
 }
 
 /// The names that a pattern gives a value. Where one of several has a usual name, it is that one.
-pub(super) fn aliases(pat: &Pat) -> Vec<Ident> {
+pub(super) fn aliases(pat: &mut Pat) -> Vec<Ident> {
     let mut names = names(pat);
     if names.iter().any(|name| is_usual(&name.to_string())) {
         names.retain(|name| is_usual(&name.to_string()));
