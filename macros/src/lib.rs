@@ -7,6 +7,7 @@ mod attributes;
 mod crate_path;
 mod errors;
 mod expand;
+mod hollow;
 mod in_place;
 mod joined;
 mod lints;
@@ -29,7 +30,6 @@ mod words;
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::Item;
 
 use crate::errors::Errors;
 use crate::model::Mode;
@@ -367,7 +367,7 @@ pub fn track_off(
 fn attribute(options: TokenStream, item: &TokenStream, mode: Mode) -> TokenStream {
     let mut errors = Errors::default();
     let options = Options::read(parse::entries(options, &mut errors), &mut errors);
-    let parsed = match syn::parse2::<Item>(item.clone()) {
+    let (parsed, bodies) = match hollow::parse(item) {
         Ok(parsed) => parsed,
         Err(error) => {
             errors.push(error);
@@ -375,7 +375,7 @@ fn attribute(options: TokenStream, item: &TokenStream, mode: Mode) -> TokenStrea
             return quote!(#errors #item);
         }
     };
-    let node = model::read(parsed, &options, mode, &mut errors);
+    let node = model::read(parsed, bodies, &options, mode, &mut errors);
     match errors.into_compile_errors() {
         None => expand::expand(node),
         // Keep the item: without it, the compiler would also report each use of it as unresolved.

@@ -12,6 +12,7 @@ use syn::{Attribute, ImplItem, Item, ItemFn, ItemImpl, ItemMod, ItemTrait, Trait
 pub(crate) use self::function::{EntryPoint, Form, Function, each_async_block};
 use crate::attributes::{self, any_foreign, makes_entry_point};
 use crate::errors::Errors;
+use crate::hollow::Bodies;
 use crate::options::{Options, Order, Place};
 
 const TARGETS: &str = "an `async fn`, a fn that returns a future or a stream, an impl block, a trait or an inline module";
@@ -49,12 +50,24 @@ pub(crate) enum Container {
 }
 
 /// Reads the item below `#[track(options)]`.
-pub(crate) fn read(item: Item, options: &Options, mode: Mode, errors: &mut Errors) -> Node {
-    Reader { mode, errors }.item(item, options, Options::stacked)
+pub(crate) fn read(
+    item: Item,
+    bodies: Bodies,
+    options: &Options,
+    mode: Mode,
+    errors: &mut Errors,
+) -> Node {
+    let mut reader = Reader {
+        mode,
+        bodies,
+        errors,
+    };
+    reader.item(item, options, Options::stacked)
 }
 
 struct Reader<'e> {
     mode: Mode,
+    bodies: Bodies,
     errors: &'e mut Errors,
 }
 
@@ -74,10 +87,13 @@ impl Reader<'_> {
         {
             let options = merge(around, &attributes::take(attrs, self.errors));
             if options.skip {
-                return Node::Untouched(item.into_token_stream());
+                return Node::Untouched(self.bodies.put_back(item));
             }
             return match item {
-                Item::Fn(item) => self.function(Function::from_item(item, options)),
+                Item::Fn(item) => {
+                    let written = self.bodies.of(&item.block);
+                    self.function(Function::from_item(item, written, options))
+                }
                 Item::Impl(item) => self.implementation(item, options),
                 Item::Trait(item) => self.definition(item, options),
                 Item::Mod(item) => self.module(item, options),
@@ -115,7 +131,7 @@ impl Reader<'_> {
         self.check_container(&options, "an impl block", "a method");
         if self.comes_later(&item.attrs, &options) {
             let attributes = std::mem::take(&mut item.attrs);
-            return Node::later(attributes, options, item);
+            return Node::later(attributes, options, self.bodies.put_back(item));
         }
         let members = std::mem::take(&mut item.items);
         let members = members.into_iter().map(|member| match member {
@@ -126,6 +142,7 @@ impl Reader<'_> {
                     visibility: member.vis,
                     defaultness: member.defaultness,
                     signature: member.sig,
+                    written: self.bodies.of(&member.block),
                     body: member.block,
                     options,
                     form: Form::Plain,
@@ -141,7 +158,7 @@ impl Reader<'_> {
         self.check_container(&options, "a trait", "a method");
         if self.comes_later(&item.attrs, &options) {
             let attributes = std::mem::take(&mut item.attrs);
-            return Node::later(attributes, options, item);
+            return Node::later(attributes, options, self.bodies.put_back(item));
         }
         let members = std::mem::take(&mut item.items);
         let members = members.into_iter().map(|member| match member {
@@ -156,6 +173,7 @@ impl Reader<'_> {
                     visibility: Visibility::Inherited,
                     defaultness: None,
                     signature: member.sig,
+                    written: self.bodies.of(&body),
                     body,
                     options: options.refined(&own),
                     form: Form::Plain,
@@ -199,6 +217,9 @@ impl Reader<'_> {
             // Not checked here in either mode: the options must fit what the other attributes make of the function.
             return match self.mode {
                 Mode::On => {
+                    if function.has_inner_attributes() {
+                        self.parse_body(&mut function);
+                    }
                     let attributes = std::mem::take(&mut function.attributes);
                     let mut options = function.options.clone();
                     let is_async = function.signature.asyncness.is_some();
@@ -213,6 +234,10 @@ impl Reader<'_> {
         let signature = &function.signature;
         // A `const fn` cannot contain the generated code. An `extern fn` is left as written, too.
         let fixed = signature.constness.is_some() || signature.abi.is_some();
+        // The form of an `async fn` shows without its body.
+        if self.mode == Mode::On || fixed || signature.asyncness.is_none() {
+            self.parse_body(&mut function);
+        }
         if !fixed {
             function.form = function.form();
         }
@@ -222,6 +247,12 @@ impl Reader<'_> {
         match self.mode {
             Mode::On if !fixed => Node::Function(Box::new(function)),
             Mode::On | Mode::Off => Node::untouched(function),
+        }
+    }
+
+    fn parse_body(&mut self, function: &mut Function) {
+        if let Err(error) = function.parse_body() {
+            self.errors.push(error);
         }
     }
 

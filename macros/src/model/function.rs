@@ -1,11 +1,12 @@
 //! One function, and its form.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Group, TokenStream};
 use quote::ToTokens;
+use syn::parse::{ParseStream, Parser};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     AttrStyle, Attribute, Block, Expr, Item, ItemFn, ReturnType, Signature, Stmt, Token, Type,
-    Visibility,
+    Visibility, braced,
 };
 
 use crate::in_place;
@@ -19,7 +20,10 @@ pub(crate) struct Function {
     pub(crate) visibility: Visibility,
     pub(crate) defaultness: Option<Token![default]>,
     pub(crate) signature: Signature,
+    /// Empty as long as `written` has the body.
     pub(crate) body: Block,
+    /// The body, if it is not parsed yet.
+    pub(crate) written: Option<Group>,
     pub(crate) options: Options,
     pub(crate) form: Form,
 }
@@ -59,8 +63,9 @@ pub(crate) enum EntryPoint {
 }
 
 impl Function {
-    pub(super) fn from_item(item: ItemFn, options: Options) -> Function {
+    pub(super) fn from_item(item: ItemFn, written: Option<Group>, options: Options) -> Function {
         Function {
+            written,
             attributes: item.attrs,
             visibility: item.vis,
             defaultness: None,
@@ -69,6 +74,23 @@ impl Function {
             options,
             form: Form::Plain,
         }
+    }
+
+    /// Whether a body that is not parsed yet begins with an attribute of the function.
+    pub(super) fn has_inner_attributes(&self) -> bool {
+        let tokens = self.written.iter().flat_map(Group::stream);
+        let first: String = tokens.take(2).map(|token| token.to_string()).collect();
+        first == "#!"
+    }
+
+    /// Parses the body, if that is not done yet.
+    pub(super) fn parse_body(&mut self) -> syn::Result<()> {
+        if let Some(written) = self.written.take() {
+            let (inner, body) = body_with_attributes.parse2(written.into_token_stream())?;
+            self.attributes.extend(inner);
+            self.body = body;
+        }
+        Ok(())
     }
 
     pub(super) fn form(&mut self) -> Form {
@@ -121,6 +143,9 @@ impl ToTokens for Function {
         self.visibility.to_tokens(tokens);
         self.defaultness.to_tokens(tokens);
         self.signature.to_tokens(tokens);
+        if let Some(written) = &self.written {
+            return written.to_tokens(tokens);
+        }
         self.body.brace_token.surround(tokens, |tokens| {
             for attribute in self.attributes.iter().filter(|it| !outer(it)) {
                 attribute.to_tokens(tokens);
@@ -132,6 +157,14 @@ impl ToTokens for Function {
     }
 }
 
+fn body_with_attributes(input: ParseStream) -> syn::Result<(Vec<Attribute>, Block)> {
+    let content;
+    let brace_token = braced!(content in input);
+    let attributes = content.call(Attribute::parse_inner)?;
+    let stmts = content.call(Block::parse_within)?;
+    Ok((attributes, Block { brace_token, stmts }))
+}
+
 /// Finds the user's async body in `fn t() { … block_on(async { body }) … }`.
 fn entry_point(function: &mut Function) -> Option<EntryPoint> {
     for (index, statement) in function.body.stmts.iter().enumerate() {
@@ -139,7 +172,7 @@ fn entry_point(function: &mut Function) -> Option<EntryPoint> {
             && inner.sig.asyncness.is_some()
             && inner.sig.ident == function.signature.ident
         {
-            let mut inner = Function::from_item(inner.clone(), function.options.clone());
+            let mut inner = Function::from_item(inner.clone(), None, function.options.clone());
             inner.form = inner.form();
             return Some(EntryPoint::Function(index, Box::new(inner)));
         }

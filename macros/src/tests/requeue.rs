@@ -2,7 +2,8 @@
 
 use expect_test::{Expect, expect};
 
-use super::folded;
+use super::{expand, folded};
+use crate::model::Mode;
 
 #[track_caller]
 fn check(source: &str, expected: Expect) {
@@ -140,4 +141,43 @@ fn attributes_behind_a_condition() {
             async fn find() {}
         "##]],
     );
+}
+
+#[test]
+fn inner_attributes_of_a_body() {
+    check(
+        "#[track]
+        #[instrument]
+        async fn find() {
+            #![allow(unused)]
+            call::<{ 1 }>();
+        }",
+        expect![[r#"
+            #[instrument]
+            #[allow(unused)]
+            #[::sqlx::track(__last)]
+            async fn find() {
+                call::<{ 1 }>();
+            }
+        "#]],
+    );
+}
+
+/// Bodies are set aside before the item is parsed, and are put back where they were.
+#[test]
+fn braces_that_are_no_bodies() {
+    for item in [
+        "async fn find () { call :: < { 2 } > () }",
+        "impl Exams { const COUNT : usize = { 1 } ; async fn find () { 0 } }",
+        "impl Exams { async fn first () -> Row < { 1 } > { 3 } async fn second () { 4 } }",
+        "impl Exams { macros ! { } async fn find () { 1 } fn plain () { async { } } }",
+        "trait Exams { async fn bodyless () ; async fn first () { 1 } async fn second () { 2 } }",
+    ] {
+        let off = expand(&format!("#[track] {item}"), Mode::Off).to_string();
+        assert_eq!(off, item);
+        let skipped = expand(&format!("#[track(skip)] {item}"), Mode::On).to_string();
+        assert_eq!(skipped, item);
+        let later = expand(&format!("#[track] #[async_trait] {item}"), Mode::On).to_string();
+        assert!(later.ends_with(item), "{later}");
+    }
 }
