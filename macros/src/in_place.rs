@@ -34,6 +34,9 @@ const WHOLE: &str = "__leash_whole";
 
 /// Marks the async blocks in the function that run in place, and those among them whose value is the function's.
 pub(crate) fn mark(function: &mut Function) {
+    if !function.text.may_have("async") {
+        return;
+    }
     match &mut function.form {
         Form::Returns(returned) => {
             if matches!(returned.kind, Kind::Future(_)) && !returns_early(&mut function.body) {

@@ -8,21 +8,21 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, Item, Macro, Pat, Stmt};
 
 use crate::location::position_of;
+use crate::words::Text;
 
 /// The method that carries the scope.
-const CARRIES: &str = "in_current_scope";
+pub(crate) const CARRIES: &str = "in_current_scope";
 
 /// Parts of the names of functions whose future ends with those of their arguments.
 const PASS_ON: [&str; 6] = ["all", "join", "pin", "spawn", "timeout", "try"];
 
 /// Where the method is called for such a task: line and column.
-pub(crate) fn joined(body: &Block) -> Vec<String> {
-    // Nearly no body has the word, and a clone costs more than this look.
-    if !has_word(body.to_token_stream(), CARRIES) {
+pub(crate) fn joined(body: &mut Block, text: &Text) -> Vec<String> {
+    if !text.may_have(CARRIES) {
         return Vec::new();
     }
     let mut reader = Reader::default();
-    reader.visit_block_mut(&mut body.clone());
+    reader.visit_block_mut(body);
     reader.joined.into_iter().map(position_of).collect()
 }
 

@@ -14,6 +14,7 @@ use crate::attributes::{self, any_foreign, makes_entry_point};
 use crate::errors::Errors;
 use crate::hollow::Bodies;
 use crate::options::{Options, Order, Place};
+use crate::words::Text;
 
 const TARGETS: &str = "an `async fn`, a fn that returns a future or a stream, an impl block, a trait or an inline module";
 
@@ -143,6 +144,7 @@ impl Reader<'_> {
                     defaultness: member.defaultness,
                     signature: member.sig,
                     written: self.bodies.of(&member.block),
+                    text: Text::default(),
                     body: member.block,
                     options,
                     form: Form::Plain,
@@ -174,6 +176,7 @@ impl Reader<'_> {
                     defaultness: None,
                     signature: member.sig,
                     written: self.bodies.of(&body),
+                    text: Text::default(),
                     body,
                     options: options.refined(&own),
                     form: Form::Plain,

@@ -21,9 +21,10 @@ use syn::{Block, Expr, ExprAwait, ExprCall, ExprMethodCall, Item, Macro, Signatu
 
 use crate::crate_path::{CratePath, ends, parenthesized, start_of};
 use crate::in_place;
+use crate::joined::CARRIES;
 use crate::location::{Location, end_of, extent, extent_of_written, position_of};
 use crate::straight;
-use crate::words::is_one_of;
+use crate::words::{Text, is_one_of};
 use executors::Mentions;
 use stays::Kept;
 
@@ -107,6 +108,7 @@ pub(crate) fn tag(
     path: &CratePath,
     signature: &Signature,
     body: &mut Block,
+    text: &Text,
     scoped: bool,
     found: &mut Sites,
 ) {
@@ -114,11 +116,12 @@ pub(crate) fn tag(
     let mut tagger = Tagger {
         path,
         mentions: Mentions::default(),
-        builders: chain::builders(signature, body),
+        builders: chain::builders(signature, body, text),
         after: end_of(signature),
         block: None,
         in_closure: false,
         in_loop: false,
+        text,
         scoped,
         awaits: 0,
         jumps: 0,
@@ -154,6 +157,7 @@ struct Tagger<'a> {
     block: Option<String>,
     in_closure: bool,
     in_loop: bool,
+    text: &'a Text,
     scoped: bool,
     /// The number of `.await`s that were visited.
     awaits: usize,
@@ -317,7 +321,7 @@ impl Tagger<'_> {
     fn repeating(&mut self, expr: &mut Expr, visit: impl FnOnce(&mut Self, &mut Expr)) {
         // Read before the visit, which rewrites it.
         let repeated = loops::repeated(expr);
-        let carries = repeated.is_some() && loops::carries(expr);
+        let carries = repeated.is_some() && self.text.may_have(CARRIES) && loops::carries(expr);
         let before = self.awaits;
         visit(self, expr);
         if carries || self.awaits > before {

@@ -31,6 +31,7 @@ fn rewritten(mut function: Function, sites: &mut Sites, with_items: bool) -> Tok
         &path,
         &function.signature,
         &mut function.body,
+        &function.text,
         scoped,
         sites,
     );

@@ -43,7 +43,7 @@ impl Evidence {
             joined: if straight {
                 Vec::new()
             } else {
-                joined(&function.body)
+                joined(&mut function.body, &function.text)
             },
             taken: taken(&function.signature),
         }

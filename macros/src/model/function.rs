@@ -12,6 +12,7 @@ use syn::{
 use crate::in_place;
 use crate::options::{Options, Order};
 use crate::returns::{self, Kind, Returned};
+use crate::words::Text;
 
 /// A function that is to be rewritten.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub(crate) struct Function {
     pub(crate) body: Block,
     /// The body, if it is not parsed yet.
     pub(crate) written: Option<Group>,
+    pub(crate) text: Text,
     pub(crate) options: Options,
     pub(crate) form: Form,
 }
@@ -66,6 +68,7 @@ impl Function {
     pub(super) fn from_item(item: ItemFn, written: Option<Group>, options: Options) -> Function {
         Function {
             written,
+            text: Text::default(),
             attributes: item.attrs,
             visibility: item.vis,
             defaultness: None,
@@ -85,11 +88,14 @@ impl Function {
 
     /// Parses the body, if that is not done yet.
     pub(super) fn parse_body(&mut self) -> syn::Result<()> {
-        if let Some(written) = self.written.take() {
-            let (inner, body) = body_with_attributes.parse2(written.into_token_stream())?;
-            self.attributes.extend(inner);
-            self.body = body;
-        }
+        let Some(written) = self.written.take() else {
+            self.text = Text::of(&self.body);
+            return Ok(());
+        };
+        self.text = Text::of(&written);
+        let (inner, body) = body_with_attributes.parse2(written.into_token_stream())?;
+        self.attributes.extend(inner);
+        self.body = body;
         Ok(())
     }
 
@@ -173,6 +179,8 @@ fn entry_point(function: &mut Function) -> Option<EntryPoint> {
             && inner.sig.ident == function.signature.ident
         {
             let mut inner = Function::from_item(inner.clone(), None, function.options.clone());
+            // It has more words than the inner function, so it has these as well.
+            inner.text = function.text.clone();
             inner.form = inner.form();
             return Some(EntryPoint::Function(index, Box::new(inner)));
         }

@@ -8,7 +8,7 @@ use syn::{
     Block, Expr, ExprMethodCall, FnArg, Item, Local, Pat, PatIdent, PatType, Path, Signature, Type,
 };
 
-use crate::words::is_one_of;
+use crate::words::{Text, is_one_of};
 
 /// The start of a chain of calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(super) enum Root {
     Query,
     RawSql,
 }
+
+const BUILDER: &str = "QueryBuilder";
 
 const QUERIES: [&str; 6] = [
     "query",
@@ -108,16 +110,19 @@ fn makes_builder(func: &Expr) -> bool {
     let mut segments = path.path.segments.iter().rev().skip(1);
     segments
         .next()
-        .is_some_and(|segment| segment.ident == "QueryBuilder")
+        .is_some_and(|segment| segment.ident == BUILDER)
 }
 
 /// The variables that are certainly a `QueryBuilder`. A name that is also bound to something else does not count.
-pub(super) fn builders(signature: &Signature, body: &mut Block) -> HashSet<Ident> {
+pub(super) fn builders(signature: &Signature, body: &mut Block, text: &Text) -> HashSet<Ident> {
     let mut names = Names::default();
     for input in &signature.inputs {
         if let FnArg::Typed(input) = input {
             names.typed(input);
         }
+    }
+    if names.builders.is_empty() && !text.may_have(BUILDER) {
+        return HashSet::new();
     }
     names.visit_block_mut(body);
     &names.builders - &names.others
@@ -165,7 +170,7 @@ fn is_builder_type(ty: &Type) -> bool {
         Type::Reference(reference) => is_builder_type(&reference.elem),
         Type::Path(path) => {
             let last = path.path.segments.last();
-            last.is_some_and(|last| last.ident == "QueryBuilder")
+            last.is_some_and(|last| last.ident == BUILDER)
         }
         _ => false,
     }

@@ -6,6 +6,7 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{BinOp, Expr, ExprBinary, ExprForLoop, ExprLoop, ExprWhile, Local, Pat, Stmt};
 
 use crate::crate_path::ends;
+use crate::joined::CARRIES;
 use crate::location::{extent, position_of};
 
 /// What the rounds work on was there before the first of them.
@@ -65,7 +66,7 @@ pub(super) fn repeated(expr: &Expr) -> Option<String> {
 
 /// Whether a task that it starts carries the scope.
 pub(super) fn carries(expr: &Expr) -> bool {
-    names_one_of(expr.to_token_stream(), &["in_current_scope"])
+    names_one_of(expr.to_token_stream(), &[CARRIES])
 }
 
 fn of_for(each: &ExprForLoop) -> &'static str {
