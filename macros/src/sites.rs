@@ -129,7 +129,7 @@ pub(crate) fn tag(
         kept: None,
         found,
     };
-    tagger.mentions = Mentions::of(signature, body, |call| {
+    tagger.mentions = Mentions::of(signature, body, text, |call| {
         executor(call).is_some() && chain::root(call, &tagger.builders).is_some()
     });
     tagger.found.lends_in_sight = tagger.mentions.are_in_sight();

@@ -1,21 +1,39 @@
 //! Comparisons of words.
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 
 /// The text of a body. The compiler writes it in less time than a visit of the body takes, so it is asked first whether
 /// the body has the word that a visit would look for.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Text(String);
+pub(crate) struct Text {
+    tokens: TokenStream,
+    text: String,
+}
 
 impl Text {
     pub(crate) fn of(body: &impl ToTokens) -> Text {
-        Text(body.to_token_stream().to_string())
+        let tokens = body.to_token_stream();
+        let text = tokens.to_string();
+        Text { tokens, text }
+    }
+
+    pub(crate) fn tokens(&self) -> TokenStream {
+        self.tokens.clone()
     }
 
     /// False only if the body certainly does not have the word.
     pub(crate) fn may_have(&self, word: &str) -> bool {
-        self.0.contains(word)
+        self.text.contains(word)
+    }
+}
+
+/// The word without `r#`. To compare texts takes less time than to compare identifiers, which asks for both texts.
+pub(crate) fn unraw(word: &Ident) -> String {
+    let text = word.to_string();
+    match text.strip_prefix("r#") {
+        Some(name) => name.to_owned(),
+        None => text,
     }
 }
 

@@ -179,8 +179,7 @@ fn entry_point(function: &mut Function) -> Option<EntryPoint> {
             && inner.sig.ident == function.signature.ident
         {
             let mut inner = Function::from_item(inner.clone(), None, function.options.clone());
-            // It has more words than the inner function, so it has these as well.
-            inner.text = function.text.clone();
+            inner.text = Text::of(&inner.body);
             inner.form = inner.form();
             return Some(EntryPoint::Function(index, Box::new(inner)));
         }

@@ -13,7 +13,7 @@ use syn::{
 use super::stays::peeled;
 use super::{AWAITED, called};
 use crate::in_place;
-use crate::words::is_one_of;
+use crate::words::{Text, is_one_of};
 
 /// The variable that has a connection, or the field of one: `conn`, or `self` and `conn`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -113,6 +113,7 @@ impl Mentions {
     pub(super) fn of(
         signature: &Signature,
         body: &mut Block,
+        text: &Text,
         is_query: impl Fn(&ExprMethodCall) -> bool,
     ) -> Self {
         let parameters: Vec<_> = signature.inputs.iter().filter_map(connection).collect();
@@ -126,7 +127,7 @@ impl Mentions {
         search.visit_block_mut(body);
         let mut of = search.of;
         if search.asked {
-            let words = words(body);
+            let words = words(text.tokens());
             for (variable, counts) in &mut of {
                 counts.all = mentions(&words, variable);
             }
@@ -240,7 +241,8 @@ fn passed<'a>(
     };
     let is_plain = |argument: &&Expr| variable(argument).is_some();
     let arguments = receiver.into_iter().chain(arguments.into_iter().flatten());
-    let arguments: Vec<_> = arguments.filter(is_plain).map(words).collect();
+    let arguments = arguments.filter(is_plain);
+    let arguments: Vec<_> = arguments.map(|it| words(it.to_token_stream())).collect();
     variables.iter().filter_map(move |variable| {
         let mentions = arguments
             .iter()
@@ -251,9 +253,9 @@ fn passed<'a>(
 }
 
 /// The tokens without groups, as words.
-fn words(code: &impl ToTokens) -> Vec<String> {
+fn words(tokens: TokenStream) -> Vec<String> {
     let mut words = Vec::new();
-    flatten(code.to_token_stream(), &mut words);
+    flatten(tokens, &mut words);
     words
 }
 
@@ -266,9 +268,9 @@ fn flatten(tokens: TokenStream, words: &mut Vec<String>) {
                 flatten(group.stream(), words);
                 words.push(")".to_owned());
             }
-            TokenTree::Ident(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => {
-                words.push(token.to_string());
-            }
+            TokenTree::Ident(word) => words.push(word.to_string()),
+            TokenTree::Punct(punct) => words.push(punct.as_char().to_string()),
+            TokenTree::Literal(literal) => words.push(literal.to_string()),
         }
     }
 }

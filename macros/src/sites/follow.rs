@@ -10,14 +10,13 @@ mod walk;
 
 use proc_macro2::{Ident, LineColumn};
 use quote::ToTokens;
-use syn::ext::IdentExt;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, ExprAssign, ExprAwait, ExprCall, Item, Local, Pat, Stmt};
 
 use super::stays::{ACQUIRES, kept, peeled};
 use crate::in_place;
 use crate::location::written;
-use crate::words::is_one_of;
+use crate::words::{is_one_of, unraw};
 use parts::{each_part, names};
 use walk::{Use, Walk, end_of};
 
@@ -229,9 +228,9 @@ fn is_known(local: &Local, rest: &mut [Stmt]) -> bool {
 }
 
 /// The variable of a place, and its first field, if nothing but fields leads there.
-fn variable(place: &Expr) -> Option<(Ident, Option<String>)> {
+fn variable(place: &Expr) -> Option<(String, Option<String>)> {
     match peeled(place) {
-        Expr::Path(path) => Some((path.path.get_ident()?.unraw(), None)),
+        Expr::Path(path) => Some((unraw(path.path.get_ident()?), None)),
         Expr::Field(field) => {
             let (name, outer) = variable(&field.base)?;
             let own = field.member.to_token_stream().to_string();
@@ -282,7 +281,7 @@ fn last_of_path(call: &ExprCall) -> Option<&Ident> {
 }
 
 /// The walks of those names, or fields of theirs, that may be the handle.
-fn walks(names: &[Ident], scope: &mut Scope<'_>, from: LineColumn, end: LineColumn) -> Vec<Walk> {
+fn walks(names: &[String], scope: &mut Scope<'_>, from: LineColumn, end: LineColumn) -> Vec<Walk> {
     let mut all = Vec::new();
     for name in names {
         let whole = Walk::through(scope, name, None, from, end);

@@ -5,16 +5,15 @@
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::ext::IdentExt;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ExprCall, Item, LitStr, Local, Macro, Pat, PatIdent, Stmt, Token, Type, UnOp};
 
-use super::STREAMS;
+use super::{AWAITED, STREAMS, called};
 use crate::in_place;
 use crate::straight::is_harmless;
-use crate::words::is_one_of;
+use crate::words::{is_one_of, unraw};
 
 /// Methods that take a handle.
 pub(super) const ACQUIRES: [&str; 5] = [
@@ -77,7 +76,7 @@ pub(super) fn kept(local: &Local, rest: &mut [Stmt]) -> Option<Kept> {
 }
 
 /// The name that a statement binds, if that is a plain name and the statement has one of the forms.
-fn bound(local: &Local) -> Option<(Ident, Kept)> {
+fn bound(local: &Local) -> Option<(String, Kept)> {
     let pat = match &local.pat {
         Pat::Type(typed) => &*typed.pat,
         pat => pat,
@@ -93,7 +92,7 @@ fn bound(local: &Local) -> Option<(Ident, Kept)> {
         expr if awaits(expr) => Kept::Awaited,
         _ => return None,
     };
-    Some((name.ident.unraw(), kept))
+    Some((unraw(&name.ident), kept))
 }
 
 /// Whether this is `….begin().await`, alone or with `?`, `.unwrap()` or `.expect(…)` after it.
@@ -108,13 +107,23 @@ fn awaits(expr: &Expr) -> bool {
     let Expr::Await(awaited) = awaited else {
         return false;
     };
-    matches!(peeled(&awaited.base), Expr::MethodCall(_) | Expr::Call(_))
+    match peeled(&awaited.base) {
+        Expr::MethodCall(call) => may_return_handle(&call.method),
+        Expr::Call(call) => called(call).is_none_or(|method| may_return_handle(&method)),
+        _ => false,
+    }
+}
+
+/// Whether a method may return a handle: one of sqlx that takes a handle, or one of another library. Most call sites return
+/// rows, and what becomes of these is not asked.
+fn may_return_handle(method: &Ident) -> bool {
+    is_one_of(method, &ACQUIRES) || is_one_of(method, &STREAMS) || !is_one_of(method, &AWAITED)
 }
 
 /// Visits the uses of a name. Another binding of the same name counts as a move, so that each use is of the one
 /// variable.
 struct Uses {
-    name: Ident,
+    name: String,
     /// Whether the value is moved, or may be.
     moved: bool,
 }
@@ -129,7 +138,7 @@ impl Uses {
     }
 
     fn is_same(&self, ident: &Ident) -> bool {
-        ident.unraw() == self.name
+        unraw(ident) == self.name
     }
 
     /// Whether this is the name, `*name` or `**name`.
@@ -212,6 +221,9 @@ impl VisitMut for Uses {
     }
 
     fn visit_macro_mut(&mut self, mac: &mut Macro) {
+        if !self.mentions(mac.tokens.clone()) {
+            return;
+        }
         let values = Punctuated::<Expr, Token![,]>::parse_terminated;
         match values.parse2(mac.tokens.clone()) {
             Ok(mut values) if is_harmless(&mac.path) => {

@@ -1,6 +1,6 @@
 //! Branches and loops on the way of a walk.
 
-use proc_macro2::{Ident, LineColumn};
+use proc_macro2::LineColumn;
 use syn::visit_mut::VisitMut;
 use syn::{Block, Expr, ExprIf};
 
@@ -10,7 +10,7 @@ use super::walk::{Use, Walk, aliases, end_of, start_of};
 pub(super) struct Branch<'e> {
     pub(super) start: LineColumn,
     /// The names that the branch gives the value.
-    pub(super) aliases: Vec<Ident>,
+    pub(super) aliases: Vec<String>,
     pub(super) body: Body<'e>,
 }
 
@@ -68,7 +68,7 @@ impl Walk {
     }
 
     /// Visits a condition. Returns the names that it gives the value.
-    pub(super) fn condition(&mut self, condition: &mut Expr) -> Vec<Ident> {
+    pub(super) fn condition(&mut self, condition: &mut Expr) -> Vec<String> {
         match condition {
             Expr::Let(bound) if self.becomes(&bound.expr) => aliases(&mut bound.pat),
             Expr::Binary(both) => {

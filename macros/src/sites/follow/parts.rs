@@ -1,9 +1,10 @@
 //! The parts of values and of patterns.
 
 use proc_macro2::Ident;
-use syn::ext::IdentExt;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, Pat, PatIdent, Stmt};
+
+use crate::words::unraw;
 
 /// Calls `found` with the expressions whose value becomes this value, or a part of it.
 pub(super) fn each_part<'e>(value: &'e Expr, found: &mut impl FnMut(&'e Expr)) {
@@ -71,13 +72,14 @@ fn constructs(func: &Expr) -> bool {
 }
 
 /// The names that a pattern binds.
-pub(super) fn names(pat: &mut Pat) -> Vec<Ident> {
-    struct Names(Vec<Ident>);
+pub(super) fn names(pat: &mut Pat) -> Vec<String> {
+    struct Names(Vec<String>);
     impl VisitMut for Names {
         fn visit_pat_ident_mut(&mut self, pat: &mut PatIdent) {
             // `None` is a pattern of this form, too.
-            if !pat.ident.to_string().starts_with(char::is_uppercase) {
-                self.0.push(pat.ident.unraw());
+            let name = unraw(&pat.ident);
+            if !name.starts_with(char::is_uppercase) {
+                self.0.push(name);
             }
             visit_mut::visit_pat_ident_mut(self, pat);
         }

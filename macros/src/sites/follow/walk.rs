@@ -4,12 +4,12 @@ use std::collections::HashSet;
 
 use proc_macro2::{Ident, LineColumn, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::ext::IdentExt;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Arm, Expr, Item, Local, Macro, Pat, Token, Type, UnOp};
 
+use super::super::may_jump;
 use super::super::stays::{ENDS, borrows, drops, peeled};
 use super::Scope;
 use super::branches::{Body, Branch};
@@ -17,7 +17,7 @@ use super::parts::{each_part, names};
 use crate::crate_path::ends;
 use crate::in_place;
 use crate::straight::is_harmless;
-use crate::words::is_one_of;
+use crate::words::{is_one_of, unraw};
 
 /// Parts of the usual names of variables and fields that hold a handle.
 const USUAL: [&str; 8] = [
@@ -45,7 +45,7 @@ const BY_VALUE: [&str; 7] = [
 /// A walk with one value in mind.
 pub(super) struct Walk {
     /// The variables that the value is in, or a part of it.
-    pub(super) names: Vec<Ident>,
+    pub(super) names: Vec<String>,
     /// The field of the variable that the value is in.
     field: Option<String>,
     /// Where the value is in the function's hands.
@@ -86,13 +86,13 @@ pub(super) enum Use {
 impl Walk {
     pub(super) fn through(
         scope: &mut Scope<'_>,
-        name: &Ident,
+        name: &str,
         field: Option<&str>,
         from: LineColumn,
         end: LineColumn,
     ) -> Self {
         let mut walk = Walk {
-            names: vec![name.clone()],
+            names: vec![name.to_owned()],
             field: field.map(str::to_owned),
             ranges: Vec::new(),
             held_from: Some(from),
@@ -102,7 +102,7 @@ impl Walk {
             uses: HashSet::new(),
             fields: Vec::new(),
         };
-        if is_usual(field.unwrap_or(&name.to_string())) {
+        if is_usual(field.unwrap_or(name)) {
             walk.uses.insert(Use::AsHandle);
         }
         scope.visit(&mut walk);
@@ -128,8 +128,7 @@ impl Walk {
     }
 
     fn is_name(&self, ident: &Ident) -> bool {
-        let ident = ident.unraw();
-        self.names.contains(&ident)
+        self.names.contains(&unraw(ident))
     }
 
     /// Whether this is one of the names, with or without `*`.
@@ -382,6 +381,9 @@ impl VisitMut for Walk {
     }
 
     fn visit_macro_mut(&mut self, mac: &mut Macro) {
+        if !self.mentions(mac.tokens.clone()) && !may_jump(&mac.tokens) {
+            return;
+        }
         let values = Punctuated::<Expr, Token![,]>::parse_terminated;
         let Ok(mut values) = values.parse2(mac.tokens.clone()) else {
             return self.mentioned_in(&mac.tokens);
@@ -422,10 +424,10 @@ fn is_usual(name: &str) -> bool {
 }
 
 /// The names that a pattern gives a value. Where one of several has a usual name, it is that one.
-pub(super) fn aliases(pat: &mut Pat) -> Vec<Ident> {
+pub(super) fn aliases(pat: &mut Pat) -> Vec<String> {
     let mut names = names(pat);
-    if names.iter().any(|name| is_usual(&name.to_string())) {
-        names.retain(|name| is_usual(&name.to_string()));
+    if names.iter().any(|name| is_usual(name)) {
+        names.retain(|name| is_usual(name));
     }
     names
 }
