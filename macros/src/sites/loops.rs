@@ -37,7 +37,7 @@ const TAKES: [&str; 4] = ["next", "pop", "pop_front", "pop_back"];
 /// part that is repeated, and what its rounds go on from.
 ///
 /// The head of a `for` is evaluated once, that of a `while` each time.
-pub(super) fn repeated(expr: &Expr) -> Option<String> {
+pub(super) fn repeated(expr: &mut Expr) -> Option<String> {
     let (word, at, from, to, rounds) = match expr {
         Expr::ForLoop(each) => {
             let body = each.body.brace_token.span;
@@ -55,8 +55,9 @@ pub(super) fn repeated(expr: &Expr) -> Option<String> {
             ("loop", at, body.open(), body.close(), of_loop(repeated))
         }
         Expr::Closure(closure) => {
-            let (from, to) = ends(expr);
-            ("|", closure.or1_token.span, from, to, GIVEN)
+            let at = closure.or1_token.span;
+            let (from, to) = ends(closure);
+            ("|", at, from, to, GIVEN)
         }
         _ => return None,
     };
@@ -69,10 +70,11 @@ pub(super) fn carries(expr: &Expr) -> bool {
     names_one_of(expr.to_token_stream(), &[CARRIES])
 }
 
-fn of_for(each: &ExprForLoop) -> &'static str {
-    let waits = names_one_of(each.body.to_token_stream(), &WAITS);
+fn of_for(each: &mut ExprForLoop) -> &'static str {
+    let body = each.body.to_token_stream();
+    let waits = names_one_of(body.clone(), &WAITS);
     let is_counted = matches!(*each.expr, Expr::Range(_));
-    match works_on_each(each) && !Chain::is_in(each) {
+    match works_on_each(each, body) && !Chain::is_in(each) {
         true if waits && is_counted => PAUSED,
         true => GIVEN,
         false if waits => WAITING,
@@ -107,9 +109,9 @@ fn names_one_of(tokens: TokenStream, words: &[&str]) -> bool {
 }
 
 /// Whether the body of a `for` uses what each round is given. Without that, a round may go on from the one before.
-fn works_on_each(each: &ExprForLoop) -> bool {
+fn works_on_each(each: &ExprForLoop, body: TokenStream) -> bool {
     let names = names_in(&each.pat);
-    has(each.body.to_token_stream(), |word| is_named(&word, &names))
+    has(body, |word| is_named(&word, &names))
 }
 
 /// The names of values that a pattern binds. Types and variants are none.
@@ -125,7 +127,8 @@ fn names_in(pattern: &Pat) -> Vec<String> {
 
 /// Whether a word is one of these names, or a format that has one.
 fn is_named(word: &str, names: &[String]) -> bool {
-    let is_in_format = |name: &String| word.contains(&format!("{{{name}"));
+    let is_format = word.contains('{');
+    let is_in_format = |name: &String| is_format && word.contains(&format!("{{{name}"));
     names.iter().any(|name| word == name || is_in_format(name))
 }
 
@@ -142,14 +145,14 @@ struct Chain {
 
 impl Chain {
     /// Whether what a round awaits depends on the round before.
-    fn is_in(each: &ExprForLoop) -> bool {
+    fn is_in(each: &mut ExprForLoop) -> bool {
         let mut chain = Chain {
             own: names_in(&each.pat),
             ..Chain::default()
         };
         // What one pass finds at the end of the body may be used at its beginning.
         for _ in 0..2 {
-            chain.visit_block_mut(&mut each.body.clone());
+            chain.visit_block_mut(&mut each.body);
         }
         chain.is_awaited
     }
@@ -163,8 +166,12 @@ impl Chain {
         }
     }
 
-    fn uses(&self, tokens: TokenStream) -> bool {
-        has(tokens, |word| is_named(&word, &self.handed_on))
+    fn uses(&self, code: &impl ToTokens) -> bool {
+        // Printing takes time.
+        !self.handed_on.is_empty()
+            && has(code.to_token_stream(), |word| {
+                is_named(&word, &self.handed_on)
+            })
     }
 }
 
@@ -173,8 +180,8 @@ impl VisitMut for Chain {
     fn visit_local_mut(&mut self, local: &mut Local) {
         visit_mut::visit_local_mut(self, local);
         let names = names_in(&local.pat);
-        let init = local.init.as_ref().map(|init| init.expr.to_token_stream());
-        if init.is_some_and(|init| self.uses(init)) {
+        let init = local.init.as_ref();
+        if init.is_some_and(|init| self.uses(&init.expr)) {
             self.handed_on.extend(names);
         } else {
             self.own.extend(names);
@@ -186,7 +193,7 @@ impl VisitMut for Chain {
             Expr::Assign(assigned) => self.sets(&assigned.left),
             Expr::Binary(changed) if is_changed_by_a_value(changed) => self.sets(&changed.left),
             Expr::Await(awaited) => {
-                self.is_awaited |= self.uses(awaited.base.to_token_stream());
+                self.is_awaited |= self.uses(&awaited.base);
             }
             _ => {}
         }
