@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use proc_macro_crate::{FoundCrate, crate_name};
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 use syn::{Expr, Path};
 
@@ -26,27 +26,23 @@ impl CratePath {
     }
 
     /// The path, located at `span`.
-    pub(crate) fn root(&self, span: Span) -> TokenStream {
+    pub(crate) fn root(&self, span: Span) -> Tokens {
         match self {
-            CratePath::Given(path) => path
-                .to_token_stream()
-                .into_iter()
-                .map(|mut token| {
+            CratePath::Given(path) => {
+                let tokens = path.to_token_stream().into_iter();
+                let located = tokens.map(|mut token| {
                     token.set_span(token.span().located_at(span));
                     token
-                })
-                .collect(),
-            CratePath::Found(name) => {
-                let name = Ident::new(name, span);
-                quote_spanned!(span=> ::#name)
+                });
+                Tokens(located.collect())
             }
+            CratePath::Found(name) => Tokens(Vec::new()).then(name, span),
         }
     }
 
     /// The path of the private module that the expansion calls.
-    pub(crate) fn private(&self, span: Span) -> TokenStream {
-        let root = self.root(span);
-        quote_spanned!(span=> #root::__private)
+    pub(crate) fn private(&self, span: Span) -> Tokens {
+        self.root(span).then("__private", span)
     }
 
     /// A call that panics at `place`, a token of the user's.
@@ -54,14 +50,16 @@ impl CratePath {
     /// ```text
     /// out: P::panic_here(message)
     /// ```
-    pub(crate) fn panic_at(&self, place: Span) -> TokenStream {
+    pub(crate) fn panic_at(&self, place: Span) -> Tokens {
         let ours = Span::mixed_site().located_at(place);
         // The location of the panic is that of the call, and is in the user's code if its first and last tokens are.
         // The tokens in between have mixed-site hygiene, so that the compiler reports a wrong path only once.
-        let root = self.root(place);
-        let panic_here = Ident::new("panic_here", place);
-        let message = parenthesized(quote_spanned!(ours=> message), place);
-        quote_spanned!(ours=> #root::__private::#panic_here #message)
+        let path = self.root(place).then("__private", ours);
+        let mut call = path.separated(ours);
+        call.0.push(Ident::new("panic_here", place).into());
+        let message = TokenTree::Ident(Ident::new("message", ours));
+        call.0.push(parenthesized(message.into(), place).into());
+        call
     }
 
     /// `P::function(arguments)` in place of `written`.
@@ -90,6 +88,36 @@ impl CratePath {
         let function = Ident::new(function, start);
         let arguments = parenthesized(arguments, end);
         quote_spanned!(start=> #private::#function #arguments)
+    }
+}
+
+/// A few tokens, such as a path, that go into several streams. To add a stream to another takes more time than to add the
+/// tokens.
+#[derive(Clone)]
+pub(crate) struct Tokens(Vec<TokenTree>);
+
+impl Tokens {
+    /// The tokens with `::name` behind them.
+    fn then(self, name: &str, span: Span) -> Tokens {
+        let mut path = self.separated(span);
+        path.0.push(Ident::new(name, span).into());
+        path
+    }
+
+    /// The tokens with `::` behind them.
+    fn separated(mut self, span: Span) -> Tokens {
+        for spacing in [Spacing::Joint, Spacing::Alone] {
+            let mut colon = Punct::new(':', spacing);
+            colon.set_span(span);
+            self.0.push(colon.into());
+        }
+        self
+    }
+}
+
+impl ToTokens for Tokens {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        tokens.extend(self.0.iter().cloned());
     }
 }
 

@@ -8,17 +8,14 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, Item, Macro, Pat, Stmt};
 
 use crate::location::position_of;
-use crate::words::Text;
-
-/// The method that carries the scope.
-pub(crate) const CARRIES: &str = "in_current_scope";
+use crate::words::{CARRIES, Text};
 
 /// Parts of the names of functions whose future ends with those of their arguments.
 const PASS_ON: [&str; 6] = ["all", "join", "pin", "spawn", "timeout", "try"];
 
 /// Where the method is called for such a task: line and column.
 pub(crate) fn joined(body: &mut Block, text: &Text) -> Vec<String> {
-    if !text.may_have(CARRIES) {
+    if !text.carries {
         return Vec::new();
     }
     let mut reader = Reader::default();

@@ -21,7 +21,6 @@ use syn::{Block, Expr, ExprAwait, ExprCall, ExprMethodCall, Item, Macro, Signatu
 
 use crate::crate_path::{CratePath, ends, parenthesized, start_of};
 use crate::in_place;
-use crate::joined::CARRIES;
 use crate::location::{Location, end_of, extent, extent_of_written, position_of};
 use crate::straight;
 use crate::words::{Text, is_one_of};
@@ -321,7 +320,7 @@ impl Tagger<'_> {
     fn repeating(&mut self, expr: &mut Expr, visit: impl FnOnce(&mut Self, &mut Expr)) {
         // Read before the visit, which rewrites it.
         let repeated = loops::repeated(expr);
-        let carries = repeated.is_some() && self.text.may_have(CARRIES) && loops::carries(expr);
+        let carries = repeated.is_some() && self.text.carries && loops::carries(expr);
         let before = self.awaits;
         visit(self, expr);
         if carries || self.awaits > before {

@@ -3,19 +3,29 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 
+/// The method that carries the scope.
+pub(crate) const CARRIES: &str = "in_current_scope";
+
 /// The text of a body. The compiler writes it in less time than a visit of the body takes, so it is asked first whether
 /// the body has the word that a visit would look for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Text {
     tokens: TokenStream,
-    text: String,
+    written: String,
+    /// Whether a task may carry the scope.
+    pub(crate) carries: bool,
 }
 
 impl Text {
     pub(crate) fn of(body: &impl ToTokens) -> Text {
         let tokens = body.to_token_stream();
-        let text = tokens.to_string();
-        Text { tokens, text }
+        let written = tokens.to_string();
+        let carries = written.contains(CARRIES);
+        Text {
+            tokens,
+            written,
+            carries,
+        }
     }
 
     pub(crate) fn tokens(&self) -> TokenStream {
@@ -24,7 +34,7 @@ impl Text {
 
     /// False only if the body certainly does not have the word.
     pub(crate) fn may_have(&self, word: &str) -> bool {
-        self.text.contains(word)
+        self.written.contains(word)
     }
 }
 

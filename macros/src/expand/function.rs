@@ -7,7 +7,7 @@ use syn::{Block, Expr, Item, ReturnType, Signature, Stmt, Token, Type, parse_quo
 
 use super::metadata::{self, Evidence};
 use super::{arguments, early, lifetimes, outward, relax, slots};
-use crate::crate_path::{CratePath, ends, parenthesized};
+use crate::crate_path::{CratePath, Tokens, ends, parenthesized};
 use crate::in_place;
 use crate::model::{EntryPoint, Form, Function, each_async_block};
 use crate::returns::{Kind, Returned, has_known_error, inferable, is_of_std, is_opaque, is_plain};
@@ -85,7 +85,7 @@ struct Wrapper {
     /// What is asked about the arguments that may keep a handle.
     kept: TokenStream,
     path: CratePath,
-    private: TokenStream,
+    private: Tokens,
     /// The span of the function's name.
     name: Span,
     /// The same location with mixed-site hygiene.

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Block;
 
-use crate::crate_path::CratePath;
+use crate::crate_path::{CratePath, Tokens};
 use crate::joined::joined;
 use crate::location::{end_of, extent_of_written, position_of};
 use crate::model::Function;
@@ -149,7 +149,7 @@ pub(super) fn items(
     }
 }
 
-fn settings(private: &TokenStream, options: &Options) -> TokenStream {
+fn settings(private: &Tokens, options: &Options) -> TokenStream {
     let mut settings = TokenStream::new();
     if let Some(name) = &options.name {
         settings.extend(quote!(.named(#name)));

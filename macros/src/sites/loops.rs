@@ -6,8 +6,8 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{BinOp, Expr, ExprBinary, ExprForLoop, ExprLoop, ExprWhile, Local, Pat, Stmt};
 
 use crate::crate_path::ends;
-use crate::joined::CARRIES;
 use crate::location::{extent, position_of};
+use crate::words::CARRIES;
 
 /// What the rounds work on was there before the first of them.
 const GIVEN: &str = "given";

@@ -4,7 +4,7 @@ use proc_macro2::LineColumn;
 use syn::visit_mut::VisitMut;
 use syn::{Block, Expr, ExprIf};
 
-use super::walk::{Use, Walk, aliases, end_of, start_of};
+use super::walk::{Use, Walk, aliases, end_of, end_of_block, start_of};
 
 /// One of several ways.
 pub(super) struct Branch<'e> {
@@ -45,16 +45,16 @@ impl Walk {
     }
 
     pub(super) fn conditional(&mut self, branches: &mut ExprIf) {
-        let end = end_of(branches);
+        let end = end_of_conditional(branches);
         let aliases = self.condition(&mut branches.cond);
         let then = Branch {
-            start: start_of(&branches.then_branch),
+            start: branches.then_branch.brace_token.span.open().start(),
             aliases,
             body: Body::Block(&mut branches.then_branch),
         };
         let other = match &mut branches.else_branch {
             Some((_, other)) => Branch {
-                start: start_of(other),
+                start: start_of_other(other),
                 aliases: Vec::new(),
                 body: Body::Expr(other),
             },
@@ -107,5 +107,22 @@ impl Walk {
             }
         }
         self.diverges = false;
+    }
+}
+
+fn end_of_conditional(branches: &ExprIf) -> LineColumn {
+    match branches.else_branch.as_ref().map(|(_, other)| &**other) {
+        Some(Expr::If(other)) => end_of_conditional(other),
+        Some(Expr::Block(other)) => end_of_block(&other.block),
+        Some(other) => end_of(other),
+        None => end_of_block(&branches.then_branch),
+    }
+}
+
+fn start_of_other(other: &Expr) -> LineColumn {
+    match other {
+        Expr::If(other) => other.if_token.span.start(),
+        Expr::Block(other) => other.block.brace_token.span.open().start(),
+        other => start_of(other),
     }
 }

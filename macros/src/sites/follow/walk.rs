@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 
-use proc_macro2::{Ident, LineColumn, TokenStream, TokenTree};
+use proc_macro2::{Ident, LineColumn, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Arm, Expr, Item, Local, Macro, Pat, Token, Type, UnOp};
+use syn::{
+    Arm, AttrStyle, Attribute, Block, Expr, Item, Label, Local, Macro, Pat, Token, Type, UnOp,
+};
 
 use super::super::may_jump;
 use super::super::stays::{ENDS, borrows, drops, peeled};
@@ -325,16 +327,22 @@ impl VisitMut for Walk {
                 self.branches(&mut arms, end);
             }
             Expr::Loop(repeated) => {
-                let (start, end) = extent(repeated);
+                let word = repeated.loop_token.span;
+                let start = start_of_loop(&repeated.attrs, repeated.label.as_ref(), word);
+                let end = end_of_block(&repeated.body);
                 self.repeated(start, end, |walk| walk.visit_block_mut(&mut repeated.body));
             }
             Expr::ForLoop(repeated) => {
-                let (start, end) = extent(repeated);
+                let word = repeated.for_token.span;
+                let start = start_of_loop(&repeated.attrs, repeated.label.as_ref(), word);
+                let end = end_of_block(&repeated.body);
                 self.visit_expr_mut(&mut repeated.expr);
                 self.repeated(start, end, |walk| walk.visit_block_mut(&mut repeated.body));
             }
             Expr::While(repeated) => {
-                let (start, end) = extent(repeated);
+                let word = repeated.while_token.span;
+                let start = start_of_loop(&repeated.attrs, repeated.label.as_ref(), word);
+                let end = end_of_block(&repeated.body);
                 self.repeated(start, end, |walk| {
                     let names = walk.names.len();
                     let mut aliases = walk.condition(&mut repeated.cond);
@@ -403,12 +411,20 @@ impl VisitMut for Walk {
     fn visit_type_mut(&mut self, _: &mut Type) {}
 }
 
-/// Where code begins and ends. It is printed for that, which takes time: so only what needs it is asked.
-fn extent(tokens: &impl ToTokens) -> (LineColumn, LineColumn) {
-    let (start, end) = ends(tokens);
-    (start.start(), end.end())
+/// Where a loop begins. `word` is its keyword.
+fn start_of_loop(attributes: &[Attribute], label: Option<&Label>, word: Span) -> LineColumn {
+    let is_outer = |it: &&Attribute| matches!(it.style, AttrStyle::Outer);
+    let attribute = attributes.iter().find(is_outer);
+    let attribute = attribute.map(|it| it.pound_token.span);
+    let label = label.map(|it| it.name.apostrophe);
+    attribute.or(label).unwrap_or(word).start()
 }
 
+pub(super) fn end_of_block(block: &Block) -> LineColumn {
+    block.brace_token.span.close().end()
+}
+
+/// Where code ends. It is printed for that, which takes time.
 pub(super) fn end_of(tokens: &impl ToTokens) -> LineColumn {
     ends(tokens).1.end()
 }
