@@ -150,6 +150,15 @@ pub(crate) fn start_of(expr: &Expr) -> Span {
         Expr::MethodCall(call) => start_of(&call.receiver),
         Expr::Call(call) => start_of(&call.func),
         Expr::Field(field) => start_of(&field.base),
+        Expr::Await(awaited) => start_of(&awaited.base),
+        Expr::Try(tried) => start_of(&tried.expr),
+        Expr::Path(path) if path.qself.is_none() => {
+            match (path.path.leading_colon, &path.path.segments.first()) {
+                (Some(colons), _) => colons.spans[0],
+                (None, Some(first)) => first.ident.span(),
+                (None, None) => Span::call_site(),
+            }
+        }
         expr => ends(expr).0,
     }
 }

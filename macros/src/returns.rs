@@ -7,8 +7,6 @@ use syn::{
     TypeParamBound, parse_quote,
 };
 
-use crate::words::is_one_of;
-
 /// Types of std that are no futures. What stands in their arguments may be one.
 pub(crate) const PLAIN: [&str; 34] = [
     "Arc",
@@ -121,31 +119,28 @@ pub(crate) fn is_opaque(ty: &Type) -> bool {
 
 /// Whether a value of this type is plain to see: of types of std alone. In a `Result`, the type of the success counts.
 pub(crate) fn is_plain(ty: &Type) -> bool {
-    is_spelled(ty, &PLAIN)
+    is_spelled(ty, &|word| PLAIN.contains(&word))
 }
 
 /// The same, of names that no type of another crate is likely to have.
 pub(crate) fn is_of_std(ty: &Type) -> bool {
     const SHARED: [&str; 4] = ["Duration", "Instant", "Ordering", "SystemTime"];
-    let own: Vec<_> = PLAIN
-        .into_iter()
-        .filter(|it| !SHARED.contains(it))
-        .collect();
-    is_spelled(ty, &own)
+    is_spelled(ty, &|word| PLAIN.contains(&word) && !SHARED.contains(&word))
 }
 
-/// Whether a value of this type has parts of types with these names alone.
-fn is_spelled(ty: &Type, names: &[&str]) -> bool {
+/// Whether a value of this type has parts of types with such names alone.
+fn is_spelled(ty: &Type, is_name: &dyn Fn(&str) -> bool) -> bool {
     match ty {
-        Type::Tuple(tuple) => tuple.elems.iter().all(|it| is_spelled(it, names)),
-        Type::Array(array) => is_spelled(&array.elem, names),
-        Type::Paren(inner) => is_spelled(&inner.elem, names),
-        Type::Group(inner) => is_spelled(&inner.elem, names),
+        Type::Tuple(tuple) => tuple.elems.iter().all(|it| is_spelled(it, is_name)),
+        Type::Array(array) => is_spelled(&array.elem, is_name),
+        Type::Paren(inner) => is_spelled(&inner.elem, is_name),
+        Type::Group(inner) => is_spelled(&inner.elem, is_name),
         Type::Path(path) => {
             let Some(last) = path.path.segments.last() else {
                 return false;
             };
-            let is_result = last.ident == "Result";
+            let name = last.ident.to_string();
+            let is_result = name == "Result";
             let of_arguments = match &last.arguments {
                 PathArguments::None => !is_result,
                 PathArguments::AngleBracketed(arguments) => {
@@ -154,14 +149,14 @@ fn is_spelled(ty: &Type, names: &[&str]) -> bool {
                         _ => None,
                     });
                     if is_result {
-                        types.next().is_some_and(|it| is_spelled(it, names))
+                        types.next().is_some_and(|it| is_spelled(it, is_name))
                     } else {
-                        types.all(|it| is_spelled(it, names))
+                        types.all(|it| is_spelled(it, is_name))
                     }
                 }
                 PathArguments::Parenthesized(_) => false,
             };
-            of_arguments && is_one_of(&last.ident, names)
+            of_arguments && is_name(&name)
         }
         _ => false,
     }

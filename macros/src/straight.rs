@@ -2,7 +2,7 @@
 //!
 //! Findings that count as certain depend on this. In doubt, a body is not straight.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{TokenStream, TokenTree};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Block, Expr, ExprAsync, ExprCall, ExprClosure, ExprMethodCall, ExprPath, FnArg, Item, Macro,
@@ -212,20 +212,20 @@ impl VisitMut for Straightness {
     /// A function counts also where it is passed on and not called: `.map(tokio::spawn)`.
     fn visit_expr_path_mut(&mut self, path: &mut ExprPath) {
         let last = path.path.segments.last();
-        self.refuse_if(last.is_some_and(|last| is_concurrent(&last.ident)));
+        self.refuse_if(last.is_some_and(|last| is_concurrent(&last.ident.to_string())));
         visit_mut::visit_expr_path_mut(self, path);
     }
 
     fn visit_expr_call_mut(&mut self, call: &mut ExprCall) {
         if let Expr::Path(path) = &*call.func {
             let last = path.path.segments.last();
-            self.refuse_if(last.is_some_and(|last| may_cancel(&last.ident)));
+            self.refuse_if(last.is_some_and(|last| has_part(&last.ident.to_string(), &CANCELLING)));
         }
         visit_mut::visit_expr_call_mut(self, call);
     }
 
     fn visit_expr_method_call_mut(&mut self, call: &mut ExprMethodCall) {
-        self.refuse_if(is_concurrent(&call.method) || may_cancel(&call.method));
+        self.refuse_if(is_concurrent_or_cancels(&call.method.to_string()));
         visit_mut::visit_expr_method_call_mut(self, call);
     }
 
@@ -260,29 +260,28 @@ fn is_harmless_in(tokens: &TokenStream) -> bool {
         TokenTree::Ident(word) => {
             let calls_macro = matches!(&tokens[index + 1..],
                 [TokenTree::Punct(bang), TokenTree::Group(_), ..] if bang.as_char() == '!');
+            let word = word.to_string();
             word != "async"
-                && !is_concurrent(word)
-                && !may_cancel(word)
-                && !is_one_of(word, &TYPES)
-                && (!calls_macro || is_one_of(word, &HARMLESS))
+                && !is_concurrent_or_cancels(&word)
+                && !TYPES.contains(&&*word)
+                && (!calls_macro || HARMLESS.contains(&&*word))
         }
         TokenTree::Group(group) => is_harmless_in(&group.stream()),
         _ => true,
     })
 }
 
-fn is_concurrent(word: &Ident) -> bool {
-    is_one_of(word, &POLLING) || has_part(word, &CONCURRENT)
+fn is_concurrent(word: &str) -> bool {
+    POLLING.contains(&word) || has_part(word, &CONCURRENT)
 }
 
-fn may_cancel(word: &Ident) -> bool {
-    has_part(word, &CANCELLING)
+fn is_concurrent_or_cancels(word: &str) -> bool {
+    is_concurrent(word) || has_part(word, &CANCELLING)
 }
 
 /// Whether a word has one of the parts. `join` is a part of `join`, `join3` and `try_join_all`, but not of `rejoin`.
-fn has_part(word: &Ident, parts: &[&str]) -> bool {
-    word.to_string()
-        .split('_')
+fn has_part(word: &str, parts: &[&str]) -> bool {
+    word.split('_')
         .map(|part| part.trim_end_matches(|c: char| c.is_ascii_digit()))
         .any(|part| parts.contains(&part))
 }
