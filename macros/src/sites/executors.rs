@@ -1,8 +1,9 @@
 //! Reads off the source how long an executor borrows a connection, and what else a function does with it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Punct, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
@@ -252,32 +253,45 @@ fn passed<'a>(
     })
 }
 
+/// A token as text.
+type Word = Cow<'static, str>;
+
 /// The tokens without groups, as words.
-fn words(tokens: TokenStream) -> Vec<String> {
+fn words(tokens: TokenStream) -> Vec<Word> {
     let mut words = Vec::new();
     flatten(tokens, &mut words);
     words
 }
 
 /// The tokens without groups. A group's delimiters become words of their own.
-fn flatten(tokens: TokenStream, words: &mut Vec<String>) {
+fn flatten(tokens: TokenStream, words: &mut Vec<Word>) {
     for token in tokens {
         match token {
             TokenTree::Group(group) => {
-                words.push("(".to_owned());
+                words.push(Word::Borrowed("("));
                 flatten(group.stream(), words);
-                words.push(")".to_owned());
+                words.push(Word::Borrowed(")"));
             }
-            TokenTree::Ident(word) => words.push(word.to_string()),
-            TokenTree::Punct(punct) => words.push(punct.as_char().to_string()),
-            TokenTree::Literal(literal) => words.push(literal.to_string()),
+            TokenTree::Ident(word) => words.push(Word::Owned(word.to_string())),
+            TokenTree::Punct(punct) => words.push(Word::Borrowed(mark(&punct))),
+            TokenTree::Literal(literal) => words.push(Word::Owned(literal.to_string())),
         }
     }
 }
 
+/// The punctuation by which a mention is known. All other is the same.
+fn mark(punct: &Punct) -> &'static str {
+    match punct.as_char() {
+        '.' => ".",
+        '=' => "=",
+        ';' => ";",
+        _ => "?",
+    }
+}
+
 /// The number of mentions of a variable. A use of the whole value counts as one of each of its fields.
-fn mentions(words: &[String], variable: &Variable) -> usize {
-    let word = |at: usize| words.get(at).map_or("", String::as_str);
+fn mentions(words: &[Word], variable: &Variable) -> usize {
+    let word = |at: usize| words.get(at).map_or("", |word| &**word);
     let is_mention = |at: usize| {
         if word(at) != variable.name || (at > 0 && word(at - 1) == ".") {
             return false;

@@ -72,12 +72,13 @@ pub(super) fn carries(expr: &Expr) -> bool {
 
 fn of_for(each: &mut ExprForLoop) -> &'static str {
     let body = each.body.to_token_stream();
-    let waits = names_one_of(body.clone(), &WAITS);
     let is_counted = matches!(*each.expr, Expr::Range(_));
-    match works_on_each(each, body) && !Chain::is_in(each) {
-        true if waits && is_counted => PAUSED,
+    let works_on_each = works_on_each(each, body.clone());
+    let waits = || names_one_of(body.clone(), &WAITS);
+    match works_on_each && !Chain::is_in(each) {
+        true if is_counted && waits() => PAUSED,
         true => GIVEN,
-        false if waits => WAITING,
+        false if waits() => WAITING,
         false => CHAINED,
     }
 }

@@ -193,6 +193,9 @@ impl Uses {
 
 impl VisitMut for Uses {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        if self.moved {
+            return;
+        }
         if let Some(arguments) = self.harmless(expr) {
             for argument in arguments {
                 self.visit_expr_mut(argument);
