@@ -106,13 +106,14 @@ pub mod __private {
         tracked_borrowed,
     };
     pub use crate::site::{Site, TrackedFn};
-    pub use crate::source::function::{Function, PanicAt, panic_here};
+    pub use crate::source::function::{PanicAt, panic_here};
+    pub use crate::source::options::Options;
     pub use crate::track::data::{Content, MayHold, Part, ShowsData};
     pub use crate::track::returned::{AnyFailure, Failure, Inspect, Returned, Value};
     pub use crate::track::{
         At, Awaiting, Ended, Lending, Named, Round, Scoped, ScopedStream, Spelled, SpelledOr, at,
         awaited, awaiting, enter, leave, lending, round, scope, scope_spelled, scope_spelled_or,
-        scope_stream,
+        scope_stream, typed,
     };
     pub use futures_core::future::BoxFuture;
     pub use futures_core::stream::BoxStream;

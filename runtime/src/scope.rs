@@ -188,10 +188,10 @@ impl Scope {
         let is_function = matches!(kind, Kind::Function);
         #[cfg(feature = "tower")]
         let spent = Spent::of(
-            is_function && function.is_request(),
+            is_function && function.options().is_request(),
             parent.as_ref().and_then(|parent| parent.spent.as_ref()),
         );
-        let parent = if is_function && function.is_root() {
+        let parent = if is_function && function.options().is_root() {
             parent.and_then(test_around)
         } else {
             parent

@@ -1,16 +1,18 @@
 //! Call sites, with their counters.
 
-use std::any;
+use std::fmt;
 use std::ops::Deref;
+use std::panic::Location;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use once_cell::race::OnceBox;
 use once_cell::sync::OnceCell;
 
 use crate::source::evidence::Written;
 use crate::source::extent::Extent;
 use crate::source::function::{Function, PanicAt};
+use crate::source::late::Late;
+use crate::source::options::Options;
 use crate::source::place::Place;
 use crate::sync;
 
@@ -26,18 +28,16 @@ use acquires::Acquires;
 use tally::{Tallies, Tally};
 
 /// A tracked function with its call sites and counters. `#[track]` writes one static for each function.
-#[derive(Debug)]
 pub struct TrackedFn {
     function: Function,
-    /// In a box, because a compiler takes time for each field of a static.
-    counters: OnceBox<Counters>,
-    /// Its place in [`NUMBERED`], from 1; 0 before it is first asked for.
-    number: AtomicU32,
+    counters: Late<Counters>,
 }
 
 /// What the function's statements and acquires are counted in.
 #[derive(Debug, Default)]
 struct Counters {
+    /// Its place in [`NUMBERED`], from 1; 0 before it is first asked for.
+    number: AtomicU32,
     /// Made when the first of the sites runs.
     sites: OnceCell<Box<[Site]>>,
     /// The counters of statements whose function is known, but not their call site.
@@ -48,8 +48,7 @@ struct Counters {
 static NUMBERED: Mutex<Vec<&'static TrackedFn>> = Mutex::new(Vec::new());
 
 impl TrackedFn {
-    /// The value of the static that `#[track]` writes for a function without options. The compiler runs each call in the
-    /// value of a static, so it makes few.
+    /// The value of the static that `#[track]` writes for a function without options.
     ///
     /// `here` is `panic_at` again: an item inside the function, so that its type name contains the function's path.
     pub const fn written<M: Copy>(
@@ -58,20 +57,37 @@ impl TrackedFn {
         file: &'static str,
         written: &'static str,
     ) -> Self {
-        let _ = here;
-        Self {
-            function: Function::made(any::type_name::<M>, panic_at, file, [0, 0], written),
-            counters: OnceBox::new(),
-            number: AtomicU32::new(0),
-        }
+        Self::new(Function::written(
+            here,
+            panic_at,
+            file,
+            written,
+            &Options::NONE,
+        ))
     }
 
-    /// The value of the static that `#[track]` writes, with options.
-    pub const fn new(function: Function) -> Self {
+    /// The same of a function with options.
+    pub const fn with_options<M: Copy>(
+        here: M,
+        panic_at: PanicAt,
+        file: &'static str,
+        written: &'static str,
+        options: &'static Options,
+    ) -> Self {
+        Self::new(Function::written(here, panic_at, file, written, options))
+    }
+
+    /// What stands for code at that place which is no tracked function. A part of it is never freed.
+    pub(crate) fn standing_in(at: &'static Location<'static>, options: Options) -> Self {
+        let written = format!("at {}:{}", at.line(), at.column());
+        let options = Box::leak(Box::new(options));
+        Self::new(Function::unseen(at.file(), written.leak(), options))
+    }
+
+    pub(crate) const fn new(function: Function) -> Self {
         Self {
             function,
-            counters: OnceBox::new(),
-            number: AtomicU32::new(0),
+            counters: Late::NONE,
         }
     }
 
@@ -85,19 +101,20 @@ impl TrackedFn {
     #[inline]
     pub(crate) fn known_number(&self) -> Option<u32> {
         // Relaxed here and below: who reads the number elsewhere looks it up under the lock.
-        Some(self.number.load(Relaxed)).filter(|number| *number != 0)
+        let number = self.counters.get()?.number.load(Relaxed);
+        (number != 0).then_some(number)
     }
 
     #[cold]
     fn first_number(&'static self) -> u32 {
+        let number = &self.counters().number;
         let mut numbered = sync::lock(&NUMBERED);
         // Another thread may have been faster.
-        if self.number.load(Relaxed) == 0 {
+        if number.load(Relaxed) == 0 {
             numbered.push(self);
-            let number = u32::try_from(numbered.len()).unwrap_or(u32::MAX);
-            self.number.store(number, Relaxed);
+            number.store(u32::try_from(numbered.len()).unwrap_or(u32::MAX), Relaxed);
         }
-        self.number.load(Relaxed)
+        number.load(Relaxed)
     }
 
     /// The function with this number, if one has it.
@@ -133,7 +150,13 @@ impl TrackedFn {
 
     #[inline]
     fn counters(&self) -> &Counters {
-        self.counters.get_or_init(Box::default)
+        self.counters.get_or_init(Counters::default)
+    }
+}
+
+impl fmt::Debug for TrackedFn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.function.fmt(f)
     }
 }
 
@@ -244,12 +267,12 @@ mod tests {
 
     #[test]
     fn a_site_has_only_the_evidence_that_is_written_down() {
-        static FUNCTION: TrackedFn = TrackedFn::new(Function::written(
+        static FUNCTION: TrackedFn = TrackedFn::written(
             (),
             |_, message| panic_here(message),
             file!(),
             "site 1:1 begin; site 1:1 begin stays 7:1-9:1",
-        ));
+        );
         let (plain, staying) = (FUNCTION.site(0), FUNCTION.site(1));
         assert!(!plain.stays() && plain.is_in_block(1, 1));
         assert!(staying.stays() && staying.is_in_block(8, 1) && !staying.is_in_block(1, 1));

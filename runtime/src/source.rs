@@ -3,5 +3,7 @@
 pub(crate) mod evidence;
 pub(crate) mod extent;
 pub(crate) mod function;
+pub(crate) mod late;
 mod name;
+pub(crate) mod options;
 pub(crate) mod place;

@@ -156,6 +156,16 @@ impl<F: Future> Future for Round<F> {
     }
 }
 
+/// A value of this type, where no code is run. The expansion fixes the type of each `return` with it.
+///
+/// # Panics
+///
+/// Always.
+#[must_use]
+pub fn typed<T>() -> T {
+    unreachable!("the expansion does not run this")
+}
+
 /// Makes a call site of `function` the current one until [`leave`], and returns `value` as it is.
 ///
 /// The expansion puts it around an argument of the call that makes a stream, and [`leave`] around the call.
@@ -485,7 +495,7 @@ impl Ended {
         let stop = lint::repeated(&self.scope, true);
         let may_hold = returned.holds == Holds::Handle;
         lent::give_back(&self.scope, may_hold);
-        if may_hold || self.scope.function().may_return_handle() {
+        if may_hold || self.scope.function().options().may_return_handle() {
             owner::end_handing_up(&self.scope, &self.task, self.value);
         } else {
             let ending = Ending::Returned {

@@ -1,6 +1,6 @@
 //! Expands one function, in each of the forms in the model.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Block, Expr, Item, ReturnType, Signature, Stmt, Token, Type, parse_quote_spanned};
@@ -101,7 +101,7 @@ impl Wrapper {
     ///          P::scope(
     ///              &__LEASH,
     ///              async move {
-    ///                  if let Some(value) = None::<Result<Exam>> { return value; } // if `body` may return early
+    ///                  if false { return P::typed::<Result<Exam>>(); } // if `body` may return early
     ///                  let _ = &self;
     ///                  let id = id;
     ///                  let value: Result<Exam> = { body };
@@ -225,20 +225,18 @@ impl Wrapper {
             Some(last) => last.span(),
             None => self.name,
         };
-        let body = self.block(&mut function.body);
-        // The compiler reports errors about the returned value at these names. They are located at the return type and
-        // at the last expression, with the same hygiene.
-        let early = Ident::new("__leash_value", self.name.located_at(output.span()));
+        let body =
+            sole_expression(&function.body).unwrap_or_else(|| self.block(&mut function.body));
+        // The compiler reports errors about the returned value at these. They are located at the return type and at the
+        // last expression, with the hygiene of the function's name.
+        let written = self.name.located_at(output.span());
         let value = Ident::new("__leash_value", self.name.located_at(last));
         let output = inferable(output);
         // This never runs. It fixes the type of each `return` and `?` before the compiler checks them.
         let early = self.may_return.then(|| {
-            quote_spanned! {self.span=>
-                if let ::core::option::Option::Some(#early) = ::core::option::Option::None::<#output> {
-                    #[allow(unreachable_code)]
-                    return #early;
-                }
-            }
+            let private = self.path.private(written);
+            let typed = quote_spanned!(written=> #private::typed::<#output>());
+            quote_spanned!(self.span=> if false { return #typed; })
         });
         let future = quote_spanned! {self.span=>
             async move {
@@ -358,6 +356,21 @@ impl Wrapper {
         }
         body.to_token_stream()
     }
+}
+
+/// The only expression of a body, if it can stand without a block.
+fn sole_expression(body: &Block) -> Option<TokenStream> {
+    let [Stmt::Expr(expression, None)] = &body.stmts[..] else {
+        return None;
+    };
+    let tokens = expression.to_token_stream();
+    // An attribute can stand before a statement alone, and braces around braces are there for a reason.
+    let begins_otherwise = match tokens.clone().into_iter().next()? {
+        TokenTree::Punct(punct) => punct.as_char() != '#',
+        TokenTree::Group(group) => group.delimiter() != Delimiter::Brace,
+        TokenTree::Ident(_) | TokenTree::Literal(_) => true,
+    };
+    begins_otherwise.then_some(tokens)
 }
 
 /// How the expansion decides whether a returned value may hold a handle.

@@ -94,13 +94,14 @@ impl Evidence {
 /// out: fn __leash(index: usize, message: &str) -> ! {
 ///          match index { 0 => P::panic_here(message), _ => P::panic_here(message) }
 ///      }
-///      static __LEASH: P::TrackedFn = P::TrackedFn::new(
-///          P::Function::written(
-///              __leash, __leash, file!(), "at 12:5; body 12:40-15:6; straight; site 14:21 fetch_one; takes Tenant",
-///          )
-///          .root()
-///          .levels(const { &[(P::Lint::SlowQuery, P::Level::Allow, "a report")] })
-///          .limits(const { &[(P::Lint::QueryBudget, P::Limit::Count(3))] }),
+///      static __LEASH: P::TrackedFn = P::TrackedFn::with_options(
+///          __leash, __leash, file!(), "at 12:5; body 12:40-15:6; straight; site 14:21 fetch_one; takes Tenant",
+///          const {
+///              &P::Options::NONE
+///                  .root()
+///                  .levels(const { &[(P::Lint::SlowQuery, P::Level::Allow, "a report")] })
+///                  .limits(const { &[(P::Lint::QueryBudget, P::Limit::Count(3))] })
+///          },
 ///      );
 /// ```
 ///
@@ -130,12 +131,13 @@ pub(super) fn items(
     });
     let panic = path.panic_at(name);
     let written = evidence.written(name, sites);
-    let written = quote_spanned!(span=> written(__leash, __leash, ::core::file!(), #written));
+    let written = quote_spanned!(span=> __leash, __leash, ::core::file!(), #written);
     let settings = settings(&private, &function.options);
     let function = if settings.is_empty() {
-        quote_spanned!(span=> #private::TrackedFn::#written)
+        quote_spanned!(span=> written(#written))
     } else {
-        quote_spanned!(span=> #private::TrackedFn::new(#private::Function::#written #settings))
+        let options = quote_spanned!(span=> const { &#private::Options::NONE #settings });
+        quote_spanned!(span=> with_options(#written, #options))
     };
     quote_spanned! {span=>
         #tap
@@ -145,7 +147,7 @@ pub(super) fn items(
                 _ => #panic,
             }
         }
-        static __LEASH: #private::TrackedFn = #function;
+        static __LEASH: #private::TrackedFn = #private::TrackedFn::#function;
     }
 }
 

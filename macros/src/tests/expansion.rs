@@ -24,25 +24,20 @@ fn in_full() {
                     _ => P::panic_here(message),
                 }
             }
-            static __LEASH: P::TrackedFn = P::TrackedFn::new(
-                P::Function::written(
-                        __leash,
-                        __leash,
-                        ::core::file!(),
-                        "at 2:18; body 2:58-4:10; straight; site 3:19 fetch_one",
-                    )
-                    .root(),
+            static __LEASH: P::TrackedFn = P::TrackedFn::with_options(
+                __leash,
+                __leash,
+                ::core::file!(),
+                "at 2:18; body 2:58-4:10; straight; site 3:19 fetch_one",
+                const { &P::Options::NONE.root() },
             );
             P::scope(
                 &__LEASH,
                 async move {
-                    let __leash_value: sqlx::Result<Exam> = {
-                        const _: () = ();
-                        P::awaited(
-                            P::awaiting(0),
-                            query.fetch_one(pool).await,
-                        )
-                    };
+                    let __leash_value: sqlx::Result<Exam> = P::awaited(
+                        P::awaiting(0),
+                        query.fetch_one(pool).await,
+                    );
                     #[allow(unreachable_code)] __leash_value
                 },
                 |ended, value| {
@@ -116,7 +111,8 @@ fn options() {
         expect![[r#"
             fn find() -> impl ::core::future::Future<Output = ()> {
                 leash! {
-                    "at 3:18; straight".named("exams.find").root().returns_handle().levels(const { &
+                    "at 3:18; straight", const { & P::Options::NONE
+                    .named("exams.find").root().returns_handle().levels(const { &
                     [(P::Lint::OutlivedScope, P::Level::Warn, ""),
                     (P::Lint::HeldIdle, P::Level::Allow, "a report"),
                     (P::Lint::HeldTooLong, P::Level::Warn, ""),
@@ -127,7 +123,7 @@ fn options() {
                     (P::Lint::PoolPressure, P::Limit::Percent(90)),
                     (P::Lint::ConnectionChurn,
                     P::Limit::PerSecond(2)), (P::Lint::QueryBudget,
-                    P::Limit::Count(3))] })
+                    P::Limit::Count(3))] }) }
                 }
                 P::scope_spelled(
                     &__LEASH,
@@ -201,10 +197,7 @@ fn diverging() {
                 match P::scope(
                         &__LEASH,
                         async move {
-                            let __leash_value: ::core::convert::Infallible = {
-                                const _: () = ();
-                                loop {}
-                            };
+                            let __leash_value: ::core::convert::Infallible = loop {};
                             #[allow(unreachable_code)] __leash_value
                         },
                         |ended, value| {
@@ -234,10 +227,7 @@ fn nested_impl_trait() {
                 P::scope(
                     &__LEASH,
                     async move {
-                        let __leash_value: Result<_> = {
-                            const _: () = ();
-                            Ok([].into_iter())
-                        };
+                        let __leash_value: Result<_> = Ok([].into_iter());
                         #[allow(unreachable_code)] __leash_value
                     },
                     |ended, _| ended.judge(P::Returned::UNKNOWN),
@@ -274,21 +264,19 @@ fn impl_with_overrides() {
                 }
                 fn find(&self) -> impl ::core::future::Future<Output = ()> {
                     leash! {
-                        "at 9:22; straight; site 9:46 acquire".root().limits(const { &
+                        "at 9:22; straight; site 9:46 acquire", const { &
+                        P::Options::NONE.root().limits(const { &
                         [(P::Lint::QueryBudget, P::Limit::Count(3))]
-                        })
+                        }) }
                     }
                     P::scope_spelled(
                         &__LEASH,
                         async move {
                             let _ = &self;
-                            let __leash_value: () = {
-                                const _: () = ();
-                                P::awaited(
-                                    P::awaiting(0),
-                                    self.pool.acquire().await,
-                                )
-                            };
+                            let __leash_value: () = P::awaited(
+                                P::awaiting(0),
+                                self.pool.acquire().await,
+                            );
                             #[allow(unreachable_code)] __leash_value
                         },
                     )
@@ -313,10 +301,7 @@ fn trait_with_default_bodies() {
                         &__LEASH,
                         async move {
                             let _ = &self;
-                            let __leash_value: () = {
-                                const _: () = ();
-                                self.get().await
-                            };
+                            let __leash_value: () = self.get().await;
                             #[allow(unreachable_code)] __leash_value
                         },
                     )
@@ -333,8 +318,9 @@ fn two_attributes_on_one_item() {
         expect![[r#"
             fn find() -> impl ::core::future::Future<Output = ()> {
                 leash! {
-                    "at 1:68; straight".root().limits(const { &
-                    [(P::Lint::QueryBudget, P::Limit::Count(7))] })
+                    "at 1:68; straight", const { & P::Options::NONE.root()
+                    .limits(const { & [(P::Lint::QueryBudget,
+                    P::Limit::Count(7))] }) }
                 }
                 P::scope_spelled(
                     &__LEASH,
@@ -506,8 +492,9 @@ fn test_attribute_expanded_first() {
         expect![[r#"
             fn test() {
                 leash! {
-                    "at 1:47; straight; site 1:80 acquire".limits(const { &
-                    [(P::Lint::QueryBudget, P::Limit::Count(3))] })
+                    "at 1:47; straight; site 1:80 acquire", const { &
+                    P::Options::NONE.limits(const { &
+                    [(P::Lint::QueryBudget, P::Limit::Count(3))] }) }
                 }
                 {
                     let body = P::scope_spelled(
@@ -537,13 +524,10 @@ fn test_attribute_expanded_first() {
                             &__LEASH,
                             async move {
                                 let pool = pool;
-                                let __leash_value: () = {
-                                    const _: () = ();
-                                    P::awaited(
-                                        P::awaiting(0),
-                                        pool.acquire().await,
-                                    )
-                                };
+                                let __leash_value: () = P::awaited(
+                                    P::awaiting(0),
+                                    pool.acquire().await,
+                                );
                                 #[allow(unreachable_code)] __leash_value
                             },
                         )

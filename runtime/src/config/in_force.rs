@@ -192,7 +192,7 @@ pub(crate) fn level_of_process(lint: Lint) -> Level {
 
 /// The number of statements that a scope of `function` may send, if that is limited.
 pub(crate) fn query_budget(function: &Function, is_root: bool) -> Option<u64> {
-    let attribute = match function.limit(Lint::QueryBudget) {
+    let attribute = match function.options().limit(Lint::QueryBudget) {
         Some(Limit::Count(limit)) => Some(limit),
         _ => None,
     };
@@ -223,7 +223,7 @@ pub(crate) fn has_limit_below(time: Duration) -> bool {
 /// Whether a statement of `function` that took `time` may exceed a limit.
 #[inline]
 pub(crate) fn may_be_slow(time: Duration, function: Option<&Function>) -> bool {
-    let attribute = function.and_then(|function| function.time_limit(Lint::SlowQuery));
+    let attribute = function.and_then(|function| function.options().time_limit(Lint::SlowQuery));
     let least = || Some(Duration::from_nanos(PUBLISHED.slow_query.load(Relaxed)));
     nearest(attribute, least).is_some_and(|limit| time >= limit)
 }

@@ -79,7 +79,7 @@ impl Rules {
         if self.is_off() {
             return Level::Allow;
         }
-        let attribute = function.and_then(|function| function.level(lint));
+        let attribute = function.and_then(|function| function.options().level(lint));
         let level = nearest(attribute, || self.set(|layer| layer.level_of(lint, pool)))
             .unwrap_or_else(|| self.default_level(lint, function, pool));
         let caps = self.layers().filter_map(|layer| layer.cap);
@@ -95,7 +95,7 @@ impl Rules {
     }
 
     fn limit(&self, lint: Lint, function: Option<&Function>, pool: Option<&str>) -> Option<Limit> {
-        let attribute = function.and_then(|function| function.limit(lint));
+        let attribute = function.and_then(|function| function.options().limit(lint));
         nearest(attribute, || self.set(|layer| layer.limit_of(lint, pool)))
             .or_else(|| lint.default_limit())
     }
@@ -155,7 +155,7 @@ impl Rules {
 
     /// The least limit of a lint about handles or their statements for `function`, whatever the pool.
     pub(crate) fn least_time(&self, lint: Lint, function: Option<&Function>) -> Option<Duration> {
-        let attribute = function.and_then(|function| function.time_limit(lint));
+        let attribute = function.and_then(|function| function.options().time_limit(lint));
         nearest(attribute, || match lint {
             Lint::HeldIdle => self.least.held_idle,
             Lint::HeldTooLong => self.least.held_too_long,

@@ -29,15 +29,18 @@ impl Glance {
     /// The function whose attribute decides about the handle for this lint: the one that took it, or, if that sets nothing
     /// for the lint, the one to which it was returned.
     pub(crate) fn function_for(&self, lint: Lint) -> Option<&'static Function> {
-        let sets =
-            |function: &&Function| function.level(lint).is_some() || function.limit(lint).is_some();
+        let sets = |function: &&Function| {
+            function.options().level(lint).is_some() || function.options().limit(lint).is_some()
+        };
         let setting = self.functions().find(sets);
         setting.or(self.taker)
     }
 
     /// The shortest limit that its functions set.
     pub(crate) fn shortest_limit(&self) -> Option<Duration> {
-        self.functions().filter_map(Function::shortest_limit).min()
+        self.functions()
+            .filter_map(|function| function.options().shortest_limit())
+            .min()
     }
 
     fn functions(&self) -> impl Iterator<Item = &'static Function> {

@@ -113,12 +113,16 @@ mod tests {
     use crate::scope::context::{self, FrameKind};
     use crate::scope::origin::Origin;
     use crate::site::TrackedFn;
+    use crate::source::options::Options;
     use crate::source::place::Place;
 
     #[test]
     fn a_scope_forgets_what_is_given_back_while_it_runs() {
-        static FUNCTION: TrackedFn =
-            TrackedFn::new(Function::new(|| "", file!(), line!(), 1).named("test"));
+        static FUNCTION: TrackedFn = TrackedFn::new(Function::unseen(
+            file!(),
+            "at 1:1",
+            &Options::NONE.named("test"),
+        ));
         let scope = Scope::of_test(&FUNCTION, None, Watched::default());
         let mut slot = Some(Arc::clone(&scope));
         let kind = FrameKind::Carried;

@@ -51,7 +51,7 @@ fn of_scope(
     let mut sent = budget.sent();
     let most = sent.iter().max_by_key(|(_, times)| *times).copied();
     sent.retain(|(other, _)| !std::ptr::eq(*other, tally));
-    let (set_here, setting) = if function.limit(Lint::QueryBudget).is_some() {
+    let (set_here, setting) = if function.options().limit(Lint::QueryBudget).is_some() {
         ("the budget is set here", format!("`max_queries = {limit}`"))
     } else {
         (

@@ -108,7 +108,7 @@ impl<'a> Repetition<'a> {
             let setting = functions.into_iter().flatten();
             let setting = setting
                 .clone()
-                .find(|function| function.limit(lint).is_some());
+                .find(|function| function.options().limit(lint).is_some());
             rules.count(lint, setting, pool)
         };
         let broken = broken(line, &around, read_before.is_some(), limit)?;
@@ -388,9 +388,9 @@ fn level(
     pool: Option<&str>,
 ) -> Option<Level> {
     let functions = functions.iter().copied().flatten();
-    let mut set = functions.filter(|function| function.level(lint).is_some());
+    let mut set = functions.filter(|function| function.options().level(lint).is_some());
     let nearest = set.clone().next();
-    if set.any(|function| function.level(lint) == Some(Level::Allow)) {
+    if set.any(|function| function.options().level(lint) == Some(Level::Allow)) {
         return None;
     }
     super::judge::judge(rules, lint, nearest, pool)

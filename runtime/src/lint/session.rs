@@ -142,7 +142,7 @@ fn level(handle: &Handle, place: Place, way: Way) -> Option<Level> {
         Way::GivenBack(function) => function,
         Way::ThroughPool => None,
     };
-    let sets = |function: &&Function| function.level(LINT).is_some();
+    let sets = |function: &&Function| function.options().level(LINT).is_some();
     let functions = [place.function, returns];
     let deciding = functions.into_iter().flatten().find(sets);
     judge(

@@ -158,11 +158,18 @@ mod tests {
 
     use crate::scope::context::{self, FrameKind};
     use crate::source::function::Function;
+    use crate::source::options::Options;
 
-    static OUTER: TrackedFn =
-        TrackedFn::new(Function::new(|| "", file!(), line!(), 1).named("outer"));
-    static INNER: TrackedFn =
-        TrackedFn::new(Function::new(|| "", file!(), line!(), 1).named("inner"));
+    static OUTER: TrackedFn = TrackedFn::new(Function::unseen(
+        file!(),
+        "at 1:1",
+        &Options::NONE.named("outer"),
+    ));
+    static INNER: TrackedFn = TrackedFn::new(Function::unseen(
+        file!(),
+        "at 1:1",
+        &Options::NONE.named("inner"),
+    ));
 
     fn known() -> Vec<u64> {
         threads().iter().map(|thread| thread.id()).collect()

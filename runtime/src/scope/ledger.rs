@@ -338,8 +338,9 @@ mod tests {
     use crate::scope::{Awaited, Kind, Scope};
     use crate::site::{TrackedFn, tally};
     use crate::source::function::Function;
+    use crate::source::options::Options;
 
-    static ROOT: TrackedFn = TrackedFn::new(Function::new(|| "root", file!(), 1, 1));
+    static ROOT: TrackedFn = TrackedFn::new(Function::unseen(file!(), "at 1:1", &Options::NONE));
 
     fn root() -> Arc<Scope> {
         let here = Awaited::polled(std::panic::Location::caller());

@@ -106,7 +106,7 @@ impl Sent {
 
     /// Whether a tracked function has sent it, or a named scope. The test has not.
     pub(crate) fn is_tracked(&self) -> bool {
-        self.function().is_some_and(|it| !it.is_of_test())
+        self.function().is_some_and(|it| !it.options().is_of_test())
     }
 
     /// Whether the place is the call site, and not only the function.

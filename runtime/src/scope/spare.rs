@@ -28,8 +28,10 @@ mod tests {
     use crate::scope::{Awaited, Kind};
     use crate::site::{TrackedFn, tally};
     use crate::source::function::Function;
+    use crate::source::options::Options;
 
-    static FUNCTION: TrackedFn = TrackedFn::new(Function::new(|| "root", file!(), 1, 1));
+    static FUNCTION: TrackedFn =
+        TrackedFn::new(Function::unseen(file!(), "at 1:1", &Options::NONE));
 
     fn made() -> (Arc<Scope>, *const Scope) {
         let here = Awaited::polled(Location::caller());

@@ -170,6 +170,7 @@ mod tests {
     use crate::scope::origin::Origin;
     use crate::site::TrackedFn;
     use crate::source::function::{Function, panic_here};
+    use crate::source::options::Options;
 
     /// Any value: only its place counts.
     type Connection = [u64; 4];
@@ -177,14 +178,17 @@ mod tests {
     const STAYS: usize = 0;
     const MOVES: usize = 1;
 
-    static HOLDER: TrackedFn = TrackedFn::new(Function::written(
+    static HOLDER: TrackedFn = TrackedFn::written(
         (),
         |_, message| panic_here(message),
         file!(),
         "at 1:1; body 1:1-1:2; straight; site 1:1 acquire stays; site 1:1 acquire",
+    );
+    static HELPER: TrackedFn = TrackedFn::new(Function::unseen(
+        file!(),
+        "at 1:1",
+        &Options::NONE.named("helper"),
     ));
-    static HELPER: TrackedFn =
-        TrackedFn::new(Function::new(|| "", file!(), line!(), 1).named("helper"));
 
     fn in_poll_of<T>(
         function: &'static TrackedFn,

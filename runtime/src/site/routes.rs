@@ -13,7 +13,7 @@ use super::TrackedFn;
 use super::tally::Tally;
 use crate::measure::histogram::Histogram;
 use crate::snapshot::{LongestStatement, RepeatedSite, RequestStats, StatusStats};
-use crate::source::function::Function;
+use crate::source::options::Options;
 use crate::source::place::Place;
 use crate::sync;
 
@@ -153,11 +153,10 @@ fn add(method: &'static str, route: &str, made: &'static Location<'static>) -> &
         return route;
     }
     let name: &'static str = format!("{method} {route}").leak();
-    let function = Function::new(|| "", made.file(), made.line(), made.column());
     let route: &'static Route = Box::leak(Box::new(Route {
         method,
         path: &name[method.len() + 1..],
-        function: TrackedFn::new(function.named(name).root().of_requests()),
+        function: TrackedFn::standing_in(made, Options::NONE.named(name).root().of_requests()),
         counters: Counters::default(),
     }));
     all.insert((method, route.path), route);

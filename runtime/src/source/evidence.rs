@@ -79,14 +79,6 @@ impl Rounds {
 }
 
 impl Evidence {
-    /// Of a function whose body the attribute has not seen.
-    pub(crate) fn unseen(at: [u32; 2]) -> Self {
-        Self {
-            at,
-            ..Self::default()
-        }
-    }
-
     /// Reads the text that the attribute has written.
     pub(crate) fn read(text: &'static str) -> Self {
         let mut evidence = Self::default();
@@ -188,6 +180,6 @@ mod tests {
     fn what_is_not_written_is_not_known() {
         let read = Evidence::read("at 12:5; body 12:40-25:6");
         assert!(!read.straight && !read.lends_in_sight && read.sites.is_empty());
-        assert!(Evidence::unseen([1, 1]).body.is_none());
+        assert!(Evidence::read("at 1:1").body.is_none());
     }
 }

@@ -4,41 +4,26 @@ use std::any;
 use std::cmp::Reverse;
 use std::fmt;
 use std::panic::Location;
-use std::time::Duration;
 
-use once_cell::race::OnceBox;
 use once_cell::sync::OnceCell;
 
 use super::evidence::{Evidence, Holds, Loop, Written};
+use super::late::Late;
 use super::name::{function_name, own_word};
-use crate::finding::{Level, Limit, Lint};
+use super::options::Options;
 
 /// A tracked function, with what `#[track]` has written down of it.
-#[cfg_attr(
-    feature = "tower",
-    expect(
-        clippy::struct_excessive_bools,
-        reason = "each is a word of the attribute, or a kind of function"
-    )
-)]
+///
+/// The compiler takes time for each field of a static, so what most functions do not have is behind one reference.
 pub struct Function {
     path: fn() -> &'static str,
-    given_name: Option<&'static str>,
-    file: &'static str,
-    /// The line and column of a function that the attribute has not seen.
-    at: [u32; 2],
-    root: bool,
-    of_test: bool,
-    #[cfg(feature = "tower")]
-    request: bool,
-    returns_handle: bool,
-    levels: &'static [(Lint, Level, &'static str)],
-    limits: &'static [(Lint, Limit)],
     panic_at: PanicAt,
+    file: &'static str,
     /// What the attribute has written down of the source.
     written: &'static str,
-    /// That, once it was read. In a box, because a compiler takes time for each field of a static.
-    read: OnceBox<Read>,
+    options: &'static Options,
+    /// What was written, once it was read.
+    read: Late<Read>,
 }
 
 /// What is made of a function when it is first asked for.
@@ -48,112 +33,46 @@ struct Read {
 }
 
 impl Function {
-    /// A function whose body the attribute has not seen.
-    pub(crate) const fn new(
-        path: fn() -> &'static str,
+    /// A function whose body the attribute has not seen. `written` has its place: `at 12:5`.
+    pub(crate) const fn unseen(
         file: &'static str,
-        line: u32,
-        column: u32,
+        written: &'static str,
+        options: &'static Options,
     ) -> Self {
-        Self::made(path, panic_nowhere, file, [line, column], "")
+        Self {
+            path: || "",
+            panic_at: panic_nowhere,
+            file,
+            written,
+            options,
+            read: Late::NONE,
+        }
     }
 
     /// A function whose body the attribute has seen, and written down.
     ///
     /// `here` is `panic_at` again: an item inside the function, so that its type name contains the function's path.
-    pub const fn written<M: Copy>(
-        here: M,
+    pub(crate) const fn written<M: Copy>(
+        _here: M,
         panic_at: PanicAt,
         file: &'static str,
         written: &'static str,
-    ) -> Self {
-        let _ = here;
-        Self::made(any::type_name::<M>, panic_at, file, [0, 0], written)
-    }
-
-    pub(crate) const fn made(
-        path: fn() -> &'static str,
-        panic_at: PanicAt,
-        file: &'static str,
-        at: [u32; 2],
-        written: &'static str,
+        options: &'static Options,
     ) -> Self {
         Self {
-            path,
-            given_name: None,
-            file,
-            at,
-            root: false,
-            of_test: false,
-            #[cfg(feature = "tower")]
-            request: false,
-            returns_handle: false,
-            levels: &[],
-            limits: &[],
+            path: any::type_name::<M>,
             panic_at,
+            file,
             written,
-            read: OnceBox::new(),
+            options,
+            read: Late::NONE,
         }
     }
 
-    /// `name = "…"`.
-    #[must_use]
-    pub const fn named(mut self, name: &'static str) -> Self {
-        self.given_name = Some(name);
-        self
-    }
-
-    /// `root`.
-    #[must_use]
-    pub const fn root(mut self) -> Self {
-        self.root = true;
-        self
-    }
-
-    /// It stands for what a test looks at.
-    pub(crate) const fn of_test(mut self) -> Self {
-        self.of_test = true;
-        self
-    }
-
-    /// It stands for the requests of a route.
-    #[cfg(feature = "tower")]
-    pub(crate) const fn of_requests(mut self) -> Self {
-        self.request = true;
-        self
-    }
-
-    /// `returns_handle`.
-    #[must_use]
-    pub const fn returns_handle(mut self) -> Self {
-        self.returns_handle = true;
-        self
-    }
-
-    /// `allow(…)`, `warn(…)`, `deny(…)`.
-    #[must_use]
-    pub const fn levels(mut self, levels: &'static [(Lint, Level, &'static str)]) -> Self {
-        self.levels = levels;
-        self
-    }
-
-    /// `slow_query = "200ms"` and the limits of other lints.
-    #[must_use]
-    pub const fn limits(mut self, limits: &'static [(Lint, Limit)]) -> Self {
-        self.limits = limits;
-        self
-    }
-
     fn read(&self) -> &Read {
-        self.read.get_or_init(|| {
-            let evidence = match self.written {
-                "" => Evidence::unseen(self.at),
-                written => Evidence::read(written),
-            };
-            Box::new(Read {
-                evidence,
-                name: OnceCell::new(),
-            })
+        self.read.get_or_init(|| Read {
+            evidence: Evidence::read(self.written),
+            name: OnceCell::new(),
         })
     }
 
@@ -166,65 +85,16 @@ impl Function {
         &self.evidence().sites
     }
 
+    pub(crate) fn options(&self) -> &'static Options {
+        self.options
+    }
+
     pub(crate) fn name(&self) -> &str {
-        self.given_name.unwrap_or_else(|| {
+        self.options.name().unwrap_or_else(|| {
             self.read()
                 .name
                 .get_or_init(|| function_name((self.path)()))
         })
-    }
-
-    pub(crate) fn is_root(&self) -> bool {
-        self.root
-    }
-
-    /// Whether it is no function of the program, but stands for what a test looks at.
-    pub(crate) fn is_of_test(&self) -> bool {
-        self.of_test
-    }
-
-    /// Whether it is no function of the program, but stands for the requests of a route.
-    #[cfg(feature = "tower")]
-    pub(crate) fn is_request(&self) -> bool {
-        self.request
-    }
-
-    pub(crate) fn may_return_handle(&self) -> bool {
-        self.returns_handle
-    }
-
-    /// The level that the attribute sets.
-    pub(crate) fn level(&self, lint: Lint) -> Option<Level> {
-        self.levels
-            .iter()
-            .rev()
-            .find(|(of, ..)| *of == lint)
-            .map(|(_, level, _)| *level)
-    }
-
-    /// The limit that the attribute sets.
-    pub(crate) fn limit(&self, lint: Lint) -> Option<Limit> {
-        self.limits
-            .iter()
-            .rev()
-            .find(|(of, _)| *of == lint)
-            .map(|(_, limit)| *limit)
-    }
-
-    /// The limit that the attribute sets, if it is a time.
-    pub(crate) fn time_limit(&self, lint: Lint) -> Option<Duration> {
-        self.limit(lint)?.time()
-    }
-
-    /// The shortest limit that the attribute sets for its handles and their statements.
-    pub(crate) fn shortest_limit(&self) -> Option<Duration> {
-        if self.limits.is_empty() {
-            return None;
-        }
-        [Lint::HeldIdle, Lint::HeldTooLong, Lint::SlowQuery]
-            .into_iter()
-            .filter_map(|lint| self.time_limit(lint))
-            .min()
     }
 
     /// Whether the place is in the function's body; false if the body is not known.
@@ -412,12 +282,16 @@ mod tests {
     use super::*;
 
     const fn function(file: &'static str, written: &'static str) -> Function {
-        Function::written((), panic_nowhere, file, written)
+        Function::unseen(file, written, &Options::NONE)
+    }
+
+    const fn named(written: &'static str, options: &'static Options) -> Function {
+        Function::unseen("a.rs", written, options)
     }
 
     #[test]
     fn a_function_that_was_not_seen_is_no_evidence() {
-        static UNSEEN: Function = Function::new(|| "", file!(), line!(), 1);
+        static UNSEEN: Function = function(file!(), "at 1:1");
         assert!(!UNSEEN.contains(Location::caller()) && !UNSEEN.is_straight());
     }
 
@@ -438,16 +312,19 @@ mod tests {
     #[test]
     #[should_panic(expected = "stopped here")]
     fn a_function_without_a_place_to_panic_at_panics_all_the_same() {
-        static FUNCTION: Function = Function::new(|| "", file!(), line!(), 1);
+        static FUNCTION: Function = function(file!(), "at 1:1");
         FUNCTION.panic_at(None, "stopped here");
     }
 
     #[test]
     fn a_function_takes_a_part_of_a_value_by_its_type() {
-        static TAKES: Function =
-            function("a.rs", "takes Self; takes Tenant").named("app::Work::insert");
-        static SHARES: Function = function("a.rs", "straight").named("app::Work::count");
-        static OF_TRAIT: Function = function("a.rs", "takes Self").named("<Work as Unit>::insert");
+        static TAKES: Function = named(
+            "takes Self; takes Tenant",
+            &Options::NONE.named("app::Work::insert"),
+        );
+        static SHARES: Function = named("straight", &Options::NONE.named("app::Work::count"));
+        static OF_TRAIT: Function =
+            named("takes Self", &Options::NONE.named("<Work as Unit>::insert"));
         assert!(TAKES.takes_part_of("core::result::Result<app::Tenant, sqlx_core::error::Error>"));
         assert!(TAKES.takes_part_of("core::option::Option<(app::Work, u64)>"));
         assert!(!TAKES.takes_part_of("core::result::Result<app::Tenants, app::work::Error>"));

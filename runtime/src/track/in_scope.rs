@@ -14,7 +14,7 @@ use pin_project_lite::pin_project;
 use super::{Carried, Ended, Named, Scoped};
 use crate::scope::{Scope, context};
 use crate::site::TrackedFn;
-use crate::source::function::Function;
+use crate::source::options::Options;
 use crate::sync;
 
 /// Runs `future` in a scope of its own, named `name`: for code that is no function, or that cannot have the attribute.
@@ -122,7 +122,7 @@ pub(crate) fn named_function(
     name: &'static str,
     location: &'static Location<'static>,
 ) -> &'static TrackedFn {
-    stand_in(name, location, |function| function)
+    stand_in(name, location, |options| options)
 }
 
 /// Returns the function that stands for what a test looks at: one for each place in the source.
@@ -130,13 +130,13 @@ pub(crate) fn test_function(
     name: &'static str,
     location: &'static Location<'static>,
 ) -> &'static TrackedFn {
-    stand_in(name, location, Function::of_test)
+    stand_in(name, location, Options::of_test)
 }
 
 fn stand_in(
     name: &'static str,
     location: &'static Location<'static>,
-    made: fn(Function) -> Function,
+    made: fn(Options) -> Options,
 ) -> &'static TrackedFn {
     type Functions = HashMap<(&'static str, &'static Location<'static>), &'static TrackedFn>;
     static NAMED: Lazy<Mutex<Functions>> = Lazy::new(Mutex::default);
@@ -145,8 +145,7 @@ fn stand_in(
     let is_one_more = named.len() >= NAMES && !named.contains_key(&(name, location));
     let name = if is_one_more { FURTHER_NAMES } else { name };
     named.entry((name, location)).or_insert_with(|| {
-        let function =
-            Function::new(|| "", location.file(), location.line(), location.column()).named(name);
-        Box::leak(Box::new(TrackedFn::new(made(function))))
+        let options = made(Options::NONE.named(name));
+        Box::leak(Box::new(TrackedFn::standing_in(location, options)))
     })
 }

@@ -78,7 +78,12 @@ pub(crate) fn handle_asked_for() {
 /// A handle is taken in `function`. It may reach a limit before the next sample.
 #[inline]
 pub(crate) fn handle_held(function: Option<&Function>) {
-    let is_short = |function: &Function| function.shortest_limit().is_some_and(|it| it < SAMPLE);
+    let is_short = |function: &Function| {
+        function
+            .options()
+            .shortest_limit()
+            .is_some_and(|it| it < SAMPLE)
+    };
     if (config::has_limit_below(SAMPLE) || function.is_some_and(is_short))
         && PACE.load(SeqCst) != CLOSE
     {

@@ -319,14 +319,18 @@ mod tests {
     use crate::site::{TrackedFn, tally};
     use crate::snapshot::Activity;
     use crate::source::function::Function;
+    use crate::source::options::Options;
     use crate::source::place::Place;
 
     const HANDLES: usize = 100_000;
     const WAITERS: usize = 10_000;
     const POOLS: usize = 10;
 
-    static FUNCTION: TrackedFn =
-        TrackedFn::new(Function::new(|| "", file!(), line!(), 1).named("test"));
+    static FUNCTION: TrackedFn = TrackedFn::new(Function::unseen(
+        file!(),
+        "at 1:1",
+        &Options::NONE.named("test"),
+    ));
 
     fn asked(pool: Arc<PoolState>) -> Asked {
         Asked {

@@ -40,7 +40,7 @@ pub(super) fn headings() -> [String; 3] {
 /// What was sent, in which function and where.
 pub(super) fn named(summary: String, function: Option<&Function>, place: String) -> [String; 3] {
     let function = match function {
-        Some(function) if function.is_of_test() => "(the test)",
+        Some(function) if function.options().is_of_test() => "(the test)",
         Some(function) => short_name(function.name()),
         None => "",
     };

@@ -11,15 +11,14 @@ use futures_util::future::join;
 
 use crate::scope::context::{awaited_at, scope, site};
 use crate::site::TrackedFn;
-use crate::source::function::Function;
 use crate::track;
 
-static FUNCTION: TrackedFn = TrackedFn::new(Function::written(
+static FUNCTION: TrackedFn = TrackedFn::written(
     (),
     |_, _| unreachable!("nothing is at deny"),
     file!(),
     "site 1:1 fetch_one; site 2:1 begin",
-));
+);
 
 type At = Option<&'static Location<'static>>;
 
