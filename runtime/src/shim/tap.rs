@@ -28,9 +28,11 @@ use crate::site::{Site, TrackedFn};
 
 /// Wraps the executor of a query in a tracked function.
 #[doc(hidden)]
-pub struct Tap<E, S = Unknown> {
+pub struct Tap<E> {
     executor: E,
-    site: S,
+    /// The call site that makes the stream. sqlx may call the executor later, when that site is no longer the current one.
+    /// `None` for the one that is current when the statement is sent.
+    site: Option<&'static Site>,
     connection: Connection,
 }
 
@@ -73,7 +75,7 @@ impl<E: PlainConnection> Executed<E> {
         Tap {
             connection: Connection::at(self.0.address(), Written { inline, sole }),
             executor: self.0,
-            site: Unknown,
+            site: None,
         }
     }
 
@@ -86,7 +88,7 @@ impl<E: PlainConnection> Executed<E> {
         site: usize,
         inline: bool,
         sole: bool,
-    ) -> Tap<E, Known> {
+    ) -> Tap<E> {
         Tap {
             connection: Connection::at(self.0.address(), Written { inline, sole }),
             ..tap_stream(function, site, self.0)
@@ -112,7 +114,7 @@ pub trait TapAny: Sized {
         site: usize,
         inline: bool,
         sole: bool,
-    ) -> Tap<Self::Executor, Known>;
+    ) -> Tap<Self::Executor>;
 }
 
 impl<E> TapAny for Executed<E> {
@@ -133,7 +135,7 @@ impl<E> TapAny for Executed<E> {
         site: usize,
         inline: bool,
         sole: bool,
-    ) -> Tap<E, Known> {
+    ) -> Tap<E> {
         Tap {
             connection: Connection::Unknown(Written { inline, sole }),
             ..tap_stream(function, site, self.0)
@@ -178,41 +180,10 @@ fn is_plain<'c, X: Executor<'c>>() -> bool {
     type_name::<X>() == plain
 }
 
-/// The call site of a [`Tap`], where it is known when the wrapper is made.
-#[doc(hidden)]
-pub trait KnownSite: Send {
-    /// The call site that makes the stream. sqlx may call the executor later, when that site is no longer the current
-    /// one.
-    fn known(&self) -> Option<&'static Site>;
-}
-
-/// The call site is the one that is current when the statement is sent.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Unknown;
-
-impl KnownSite for Unknown {
-    #[inline]
-    fn known(&self) -> Option<&'static Site> {
-        None
-    }
-}
-
-/// The call site is the one that makes the stream: see [`tap_stream`].
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Known(&'static Site);
-
-impl KnownSite for Known {
-    #[inline]
-    fn known(&self) -> Option<&'static Site> {
-        Some(self.0)
-    }
-}
-
-impl<E: fmt::Debug, S> fmt::Debug for Tap<E, S> {
+impl<E> fmt::Debug for Tap<E> {
+    /// Without the executor: the compiler would ask about its type at each query.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.executor.fmt(f)
+        f.debug_struct("Tap").finish_non_exhaustive()
     }
 }
 
@@ -221,7 +192,7 @@ impl<E: fmt::Debug, S> fmt::Debug for Tap<E, S> {
 pub fn tap<E>(executor: E) -> Tap<E> {
     Tap {
         executor,
-        site: Unknown,
+        site: None,
         connection: Connection::UNKNOWN,
     }
 }
@@ -230,12 +201,12 @@ pub fn tap<E>(executor: E) -> Tap<E> {
 ///
 /// Makes that site the current one until [`leave`](crate::track::leave).
 #[doc(hidden)]
-pub fn tap_stream<E>(function: &'static TrackedFn, site: usize, executor: E) -> Tap<E, Known> {
+pub fn tap_stream<E>(function: &'static TrackedFn, site: usize, executor: E) -> Tap<E> {
     let site = function.site(site);
     context::enter_site(site);
     Tap {
         executor,
-        site: Known(site),
+        site: Some(site),
         connection: Connection::UNKNOWN,
     }
 }
@@ -247,10 +218,9 @@ fn is_tracked<'c, X: Executor<'c>>() -> bool {
     name == type_name::<&Pool<X::Database>>() || name == type_name::<&mut Conn<X::Database>>()
 }
 
-impl<'c, X: Executor<'c>, S: KnownSite> Tap<X, S> {
+impl<'c, X: Executor<'c>> Tap<X> {
     fn set_site(&self) -> Option<SiteGuard> {
-        let site = self.site.known()?;
-        Some(context::set_site(Some(site), None))
+        Some(context::set_site(Some(self.site?), None))
     }
 
     /// Calls an executor that [is tracked](is_tracked). It needs nothing that a wrapper does.
@@ -330,7 +300,7 @@ fn count<'e, DB: Database, T: Send + 'e>(
     })
 }
 
-impl<'c, X: Executor<'c>, S: KnownSite> Executor<'c> for Tap<X, S> {
+impl<'c, X: Executor<'c>> Executor<'c> for Tap<X> {
     type Database = X::Database;
 
     fn execute<'e, 'q: 'e, E>(
