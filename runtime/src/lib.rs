@@ -97,9 +97,7 @@ pub use shim::{
 #[cfg(feature = "track")]
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::__may_hold as may_hold;
-    pub use crate::__returned as returned;
-    pub use crate::__shows_data as shows_data;
+    pub use crate::__asked as asked;
     pub use crate::finding::{Level, Limit, Lint};
     pub use crate::shim::{
         PlainConnection, Sent, Tap, TapAny, Tracked, begin_borrowed, executed, tap, tap_stream,
@@ -108,12 +106,14 @@ pub mod __private {
     pub use crate::site::{Site, TrackedFn};
     pub use crate::source::function::{PanicAt, panic_here};
     pub use crate::source::options::Options;
-    pub use crate::track::data::{Content, MayHold, Part, ShowsData};
-    pub use crate::track::returned::{AnyFailure, Failure, Inspect, Returned, Value};
+    pub use crate::track::asked::{
+        Asked, ByDefault, Compared, Failure, Inside, OfAny, OfMySql, OfPostgres, OfSqlite, Part,
+        Slot, Success,
+    };
     pub use crate::track::{
-        At, Awaiting, Ended, Lending, Named, Round, Scoped, ScopedStream, Spelled, SpelledOr, at,
-        awaited, awaiting, enter, leave, lending, round, scope, scope_spelled, scope_spelled_or,
-        scope_stream, typed,
+        At, Awaiting, ByType, Ended, Lending, Named, Opaque, Round, Scoped, ScopedStream, Spelled,
+        at, awaited, awaiting, enter, leave, lending, round, scope_by_type, scope_opaque,
+        scope_spelled, scope_stream, typed,
     };
     pub use futures_core::future::BoxFuture;
     pub use futures_core::stream::BoxStream;

@@ -19,11 +19,12 @@ use crate::scope::Scope;
 use crate::scope::context::{self, Current, FrameKind};
 use crate::site::{self, Site, TrackedFn};
 
-pub(crate) mod data;
+pub(crate) mod asked;
 pub(crate) mod in_scope;
 pub(crate) mod in_test;
 pub(crate) mod returned;
 
+use asked::Asked;
 use returned::{Holds, Returned};
 
 pin_project! {
@@ -286,70 +287,72 @@ pub trait Judge<T> {
 }
 
 impl<T, J: Fn(&Ended, &T)> Judge<T> for J {
-    #[track_caller]
     fn judge(&self, ended: &Ended, value: &T) {
         self(ended, value);
     }
 }
 
-/// Judges a value of a type that is spelled with names of std. Its error is of sqlx, or of another crate that is known.
+/// Judges a value of a type that is spelled with names of std, with an error that is known.
 #[derive(Debug)]
 pub struct Spelled;
 
 impl<T> Judge<T> for Spelled {
     fn judge(&self, ended: &Ended, value: &T) {
-        ended.judge_at_name(returned::of_spelled(value, returned::of_known_error));
+        ended.judge(returned::of_spelled(value));
     }
 }
 
-/// Judges a value of a type that is spelled with names of std, in a `Result` with an error of which this is known.
+/// Judges a value by what is asked of its type then.
 #[derive(Debug)]
-pub struct SpelledOr(fn() -> Holds);
+pub struct ByType(fn() -> Asked);
 
-impl<T> Judge<T> for SpelledOr {
+impl<T> Judge<T> for ByType {
     fn judge(&self, ended: &Ended, value: &T) {
-        ended.judge_at_name(returned::of_spelled(value, |_| (self.0)()));
+        ended.judge((self.0)().of(value));
+    }
+}
+
+/// Judges a value of which nothing is known, because part of its type is opaque. Inside the function that creates a closure
+/// or an `async` block, the compiler does not know yet what that captures, so to ask about the type is an error.
+#[derive(Debug)]
+pub struct Opaque;
+
+impl<T> Judge<T> for Opaque {
+    fn judge(&self, ended: &Ended, _: &T) {
+        ended.judge(Returned::UNKNOWN);
     }
 }
 
 /// Runs `future` in a scope of `function`, and judges what it returns as [`Spelled`].
 #[inline]
 pub fn scope_spelled<F>(function: &'static TrackedFn, future: F) -> Scoped<Named, F, Spelled> {
-    Scoped {
-        future: Some(future),
-        judge: Spelled,
-        names: Named(function),
-        scope: None,
-        waits_at: None,
-    }
+    scoped(function, future, Spelled)
 }
 
-/// Runs `future` in a scope of `function`, and judges what it returns as [`SpelledOr`].
+/// Runs `future` in a scope of `function`, and judges what it returns [`ByType`].
 #[inline]
-pub fn scope_spelled_or<F>(
+pub fn scope_by_type<F>(
     function: &'static TrackedFn,
     future: F,
-    error: fn() -> Holds,
-) -> Scoped<Named, F, SpelledOr> {
-    Scoped {
-        future: Some(future),
-        judge: SpelledOr(error),
-        names: Named(function),
-        scope: None,
-        waits_at: None,
-    }
+    asked: fn() -> Asked,
+) -> Scoped<Named, F, ByType> {
+    scoped(function, future, ByType(asked))
 }
 
-/// Runs `future` in a scope of `function`.
-///
-/// When the future returns, `judge` is called with the value if the scope still holds a handle or has lost a
-/// transaction.
+/// Runs `future` in a scope of `function`, and judges what it returns as [`Opaque`].
 #[inline]
-pub fn scope<F, J>(function: &'static TrackedFn, future: F, judge: J) -> Scoped<Named, F, J>
-where
-    F: Future,
-    J: Fn(&Ended, &F::Output),
-{
+pub fn scope_opaque<F>(function: &'static TrackedFn, future: F) -> Scoped<Named, F, Opaque> {
+    scoped(function, future, Opaque)
+}
+
+/// Runs `future` in a scope of `function`. When it returns, `judge` judges the value if the scope still holds a handle or
+/// has lost a transaction.
+#[inline]
+pub(crate) fn scoped<F, J>(
+    function: &'static TrackedFn,
+    future: F,
+    judge: J,
+) -> Scoped<Named, F, J> {
     Scoped {
         future: Some(future),
         judge,
@@ -459,17 +462,9 @@ impl Ended {
     ///
     /// # Panics
     ///
-    /// At the caller's location, in a debug build, where `outlived_scope` or `implicit_rollback` is at deny and its
-    /// finding is certain.
-    #[track_caller]
-    pub fn judge(&self, returned: Returned) {
-        if let Some(message) = self.found(returned) {
-            panic!("{message}");
-        }
-    }
-
-    /// The same. It panics at the function's name.
-    fn judge_at_name(&self, returned: Returned) {
+    /// At the function's name, in a debug build, where `outlived_scope` or `implicit_rollback` is at deny and its finding is
+    /// certain.
+    fn judge(&self, returned: Returned) {
         if let Some(message) = self.found(returned) {
             site::panic_at(None, Some(self.scope.function()), &message);
         }

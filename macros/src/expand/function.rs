@@ -10,7 +10,7 @@ use super::{arguments, early, lifetimes, outward, relax, slots};
 use crate::crate_path::{CratePath, Tokens, ends, parenthesized};
 use crate::in_place;
 use crate::model::{EntryPoint, Form, Function, each_async_block};
-use crate::returns::{Kind, Returned, has_known_error, inferable, is_of_std, is_opaque, is_plain};
+use crate::returns::{self, Kind, Returned, has_known_error, inferable, is_opaque};
 use crate::sites::{self, Sites};
 
 pub(super) fn expand(function: Function) -> TokenStream {
@@ -36,7 +36,7 @@ fn rewritten(mut function: Function, sites: &mut Sites, with_items: bool) -> Tok
         sites,
     );
     let wrapper = Wrapper {
-        kept: slots::kept(&path, span, &function.signature),
+        slots: slots::slots(span, &function.signature),
         private: path.private(span),
         path,
         name,
@@ -82,8 +82,8 @@ fn rewritten(mut function: Function, sites: &mut Sites, with_items: bool) -> Tok
 
 /// Generates the code around a body.
 struct Wrapper {
-    /// What is asked about the arguments that may keep a handle.
-    kept: TokenStream,
+    /// The arguments that may keep a handle, with their types.
+    slots: TokenStream,
     path: CratePath,
     private: Tokens,
     /// The span of the function's name.
@@ -98,7 +98,7 @@ impl Wrapper {
     /// ```text
     /// in:  async fn find(&self, id: i64) -> Result<Exam> { body }
     /// out: fn find(&self, id: i64) -> impl Future<Output = Result<Exam>> {
-    ///          P::scope(
+    ///          P::scope_by_type(
     ///              &__LEASH,
     ///              async move {
     ///                  if false { return P::typed::<Result<Exam>>(); } // if `body` may return early
@@ -107,7 +107,7 @@ impl Wrapper {
     ///                  let value: Result<Exam> = { body };
     ///                  value
     ///              },
-    ///              |ended, value| ended.judge(P::returned!(value)),
+    ///              || P::asked!([] [] [Exam => Exam] []),
     ///          )
     ///      }
     /// ```
@@ -139,7 +139,7 @@ impl Wrapper {
     /// ```text
     /// in:  async fn serve(self) -> ! { body }
     /// out: async fn serve(self) -> ! {
-    ///          match P::scope(&__LEASH, async move { … let value: Infallible = { body }; value }, …).await {}
+    ///          match P::scope_by_type(&__LEASH, async move { … let value: Infallible = { body }; value }, …).await {}
     ///      }
     /// ```
     fn diverging(&self, function: &mut Function) -> TokenStream {
@@ -152,7 +152,7 @@ impl Wrapper {
     /// in:  fn find(&self) -> impl Future<Output = T> { body }
     /// out: fn find(&self) -> impl Future<Output = T> {
     ///          let body = { body };
-    ///          P::scope(&__LEASH, body, |ended, value: &T| …)
+    ///          P::scope_by_type(&__LEASH, body, || …)
     ///      }
     ///
     /// in:  fn rows(&self) -> BoxStream<'_, T> { body }
@@ -162,7 +162,7 @@ impl Wrapper {
     ///      }
     ///
     /// in:  fn find(&self) -> BoxFuture<'_, T> { Box::pin(async move { … }) }
-    /// out: fn find(&self) -> BoxFuture<'_, T> { Box::pin(P::scope(&__LEASH, async move { … }, …)) }
+    /// out: fn find(&self) -> BoxFuture<'_, T> { Box::pin(P::scope_by_type(&__LEASH, async move { … }, …)) }
     /// ```
     fn returning(&self, function: &mut Function, returned: &Returned) -> TokenStream {
         let label = early::break_instead_of_return(&mut function.body, self.span);
@@ -193,12 +193,12 @@ impl Wrapper {
 
     /// ```text
     /// in:  fn t() { let body = async { body }; block_on(body) }
-    /// out: fn t() { let body = P::scope(&__LEASH, async { body }, …); block_on(body) }
+    /// out: fn t() { let body = P::scope_by_type(&__LEASH, async { body }, …); block_on(body) }
     /// ```
     fn entry_point(&self, function: &mut Function) -> TokenStream {
         let output = inferable(&self.output(&function.signature.output));
         each_async_block(&mut function.body, |block| {
-            let (scope, arguments) = self.in_scope(block, &self.judge(Some(&output)));
+            let (scope, arguments) = self.in_scope(block, Some(&output));
             *block = Expr::Verbatim(self.path.call(scope, arguments, block));
         });
         self.block(&mut function.body)
@@ -249,15 +249,7 @@ impl Wrapper {
             }
         };
         let private = &self.private;
-        let judge = match self.judge(Some(&output)) {
-            // The body has the type.
-            Judge::Probe { is_plain, .. } => Judge::Probe {
-                annotation: None,
-                is_plain,
-            },
-            judge => judge,
-        };
-        let (scope, arguments) = self.in_scope(&future, &judge);
+        let (scope, arguments) = self.in_scope(&future, Some(&output));
         let scope = Ident::new(scope, self.span);
         quote_spanned!(self.span=> #private::#scope(#arguments))
     }
@@ -266,7 +258,7 @@ impl Wrapper {
     fn wrap(&self, inner: &impl ToTokens, written: &impl ToTokens, kind: &Kind) -> TokenStream {
         match kind {
             Kind::Future(output) => {
-                let (scope, arguments) = self.in_scope(inner, &self.judge(output.as_deref()));
+                let (scope, arguments) = self.in_scope(inner, output.as_deref());
                 self.path.call(scope, arguments, written)
             }
             Kind::Stream => {
@@ -276,66 +268,35 @@ impl Wrapper {
         }
     }
 
-    /// The function that makes the scope, and its arguments: the static, the future and the closure that judges the
-    /// returned value. A value of a type that is spelled with names of std needs no closure, which costs the compiler time.
-    ///
-    /// The closure names the type of the value where the compiler would not have inferred it in time.
-    fn in_scope(&self, future: &impl ToTokens, judge: &Judge<'_>) -> (&'static str, TokenStream) {
-        let Wrapper { private, kept, .. } = self;
-        let (value, returned) = match judge {
-            Judge::Spelled { error: None } => {
-                let arguments = quote_spanned!(self.span=> &__LEASH, #future);
-                return ("scope_spelled", arguments);
-            }
-            Judge::Spelled { error: Some(of) } => {
-                let error = quote_spanned! {self.span=> {
-                    #[allow(unused_imports)]
-                    use #private::AnyFailure as _;
-                    #private::Failure::<#of>::HOLDS
-                }};
-                let arguments = quote_spanned!(self.span=> &__LEASH, #future, #error);
-                return ("scope_spelled_or", arguments);
-            }
-            Judge::Probe {
-                annotation,
-                is_plain,
-            } => {
-                let annotation = annotation.iter();
-                // What is plain to see need not be asked: each question costs the compiler time.
-                let data = (!is_plain)
-                    .then(|| quote_spanned!(self.span=> .unless(|| #private::shows_data!(value))));
-                (
-                    quote_spanned!(self.span=> value #(: &#annotation)*),
-                    quote_spanned!(self.span=> #private::returned!(value) #data #kept),
-                )
-            }
-            Judge::MayHold => (
-                quote_spanned!(self.span=> _),
-                quote_spanned!(self.span=> #private::Returned::UNKNOWN),
-            ),
-        };
-        // The location of a panic is this call's, and must be in the user's file. So the whole call has the user's
-        // span.
-        let judge = Ident::new("judge", self.name);
-        let returned = parenthesized(returned, self.name);
-        let arguments = quote_spanned! {self.span=>
-            &__LEASH,
-            #future,
-            |ended, #value| ended.#judge #returned,
-        };
-        ("scope", arguments)
-    }
-
-    fn judge<'a>(&self, output: Option<&'a Type>) -> Judge<'a> {
+    /// The function that makes the scope, and its arguments: the static, the future, and what to ask of the type of the
+    /// returned value. A type that is spelled with names of std need not be asked: each question costs the compiler time.
+    fn in_scope(
+        &self,
+        future: &impl ToTokens,
+        output: Option<&Type>,
+    ) -> (&'static str, TokenStream) {
+        let arguments = quote_spanned!(self.span=> &__LEASH, #future);
         match output {
-            Some(output) if is_opaque(output) => Judge::MayHold,
-            Some(output) if self.kept.is_empty() && is_of_std(output) => Judge::Spelled {
-                error: (!has_known_error(output)).then_some(output),
-            },
-            annotation => Judge::Probe {
-                annotation,
-                is_plain: annotation.is_some_and(is_plain),
-            },
+            Some(output) if !is_opaque(output) => {
+                let is_known = has_known_error(output);
+                let (parts, slots) = (returns::parts(output), &self.slots);
+                if is_known && parts.is_empty() && slots.is_empty() {
+                    return ("scope_spelled", arguments);
+                }
+                let whole = (!is_known).then_some(output);
+                let alias = returns::may_be_alias(output).then_some(output);
+                let parts = parts.iter().map(|part| {
+                    let content = returns::content(part);
+                    quote_spanned!(self.span=> #part => #content)
+                });
+                let private = &self.private;
+                let asked = quote_spanned! {self.span=>
+                    #private::asked!([#whole] [#alias] [#(#parts),*] [#slots])
+                };
+                let arguments = quote_spanned!(self.span=> #arguments, || #asked);
+                ("scope_by_type", arguments)
+            }
+            _ => ("scope_opaque", arguments),
         }
     }
 
@@ -371,23 +332,4 @@ fn sole_expression(body: &Block) -> Option<TokenStream> {
         TokenTree::Ident(_) | TokenTree::Literal(_) => true,
     };
     begins_otherwise.then_some(tokens)
-}
-
-/// How the expansion decides whether a returned value may hold a handle.
-enum Judge<'a> {
-    /// By the name of its type.
-    Spelled {
-        /// The type, where the error in it must be asked.
-        error: Option<&'a Type>,
-    },
-    /// By its type.
-    Probe {
-        /// The type, where the compiler would not have inferred it in time.
-        annotation: Option<&'a Type>,
-        is_plain: bool,
-    },
-    /// It counts as a value that may hold a handle, because part of its type is opaque. Inside the function that
-    /// creates a closure or an `async` block, the compiler does not know yet what that captures, so probing the type
-    /// is an error.
-    MayHold,
 }

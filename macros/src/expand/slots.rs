@@ -4,18 +4,16 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 use syn::{FnArg, Generics, Pat, Signature, Type};
 
-use crate::crate_path::CratePath;
 use crate::returns::{is_opaque, types};
 
-/// Asks of each `&mut` argument whether its type can hold a handle.
+/// Each `&mut` argument whose type may hold a handle, with that type.
 ///
 /// ```text
 /// in:  async fn open(&mut self, slot: &mut Option<Tx>)
-/// out: .or_kept_in("self", P::may_hold!(Self)).or_kept_in("slot", P::may_hold!(Option<Tx>))
+/// out: "self": Self, "slot": Option<Tx>
 /// ```
-pub(super) fn kept(path: &CratePath, span: Span, signature: &Signature) -> TokenStream {
-    let private = path.private(span);
-    let mut kept = TokenStream::new();
+pub(super) fn slots(span: Span, signature: &Signature) -> TokenStream {
+    let mut slots = Vec::new();
     for input in &signature.inputs {
         let (name, ty) = match input {
             FnArg::Receiver(receiver) => (String::from("self"), &receiver.ty),
@@ -30,10 +28,10 @@ pub(super) fn kept(path: &CratePath, span: Span, signature: &Signature) -> Token
             && can_be_asked(&reference.elem, &signature.generics)
         {
             let ty = &reference.elem;
-            kept.extend(quote_spanned!(span=> .or_kept_in(#name, #private::may_hold!(#ty))));
+            slots.push(quote_spanned!(span=> #name: #ty));
         }
     }
-    kept
+    quote_spanned!(span=> #(#slots),*)
 }
 
 /// Whether the type is a connection or a handle of sqlx by its name, and so need not be asked: none is put into another.

@@ -31,7 +31,7 @@ fn in_full() {
                 "at 2:18; body 2:58-4:10; straight; site 3:19 fetch_one",
                 const { &P::Options::NONE.root() },
             );
-            P::scope(
+            P::scope_by_type(
                 &__LEASH,
                 async move {
                     let __leash_value: sqlx::Result<Exam> = P::awaited(
@@ -40,13 +40,7 @@ fn in_full() {
                     );
                     #[allow(unreachable_code)] __leash_value
                 },
-                |ended, value| {
-                    ended
-                        .judge(
-                            P::returned!(value)
-                                .unless(|| P::shows_data!(value)),
-                        )
-                },
+                || P::asked!([] [] [Exam => Exam] []),
             )
         }
     "#]]
@@ -77,7 +71,7 @@ fn async_fn() {
                 leash! {
                     "at 3:22; straight; site 8:28 fetch_one"
                 }
-                P::scope(
+                P::scope_by_type(
                     &__LEASH,
                     async move {
                         let __leash_value: sqlx::Result<Exam> = {
@@ -89,13 +83,7 @@ fn async_fn() {
                         };
                         #[allow(unreachable_code)] __leash_value
                     },
-                    |ended, value| {
-                        ended
-                            .judge(
-                                P::returned!(value)
-                                    .unless(|| P::shows_data!(value)),
-                            )
-                    },
+                    || P::asked!([] [] [Exam => Exam] []),
                 )
             }
         "#]],
@@ -194,18 +182,17 @@ fn diverging() {
                 leash! {
                     "at 1:19; straight"
                 }
-                match P::scope(
+                match P::scope_by_type(
                         &__LEASH,
                         async move {
                             let __leash_value: ::core::convert::Infallible = loop {};
                             #[allow(unreachable_code)] __leash_value
                         },
-                        |ended, value| {
-                            ended
-                                .judge(
-                                    P::returned!(value)
-                                        .unless(|| P::shows_data!(value)),
-                                )
+                        || {
+                            P::asked!(
+                                [::core::convert::Infallible] [::core::convert::Infallible]
+                                [::core::convert::Infallible => ::core::convert::Infallible] []
+                            )
                         },
                     )
                     .await
@@ -224,13 +211,12 @@ fn nested_impl_trait() {
                 leash! {
                     "at 1:19; straight"
                 }
-                P::scope(
+                P::scope_opaque(
                     &__LEASH,
                     async move {
                         let __leash_value: Result<_> = Ok([].into_iter());
                         #[allow(unreachable_code)] __leash_value
                     },
-                    |ended, _| ended.judge(P::Returned::UNKNOWN),
                 )
             }
         "#]],
@@ -375,7 +361,7 @@ fn boxed_fn_of_async_trait() {
                 {
                     const _: () = ();
                     Box::pin(
-                        P::scope_spelled_or(
+                        P::scope_by_type(
                             &__LEASH,
                             async move {
                                 P::awaited(
@@ -383,11 +369,7 @@ fn boxed_fn_of_async_trait() {
                                     self.pool.acquire().await,
                                 )
                             },
-                            {
-                                #[allow(unused_imports)]
-                                use P::AnyFailure as _;
-                                P::Failure::<Result<u8>>::HOLDS
-                            },
+                            || P::asked!([Result < u8 >] [] [] []),
                         ),
                     )
                 }

@@ -38,7 +38,7 @@ pub fn scope<F: Future>(name: &'static str, future: F) -> InScope<F> {
     let function = named_function(name, Location::caller());
     InScope {
         inner: Inner::Named {
-            future: super::scope(function, future, hand_up::<F> as HandUp<F>),
+            future: super::scoped(function, future, hand_up::<F> as HandUp<F>),
         },
     }
 }

@@ -61,7 +61,7 @@ fn acquire() -> impl Future<Output = At> {
 /// A tracked function that returns where it is awaited.
 fn find() -> impl Future<Output = At> {
     let body = async { scope().map(|scope| scope.polled_at()) };
-    track::scope(&FUNCTION, body, |_, _| {})
+    track::scope_opaque(&FUNCTION, body)
 }
 
 #[track_caller]
@@ -127,7 +127,7 @@ fn a_wrapper_is_seen_at_its_own_await() {
 fn nothing_is_awaited_inside_another_function_or_outside_a_site() {
     run(async {
         assert_eq!(awaited_at(), None);
-        let inside = track::scope(&FUNCTION, async { awaited_at() }, |_, _| {});
+        let inside = track::scope_opaque(&FUNCTION, async { awaited_at() });
         assert_eq!(track::at(&FUNCTION, 0, inside).await, None);
         track::enter(&FUNCTION, 0, ());
         assert!(
@@ -147,7 +147,7 @@ fn a_scope_keeps_its_site_from_poll_to_poll() {
             let polls = track::awaited(site, both_polls().await);
             (polls, now(), line)
         };
-        track::scope(&FUNCTION, body, |_, _| {})
+        track::scope_opaque(&FUNCTION, body)
     };
     let (mut one, mut other) = (pin!(waits_at(0)), pin!(waits_at(1)));
     assert!(poll(one.as_mut()).is_pending());
@@ -181,7 +181,7 @@ fn a_scope_that_is_cancelled_is_at_no_site() {
         let site = track::awaiting(0);
         track::awaited(site, both_polls().await);
     };
-    let mut waits = Box::pin(track::scope(&FUNCTION, body, |_, ()| {}));
+    let mut waits = Box::pin(track::scope_opaque(&FUNCTION, body));
     assert!(poll(waits.as_mut()).is_pending());
     drop(waits);
     assert_eq!(*seen.borrow(), [None]);
@@ -192,13 +192,9 @@ fn a_thread_that_is_in_no_function_is_at_no_site() {
     let site = track::awaiting(0);
     assert_eq!(now(), None);
     track::awaited(site, ());
-    run(track::scope(
-        &FUNCTION,
-        async {
-            let site = track::awaiting(9);
-            assert_eq!(now(), None);
-            track::awaited(site, ());
-        },
-        |_, ()| {},
-    ));
+    run(track::scope_opaque(&FUNCTION, async {
+        let site = track::awaiting(9);
+        assert_eq!(now(), None);
+        track::awaited(site, ());
+    }));
 }
