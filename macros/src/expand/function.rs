@@ -269,35 +269,42 @@ impl Wrapper {
     }
 
     /// The function that makes the scope, and its arguments: the static, the future, and what to ask of the type of the
-    /// returned value. A type that is spelled with names of std need not be asked: each question costs the compiler time.
+    /// returned value. A type that is spelled with names of std is not asked: each question costs the compiler time.
     fn in_scope(
         &self,
         future: &impl ToTokens,
         output: Option<&Type>,
     ) -> (&'static str, TokenStream) {
         let arguments = quote_spanned!(self.span=> &__LEASH, #future);
-        match output {
-            Some(output) if !is_opaque(output) => {
-                let is_known = has_known_error(output);
-                let (parts, slots) = (returns::parts(output), &self.slots);
-                if is_known && parts.is_empty() && slots.is_empty() {
-                    return ("scope_spelled", arguments);
-                }
-                let whole = (!is_known).then_some(output);
-                let alias = returns::may_be_alias(output).then_some(output);
-                let parts = parts.iter().map(|part| {
-                    let content = returns::content(part);
-                    quote_spanned!(self.span=> #part => #content)
-                });
-                let private = &self.private;
-                let asked = quote_spanned! {self.span=>
-                    #private::asked!([#whole] [#alias] [#(#parts),*] [#slots])
-                };
+        let Some(output) = output.filter(|output| !is_opaque(output)) else {
+            return ("scope_opaque", arguments);
+        };
+        match self.asked(output) {
+            Some(asked) => {
                 let arguments = quote_spanned!(self.span=> #arguments, || #asked);
                 ("scope_by_type", arguments)
             }
-            _ => ("scope_opaque", arguments),
+            None => ("scope_spelled", arguments),
         }
+    }
+
+    /// What to ask of a returned type and of the arguments that may keep a handle, if anything.
+    fn asked(&self, output: &Type) -> Option<TokenStream> {
+        let error = (!has_known_error(output)).then_some(output);
+        let alias = returns::may_be_alias(output).then_some(output);
+        let parts = returns::parts(output);
+        let slots = &self.slots;
+        if error.is_none() && parts.is_empty() && slots.is_empty() {
+            return None;
+        }
+        let parts = parts.iter().map(|part| {
+            let content = returns::content(part);
+            quote_spanned!(self.span=> #part => #content)
+        });
+        let private = &self.private;
+        Some(quote_spanned! {self.span=>
+            #private::asked!([#error] [#alias] [#(#parts),*] [#slots])
+        })
     }
 
     fn output(&self, output: &ReturnType) -> Type {
