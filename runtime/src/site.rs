@@ -30,14 +30,14 @@ use tally::{Tallies, Tally};
 /// A tracked function with its call sites and counters. `#[track]` writes one static for each function.
 pub struct TrackedFn {
     function: Function,
+    /// Its place in [`NUMBERED`], from 1; 0 before it is first asked for.
+    number: AtomicU32,
     counters: Late<Counters>,
 }
 
 /// What the function's statements and acquires are counted in.
 #[derive(Debug, Default)]
 struct Counters {
-    /// Its place in [`NUMBERED`], from 1; 0 before it is first asked for.
-    number: AtomicU32,
     /// Made when the first of the sites runs.
     sites: OnceCell<Box<[Site]>>,
     /// The counters of statements whose function is known, but not their call site.
@@ -87,6 +87,7 @@ impl TrackedFn {
     pub(crate) const fn new(function: Function) -> Self {
         Self {
             function,
+            number: AtomicU32::new(0),
             counters: Late::NONE,
         }
     }
@@ -101,20 +102,19 @@ impl TrackedFn {
     #[inline]
     pub(crate) fn known_number(&self) -> Option<u32> {
         // Relaxed here and below: who reads the number elsewhere looks it up under the lock.
-        let number = self.counters.get()?.number.load(Relaxed);
-        (number != 0).then_some(number)
+        Some(self.number.load(Relaxed)).filter(|number| *number != 0)
     }
 
     #[cold]
     fn first_number(&'static self) -> u32 {
-        let number = &self.counters().number;
         let mut numbered = sync::lock(&NUMBERED);
         // Another thread may have been faster.
-        if number.load(Relaxed) == 0 {
+        if self.number.load(Relaxed) == 0 {
             numbered.push(self);
-            number.store(u32::try_from(numbered.len()).unwrap_or(u32::MAX), Relaxed);
+            let number = u32::try_from(numbered.len()).unwrap_or(u32::MAX);
+            self.number.store(number, Relaxed);
         }
-        number.load(Relaxed)
+        self.number.load(Relaxed)
     }
 
     /// The function with this number, if one has it.

@@ -27,12 +27,6 @@ impl<T: Send + Sync + 'static> Late<T> {
     )]
     pub(crate) const NONE: Self = Self(OnceRef::new());
 
-    /// The value, if it was made.
-    #[inline]
-    pub(crate) fn get(&self) -> Option<&T> {
-        self.0.get().map(|shared| (**shared).value())
-    }
-
     /// The value, which is never freed. Where two threads make it at the same time, neither of theirs is.
     #[inline]
     pub(crate) fn get_or_init(&self, value: impl FnOnce() -> T) -> &T {
