@@ -36,13 +36,16 @@ pub struct Bucket {
     /// The lower bound, inclusive.
     #[cfg_attr(
         feature = "serde",
-        serde(rename = "from_ms", serialize_with = "crate::millis::serialize")
+        serde(
+            rename = "from_ms",
+            serialize_with = "crate::millis::serialize_exactly"
+        )
     )]
     pub from: Duration,
     /// The upper bound, exclusive.
     #[cfg_attr(
         feature = "serde",
-        serde(rename = "to_ms", serialize_with = "crate::millis::serialize")
+        serde(rename = "to_ms", serialize_with = "crate::millis::serialize_exactly")
     )]
     pub to: Duration,
     /// The number of durations.
