@@ -106,10 +106,10 @@ pub mod __private {
     pub use crate::site::{Site, TrackedFn};
     pub use crate::source::function::{PanicAt, panic_here};
     pub use crate::source::options::Options;
-    pub use crate::track::asked::{
-        Asked, ByDefault, Compared, Failure, Inside, OfAny, OfMySql, OfPostgres, OfSqlite, Part,
-        Slot, Success,
+    pub use crate::track::asked::questions::{
+        ByDefault, Compared, Failure, Inside, OfAny, OfMySql, OfPostgres, OfSqlite, Slot, Success,
     };
+    pub use crate::track::asked::{Asked, Part};
     pub use crate::track::{
         At, Awaiting, ByType, Ended, Lending, Named, Opaque, Round, Scoped, ScopedStream, Spelled,
         at, awaited, awaiting, enter, leave, lending, round, scope_by_type, scope_opaque,
