@@ -3,7 +3,9 @@
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Block, Expr, Item, ReturnType, Signature, Stmt, Token, Type, parse_quote_spanned};
+use syn::{
+    Block, Expr, Item, ReturnType, Signature, Stmt, StmtMacro, Token, Type, parse_quote_spanned,
+};
 
 use super::metadata::{self, Evidence};
 use super::{arguments, early, lifetimes, outward, relax, slots};
@@ -225,6 +227,8 @@ impl Wrapper {
             Some(last) => last.span(),
             None => self.name,
         };
+        let allow = ends_in_macro(&function.body)
+            .then(|| quote_spanned!(self.span=> #[allow(clippy::diverging_sub_expression)]));
         let body =
             sole_expression(&function.body).unwrap_or_else(|| self.block(&mut function.body));
         // The compiler reports errors about the returned value at these. They are located at the return type and at the
@@ -243,6 +247,7 @@ impl Wrapper {
                 #early
                 #arguments
                 // Binding the value ends the borrows of the last expression before the arguments are dropped.
+                #allow
                 let #value: #output = #body;
                 #[allow(unreachable_code)]
                 #value
@@ -324,6 +329,20 @@ impl Wrapper {
         }
         body.to_token_stream()
     }
+}
+
+/// Whether the last expression may be `todo!()` or `panic!()`. At the end of a function, clippy has nothing against these.
+fn ends_in_macro(body: &Block) -> bool {
+    matches!(
+        body.stmts.last(),
+        Some(
+            Stmt::Expr(Expr::Macro(_), None)
+                | Stmt::Macro(StmtMacro {
+                    semi_token: None,
+                    ..
+                })
+        )
+    )
 }
 
 /// The only expression of a body, if it can stand without a block.

@@ -36,6 +36,7 @@ mod modules;
 mod options;
 mod patterns;
 mod plain;
+mod returned;
 mod send;
 mod streams;
 mod traits;
