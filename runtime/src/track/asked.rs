@@ -14,7 +14,7 @@ pub(crate) mod questions;
 pub struct Asked {
     /// Of the error, where the type is a `Result` with an error that is not known.
     error: Option<Holds>,
-    /// Of the success, where the type may be an alias of a `Result`.
+    /// Of the success, or of what is in an `Option`, where the type may be an alias.
     inside: Option<Holds>,
     /// Of the types that the returned one may be, or may have in a `Result` or an `Option`.
     parts: Vec<Part>,
@@ -72,10 +72,10 @@ impl Asked {
         let name = type_name::<T>();
         let holds = match sides(name) {
             Some((_, error)) if failed => self.error.unwrap_or_else(|| of_known_error(error)),
-            Some((success, _)) => self.of_success(success, self.inside, false),
+            Some((success, _)) => self.of_success(success, false),
             None => {
                 let success = inside(name, "core::option::Option<").unwrap_or(name);
-                self.of_success(success, None, failed)
+                self.of_success(success, failed)
             }
         };
         Returned {
@@ -87,12 +87,12 @@ impl Asked {
 
     /// Of the success of a `Result`, what is in an `Option`, or of any other value. `None` holds nothing of a type that
     /// shows no handle.
-    fn of_success(&self, name: &str, inside: Option<Holds>, is_none: bool) -> Holds {
+    fn of_success(&self, name: &str, is_none: bool) -> Holds {
         let part = self.parts.iter().find(|part| part.name == name);
         let holds = match part {
             Some(part) => part.holds,
             None if is_of_std(name) => Holds::Nothing,
-            None => inside.unwrap_or(Holds::Handle),
+            None => self.inside.unwrap_or(Holds::Handle),
         };
         match holds {
             Holds::Hidden if is_none || self.is_data(name) => Holds::Nothing,
@@ -130,7 +130,7 @@ fn inside<'a>(name: &'a str, container: &str) -> Option<&'a str> {
 /// Asks what the expansion wants to know:
 ///
 /// 1. the whole type, if its error is not known;
-/// 2. the same, if it may be an alias of a `Result`;
+/// 2. the same, if it may be an alias of a `Result` or an `Option`;
 /// 3. the types that the returned one may be or may have inside, each with its content;
 /// 4. the arguments into which the function may have put a handle, with their types.
 #[doc(hidden)]
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alias_of_a_result_is_asked_for_what_is_inside() {
+    fn an_alias_is_asked_for_what_is_inside() {
         type Alias = Result<Actor, Opaque>;
         type OfHandle = Result<Opaque, String>;
         let holds = |value: &Alias| asked!([Alias] [Alias] [Alias => Alias] []).of(value).holds;
@@ -319,6 +319,10 @@ mod tests {
         let value: OfHandle = Ok(Box::new(|| ()));
         let asked = asked!([OfHandle] [OfHandle] [OfHandle => OfHandle] []);
         assert_eq!(asked.of(&value).holds, Holds::Handle);
+        type Maybe = Option<Actor>;
+        let asked = || asked!([Maybe] [Maybe] [Maybe => Maybe] []);
+        assert_eq!(asked().of(&Some(actor())).holds, Holds::Hidden);
+        assert_eq!(asked().of(&None::<Actor>).holds, Holds::Nothing);
         // Of a type that is no alias, the answer is its own.
         let asked = asked!([Actor] [Actor] [Actor => Actor] []);
         assert_eq!(asked.of(&actor()).holds, Holds::Hidden);

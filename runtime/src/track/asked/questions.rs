@@ -31,11 +31,17 @@ impl<T: UnwindSafe + ?Sized> Success<T> {
 
 impl<T: ?Sized> ByDefault for Success<T> {}
 
-/// Asks whether the success of a `Result` may hold a handle, where only the name of the whole type is written: an alias.
+/// Asks whether the success of a `Result`, or what is in an `Option`, may hold a handle, where only the name of the whole
+/// type is written: an alias.
 #[derive(Debug)]
 pub struct Inside<T>(PhantomData<fn() -> T>);
 
 impl<T: UnwindSafe, E> Inside<Result<T, E>> {
+    /// Of what shows no handle.
+    pub const HOLDS: fn() -> Holds = of_plain::<T>;
+}
+
+impl<T: UnwindSafe> Inside<Option<T>> {
     /// Of what shows no handle.
     pub const HOLDS: fn() -> Holds = of_plain::<T>;
 }
