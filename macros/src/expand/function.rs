@@ -12,7 +12,7 @@ use super::{arguments, early, lifetimes, outward, relax, slots};
 use crate::crate_path::{CratePath, Tokens, ends, parenthesized};
 use crate::in_place;
 use crate::model::{EntryPoint, Form, Function, each_async_block};
-use crate::returns::{self, Kind, Returned, has_known_error, inferable, is_opaque};
+use crate::returns::{Kind, Returned, asked, inferable, is_opaque};
 use crate::sites::{self, Sites};
 
 pub(super) fn expand(function: Function) -> TokenStream {
@@ -295,15 +295,15 @@ impl Wrapper {
 
     /// What to ask of a returned type and of the arguments that may keep a handle, if anything.
     fn asked(&self, output: &Type) -> Option<TokenStream> {
-        let error = (!has_known_error(output)).then_some(output);
-        let alias = returns::may_be_alias(output).then_some(output);
-        let parts = returns::parts(output);
+        let error = (!asked::has_known_error(output)).then_some(output);
+        let alias = asked::may_be_alias(output).then_some(output);
+        let parts = asked::parts(output);
         let slots = &self.slots;
         if error.is_none() && parts.is_empty() && slots.is_empty() {
             return None;
         }
         let parts = parts.iter().map(|part| {
-            let content = returns::content(part);
+            let content = asked::content(part);
             quote_spanned!(self.span=> #part => #content)
         });
         let private = &self.private;
