@@ -313,13 +313,13 @@ mod tests {
     fn an_alias_is_asked_for_what_is_inside() {
         type Alias = Result<Actor, Opaque>;
         type OfHandle = Result<Opaque, String>;
+        type Maybe = Option<Actor>;
         let holds = |value: &Alias| asked!([Alias] [Alias] [Alias => Alias] []).of(value).holds;
         assert_eq!(holds(&Ok(actor())), Holds::Hidden);
         assert_eq!(holds(&Err(Box::new(|| ()))), Holds::Handle);
         let value: OfHandle = Ok(Box::new(|| ()));
         let asked = asked!([OfHandle] [OfHandle] [OfHandle => OfHandle] []);
         assert_eq!(asked.of(&value).holds, Holds::Handle);
-        type Maybe = Option<Actor>;
         let asked = || asked!([Maybe] [Maybe] [Maybe => Maybe] []);
         assert_eq!(asked().of(&Some(actor())).holds, Holds::Hidden);
         assert_eq!(asked().of(&None::<Actor>).holds, Holds::Nothing);
